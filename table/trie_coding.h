@@ -1,0 +1,126 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+// What the succinct-trie cores need to read and write bytes: little-endian
+// fixed-width loads that assume no alignment, and LEB128 varints that never
+// read past a limit.  Not a general coding library, and no RocksDB header: the
+// cores link without librocksdb.
+//
+// Every function is pure and thread-safe.
+//
+// (I1) A Get function returns nullptr, and reads nothing at or beyond limit,
+//      when the bytes do not hold a complete value.
+// (I2) A varint is at most 5 (32 bits) or 10 (64 bits) bytes long and its bits
+//      fit the type: more is refused, not truncated.  A last group of zero in
+//      a longer varint is refused too, so that a number has one encoding.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+namespace memkv {
+
+// Wide enough for every 64-bit varint.
+constexpr size_t kMaxVarint64Length = 10;
+
+inline uint16_t LoadFixed16(const uint8_t* p) {
+  return static_cast<uint16_t>(p[0] | (p[1] << 8));
+}
+
+inline uint32_t LoadFixed32(const uint8_t* p) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  uint32_t v;
+  memcpy(&v, p, sizeof(v));
+  return v;
+#else
+  return static_cast<uint32_t>(p[0]) | (static_cast<uint32_t>(p[1]) << 8) |
+         (static_cast<uint32_t>(p[2]) << 16) |
+         (static_cast<uint32_t>(p[3]) << 24);
+#endif
+}
+
+inline uint64_t LoadFixed64(const uint8_t* p) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  uint64_t v;
+  memcpy(&v, p, sizeof(v));
+  return v;
+#else
+  return static_cast<uint64_t>(LoadFixed32(p)) |
+         (static_cast<uint64_t>(LoadFixed32(p + 4)) << 32);
+#endif
+}
+
+// Appends the low num_bytes bytes of value, least significant first.
+// REQUIRES: num_bytes <= 8
+inline void PutFixed(std::string* out, uint64_t value, size_t num_bytes) {
+  for (size_t i = 0; i < num_bytes; ++i) {
+    out->push_back(static_cast<char>(value & 0xff));
+    value >>= 8;
+  }
+}
+
+inline size_t VarintLength(uint64_t value) {
+  size_t length = 1;
+  while (value >= 0x80) {
+    value >>= 7;
+    ++length;
+  }
+  return length;
+}
+
+inline void PutVarint64(std::string* out, uint64_t value) {
+  while (value >= 0x80) {
+    out->push_back(static_cast<char>(value | 0x80));
+    value >>= 7;
+  }
+  out->push_back(static_cast<char>(value));
+}
+
+inline void PutVarint32(std::string* out, uint32_t value) {
+  PutVarint64(out, value);
+}
+
+// Reads a varint at [p, limit) into *value.  Returns the byte after it, or
+// nullptr (I1), (I2).
+inline const uint8_t* GetVarint64(const uint8_t* p, const uint8_t* limit,
+                                  uint64_t* value) {
+  uint64_t result = 0;
+  for (unsigned shift = 0; shift < 64 && p < limit; shift += 7) {
+    const uint64_t byte = *p++;
+    if ((shift == 63 && byte > 1) || (shift > 0 && byte == 0)) {
+      return nullptr;
+    }
+    result |= (byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      *value = result;
+      return p;
+    }
+  }
+  return nullptr;
+}
+
+inline const uint8_t* GetVarint32(const uint8_t* p, const uint8_t* limit,
+                                  uint32_t* value) {
+  if (p < limit && *p < 0x80) {  // The common case, without the loop.
+    *value = *p;
+    return p + 1;
+  }
+  uint32_t result = 0;
+  for (unsigned shift = 0; shift < 32 && p < limit; shift += 7) {
+    const uint32_t byte = *p++;
+    if ((shift == 28 && byte > 0x0f) || (shift > 0 && byte == 0)) {
+      return nullptr;
+    }
+    result |= (byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      *value = result;
+      return p;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace memkv
