@@ -1,0 +1,104 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The public face of memkv: an ART memtable (`memtable_factory=art`) and an
+// FST table (`table_factory=fst`) for RocksDB.
+//
+// Most programs need one call, RegisterMemkv(), before they parse options:
+//
+//   memkv::RegisterMemkv();
+//   rocksdb::GetColumnFamilyOptionsFromString(
+//       rocksdb::ConfigOptions(), base,
+//       "memtable_factory=art;table_factory={id=fst;residency=pin}", &options);
+//
+// Programs that load libmemkv.so (linked, dlopen()ed or preloaded) need not
+// even that: its load registers.  A RocksDB built with ROCKSDB_PLUGINS=memkv
+// calls memkv_reg() itself.
+//
+// Only public RocksDB headers are included here, and nothing of memkv's
+// inside shows.
+
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "rocksdb/rocksdb_namespace.h"
+
+namespace ROCKSDB_NAMESPACE {
+class MemTableRepFactory;
+class ObjectLibrary;
+class TableFactory;
+struct BlockBasedTableOptions;
+}  // namespace ROCKSDB_NAMESPACE
+
+namespace memkv {
+
+// Options of the ART memtable.  None can change on a live database, as
+// RocksDB's memtable_factory cannot.
+struct ArtMemTableOptions {
+  // What a column family gets whose comparator the tree cannot serve (any but
+  // bytewise and reverse bytewise, or one with user-defined timestamps).
+  enum class Fallback {
+    kSkipList,  // RocksDB's skip list, said in the info log
+    kNone,      // DB::Open refuses with InvalidArgument
+  };
+  // String form: fallback=skip_list|none
+  Fallback fallback = Fallback::kSkipList;
+};
+
+// Options of the FST table.  All can change on a live database by
+// DB::SetOptions({{"table_factory.<name>", "<value>"}}): a new value holds for
+// files built or opened from then on.
+struct FstTableOptions {
+  enum class WriteFormat {
+    kFst,         // new files are FST
+    kBlockBased,  // new files are block-based: the way back, by compaction
+  };
+  enum class Residency {
+    kPin,    // the tries of an open file stay in memory
+    kCache,  // tries go through the block cache, as value blocks always do
+  };
+
+  // String form: write_format=fst|block_based
+  WriteFormat write_format = WriteFormat::kFst;
+
+  // String form: residency=pin|cache
+  Residency residency = Residency::kPin;
+
+  // Bytes of user keys, before compression, that one trie ("segment") holds.
+  // A segment is the unit that is read, verified and cached.
+  // Range: [1 KiB, 16 MiB].
+  size_t segment_size = size_t{256} << 10;
+
+  // Bytes of values, before compression, in one value block.
+  // Range: [64 B, 64 MiB].
+  size_t value_block_size = size_t{4} << 10;
+
+  // Values of a segment that are all at most this many bytes are kept beside
+  // its trie and cost no I/O of their own.  Range: [0, 1024].
+  size_t inline_value_size = 16;
+};
+
+// Registers `art` and `fst` with ObjectLibrary::Default(), so that options
+// strings and OPTIONS files can name them.  Idempotent; safe from any thread.
+void RegisterMemkv();
+
+// Returns a new factory, owned by the caller (as RocksDB's own New*Factory).
+ROCKSDB_NAMESPACE::MemTableRepFactory* NewArtMemTableRepFactory(
+    const ArtMemTableOptions& options = ArtMemTableOptions());
+
+// Returns a new factory, owned by the caller.  `block_based` configures what
+// the FST table takes from the block-based one (block cache, checksum, ...)
+// and the block-based files it reads and, where it must, writes; null means
+// BlockBasedTableOptions().
+ROCKSDB_NAMESPACE::TableFactory* NewFstTableFactory(
+    const FstTableOptions& options = FstTableOptions(),
+    const ROCKSDB_NAMESPACE::BlockBasedTableOptions* block_based = nullptr);
+
+}  // namespace memkv
+
+// The registrar RocksDB's build calls for ROCKSDB_PLUGINS=memkv.  Returns the
+// number of factories added to `library`; `arg` is not used.
+extern "C" int memkv_reg(ROCKSDB_NAMESPACE::ObjectLibrary& library,
+                         const std::string& arg);

@@ -1,0 +1,60 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "memtable/art_memtable_rep_factory.h"
+#include "plugin/memkv.h"
+#include "rocksdb/memtablerep.h"
+#include "rocksdb/table.h"
+#include "rocksdb/utilities/object_registry.h"
+#include "table/fst_table_factory.h"
+
+namespace memkv {
+
+void RegisterMemkv() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    memkv_reg(*ROCKSDB_NAMESPACE::ObjectLibrary::Default(), std::string());
+  });
+}
+
+ROCKSDB_NAMESPACE::MemTableRepFactory* NewArtMemTableRepFactory(
+    const ArtMemTableOptions& options) {
+  return new ArtMemTableRepFactory(options);
+}
+
+ROCKSDB_NAMESPACE::TableFactory* NewFstTableFactory(
+    const FstTableOptions& options,
+    const ROCKSDB_NAMESPACE::BlockBasedTableOptions* block_based) {
+  return block_based == nullptr ? new FstTableFactory(options)
+                                : new FstTableFactory(options, *block_based);
+}
+
+}  // namespace memkv
+
+extern "C" int memkv_reg(ROCKSDB_NAMESPACE::ObjectLibrary& library,
+                         const std::string& /*arg*/) {
+  using ROCKSDB_NAMESPACE::MemTableRepFactory;
+  using ROCKSDB_NAMESPACE::ObjectLibrary;
+  using ROCKSDB_NAMESPACE::TableFactory;
+  library.AddFactory<MemTableRepFactory>(
+      memkv::ArtMemTableRepFactory::kClassName(),
+      [](const std::string& /*uri*/, std::unique_ptr<MemTableRepFactory>* guard,
+         std::string* /*errmsg*/) {
+        guard->reset(memkv::NewArtMemTableRepFactory());
+        return guard->get();
+      });
+  // Both the class name, which OPTIONS files carry, and the nickname.
+  library.AddFactory<TableFactory>(
+      ObjectLibrary::PatternEntry(memkv::FstTableFactory::kClassName())
+          .AnotherName(memkv::FstTableFactory::kNickName()),
+      [](const std::string& /*uri*/, std::unique_ptr<TableFactory>* guard,
+         std::string* /*errmsg*/) {
+        guard->reset(memkv::NewFstTableFactory());
+        return guard->get();
+      });
+  return 2;
+}

@@ -1,0 +1,161 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// What memkv's adapters use of RocksDB's internals whose shape changes from
+// release to release: the one place where such differences may show.  No
+// adapter tests the version itself.
+//
+// Written for and tested with RocksDB 9.10; where a signature is known to
+// differ elsewhere, the function here says so.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "db/dbformat.h"
+#include "db/table_properties_collector.h"
+#include "file/random_access_file_reader.h"
+#include "file/writable_file_writer.h"
+#include "rocksdb/options.h"
+#include "rocksdb/version.h"
+#include "table/block_based/block_based_table_builder.h"
+#include "table/block_fetcher.h"
+#include "table/format.h"
+#include "table/get_context.h"
+#include "table/meta_blocks.h"
+#include "table/persistent_cache_options.h"
+#include "table/table_builder.h"
+
+#if ROCKSDB_MAJOR * 100 + ROCKSDB_MINOR < 910 || ROCKSDB_MAJOR > 9
+#error "memkv needs RocksDB 9.10 or a later 9.x"
+#endif
+
+namespace memkv {
+namespace compat {
+
+using Collector = ROCKSDB_NAMESPACE::InternalTblPropColl;
+using Collectors = std::vector<std::unique_ptr<Collector>>;
+
+// Makes the table properties collectors that `tbo` asks for.  Before 9.0 the
+// types had other names and fewer arguments.
+inline void MakeCollectors(const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
+                           Collectors* out) {
+  if (tbo.internal_tbl_prop_coll_factories == nullptr) return;
+  for (const auto& factory : *tbo.internal_tbl_prop_coll_factories) {
+    std::unique_ptr<Collector> collector(factory->CreateInternalTblPropColl(
+        tbo.column_family_id, tbo.level_at_creation, tbo.ioptions.num_levels,
+        tbo.last_level_inclusive_max_seqno_threshold));
+    if (collector != nullptr) out->push_back(std::move(collector));
+  }
+}
+
+// Appends to an SST.  Before 8.11 there were no IOOptions to pass.
+inline ROCKSDB_NAMESPACE::IOStatus Append(
+    const ROCKSDB_NAMESPACE::WriteOptions& write_options,
+    ROCKSDB_NAMESPACE::WritableFileWriter* file,
+    const ROCKSDB_NAMESPACE::Slice& data) {
+  ROCKSDB_NAMESPACE::IOOptions io_options;
+  ROCKSDB_NAMESPACE::IOStatus s =
+      ROCKSDB_NAMESPACE::WritableFileWriter::PrepareIOOptions(write_options,
+                                                              io_options);
+  return s.ok() ? file->Append(io_options, data) : s;
+}
+
+// Reads `n` bytes at `offset` into *out, through a direct-I/O buffer if the
+// file needs one.  A short read is Corruption.  From 11.5 on the buffer
+// argument has another type.
+inline ROCKSDB_NAMESPACE::Status ReadExactly(
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    ROCKSDB_NAMESPACE::RandomAccessFileReader* file, uint64_t offset, size_t n,
+    std::string* out) {
+  ROCKSDB_NAMESPACE::IOOptions io_options;
+  ROCKSDB_NAMESPACE::Status s =
+      file->PrepareIOOptions(read_options, io_options);
+  if (!s.ok()) return s;
+  out->resize(n);
+  ROCKSDB_NAMESPACE::Slice result;
+  if (file->use_direct_io()) {
+    ROCKSDB_NAMESPACE::AlignedBuf buffer;
+    s = file->Read(io_options, offset, n, &result, nullptr, &buffer);
+    if (s.ok()) out->assign(result.data(), result.size());
+  } else {
+    s = file->Read(io_options, offset, n, &result, &(*out)[0], nullptr);
+    // A memory-mapped file answers with its own memory, not with the buffer.
+    if (s.ok() && result.data() != out->data()) {
+      out->assign(result.data(), result.size());
+    }
+  }
+  if (s.ok() && result.size() != n) {
+    s = ROCKSDB_NAMESPACE::Status::Corruption(
+        file->file_name() + ": read " + std::to_string(result.size()) +
+        " bytes at offset " + std::to_string(offset) + ", expected " +
+        std::to_string(n) + "; the file is truncated");
+  }
+  return s;
+}
+
+// Reads the block at `handle`: from `prefetch_buffer` if it holds it, checked
+// against its trailer's checksum if read_options.verify_checksums, and
+// uncompressed.  From 10.4 on the dictionary argument has another type.
+inline ROCKSDB_NAMESPACE::Status FetchBlock(
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions,
+    ROCKSDB_NAMESPACE::RandomAccessFileReader* file,
+    ROCKSDB_NAMESPACE::FilePrefetchBuffer* prefetch_buffer,
+    const ROCKSDB_NAMESPACE::Footer& footer,
+    const ROCKSDB_NAMESPACE::BlockHandle& handle,
+    ROCKSDB_NAMESPACE::BlockType type,
+    ROCKSDB_NAMESPACE::MemoryAllocator* allocator, bool for_compaction,
+    ROCKSDB_NAMESPACE::BlockContents* contents) {
+  ROCKSDB_NAMESPACE::BlockFetcher fetcher(
+      file, prefetch_buffer, footer, read_options, handle, contents, ioptions,
+      /*do_uncompress=*/true, /*maybe_compressed=*/true, type,
+      ROCKSDB_NAMESPACE::UncompressionDict::GetEmptyDict(),
+      ROCKSDB_NAMESPACE::PersistentCacheOptions::kEmpty, allocator,
+      /*memory_allocator_compressed=*/nullptr, for_compaction);
+  return fetcher.ReadBlockContents();
+}
+
+// Compresses `raw` as a level's options ask.  Returns what to store, either
+// `raw` or *buffer, and its type.  From 10.4 on there are Compressors.
+class BlockCompressor {
+ public:
+  BlockCompressor(ROCKSDB_NAMESPACE::CompressionType type,
+                  const ROCKSDB_NAMESPACE::CompressionOptions& options)
+      : type_(type), options_(options), context_(type, options_) {}
+
+  ROCKSDB_NAMESPACE::Slice Compress(const ROCKSDB_NAMESPACE::Slice& raw,
+                                    uint32_t format_version,
+                                    std::string* buffer,
+                                    ROCKSDB_NAMESPACE::CompressionType* type) {
+    // What a 32-bit length in the compressed form cannot say stays as it is,
+    // as in BlockBasedTableBuilder.
+    constexpr size_t kCompressionSizeLimit = 0x7fffffff;
+    buffer->clear();
+    *type = ROCKSDB_NAMESPACE::kNoCompression;
+    if (raw.size() >= kCompressionSizeLimit) return raw;
+    ROCKSDB_NAMESPACE::CompressionInfo info(
+        options_, context_, ROCKSDB_NAMESPACE::CompressionDict::GetEmptyDict(),
+        type_, /*sample_for_compression=*/0);
+    return ROCKSDB_NAMESPACE::CompressBlock(raw, info, type, format_version,
+                                            /*do_sample=*/false, buffer,
+                                            nullptr, nullptr);
+  }
+
+ private:
+  const ROCKSDB_NAMESPACE::CompressionType type_;
+  const ROCKSDB_NAMESPACE::CompressionOptions options_;
+  ROCKSDB_NAMESPACE::CompressionContext context_;
+};
+
+// RocksDB's text for compression options, as the properties carry it.  9.10
+// asks for a mutable argument.
+inline std::string CompressionOptionsName(
+    ROCKSDB_NAMESPACE::CompressionOptions options) {
+  return ROCKSDB_NAMESPACE::CompressionOptionsToString(options);
+}
+
+}  // namespace compat
+}  // namespace memkv

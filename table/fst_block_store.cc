@@ -1,0 +1,216 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_block_store.h"
+
+#include <type_traits>
+
+#include "monitoring/perf_context_imp.h"
+#include "monitoring/statistics_impl.h"
+#include "options/cf_options.h"
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::BasicTypedCacheInterface;
+using ROCKSDB_NAMESPACE::BlockContents;
+using ROCKSDB_NAMESPACE::BlockHandle;
+using ROCKSDB_NAMESPACE::BlockType;
+using ROCKSDB_NAMESPACE::Cache;
+using ROCKSDB_NAMESPACE::CachableEntry;
+using ROCKSDB_NAMESPACE::CacheKey;
+using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
+using ROCKSDB_NAMESPACE::perf_level;
+using ROCKSDB_NAMESPACE::PerfLevel;
+using ROCKSDB_NAMESPACE::RecordTick;
+using ROCKSDB_NAMESPACE::Status;
+
+namespace {
+
+std::string_view View(const ROCKSDB_NAMESPACE::Slice& s) {
+  return {s.data(), s.size()};
+}
+
+// The block-cache tickers of a kind of block: segments count as index blocks,
+// for they take an index's place.
+struct Tickers {
+  ROCKSDB_NAMESPACE::Tickers hit, miss, add, bytes_insert;
+};
+template <typename TBlock>
+constexpr Tickers TickersOf() {
+  if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
+    return {ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_HIT,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_MISS,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_ADD,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_BYTES_INSERT};
+  } else {
+    return {ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_HIT,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_MISS,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_ADD,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_BYTES_INSERT};
+  }
+}
+
+// Blocks are at least 5 bytes long with their trailer, so the two lowest bits
+// of an offset do not tell blocks apart (as in BlockBasedTable::GetCacheKey).
+CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
+               const BlockHandle& handle) {
+  return base.WithOffset(handle.offset() >> 2);
+}
+
+}  // namespace
+
+bool SegmentBlock::Parse(bool mirrored, std::string* reason) {
+  return Segment::Open(View(contents_.data), mirrored, &segment_, reason);
+}
+
+bool ValueBlock::Parse(size_t num_values, std::string* reason) {
+  size_t consumed = 0;
+  if (!ValueRunView::Open(View(contents_.data), num_values, &values_,
+                          &consumed, reason)) {
+    return false;
+  }
+  if (consumed != contents_.data.size()) {
+    *reason = "value block: " +
+              std::to_string(contents_.data.size() - consumed) +
+              " bytes follow its values";
+    return false;
+  }
+  return true;
+}
+
+Status FileBlockStore::Corrupt(uint64_t offset, const std::string& what) const {
+  return Status::Corruption(file_->file_name() + ": block at offset " +
+                            std::to_string(offset) + ": " + what);
+}
+
+Status FileBlockStore::ReadRaw(const BlockReadContext& context,
+                               const BlockHandle& handle, BlockType type,
+                               BlockContents* contents) const {
+  // A handle that was not written by a builder must not become a huge
+  // allocation.
+  const uint64_t end = footer_.metaindex_handle().offset() +
+                       footer_.metaindex_handle().size();
+  if (handle.offset() > end || handle.size() > end - handle.offset()) {
+    return Corrupt(handle.offset(),
+                   "its " + std::to_string(handle.size()) +
+                       " bytes reach beyond the metaindex, which ends at " +
+                       std::to_string(end));
+  }
+  return compat::FetchBlock(context.read_options, ioptions_, file_.get(),
+                            context.prefetch_buffer, footer_, handle, type,
+                            /*allocator=*/nullptr, context.for_compaction,
+                            contents);
+}
+
+template <typename TBlock, typename ParseFn>
+Status FileBlockStore::GetParsed(const BlockReadContext& context,
+                                 const BlockHandle& handle,
+                                 const ParseFn& parse,
+                                 CachableEntry<TBlock>* entry) const {
+  constexpr Tickers kTickers = TickersOf<TBlock>();
+  ROCKSDB_NAMESPACE::Statistics* const stats = ioptions_.stats;
+  const bool use_cache = block_cache_ != nullptr && !context.bypass_cache;
+  BasicTypedCacheInterface<TBlock> cache(block_cache_.get());
+  CacheKey key;
+  if (use_cache) {
+    key = KeyOf(base_cache_key_, handle);
+    auto* const cached = cache.Lookup(key.AsSlice(), stats);
+    if (cached != nullptr) {
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_HIT);
+      RecordTick(stats, kTickers.hit);
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_READ,
+                 block_cache_->GetUsage(cached));
+      PERF_COUNTER_ADD(block_cache_hit_count, 1);
+      entry->SetCachedValue(cache.Value(cached), block_cache_.get(), cached);
+      return Status::OK();
+    }
+    RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_MISS);
+    RecordTick(stats, kTickers.miss);
+  }
+  if (context.read_options.read_tier == ROCKSDB_NAMESPACE::kBlockCacheTier) {
+    return Status::Incomplete("no blocking io");
+  }
+
+  BlockContents contents;
+  Status s = ReadRaw(context, handle, BlockType::kData, &contents);
+  if (!s.ok()) return s;
+  auto block = std::make_unique<TBlock>(std::move(contents));
+  std::string reason;
+  if (!parse(block.get(), &reason)) return Corrupt(handle.offset(), reason);
+
+  // A block in a mapped file must not outlive the file in the cache.
+  if (use_cache && context.read_options.fill_cache && block->own_bytes()) {
+    typename BasicTypedCacheInterface<TBlock>::TypedHandle* cached = nullptr;
+    const size_t charge = block->ApproximateMemoryUsage();
+    s = cache.Insert(key.AsSlice(), block.get(), charge, &cached);
+    if (s.ok()) {
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_ADD);
+      RecordTick(stats, kTickers.add);
+      RecordTick(stats, kTickers.bytes_insert, charge);
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_WRITE, charge);
+      entry->SetCachedValue(block.release(), block_cache_.get(), cached);
+      return Status::OK();
+    }
+    // A full cache with a strict limit: the read fails, as BlockBasedTable's
+    // does.  The cache has not taken the block.
+    RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_ADD_FAILURES);
+    return s;
+  }
+  entry->SetOwnedValue(std::move(block));
+  return Status::OK();
+}
+
+Status FileBlockStore::PinSegments(const BlockReadContext& context,
+                                   const FileIndex& index) {
+  pinned_.reserve(index.num_segments());
+  for (uint32_t i = 0; i < index.num_segments(); ++i) {
+    const BlockLocation at = index.Location(i);
+    BlockContents contents;
+    const Status s = ReadRaw(context, BlockHandle(at.offset, at.size),
+                             BlockType::kData, &contents);
+    if (!s.ok()) return s;
+    auto block = std::make_unique<SegmentBlock>(std::move(contents));
+    std::string reason;
+    if (!block->Parse(index.mirrored(), &reason)) {
+      return Corrupt(at.offset, reason);
+    }
+    pinned_bytes_ += block->ApproximateMemoryUsage();
+    pinned_.push_back(std::move(block));
+  }
+  return Status::OK();
+}
+
+Status FileBlockStore::GetSegment(const BlockReadContext& context,
+                                  const FileIndex& index, uint32_t i,
+                                  SegmentEntry* entry) const {
+  if (!pinned_.empty() && !context.bypass_cache) {
+    entry->SetUnownedValue(pinned_[i].get());
+    return Status::OK();
+  }
+  const BlockLocation at = index.Location(i);
+  return GetParsed<SegmentBlock>(
+      context, BlockHandle(at.offset, at.size),
+      [&](SegmentBlock* block, std::string* reason) {
+        return block->Parse(index.mirrored(), reason);
+      },
+      entry);
+}
+
+Status FileBlockStore::GetValues(const BlockReadContext& context,
+                                 const Segment& segment, uint32_t b,
+                                 ValueEntry* entry) const {
+  const BlockLocation at = segment.ValueBlockLocation(b);
+  const uint32_t begin = segment.ValueBlockFirstEntry(b);
+  const uint32_t end = segment.ValueBlockFirstEntry(b + 1);
+  if (begin >= end) {
+    return Corrupt(at.offset, "value block holds no entries");
+  }
+  return GetParsed<ValueBlock>(
+      context, BlockHandle(at.offset, at.size),
+      [&](ValueBlock* block, std::string* reason) {
+        return block->Parse(end - begin, reason);
+      },
+      entry);
+}
+
+}  // namespace memkv

@@ -1,0 +1,162 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The blocks of one open FST file: reads, verifies, uncompresses and parses
+// them, and keeps them where the options say.  Value blocks always go through
+// the block cache; segments do too (residency=cache) or are held for the life
+// of the file (residency=pin).
+//
+// Thread safety: immutable after PinSegments(); every Get*() may be called
+// from any thread.
+//
+// Lifetime: a CachableEntry keeps its block alive; an entry of a pinned
+// segment refers to the store.  A FileBlockStore outlives the readers and
+// iterators that use it (the table reader owns it).
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cache/cache_key.h"
+#include "cache/cache_reservation_manager.h"
+#include "cache/typed_cache.h"
+#include "port/rocksdb_compat.h"
+#include "table/block_based/cachable_entry.h"
+#include "table/fst_index.h"
+#include "table/fst_segment.h"
+#include "table/fst_value_run.h"
+
+namespace memkv {
+
+// A block and its parsed form, as the block cache holds them.
+class SegmentBlock {
+ public:
+  static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
+      ROCKSDB_NAMESPACE::CacheEntryRole::kIndexBlock;
+  SegmentBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
+      : contents_(std::move(contents)) {}
+  bool Parse(bool mirrored, std::string* reason);
+  bool own_bytes() const { return contents_.own_bytes(); }
+  const Segment& segment() const { return segment_; }
+  size_t ApproximateMemoryUsage() const {
+    return sizeof(*this) + contents_.ApproximateMemoryUsage() -
+           sizeof(contents_);
+  }
+
+ private:
+  ROCKSDB_NAMESPACE::BlockContents contents_;
+  Segment segment_;
+};
+
+class ValueBlock {
+ public:
+  static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
+      ROCKSDB_NAMESPACE::CacheEntryRole::kDataBlock;
+  ValueBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
+      : contents_(std::move(contents)) {}
+  bool Parse(size_t num_values, std::string* reason);
+  bool own_bytes() const { return contents_.own_bytes(); }
+  const ValueRunView& values() const { return values_; }
+  size_t ApproximateMemoryUsage() const {
+    return sizeof(*this) + contents_.ApproximateMemoryUsage() -
+           sizeof(contents_);
+  }
+
+ private:
+  ROCKSDB_NAMESPACE::BlockContents contents_;
+  ValueRunView values_;
+};
+
+using SegmentEntry = ROCKSDB_NAMESPACE::CachableEntry<SegmentBlock>;
+using ValueEntry = ROCKSDB_NAMESPACE::CachableEntry<ValueBlock>;
+
+// Gives up a block: to `pinner`, which will release it, unless that is null.
+template <typename TBlock>
+void ReleaseTo(ROCKSDB_NAMESPACE::Cleanable* pinner,
+               ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) {
+  if (pinner != nullptr) {
+    entry->TransferTo(pinner);
+  } else {
+    entry->Reset();
+  }
+}
+
+// What a read of a block depends on beside the block itself.
+struct BlockReadContext {
+  const ROCKSDB_NAMESPACE::ReadOptions& read_options;
+  ROCKSDB_NAMESPACE::FilePrefetchBuffer* prefetch_buffer = nullptr;
+  bool for_compaction = false;
+  // Neither looks into the block cache nor fills it.
+  bool bypass_cache = false;
+};
+
+class FileBlockStore {
+ public:
+  FileBlockStore(
+      const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions,
+      std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache,
+      std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader>&& file,
+      const ROCKSDB_NAMESPACE::Footer& footer)
+      : ioptions_(ioptions),
+        block_cache_(std::move(block_cache)),
+        file_(std::move(file)),
+        footer_(footer) {}
+
+  // Must precede any read through the block cache.
+  void SetCacheKey(const ROCKSDB_NAMESPACE::OffsetableCacheKey& key) {
+    base_cache_key_ = key;
+  }
+
+  // Reads a block of RocksDB's own making, or the index.
+  ROCKSDB_NAMESPACE::Status ReadRaw(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle,
+      ROCKSDB_NAMESPACE::BlockType type,
+      ROCKSDB_NAMESPACE::BlockContents* contents) const;
+
+  // Reads all segments of `index` and holds them from then on.
+  ROCKSDB_NAMESPACE::Status PinSegments(const BlockReadContext& context,
+                                        const FileIndex& index);
+
+  // Status::Incomplete if the block is not in memory and
+  // read_options.read_tier is kBlockCacheTier.
+  ROCKSDB_NAMESPACE::Status GetSegment(const BlockReadContext& context,
+                                       const FileIndex& index, uint32_t i,
+                                       SegmentEntry* entry) const;
+  // Value block b of `segment`.
+  ROCKSDB_NAMESPACE::Status GetValues(const BlockReadContext& context,
+                                      const Segment& segment, uint32_t b,
+                                      ValueEntry* entry) const;
+
+  // "<file>: block at offset N: <what>", as Corruption.
+  ROCKSDB_NAMESPACE::Status Corrupt(uint64_t offset,
+                                    const std::string& what) const;
+
+  ROCKSDB_NAMESPACE::RandomAccessFileReader* file() const {
+    return file_.get();
+  }
+  const ROCKSDB_NAMESPACE::Footer& footer() const { return footer_; }
+  const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions() const {
+    return ioptions_;
+  }
+  size_t pinned_bytes() const { return pinned_bytes_; }
+
+ private:
+  template <typename TBlock, typename ParseFn>
+  ROCKSDB_NAMESPACE::Status GetParsed(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle, const ParseFn& parse,
+      ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) const;
+
+  const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
+  const std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache_;
+  const std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader> file_;
+  const ROCKSDB_NAMESPACE::Footer footer_;
+  ROCKSDB_NAMESPACE::OffsetableCacheKey base_cache_key_;
+  std::vector<std::unique_ptr<SegmentBlock>> pinned_;
+  size_t pinned_bytes_ = 0;
+};
+
+}  // namespace memkv

@@ -1,0 +1,61 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_format.h"
+
+#include <cstring>
+
+#include "util/coding.h"
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::GetFixed32;
+using ROCKSDB_NAMESPACE::GetVarint64;
+using ROCKSDB_NAMESPACE::PutFixed32;
+using ROCKSDB_NAMESPACE::PutVarint64;
+using ROCKSDB_NAMESPACE::Slice;
+using ROCKSDB_NAMESPACE::Status;
+
+const std::string kDirectoryProperty = "memkv.fst.directory";
+const std::string kDistinctKeysProperty = "memkv.fst.distinct.user.keys";
+const std::string kKeyBytesProperty = "memkv.fst.key.bytes";
+const std::string kValueBytesProperty = "memkv.fst.value.bytes";
+
+void Directory::EncodeTo(std::string* out) const {
+  PutFixed32(out, version);
+  PutFixed32(out, features);
+  index.EncodeTo(out);
+  PutVarint64(out, num_keys);
+}
+
+Status Directory::DecodeFrom(Slice in) {
+  if (!GetFixed32(&in, &version) || !GetFixed32(&in, &features)) {
+    return Status::Corruption("FST directory is cut off");
+  }
+  if (version != kVersion) {
+    return Status::NotSupported("FST format version " +
+                                std::to_string(version) +
+                                "; this memkv reads version " +
+                                std::to_string(kVersion) + ", use a newer one");
+  }
+  if ((features & ~kKnownFeatures) != 0) {
+    return Status::NotSupported("FST file needs features " +
+                                std::to_string(features & ~kKnownFeatures) +
+                                " unknown to this memkv, use a newer one");
+  }
+  const Status s = index.DecodeFrom(&in);
+  if (!s.ok() || !GetVarint64(&in, &num_keys) || !in.empty()) {
+    return Status::Corruption("FST directory is damaged");
+  }
+  return Status::OK();
+}
+
+bool HasFooterMarker(const Slice& footer) {
+  return footer.size() == kFooterSize &&
+         memcmp(footer.data() + kFooterMarkerOffset, kFooterMarker,
+                kFooterMarkerSize) == 0 &&
+         ROCKSDB_NAMESPACE::DecodeFixed64(footer.data() + kFooterSize - 8) ==
+             ROCKSDB_NAMESPACE::kBlockBasedTableMagicNumber;
+}
+
+}  // namespace memkv

@@ -1,0 +1,60 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// How an FST file presents itself: a formally valid block-based file whose
+// footer carries a marker, and whose properties carry a directory.  FORMAT.md
+// is normative; this header is its constants and the directory's codec.
+//
+// Everything here is pure and thread-safe.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "rocksdb/slice.h"
+#include "rocksdb/status.h"
+#include "table/format.h"
+
+namespace memkv {
+
+// The footer is RocksDB's of format version 5.  Its two handles leave padding
+// that RocksDB ignores before version 6; the last bytes of it hold the marker.
+constexpr uint32_t kFooterFormatVersion = 5;
+constexpr size_t kFooterSize =
+    ROCKSDB_NAMESPACE::Footer::kNewVersionsEncodedLength;
+constexpr char kFooterMarker[] = "MEMKVFST";
+constexpr size_t kFooterMarkerSize = sizeof(kFooterMarker) - 1;
+constexpr size_t kFooterMarkerOffset =
+    1 + 2 * ROCKSDB_NAMESPACE::BlockHandle::kMaxEncodedLength -
+    kFooterMarkerSize;
+static_assert(kFooterSize == 53 && kFooterMarkerOffset == 33,
+              "the marker's place is part of the format");
+
+// Names of the user-collected properties.
+extern const std::string kDirectoryProperty;     // the directory, binary
+extern const std::string kDistinctKeysProperty;  // decimal
+extern const std::string kKeyBytesProperty;      // decimal: stored segments
+extern const std::string kValueBytesProperty;    // decimal: stored values
+
+// Where a reader begins.
+struct Directory {
+  static constexpr uint32_t kVersion = 1;
+  // Bits a reader must understand.  None is defined yet.
+  static constexpr uint32_t kKnownFeatures = 0;
+
+  uint32_t version = kVersion;
+  uint32_t features = 0;
+  ROCKSDB_NAMESPACE::BlockHandle index;
+  uint64_t num_keys = 0;
+
+  void EncodeTo(std::string* out) const;
+  // Corruption if the bytes are no directory, NotSupported if they are one of
+  // a version or with a feature that this reader does not know.
+  ROCKSDB_NAMESPACE::Status DecodeFrom(ROCKSDB_NAMESPACE::Slice in);
+};
+
+// True if `footer`, the last kFooterSize bytes of a file, are an FST file's.
+bool HasFooterMarker(const ROCKSDB_NAMESPACE::Slice& footer);
+
+}  // namespace memkv

@@ -1,0 +1,96 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The index of an FST file: which segment holds a user key, where it is, and
+// how many keys and entries come before it.  It stays in memory while the file
+// is open.  FORMAT.md, "Index", describes the bytes.
+//
+// It knows no RocksDB type.
+//
+// Thread safety: the builder needs external synchronisation, a FileIndex is
+// immutable after Open().
+//
+// Invariants
+// (X1) Segments are numbered in the file's key order.  The trie holds the last
+//      user key (in that order) of every segment, so they are all distinct.
+// (X2) Counts are cumulative and ascend strictly: every segment has a key.
+// (X3) Segments lie in the file in their order and do not overlap.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "table/fst_segment.h"
+#include "table/key_trie_reader.h"
+#include "table/packed_array.h"
+
+namespace memkv {
+
+class FileIndexBuilder {
+ public:
+  explicit FileIndexBuilder(bool mirrored) : mirrored_(mirrored) {}
+
+  // Adds the next segment in the file's order.
+  void AddSegment(std::string_view last_key, const BlockLocation& location,
+                  uint64_t num_keys, uint64_t num_entries);
+  size_t num_segments() const { return offsets_.size(); }
+  uint64_t num_keys() const { return keys_.empty() ? 0 : keys_.back(); }
+  size_t EstimatedSize() const;
+  // Appends the encoding to *out.  False, with a reason, if a limit of the
+  // format is exceeded.
+  bool Finish(std::string* out, std::string* reason);
+
+ private:
+  const bool mirrored_;
+  std::vector<std::string> last_keys_;
+  size_t last_key_bytes_ = 0;
+  std::vector<uint64_t> offsets_;
+  std::vector<uint64_t> sizes_;
+  std::vector<uint64_t> keys_;     // cumulative
+  std::vector<uint64_t> entries_;  // cumulative
+};
+
+class FileIndex {
+ public:
+  static constexpr uint32_t kCorrupt = KeyTrieReader::kCorrupt;
+
+  // Binds to `data`, which must outlive the index.
+  static bool Open(std::string_view data, FileIndex* out, std::string* reason);
+
+  bool mirrored() const { return mirrored_; }
+  uint32_t num_segments() const { return num_segments_; }
+  // The first segment whose last key is not before `user_key` in the file's
+  // order: the only one that can hold it.  num_segments() if there is none,
+  // kCorrupt if the index is damaged.
+  uint32_t SegmentFor(std::string_view user_key) const;
+  // The last key of segment i; false if damaged.
+  bool LastKey(uint32_t i, std::string* user_key) const;
+  BlockLocation Location(uint32_t i) const {
+    return {offsets_[i], sizes_[i]};
+  }
+  // Keys and entries in the segments [0, i).  REQUIRES: i <= num_segments().
+  uint64_t KeysBefore(uint32_t i) const { return i == 0 ? 0 : keys_[i - 1]; }
+  uint64_t EntriesBefore(uint32_t i) const {
+    return i == 0 ? 0 : entries_[i - 1];
+  }
+
+  bool Validate(std::string* reason) const;
+
+ private:
+  uint32_t Mirror(uint32_t i) const {
+    return mirrored_ ? num_segments_ - 1 - i : i;
+  }
+
+  bool mirrored_ = false;
+  uint32_t num_segments_ = 0;
+  KeyTrieReader last_keys_;
+  PackedArrayView offsets_;
+  PackedArrayView sizes_;
+  PackedArrayView keys_;
+  PackedArrayView entries_;
+};
+
+}  // namespace memkv

@@ -1,0 +1,325 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_segment.h"
+
+#include <cassert>
+
+#include "table/key_trie_cursor.h"
+#include "table/trie_coding.h"
+
+namespace memkv {
+
+namespace {
+
+// Segment header, little-endian: u8 flags, 3 zero bytes, u32 keys,
+// u32 entries, u32 bytes of the trie.
+constexpr size_t kHeaderSize = 16;
+constexpr unsigned char kManyVersions = 1 << 0;
+constexpr unsigned char kValuesInline = 1 << 1;
+constexpr unsigned char kKnownFlags = kManyVersions | kValuesInline;
+
+// Entries and keys of a segment are counted in 31 bits, so that sums of two
+// counts stay in 32.
+constexpr size_t kMaxCount = 0x7fffffff;
+
+}  // namespace
+
+void SegmentBuilder::Add(std::string_view user_key, uint64_t tag,
+                         std::string_view value) {
+  if (key_ends_.empty() || last_key() != user_key) {
+    key_bytes_.append(user_key.data(), user_key.size());
+    key_ends_.push_back(key_bytes_.size());
+    first_entries_.push_back(tags_.size());
+  }
+  tags_.push_back(tag);
+  pending_.Add(value);
+}
+
+std::string_view SegmentBuilder::Key(uint32_t k) const {
+  const size_t begin = k == 0 ? 0 : key_ends_[k - 1];
+  return std::string_view(key_bytes_).substr(begin, key_ends_[k] - begin);
+}
+
+size_t SegmentBuilder::EstimatedSize() const {
+  // Two bytes stand for a sequence number and type, which often vanish.
+  return kHeaderSize + key_bytes_.size() + 2 * tags_.size() +
+         8 * blocks_.size() + pending_.EstimatedSize();
+}
+
+void SegmentBuilder::TakePendingValues(size_t target_bytes, std::string* out) {
+  block_first_entries_.push_back(num_entries() - pending_.num_values());
+  pending_.TakeFront(target_bytes, out);
+}
+
+void SegmentBuilder::AddValueBlock(const BlockLocation& location) {
+  blocks_.push_back(location);
+  assert(blocks_.size() == block_first_entries_.size());
+}
+
+bool SegmentBuilder::Finish(std::string* out, std::string* reason) {
+  assert(blocks_.empty() || pending_.empty());
+  if (tags_.size() > kMaxCount) {
+    *reason = std::to_string(tags_.size()) + " entries in one segment; " +
+              std::to_string(kMaxCount) + " is the most";
+    return false;
+  }
+  const uint32_t keys = num_keys();
+  const size_t entries = tags_.size();
+  for (uint32_t i = 0; i < keys; ++i) {
+    trie_.Add(Key(mirrored_ ? keys - 1 - i : i));
+  }
+  const size_t start = out->size();
+  unsigned char flags = 0;
+  if (entries != keys) flags |= kManyVersions;
+  if (blocks_.empty()) flags |= kValuesInline;
+  out->push_back(static_cast<char>(flags));
+  out->append(3, '\0');
+  PutFixed(out, keys, 4);
+  PutFixed(out, entries, 4);
+  const size_t trie_size_at = out->size();
+  PutFixed(out, 0, 4);
+  const size_t trie_at = out->size();
+  assert(trie_at == start + kHeaderSize);
+  (void)start;
+  const bool ok = trie_.Finish(out, reason);
+  trie_.Reset();
+  if (!ok) return false;
+  std::string trie_size;
+  PutFixed(&trie_size, out->size() - trie_at, 4);
+  out->replace(trie_size_at, trie_size.size(), trie_size);
+
+  if (entries != keys) {
+    PackedArrayBuilder::Encode(first_entries_.data(), keys, out);
+  }
+  std::vector<uint64_t> part(entries);
+  for (size_t e = 0; e < entries; ++e) part[e] = tags_[e] >> 8;
+  PackedArrayBuilder::Encode(part.data(), entries, out);
+  for (size_t e = 0; e < entries; ++e) part[e] = tags_[e] & 0xff;
+  PackedArrayBuilder::Encode(part.data(), entries, out);
+
+  if (blocks_.empty()) {
+    pending_.TakeAll(out);
+  } else {
+    PutVarint32(out, static_cast<uint32_t>(blocks_.size()));
+    PackedArrayBuilder::Encode(block_first_entries_.data(), blocks_.size(),
+                               out);
+    part.resize(blocks_.size());
+    for (size_t b = 0; b < blocks_.size(); ++b) part[b] = blocks_[b].offset;
+    PackedArrayBuilder::Encode(part.data(), part.size(), out);
+    for (size_t b = 0; b < blocks_.size(); ++b) part[b] = blocks_[b].size;
+    PackedArrayBuilder::Encode(part.data(), part.size(), out);
+  }
+
+  key_bytes_.clear();
+  key_ends_.clear();
+  first_entries_.clear();
+  tags_.clear();
+  blocks_.clear();
+  block_first_entries_.clear();
+  return true;
+}
+
+bool Segment::Open(std::string_view data, bool mirrored, Segment* out,
+                   std::string* reason) {
+  if (data.size() < kHeaderSize) {
+    *reason = "segment: " + std::to_string(data.size()) +
+              " bytes, a header has " + std::to_string(kHeaderSize);
+    return false;
+  }
+  const unsigned char flags = static_cast<unsigned char>(data[0]);
+  if ((flags & ~kKnownFlags) != 0 || data[1] != 0 || data[2] != 0 ||
+      data[3] != 0) {
+    *reason = "segment: unknown flags";
+    return false;
+  }
+  out->mirrored_ = mirrored;
+  out->single_version_ = (flags & kManyVersions) == 0;
+  out->values_inline_ = (flags & kValuesInline) != 0;
+  const uint8_t* const header = reinterpret_cast<const uint8_t*>(data.data());
+  out->num_keys_ = LoadFixed32(header + 4);
+  out->num_entries_ = LoadFixed32(header + 8);
+  const uint32_t trie_size = LoadFixed32(header + 12);
+  const uint32_t keys = out->num_keys_;
+  const uint32_t entries = out->num_entries_;
+  if (keys == 0 || keys > entries || entries > kMaxCount ||
+      (out->single_version_ && keys != entries)) {
+    *reason = "segment: " + std::to_string(keys) + " keys with " +
+              std::to_string(entries) + " entries";
+    return false;
+  }
+  std::string_view rest = data.substr(kHeaderSize);
+  if (trie_size > rest.size()) {
+    *reason = "segment: trie of " + std::to_string(trie_size) + " bytes in " +
+              std::to_string(rest.size());
+    return false;
+  }
+  if (!KeyTrieReader::Open(rest.substr(0, trie_size), &out->trie_, reason)) {
+    *reason = "segment: " + *reason;
+    return false;
+  }
+  if (out->trie_.num_keys() != keys) {
+    *reason = "segment: " + std::to_string(keys) + " keys, its trie has " +
+              std::to_string(out->trie_.num_keys());
+    return false;
+  }
+  rest.remove_prefix(trie_size);
+
+  auto open_array = [&](size_t n, PackedArrayView* array, const char* what) {
+    size_t used = 0;
+    if (!PackedArrayView::Open(rest, n, array, &used)) {
+      *reason = std::string("segment: array of ") + what + " is damaged";
+      return false;
+    }
+    rest.remove_prefix(used);
+    return true;
+  };
+  if (!out->single_version_ &&
+      !open_array(keys, &out->first_entries_, "first entries")) {
+    return false;
+  }
+  if (!open_array(entries, &out->seqs_, "sequence numbers")) return false;
+  if (!open_array(entries, &out->types_, "value types")) return false;
+  if (out->values_inline_) {
+    size_t used = 0;
+    if (!ValueRunView::Open(rest, entries, &out->inline_values_, &used,
+                            reason)) {
+      return false;
+    }
+    rest.remove_prefix(used);
+  } else {
+    const uint8_t* const begin = reinterpret_cast<const uint8_t*>(rest.data());
+    const uint8_t* const p =
+        GetVarint32(begin, begin + rest.size(), &out->num_blocks_);
+    if (p == nullptr || out->num_blocks_ == 0 || out->num_blocks_ > entries) {
+      *reason = "segment: bad number of value blocks";
+      return false;
+    }
+    rest.remove_prefix(static_cast<size_t>(p - begin));
+    const size_t blocks = out->num_blocks_;
+    if (!open_array(blocks, &out->block_first_entries_,
+                    "value blocks' first entries") ||
+        !open_array(blocks, &out->block_offsets_, "value blocks' offsets") ||
+        !open_array(blocks, &out->block_sizes_, "value blocks' sizes")) {
+      return false;
+    }
+  }
+  if (!rest.empty()) {
+    *reason = "segment: " + std::to_string(rest.size()) +
+              " bytes follow its last section";
+    return false;
+  }
+  return true;
+}
+
+uint32_t Segment::FindKey(std::string_view user_key) const {
+  const uint32_t ordinal = trie_.Find(user_key);
+  return ordinal >= num_keys_ ? ordinal : Mirror(ordinal);
+}
+
+uint32_t Segment::KeysBefore(std::string_view user_key) const {
+  if (!mirrored_) return trie_.LowerBound(user_key);
+  const uint32_t floor = trie_.FloorOrdinal(user_key);
+  if (floor == kNotFound) return num_keys_;
+  return floor == kCorrupt ? kCorrupt : Mirror(floor);
+}
+
+bool Segment::EntriesOf(uint32_t k, uint32_t* begin, uint32_t* end) const {
+  if (single_version_) {
+    *begin = k;
+    *end = k + 1;
+    return true;
+  }
+  const uint64_t b = first_entries_[k];
+  const uint64_t e = k + 1 == num_keys_ ? num_entries_ : first_entries_[k + 1];
+  if (b >= e || e > num_entries_) return false;
+  *begin = static_cast<uint32_t>(b);
+  *end = static_cast<uint32_t>(e);
+  return true;
+}
+
+uint32_t Segment::SeekEntry(uint32_t begin, uint32_t end, uint64_t tag) const {
+  // Tags descend (S2).
+  while (begin < end) {
+    const uint32_t middle = begin + (end - begin) / 2;
+    if (Tag(middle) > tag) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return begin;
+}
+
+uint32_t Segment::ValueBlockOf(uint32_t e) const {
+  uint32_t lo = 0;
+  uint32_t hi = num_blocks_;
+  while (hi - lo > 1) {
+    const uint32_t middle = lo + (hi - lo) / 2;
+    if (block_first_entries_[middle] <= e) {
+      lo = middle;
+    } else {
+      hi = middle;
+    }
+  }
+  return lo;
+}
+
+uint32_t Segment::ValueBlockFirstEntry(uint32_t b) const {
+  if (b == num_blocks_) return num_entries_;
+  const uint64_t e = block_first_entries_[b];
+  return e > num_entries_ ? num_entries_ : static_cast<uint32_t>(e);
+}
+
+bool Segment::Validate(std::string* reason) const {
+  if (!trie_.Validate(reason)) {
+    *reason = "(S1) " + *reason;
+    return false;
+  }
+  uint32_t expected = 0;
+  for (uint32_t k = 0; k < num_keys_; ++k) {
+    uint32_t begin;
+    uint32_t end;
+    if (!EntriesOf(k, &begin, &end) || begin != expected) {
+      *reason = "(S2) entries of key " + std::to_string(k) +
+                " do not follow those before";
+      return false;
+    }
+    for (uint32_t e = begin + 1; e < end; ++e) {
+      if (Tag(e - 1) <= Tag(e)) {
+        *reason =
+            "(S2) tags ascend at entry " + std::to_string(e);
+        return false;
+      }
+    }
+    expected = end;
+  }
+  if (expected != num_entries_) {
+    *reason = "(S2) keys own " + std::to_string(expected) + " of " +
+              std::to_string(num_entries_) + " entries";
+    return false;
+  }
+  for (uint32_t e = 0; e < num_entries_; ++e) {
+    if (types_[e] > 0xff || seqs_[e] >= uint64_t{1} << 56) {
+      *reason = "(S2) entry " + std::to_string(e) + " has no valid tag";
+      return false;
+    }
+  }
+  if (values_inline_) {
+    if (!inline_values_.Validate(reason)) {
+      *reason = "(S3) " + *reason;
+      return false;
+    }
+  } else {
+    for (uint32_t b = 0; b < num_blocks_; ++b) {
+      const bool starts = b != 0 || block_first_entries_[0] == 0;
+      if (!starts || ValueBlockFirstEntry(b) >= ValueBlockFirstEntry(b + 1)) {
+        *reason = "(S3) value block " + std::to_string(b) + " holds no entries";
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace memkv

@@ -1,0 +1,167 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// A segment: the consecutive entries of an FST file that belong to one trie
+// of user keys.  It maps user keys to entries, and entries to sequence number,
+// value type and the place of the value.  FORMAT.md, "Segment", describes the
+// bytes.
+//
+// It knows no RocksDB type: a *tag* is RocksDB's packed (sequence << 8 | type)
+// and a *block location* is a file offset and a stored size.
+//
+// Vocabulary
+//   key      a distinct user key; keys are numbered by *key index* in the
+//            file's order (the comparator's), which is the trie's ordinal, or,
+//            in a mirrored file (reverse bytewise), counts from the other end.
+//   entry    one version of a key; entries are numbered in internal-key order:
+//            keys in the file's order, versions newest first.
+//
+// Thread safety: the builder needs external synchronisation, a Segment is
+// immutable after Open().
+//
+// Invariants
+// (S1) Keys are distinct and ascend bytewise in the trie; each has at least
+//      one entry.
+// (S2) The entries of key k are [FirstEntry(k), FirstEntry(k + 1)), and their
+//      tags descend.  A key's entries never lie in two segments.
+// (S3) Every value is either in the segment's own run or in one value block;
+//      value block b holds the values of entries
+//      [first_entry(b), first_entry(b + 1)).
+// (S4) Every access is bounded by the bytes given to Open(), whatever they
+//      hold: damage is reported, never followed.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "table/fst_value_run.h"
+#include "table/key_trie_builder.h"
+#include "table/key_trie_reader.h"
+#include "table/packed_array.h"
+
+namespace memkv {
+
+// Where a block is stored: as RocksDB's BlockHandle, `size` without trailer.
+struct BlockLocation {
+  uint64_t offset = 0;
+  uint64_t size = 0;
+};
+
+// Collects the entries of one segment.  The caller decides when values leave
+// for a value block: it takes the pending run, writes it, and reports where.
+class SegmentBuilder {
+ public:
+  explicit SegmentBuilder(bool mirrored) : mirrored_(mirrored) {}
+
+  // Adds the next entry in internal-key order.
+  void Add(std::string_view user_key, uint64_t tag, std::string_view value);
+
+  bool empty() const { return tags_.empty(); }
+  uint32_t num_keys() const { return static_cast<uint32_t>(key_ends_.size()); }
+  uint32_t num_entries() const { return static_cast<uint32_t>(tags_.size()); }
+  // REQUIRES: !empty().
+  std::string_view last_key() const { return Key(num_keys() - 1); }
+  size_t key_bytes() const { return key_bytes_.size(); }
+  // A little more than Finish() would append now, but for the trie's own
+  // compression of the keys.
+  size_t EstimatedSize() const;
+
+  // The values not yet assigned to a block.
+  const ValueRunBuilder& pending_values() const { return pending_; }
+  bool has_value_blocks() const { return !blocks_.empty(); }
+  // Moves the first pending values, as ValueRunBuilder::TakeFront(), into *out;
+  // AddValueBlock() with the place they were written to must follow.
+  void TakePendingValues(size_t target_bytes, std::string* out);
+  void AddValueBlock(const BlockLocation& location);
+
+  // Appends the encoding to *out and becomes empty.  Values that are still
+  // pending are kept inside, which REQUIRES !has_value_blocks() or no pending
+  // values.  False, with a reason, if a limit of the format is exceeded.
+  bool Finish(std::string* out, std::string* reason);
+
+ private:
+  std::string_view Key(uint32_t k) const;
+
+  const bool mirrored_;
+  std::string key_bytes_;
+  std::vector<size_t> key_ends_;
+  std::vector<uint64_t> first_entries_;  // per key
+  std::vector<uint64_t> tags_;           // per entry
+  ValueRunBuilder pending_;
+  std::vector<BlockLocation> blocks_;
+  std::vector<uint64_t> block_first_entries_;
+  KeyTrieBuilder trie_;
+};
+
+class Segment {
+ public:
+  static constexpr uint32_t kNotFound = KeyTrieReader::kNotFound;
+  static constexpr uint32_t kCorrupt = KeyTrieReader::kCorrupt;
+
+  // Binds to `data`, which must outlive the segment.
+  static bool Open(std::string_view data, bool mirrored, Segment* out,
+                   std::string* reason);
+
+  uint32_t num_keys() const { return num_keys_; }
+  uint32_t num_entries() const { return num_entries_; }
+  bool mirrored() const { return mirrored_; }
+  const KeyTrieReader& trie() const { return trie_; }
+
+  // Key index <-> trie ordinal; its own inverse.
+  uint32_t Mirror(uint32_t i) const {
+    return mirrored_ ? num_keys_ - 1 - i : i;
+  }
+  // The key index of `user_key`, kNotFound or kCorrupt.
+  uint32_t FindKey(std::string_view user_key) const;
+
+  // The number of keys before `user_key` in the file's order, which is the
+  // index of the first key not before it; or kCorrupt.
+  uint32_t KeysBefore(std::string_view user_key) const;
+
+  // [begin, end) of key k's entries; false if damaged (S4).
+  bool EntriesOf(uint32_t k, uint32_t* begin, uint32_t* end) const;
+  // The tag of entry e.  REQUIRES: e < num_entries().
+  uint64_t Tag(uint32_t e) const { return seqs_[e] << 8 | (types_[e] & 0xff); }
+  // First entry of [begin, end) whose tag is <= `tag`, or end.
+  uint32_t SeekEntry(uint32_t begin, uint32_t end, uint64_t tag) const;
+
+  bool values_inline() const { return values_inline_; }
+  // REQUIRES: values_inline().
+  bool InlineValue(uint32_t e, std::string_view* value) const {
+    return inline_values_.Get(e, value);
+  }
+
+  uint32_t num_value_blocks() const { return num_blocks_; }
+  // The value block of entry e.  REQUIRES: !values_inline().
+  uint32_t ValueBlockOf(uint32_t e) const;
+  // First entry of value block b, num_entries() for b == num_value_blocks().
+  uint32_t ValueBlockFirstEntry(uint32_t b) const;
+  BlockLocation ValueBlockLocation(uint32_t b) const {
+    return {block_offsets_[b], block_sizes_[b]};
+  }
+
+  // Full check of (S1)-(S3) but for the value blocks themselves.
+  bool Validate(std::string* reason) const;
+
+ private:
+  bool mirrored_ = false;
+  bool single_version_ = true;
+  bool values_inline_ = false;
+  uint32_t num_keys_ = 0;
+  uint32_t num_entries_ = 0;
+  uint32_t num_blocks_ = 0;
+  KeyTrieReader trie_;
+  PackedArrayView first_entries_;
+  PackedArrayView seqs_;
+  PackedArrayView types_;
+  ValueRunView inline_values_;
+  PackedArrayView block_first_entries_;
+  PackedArrayView block_offsets_;
+  PackedArrayView block_sizes_;
+};
+
+}  // namespace memkv

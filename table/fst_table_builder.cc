@@ -1,0 +1,347 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_table_builder.h"
+
+#include <algorithm>
+#include <cassert>
+#include <string_view>
+
+#include "options/cf_options.h"
+#include "rocksdb/merge_operator.h"
+#include "table/fst_format.h"
+#include "util/coding.h"
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::BlockBuilder;
+using ROCKSDB_NAMESPACE::BlockHandle;
+using ROCKSDB_NAMESPACE::CompressionType;
+using ROCKSDB_NAMESPACE::IOStatus;
+using ROCKSDB_NAMESPACE::MetaIndexBuilder;
+using ROCKSDB_NAMESPACE::PropertyBlockBuilder;
+using ROCKSDB_NAMESPACE::SequenceNumber;
+using ROCKSDB_NAMESPACE::Slice;
+using ROCKSDB_NAMESPACE::Status;
+using ROCKSDB_NAMESPACE::TableBuilderOptions;
+using ROCKSDB_NAMESPACE::ValueType;
+using ROCKSDB_NAMESPACE::WritableFileWriter;
+
+namespace {
+
+// The block that the stub index points to: a block-based reader takes its last
+// four bytes for a number of restart points that cannot be, and answers
+// Corruption.
+std::string PoisonBlock() {
+  std::string block =
+      "This table is a memkv FST table.  Open the database with the memkv "
+      "plugin; nothing is lost.";
+  ROCKSDB_NAMESPACE::PutFixed32(&block, 0x7fffffffu);
+  return block;
+}
+
+std::string_view View(const Slice& s) { return {s.data(), s.size()}; }
+
+}  // namespace
+
+FstTableBuilder::FstTableBuilder(const FstTableOptions& options,
+                                 ROCKSDB_NAMESPACE::ChecksumType checksum,
+                                 const TableBuilderOptions& tbo,
+                                 WritableFileWriter* file, bool mirrored)
+    : options_(options),
+      checksum_(checksum),
+      ioptions_(tbo.ioptions),
+      write_options_(tbo.write_options),
+      file_(file),
+      compressor_(tbo.compression_type, tbo.compression_opts),
+      segment_(mirrored),
+      index_(mirrored),
+      range_del_block_(/*block_restart_interval=*/1) {
+  compat::MakeCollectors(tbo, &collectors_);
+  props_.column_family_id = tbo.column_family_id;
+  props_.column_family_name = tbo.column_family_name;
+  props_.oldest_key_time = tbo.oldest_key_time;
+  props_.newest_key_time = tbo.newest_key_time;
+  props_.file_creation_time = tbo.file_creation_time;
+  props_.orig_file_number = tbo.cur_file_num;
+  props_.db_id = tbo.db_id;
+  props_.db_session_id = tbo.db_session_id;
+  props_.db_host_id = ioptions_.db_host_id;
+  ROCKSDB_NAMESPACE::ReifyDbHostIdProperty(ioptions_.env, &props_.db_host_id)
+      .PermitUncheckedError();
+  props_.format_version = kFooterFormatVersion;
+  props_.key_largest_seqno = 0;
+  props_.comparator_name = ioptions_.user_comparator->Name();
+  props_.merge_operator_name = ioptions_.merge_operator != nullptr
+                                   ? ioptions_.merge_operator->Name()
+                                   : "nullptr";
+  props_.prefix_extractor_name =
+      tbo.moptions.prefix_extractor != nullptr
+          ? tbo.moptions.prefix_extractor->AsString()
+          : "nullptr";
+  props_.compression_name =
+      ROCKSDB_NAMESPACE::CompressionTypeToString(tbo.compression_type);
+  props_.compression_options =
+      compat::CompressionOptionsName(tbo.compression_opts);
+  props_.property_collectors_names = "[";
+  for (const auto& factory : ioptions_.table_properties_collector_factories) {
+    if (props_.property_collectors_names.size() > 1) {
+      props_.property_collectors_names += ",";
+    }
+    props_.property_collectors_names += factory->Name();
+  }
+  props_.property_collectors_names += "]";
+}
+
+FstTableBuilder::~FstTableBuilder() {
+  assert(closed_);  // Finish() or Abandon() was called
+}
+
+void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
+  assert(!closed_);
+  if (!ok()) return;
+  const uint64_t tag =
+      ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key);
+  SequenceNumber seq;
+  ValueType type;
+  ROCKSDB_NAMESPACE::UnPackSequenceAndType(tag, &seq, &type);
+  if (ROCKSDB_NAMESPACE::IsValueType(type)) {
+    AddEntry(internal_key, tag, value);
+  } else if (type == ROCKSDB_NAMESPACE::kTypeRangeDeletion) {
+    range_del_block_.Add(internal_key, value);
+  } else {
+    SetStatus(Status::InvalidArgument(
+        "FstTableBuilder::Add() received a key with invalid value type " +
+        std::to_string(static_cast<unsigned>(type))));
+    return;
+  }
+  NotifyCollectTableCollectorsOnAdd(internal_key, value, offset_, collectors_,
+                                    ioptions_.logger);
+
+  props_.key_largest_seqno = std::max(props_.key_largest_seqno, seq);
+  props_.num_entries++;
+  props_.raw_key_size += internal_key.size();
+  props_.raw_value_size += value.size();
+  switch (type) {
+    case ROCKSDB_NAMESPACE::kTypeDeletion:
+    case ROCKSDB_NAMESPACE::kTypeSingleDeletion:
+    case ROCKSDB_NAMESPACE::kTypeDeletionWithTimestamp:
+      props_.num_deletions++;
+      break;
+    case ROCKSDB_NAMESPACE::kTypeRangeDeletion:
+      props_.num_deletions++;
+      props_.num_range_deletions++;
+      break;
+    case ROCKSDB_NAMESPACE::kTypeMerge:
+      props_.num_merge_operands++;
+      break;
+    default:
+      break;
+  }
+}
+
+void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
+                               const Slice& value) {
+  const std::string_view user_key =
+      View(ROCKSDB_NAMESPACE::ExtractUserKey(internal_key));
+  if (segment_.EstimatedSize() >= options_.segment_size &&
+      !segment_.empty() && segment_.last_key() != user_key) {
+    FinishSegment();
+    if (!ok()) return;
+  }
+  segment_.Add(user_key, tag, View(value));
+  last_internal_key_.assign(internal_key.data(), internal_key.size());
+  raw_bytes_ += internal_key.size() + value.size();
+  WriteValueBlocks(/*all=*/false);
+}
+
+void FstTableBuilder::WriteValueBlocks(bool all) {
+  const ValueRunBuilder& pending = segment_.pending_values();
+  const bool inlined = !segment_.has_value_blocks() &&
+                       pending.largest_value() <= options_.inline_value_size;
+  if (inlined) return;
+  while (ok() && !pending.empty() &&
+         (all || pending.value_bytes() >= options_.value_block_size)) {
+    raw_block_.clear();
+    segment_.TakePendingValues(options_.value_block_size, &raw_block_);
+    const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
+    segment_.AddValueBlock({handle.offset(), handle.size()});
+    value_bytes_ += handle.size();
+    props_.num_data_blocks++;
+  }
+}
+
+void FstTableBuilder::FinishSegment() {
+  WriteValueBlocks(/*all=*/true);
+  if (!ok()) return;
+  const std::string last_key(segment_.last_key());
+  const uint64_t num_keys = segment_.num_keys();
+  const uint64_t num_entries = segment_.num_entries();
+  raw_block_.clear();
+  std::string reason;
+  if (!segment_.Finish(&raw_block_, &reason)) {
+    SetStatus(Status::NotSupported(
+        file_->file_name() + ": " + reason,
+        "write_format=block_based has no such limit"));
+    return;
+  }
+  const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
+  index_.AddSegment(last_key, {handle.offset(), handle.size()}, num_keys,
+                    num_entries);
+  key_bytes_ += handle.size();
+  props_.num_data_blocks++;
+  props_.data_size = offset_;
+  written_raw_bytes_ = raw_bytes_;
+}
+
+Status FstTableBuilder::Finish() {
+  assert(!closed_);
+  closed_ = true;
+  if (ok() && !segment_.empty()) FinishSegment();
+  if (!ok()) return status_;
+  props_.tail_start_offset = offset_;
+
+  const BlockHandle index = WriteIndex();
+  MetaIndexBuilder metaindex;
+  if (!range_del_block_.empty()) {
+    metaindex.Add(ROCKSDB_NAMESPACE::kRangeDelBlockName,
+                  WriteBlock(range_del_block_.Finish(), /*compress=*/false));
+  }
+  const BlockHandle stub_index = WriteStubIndex();
+  metaindex.Add(ROCKSDB_NAMESPACE::kPropertiesBlockName,
+                WriteProperties(index));
+  WriteFooter(WriteBlock(metaindex.Finish(), /*compress=*/false), stub_index);
+  tail_size_ = offset_ - props_.tail_start_offset;
+  return status_;
+}
+
+BlockHandle FstTableBuilder::WriteIndex() {
+  raw_block_.clear();
+  std::string reason;
+  if (!index_.Finish(&raw_block_, &reason)) {
+    SetStatus(Status::NotSupported(
+        file_->file_name() + ": " + reason,
+        "write_format=block_based has no such limit"));
+  }
+  const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
+  props_.index_size = handle.size();
+  return handle;
+}
+
+BlockHandle FstTableBuilder::WriteStubIndex() {
+  BlockBuilder stub(/*block_restart_interval=*/1);
+  if (!last_internal_key_.empty()) {
+    std::string poison;
+    WriteBlock(PoisonBlock(), /*compress=*/false).EncodeTo(&poison);
+    stub.Add(last_internal_key_, poison);
+  }
+  return WriteBlock(stub.Finish(), /*compress=*/false);
+}
+
+BlockHandle FstTableBuilder::WriteProperties(const BlockHandle& index) {
+  Directory directory;
+  directory.index = index;
+  directory.num_keys = index_.num_keys();
+  directory.EncodeTo(&props_.user_collected_properties[kDirectoryProperty]);
+  props_.user_collected_properties[kDistinctKeysProperty] =
+      std::to_string(index_.num_keys());
+  props_.user_collected_properties[kKeyBytesProperty] =
+      std::to_string(key_bytes_);
+  props_.user_collected_properties[kValueBytesProperty] =
+      std::to_string(value_bytes_);
+  PropertyBlockBuilder block;
+  block.AddTableProperty(props_);
+  // Adds our own, above, too.
+  NotifyCollectTableCollectorsOnFinish(
+      collectors_, ioptions_.logger, &block, props_.user_collected_properties,
+      props_.readable_properties);
+  return WriteBlock(block.Finish(), /*compress=*/false);
+}
+
+void FstTableBuilder::WriteFooter(const BlockHandle& metaindex,
+                                  const BlockHandle& stub_index) {
+  if (!ok()) return;
+  ROCKSDB_NAMESPACE::FooterBuilder builder;
+  const Status s = builder.Build(ROCKSDB_NAMESPACE::kBlockBasedTableMagicNumber,
+                                 kFooterFormatVersion, offset_, checksum_,
+                                 metaindex, stub_index);
+  if (!s.ok()) {
+    SetStatus(s);
+    return;
+  }
+  std::string footer = builder.GetSlice().ToString();
+  assert(footer.size() == kFooterSize);
+  // The handles of any file of less than 2^56 bytes leave the marker's place
+  // free.
+  const std::string place = footer.substr(kFooterMarkerOffset,
+                                          kFooterMarkerSize);
+  if (place.find_first_not_of('\0') != std::string::npos) {
+    SetStatus(Status::NotSupported(file_->file_name(), "file is too large"));
+    return;
+  }
+  footer.replace(kFooterMarkerOffset, kFooterMarkerSize, kFooterMarker);
+  Append(footer);
+}
+
+BlockHandle FstTableBuilder::WriteBlock(const Slice& raw, bool compress) {
+  Slice stored = raw;
+  CompressionType type = ROCKSDB_NAMESPACE::kNoCompression;
+  if (compress) {
+    stored = compressor_.Compress(raw, kFooterFormatVersion,
+                                  &compressed_block_, &type);
+  }
+  const BlockHandle handle(offset_, stored.size());
+  char trailer[5];
+  trailer[0] = static_cast<char>(type);
+  ROCKSDB_NAMESPACE::EncodeFixed32(
+      trailer + 1,
+      ROCKSDB_NAMESPACE::ComputeBuiltinChecksumWithLastByte(
+          checksum_, stored.data(), stored.size(), trailer[0]));
+  Append(stored);
+  Append(Slice(trailer, sizeof(trailer)));
+  return handle;
+}
+
+void FstTableBuilder::Append(const Slice& data) {
+  if (!ok()) return;
+  const IOStatus s = compat::Append(write_options_, file_, data);
+  if (s.ok()) {
+    offset_ += data.size();
+  } else {
+    io_status_ = s;
+    SetStatus(s);
+  }
+}
+
+uint64_t FstTableBuilder::EstimatedFileSize() const {
+  const uint64_t held = raw_bytes_ - written_raw_bytes_;
+  if (written_raw_bytes_ == 0) return offset_ + held;
+  const double ratio = static_cast<double>(props_.data_size) /
+                       static_cast<double>(written_raw_bytes_);
+  return props_.data_size +
+         static_cast<uint64_t>(ratio * static_cast<double>(held));
+}
+
+bool FstTableBuilder::NeedCompact() const {
+  return std::any_of(collectors_.begin(), collectors_.end(),
+                     [](const auto& c) { return c->NeedCompact(); });
+}
+
+std::string FstTableBuilder::GetFileChecksum() const {
+  return file_ != nullptr ? file_->GetFileChecksum()
+                          : ROCKSDB_NAMESPACE::kUnknownFileChecksum;
+}
+
+const char* FstTableBuilder::GetFileChecksumFuncName() const {
+  return file_ != nullptr ? file_->GetFileChecksumFuncName()
+                          : ROCKSDB_NAMESPACE::kUnknownFileChecksumFuncName;
+}
+
+void FstTableBuilder::SetSeqnoTimeTableProperties(
+    const ROCKSDB_NAMESPACE::SeqnoToTimeMapping& relevant_mapping,
+    uint64_t oldest_ancestor_time) {
+  relevant_mapping.EncodeTo(props_.seqno_to_time_mapping);
+  props_.creation_time = oldest_ancestor_time;
+}
+
+}  // namespace memkv

@@ -1,0 +1,111 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// Writes an FST file: RocksDB hands it internal keys in order, at a flush or a
+// compaction, and it streams segments and value blocks out as they fill.  Its
+// memory is bounded by a segment (and by the versions of one user key), not by
+// the file.
+//
+// Thread safety: as TableBuilder says; nothing here runs in the background.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "plugin/memkv.h"
+#include "port/rocksdb_compat.h"
+#include "table/block_based/block_builder.h"
+#include "table/fst_index.h"
+#include "table/fst_segment.h"
+#include "table/table_builder.h"
+
+namespace memkv {
+
+class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
+ public:
+  // `mirrored`: the comparator is reverse bytewise, else it is bytewise.
+  // `file` must outlive the builder; `tbo` need not.
+  FstTableBuilder(const FstTableOptions& options,
+                  ROCKSDB_NAMESPACE::ChecksumType checksum,
+                  const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
+                  ROCKSDB_NAMESPACE::WritableFileWriter* file, bool mirrored);
+  ~FstTableBuilder() override;
+
+  FstTableBuilder(const FstTableBuilder&) = delete;
+  FstTableBuilder& operator=(const FstTableBuilder&) = delete;
+
+  void Add(const ROCKSDB_NAMESPACE::Slice& internal_key,
+           const ROCKSDB_NAMESPACE::Slice& value) override;
+  ROCKSDB_NAMESPACE::Status status() const override { return status_; }
+  ROCKSDB_NAMESPACE::IOStatus io_status() const override { return io_status_; }
+  ROCKSDB_NAMESPACE::Status Finish() override;
+  void Abandon() override { closed_ = true; }
+
+  uint64_t NumEntries() const override { return props_.num_entries; }
+  uint64_t FileSize() const override { return offset_; }
+  // What is written, and what the entries still held will take if they
+  // compress as those before them did.
+  uint64_t EstimatedFileSize() const override;
+  uint64_t GetTailSize() const override { return tail_size_; }
+  bool NeedCompact() const override;
+  ROCKSDB_NAMESPACE::TableProperties GetTableProperties() const override {
+    return props_;
+  }
+  std::string GetFileChecksum() const override;
+  const char* GetFileChecksumFuncName() const override;
+  void SetSeqnoTimeTableProperties(
+      const ROCKSDB_NAMESPACE::SeqnoToTimeMapping& relevant_mapping,
+      uint64_t oldest_ancestor_time) override;
+
+ private:
+  bool ok() const { return status_.ok(); }
+  void AddEntry(const ROCKSDB_NAMESPACE::Slice& internal_key, uint64_t tag,
+                const ROCKSDB_NAMESPACE::Slice& value);
+  // Writes pending values as value blocks: those that fill one, or all.
+  void WriteValueBlocks(bool all);
+  void FinishSegment();
+  ROCKSDB_NAMESPACE::BlockHandle WriteIndex();
+  ROCKSDB_NAMESPACE::BlockHandle WriteStubIndex();
+  ROCKSDB_NAMESPACE::BlockHandle WriteProperties(
+      const ROCKSDB_NAMESPACE::BlockHandle& index);
+  void WriteFooter(const ROCKSDB_NAMESPACE::BlockHandle& metaindex,
+                   const ROCKSDB_NAMESPACE::BlockHandle& stub_index);
+  // Appends a block and its trailer, compressed if `compress` and worth it.
+  ROCKSDB_NAMESPACE::BlockHandle WriteBlock(
+      const ROCKSDB_NAMESPACE::Slice& raw, bool compress);
+  void Append(const ROCKSDB_NAMESPACE::Slice& data);
+  void SetStatus(const ROCKSDB_NAMESPACE::Status& s) {
+    if (status_.ok()) status_ = s;
+  }
+
+  const FstTableOptions options_;
+  const ROCKSDB_NAMESPACE::ChecksumType checksum_;
+  const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
+  // A copy: the caller's is gone after the constructor.
+  const ROCKSDB_NAMESPACE::WriteOptions write_options_;
+  ROCKSDB_NAMESPACE::WritableFileWriter* const file_;
+  compat::BlockCompressor compressor_;
+  compat::Collectors collectors_;
+
+  ROCKSDB_NAMESPACE::TableProperties props_;
+  SegmentBuilder segment_;
+  FileIndexBuilder index_;
+  ROCKSDB_NAMESPACE::BlockBuilder range_del_block_;
+  std::string last_internal_key_;
+  std::string raw_block_;
+  std::string compressed_block_;
+
+  uint64_t offset_ = 0;
+  uint64_t raw_bytes_ = 0;          // of all entries
+  uint64_t written_raw_bytes_ = 0;  // of the entries in finished segments
+  uint64_t key_bytes_ = 0;
+  uint64_t value_bytes_ = 0;
+  uint64_t tail_size_ = 0;
+  ROCKSDB_NAMESPACE::Status status_;
+  ROCKSDB_NAMESPACE::IOStatus io_status_;
+  bool closed_ = false;
+};
+
+}  // namespace memkv

@@ -1,0 +1,333 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_table_factory.h"
+
+#include <cstddef>
+#include <unordered_map>
+#include <utility>
+
+#include "cache/cache_reservation_manager.h"
+#include "options/cf_options.h"
+#include "port/rocksdb_compat.h"
+#include "rocksdb/convenience.h"
+#include "rocksdb/utilities/options_type.h"
+#include "table/fst_comparator.h"
+#include "table/fst_format.h"
+#include "table/fst_table_builder.h"
+#include "table/fst_table_reader.h"
+#include "util/string_util.h"
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::BlockBasedTableOptions;
+using ROCKSDB_NAMESPACE::CacheEntryRole;
+using ROCKSDB_NAMESPACE::CacheEntryRoleOptions;
+using ROCKSDB_NAMESPACE::ColumnFamilyOptions;
+using ROCKSDB_NAMESPACE::ConfigOptions;
+using ROCKSDB_NAMESPACE::DBOptions;
+using ROCKSDB_NAMESPACE::OptionType;
+using ROCKSDB_NAMESPACE::OptionTypeInfo;
+using ROCKSDB_NAMESPACE::OptionVerificationType;
+using ROCKSDB_NAMESPACE::ReadOptions;
+using ROCKSDB_NAMESPACE::Status;
+using ROCKSDB_NAMESPACE::TableFactory;
+
+namespace {
+
+using BlockBasedPtr = std::shared_ptr<TableFactory>;
+
+const char kBlockBasedOption[] = "block_based";
+
+// RocksDB takes NotFound from a nested object for the outer option's own, and
+// forgets the name of the one that is not found.
+Status NameUnknownOption(const std::string& where, const Status& s) {
+  return s.IsNotFound() ? Status::InvalidArgument(where, s.ToString()) : s;
+}
+
+// Parses either the whole `block_based={...}` or one of its options.  Works on
+// a clone, for the present factory may be in use.
+Status ParseBlockBased(const ConfigOptions& config_options,
+                       const std::string& name, const std::string& value,
+                       void* address) {
+  auto* const factory = static_cast<BlockBasedPtr*>(address);
+  std::unique_ptr<TableFactory> clone = (*factory)->Clone();
+  ConfigOptions prepared = config_options;
+  prepared.invoke_prepare_options = true;
+  Status s;
+  if (name == kBlockBasedOption) {
+    std::string id;
+    std::unordered_map<std::string, std::string> map;
+    s = ROCKSDB_NAMESPACE::Configurable::GetOptionsMap(
+        value, clone->Name(), &id, &map);
+    if (s.ok() && id != clone->Name()) {
+      s = Status::InvalidArgument(std::string(kBlockBasedOption) + "=" + id,
+                                  "only a BlockBasedTable can be here");
+    }
+    if (s.ok()) s = clone->ConfigureFromMap(prepared, map);
+  } else {
+    s = clone->ConfigureOption(prepared, name, value);
+    if (s.ok()) s = clone->PrepareOptions(prepared);
+  }
+  if (s.ok()) *factory = std::move(clone);
+  return NameUnknownOption(std::string("FstTable option ") + kBlockBasedOption,
+                           s);
+}
+
+Status SerializeBlockBased(const ConfigOptions& config_options,
+                           const std::string& name, const void* address,
+                           std::string* value) {
+  const auto& factory = *static_cast<const BlockBasedPtr*>(address);
+  ConfigOptions embedded = config_options;
+  embedded.delimiter = ";";
+  if (name != kBlockBasedOption) {
+    return factory->GetOption(embedded, name, value);
+  }
+  std::string text;
+  const Status s = factory->GetOptionString(embedded, &text);
+  if (s.ok()) *value = "{" + text + "}";
+  return s;
+}
+
+bool BlockBasedEqual(const ConfigOptions& config_options,
+                     const std::string& /*name*/, const void* a, const void* b,
+                     std::string* mismatch) {
+  return (*static_cast<const BlockBasedPtr*>(a))
+      ->AreEquivalent(config_options, static_cast<const BlockBasedPtr*>(b)->get(),
+                      mismatch);
+}
+
+const std::unordered_map<std::string, FstTableOptions::WriteFormat>
+    kWriteFormats = {
+        {"fst", FstTableOptions::WriteFormat::kFst},
+        {"block_based", FstTableOptions::WriteFormat::kBlockBased},
+};
+
+const std::unordered_map<std::string, FstTableOptions::Residency> kResidencies =
+    {
+        {"pin", FstTableOptions::Residency::kPin},
+        {"cache", FstTableOptions::Residency::kCache},
+};
+
+// The sizes among the options, and what they may be.
+struct SizeRange {
+  const char* name;
+  size_t FstTableOptions::*member;
+  size_t offset;
+  size_t min;
+  size_t max;
+};
+const SizeRange kSizeRanges[] = {
+    {"segment_size", &FstTableOptions::segment_size,
+     offsetof(FstTableOptions, segment_size), size_t{1} << 10,
+     size_t{16} << 20},
+    {"value_block_size", &FstTableOptions::value_block_size,
+     offsetof(FstTableOptions, value_block_size), 64, size_t{64} << 20},
+    {"inline_value_size", &FstTableOptions::inline_value_size,
+     offsetof(FstTableOptions, inline_value_size), 0, 1024},
+};
+
+Status CheckRange(const SizeRange& range, size_t value) {
+  if (value >= range.min && value <= range.max) return Status::OK();
+  return Status::InvalidArgument(
+      std::string("FstTable option ") + range.name + "=" +
+          std::to_string(value) + " is out of range",
+      "[" + std::to_string(range.min) + ", " + std::to_string(range.max) + "]");
+}
+
+// Checks the range while it parses: SetOptions() does not validate.
+OptionTypeInfo SizeOption(const SizeRange& range, size_t base) {
+  return OptionTypeInfo(base + range.offset, OptionType::kSizeT)
+      .SetParseFunc([range](const ConfigOptions&, const std::string&,
+                            const std::string& value, void* address) {
+        size_t size = 0;
+        try {
+          size = ROCKSDB_NAMESPACE::ParseSizeT(value);
+        } catch (const std::exception&) {
+          return Status::InvalidArgument(
+              std::string("FstTable option ") + range.name + "=" + value,
+              "not a size");
+        }
+        const Status s = CheckRange(range, size);
+        if (s.ok()) *static_cast<size_t*>(address) = size;
+        return s;
+      });
+}
+
+template <typename T>
+std::string NameOf(const std::unordered_map<std::string, T>& names, T value) {
+  for (const auto& [name, v] : names) {
+    if (v == value) return name;
+  }
+  return "?";
+}
+
+}  // namespace
+
+const std::unordered_map<std::string, OptionTypeInfo>&
+FstTableFactory::TypeInfo() {
+  // No option is marked mutable, and yet all change on a live database: what
+  // is marked so would be changed in place, under the feet of readers, where
+  // SetOptions() changes the others on a clone.
+  static const std::unordered_map<std::string, OptionTypeInfo> kInfo = {
+      {"write_format",
+       OptionTypeInfo::Enum<FstTableOptions::WriteFormat>(
+           offsetof(Config, fst) + offsetof(FstTableOptions, write_format),
+           &kWriteFormats)},
+      {"residency",
+       OptionTypeInfo::Enum<FstTableOptions::Residency>(
+           offsetof(Config, fst) + offsetof(FstTableOptions, residency),
+           &kResidencies)},
+      {kSizeRanges[0].name, SizeOption(kSizeRanges[0], offsetof(Config, fst))},
+      {kSizeRanges[1].name, SizeOption(kSizeRanges[1], offsetof(Config, fst))},
+      {kSizeRanges[2].name, SizeOption(kSizeRanges[2], offsetof(Config, fst))},
+      // A "struct" to the framework, so that block_based.<option> finds it.
+      {kBlockBasedOption,
+       OptionTypeInfo(offsetof(Config, block_based), OptionType::kStruct)
+           .SetParseFunc(ParseBlockBased)
+           .SetSerializeFunc(SerializeBlockBased)
+           .SetEqualsFunc(BlockBasedEqual)},
+  };
+  return kInfo;
+}
+
+FstTableFactory::FstTableFactory(const FstTableOptions& options,
+                                 const BlockBasedTableOptions& block_based)
+    : config_{options,
+              BlockBasedPtr(
+                  ROCKSDB_NAMESPACE::NewBlockBasedTableFactory(block_based))},
+      shared_(std::make_shared<Shared>()) {
+  Initialize();
+}
+
+FstTableFactory::FstTableFactory(const FstTableFactory& other)
+    : TableFactory(),
+      config_{other.config_.fst, other.config_.block_based->Clone()},
+      shared_(other.shared_) {
+  Initialize();
+}
+
+void FstTableFactory::Initialize() {
+  RegisterOptions(kClassName(), &config_, &TypeInfo());
+  const Status s = PrepareOptions(ConfigOptions());
+  s.PermitUncheckedError();
+}
+
+const BlockBasedTableOptions& FstTableFactory::BlockBasedOptions() const {
+  return *config_.block_based->GetOptions<BlockBasedTableOptions>();
+}
+
+bool FstTableFactory::IsInstanceOf(const std::string& name) const {
+  return name == kBlockBasedTableName() || TableFactory::IsInstanceOf(name);
+}
+
+Status FstTableFactory::PrepareOptions(const ConfigOptions& config_options) {
+  const Status s = TableFactory::PrepareOptions(config_options);
+  if (!s.ok()) return s;
+  const BlockBasedTableOptions& bbto = BlockBasedOptions();
+  const auto& overrides = bbto.cache_usage_options.options_overrides;
+  const auto role = overrides.find(CacheEntryRole::kBlockBasedTableReader);
+  reservation_.reset();
+  if (bbto.block_cache != nullptr && role != overrides.end() &&
+      role->second.charged == CacheEntryRoleOptions::Decision::kEnabled) {
+    using Manager = ROCKSDB_NAMESPACE::CacheReservationManagerImpl<
+        CacheEntryRole::kBlockBasedTableReader>;
+    reservation_ =
+        std::make_shared<ROCKSDB_NAMESPACE::ConcurrentCacheReservationManager>(
+            std::make_shared<Manager>(bbto.block_cache));
+  }
+  return s;
+}
+
+Status FstTableFactory::ConfigureOptions(
+    const ConfigOptions& config_options,
+    const std::unordered_map<std::string, std::string>& options,
+    std::unordered_map<std::string, std::string>* unused) {
+  return NameUnknownOption(
+      kClassName(),
+      TableFactory::ConfigureOptions(config_options, options, unused));
+}
+
+Status FstTableFactory::ValidateOptions(
+    const DBOptions& db_options, const ColumnFamilyOptions& cf_options) const {
+  Status s;
+  for (const SizeRange& range : kSizeRanges) {
+    if (s.ok()) s = CheckRange(range, config_.fst.*range.member);
+  }
+  if (s.ok()) s = config_.block_based->ValidateOptions(db_options, cf_options);
+  if (s.ok()) s = TableFactory::ValidateOptions(db_options, cf_options);
+  return s;
+}
+
+std::string FstTableFactory::GetPrintableOptions() const {
+  const FstTableOptions& o = config_.fst;
+  return "  write_format: " + NameOf(kWriteFormats, o.write_format) +
+         "\n  residency: " + NameOf(kResidencies, o.residency) +
+         "\n  segment_size: " + std::to_string(o.segment_size) +
+         "\n  value_block_size: " + std::to_string(o.value_block_size) +
+         "\n  inline_value_size: " + std::to_string(o.inline_value_size) +
+         "\n" + config_.block_based->GetPrintableOptions();
+}
+
+Status FstTableFactory::NewTableReader(
+    const ReadOptions& read_options,
+    const ROCKSDB_NAMESPACE::TableReaderOptions& options,
+    std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader>&& file,
+    uint64_t file_size, std::unique_ptr<ROCKSDB_NAMESPACE::TableReader>* reader,
+    bool prefetch_index_and_filter_in_cache) const {
+  if (file_size >= kFooterSize) {
+    std::string footer;
+    const Status s =
+        compat::ReadExactly(read_options, file.get(), file_size - kFooterSize,
+                            kFooterSize, &footer);
+    if (!s.ok()) return s;
+    if (HasFooterMarker(footer)) {
+      const BlockBasedTableOptions& bbto = BlockBasedOptions();
+      FstTableReader::Settings settings;
+      settings.pin_segments =
+          config_.fst.residency == FstTableOptions::Residency::kPin;
+      settings.block_cache = bbto.block_cache;
+      settings.reservation = reservation_;
+      settings.initial_auto_readahead_size = bbto.initial_auto_readahead_size;
+      settings.max_auto_readahead_size = bbto.max_auto_readahead_size;
+      settings.num_file_reads_for_auto_readahead =
+          bbto.num_file_reads_for_auto_readahead;
+      return FstTableReader::Open(settings, read_options, options,
+                                  std::move(file), file_size, footer, reader);
+    }
+  }
+  return config_.block_based->NewTableReader(
+      read_options, options, std::move(file), file_size, reader,
+      prefetch_index_and_filter_in_cache);
+}
+
+ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
+    const ROCKSDB_NAMESPACE::TableBuilderOptions& options,
+    ROCKSDB_NAMESPACE::WritableFileWriter* file) const {
+  const auto* const comparator = options.internal_comparator.user_comparator();
+  const TrieOrder order = TrieOrderOf(comparator);
+  if (order == TrieOrder::kUnsupported &&
+      config_.fst.write_format == FstTableOptions::WriteFormat::kFst &&
+      !shared_->delegation_logged.exchange(true)) {
+    ROCKSDB_NAMESPACE::Warn(options.ioptions.logger,
+                            "[%s] FstTable cannot serve comparator %s%s; its "
+                            "files are written as BlockBasedTable",
+                            options.column_family_name.c_str(),
+                            comparator->Name(),
+                            comparator->timestamp_size() != 0
+                                ? " with user-defined timestamps"
+                                : "");
+  }
+  if (order == TrieOrder::kUnsupported ||
+      config_.fst.write_format == FstTableOptions::WriteFormat::kBlockBased) {
+    return config_.block_based->NewTableBuilder(options, file);
+  }
+  return new FstTableBuilder(config_.fst, BlockBasedOptions().checksum, options,
+                             file, order == TrieOrder::kMirrored);
+}
+
+std::unique_ptr<TableFactory> FstTableFactory::Clone() const {
+  return std::make_unique<FstTableFactory>(*this);
+}
+
+}  // namespace memkv

@@ -1,0 +1,246 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_table_iterator.h"
+
+#include <cassert>
+
+#include "options/cf_options.h"
+#include "table/fst_table_reader.h"
+#include "util/coding.h"
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::FilePrefetchBuffer;
+using ROCKSDB_NAMESPACE::ReadaheadParams;
+using ROCKSDB_NAMESPACE::Slice;
+using ROCKSDB_NAMESPACE::Status;
+using ROCKSDB_NAMESPACE::TableReaderCaller;
+
+namespace {
+
+constexpr size_t kTagSize = 8;
+
+std::string_view UserKeyOf(const Slice& internal_key) {
+  return {internal_key.data(), internal_key.size() - kTagSize};
+}
+
+}  // namespace
+
+FstTableIterator::FstTableIterator(
+    const FstTableReader& reader,
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    TableReaderCaller caller, size_t compaction_readahead_size,
+    bool allow_unprepared_value)
+    : reader_(reader),
+      read_options_(read_options),
+      for_compaction_(caller == TableReaderCaller::kCompaction),
+      allow_unprepared_value_(allow_unprepared_value) {
+  const auto& ioptions = reader.store().ioptions();
+  if (ioptions.allow_mmap_reads) return;
+  ReadaheadParams params;
+  if (for_compaction_) {
+    params.initial_readahead_size = compaction_readahead_size;
+    params.max_readahead_size = compaction_readahead_size;
+  } else if (read_options.readahead_size != 0) {
+    params.initial_readahead_size = read_options.readahead_size;
+    params.max_readahead_size = read_options.readahead_size;
+  } else {
+    const FstTableReader::Settings& settings = reader.settings();
+    params.initial_readahead_size = settings.initial_auto_readahead_size;
+    params.max_readahead_size = settings.max_auto_readahead_size;
+    params.implicit_auto_readahead = true;
+    params.num_file_reads_for_auto_readahead =
+        settings.num_file_reads_for_auto_readahead;
+  }
+  if (params.max_readahead_size == 0) return;
+  prefetch_buffer_ = std::make_unique<FilePrefetchBuffer>(
+      params, /*enable=*/true, /*track_min_offset=*/false, ioptions.fs.get(),
+      ioptions.clock, ioptions.stats);
+}
+
+BlockReadContext FstTableIterator::Context() {
+  BlockReadContext context{read_options_};
+  context.prefetch_buffer = prefetch_buffer_.get();
+  context.for_compaction = for_compaction_;
+  return context;
+}
+
+ROCKSDB_NAMESPACE::Cleanable* FstTableIterator::Pinner() const {
+  return pinned_iters_mgr_ != nullptr && pinned_iters_mgr_->PinningEnabled()
+             ? pinned_iters_mgr_
+             : nullptr;
+}
+
+bool FstTableIterator::LoadSegment(uint32_t i) {
+  if (segment_ != nullptr && segment_index_ == i) return true;
+  cursor_.Reset(nullptr);
+  segment_ = nullptr;
+  ReleaseTo(Pinner(), &value_block_);
+  ReleaseTo(Pinner(), &segment_entry_);
+  // Readahead is for value blocks: a segment is a large read of its own, and
+  // lies behind its values.
+  BlockReadContext context = Context();
+  context.prefetch_buffer = nullptr;
+  const Status s = reader_.store().GetSegment(context, reader_.index(), i,
+                                              &segment_entry_);
+  if (!s.ok()) {
+    Fail(s);
+    return false;
+  }
+  segment_ = &segment_entry_.GetValue()->segment();
+  segment_index_ = i;
+  cursor_.Reset(&segment_->trie());
+  return true;
+}
+
+void FstTableIterator::EnterSegment(uint32_t i, End end) {
+  if (!LoadSegment(i)) return;
+  if ((end == End::kFirst) != segment_->mirrored()) {
+    cursor_.SeekToFirst();
+  } else {
+    cursor_.SeekToLast();
+  }
+  LoadKey(end);
+}
+
+void FstTableIterator::StepKey(bool forward) {
+  if (forward != segment_->mirrored()) {
+    cursor_.Next();
+  } else {
+    cursor_.Prev();
+  }
+  if (cursor_.Valid() || cursor_.corrupt()) {
+    LoadKey(forward ? End::kFirst : End::kLast);
+  } else if (forward && segment_index_ + 1 < reader_.index().num_segments()) {
+    EnterSegment(segment_index_ + 1, End::kFirst);
+  } else if (!forward && segment_index_ != 0) {
+    EnterSegment(segment_index_ - 1, End::kLast);
+  } else {
+    Invalidate();
+  }
+}
+
+void FstTableIterator::LoadKey(End end) {
+  if (!cursor_.Valid() ||
+      !segment_->EntriesOf(segment_->Mirror(cursor_.ordinal()), &begin_,
+                           &end_)) {
+    Fail(reader_.CorruptSegment(segment_index_, "damaged trie or entries"));
+    return;
+  }
+  entry_ = end == End::kFirst ? begin_ : end_ - 1;
+  const std::string_view user_key = cursor_.key();
+  key_.assign(user_key.data(), user_key.size());
+  key_.append(kTagSize, '\0');
+  LoadEntry();
+}
+
+void FstTableIterator::LoadEntry() {
+  ROCKSDB_NAMESPACE::EncodeFixed64(&key_[key_.size() - kTagSize],
+                                   reader_.EffectiveTag(*segment_, entry_));
+  valid_ = true;
+  value_ready_ = false;
+  if (!allow_unprepared_value_) PrepareValue();
+}
+
+bool FstTableIterator::PrepareValue() {
+  assert(valid_);
+  if (value_ready_) return true;
+  const Status s = reader_.ReadValue(Context(), *segment_, entry_,
+                                     &value_block_, &value_block_number_,
+                                     Pinner(), &value_);
+  if (!s.ok()) {
+    Fail(s);
+    return false;
+  }
+  value_ready_ = true;
+  return true;
+}
+
+void FstTableIterator::SeekToFirst() {
+  status_ = Status::OK();
+  Invalidate();
+  if (reader_.index().num_segments() != 0) EnterSegment(0, End::kFirst);
+}
+
+void FstTableIterator::SeekToLast() {
+  status_ = Status::OK();
+  Invalidate();
+  const uint32_t segments = reader_.index().num_segments();
+  if (segments != 0) EnterSegment(segments - 1, End::kLast);
+}
+
+void FstTableIterator::Seek(const Slice& target) {
+  status_ = Status::OK();
+  Invalidate();
+  const std::string_view user_key = UserKeyOf(target);
+  const uint32_t i = reader_.index().SegmentFor(user_key);
+  if (i == FileIndex::kCorrupt) {
+    Fail(reader_.CorruptIndex());
+    return;
+  }
+  if (i == reader_.index().num_segments() || !LoadSegment(i)) return;
+  // The index promises that the segment has a key that is not before the
+  // target, so a cursor that finds none met damage.
+  if (segment_->mirrored()) {
+    cursor_.SeekForPrev(user_key);
+  } else {
+    cursor_.Seek(user_key);
+  }
+  const bool same_key = cursor_.Valid() && cursor_.key() == user_key;
+  // Reads a value only when the entry is known.
+  if (!same_key) {
+    LoadKey(End::kFirst);
+    return;
+  }
+  const uint32_t k = segment_->Mirror(cursor_.ordinal());
+  if (!segment_->EntriesOf(k, &begin_, &end_)) {
+    Fail(reader_.CorruptSegment(segment_index_, "damaged entries"));
+    return;
+  }
+  entry_ = reader_.SeekEntry(
+      *segment_, begin_, end_,
+      ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target));
+  if (entry_ == end_) {
+    StepKey(/*forward=*/true);
+    return;
+  }
+  key_.assign(target.data(), target.size());
+  LoadEntry();
+}
+
+void FstTableIterator::SeekForPrev(const Slice& target) {
+  SeekForPrevImpl(target, &reader_.internal_comparator());
+}
+
+void FstTableIterator::Next() {
+  assert(valid_);
+  if (++entry_ < end_) {
+    LoadEntry();
+  } else {
+    StepKey(/*forward=*/true);
+  }
+}
+
+bool FstTableIterator::NextAndGetResult(
+    ROCKSDB_NAMESPACE::IterateResult* result) {
+  Next();
+  if (valid_) {
+    result->key = key_;
+    result->bound_check_result = ROCKSDB_NAMESPACE::IterBoundCheck::kUnknown;
+    result->value_prepared = value_ready_;
+  }
+  return valid_;
+}
+
+void FstTableIterator::Prev() {
+  assert(valid_);
+  if (entry_ != begin_) {
+    --entry_;
+    LoadEntry();
+  } else {
+    StepKey(/*forward=*/false);
+  }
+}
+
+}  // namespace memkv

@@ -1,0 +1,104 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// Walks the entries of an FST file in internal-key order, both ways.
+//
+// It holds the current segment and value block, by reference in the block
+// cache or as owner.  Keys are rebuilt in a buffer of its own, so they are
+// never pinned; values are, while the PinnedIteratorsManager wants it, for it
+// then gets the blocks the iterator leaves (DBIter steps backwards only over
+// values that are pinned).  A value is read when it is asked for, if the
+// caller has promised to call PrepareValue().
+//
+// Thread safety: none; an iterator belongs to one thread at a time.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "db/pinned_iterators_manager.h"
+#include "file/file_prefetch_buffer.h"
+#include "table/fst_block_store.h"
+#include "table/internal_iterator.h"
+#include "table/key_trie_cursor.h"
+#include "rocksdb/table_reader_caller.h"
+
+namespace memkv {
+
+class FstTableReader;
+
+class FstTableIterator : public ROCKSDB_NAMESPACE::InternalIterator {
+ public:
+  // `reader` must outlive the iterator.
+  FstTableIterator(const FstTableReader& reader,
+                   const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+                   ROCKSDB_NAMESPACE::TableReaderCaller caller,
+                   size_t compaction_readahead_size,
+                   bool allow_unprepared_value);
+
+  bool Valid() const override { return valid_; }
+  void SeekToFirst() override;
+  void SeekToLast() override;
+  void Seek(const ROCKSDB_NAMESPACE::Slice& target) override;
+  void SeekForPrev(const ROCKSDB_NAMESPACE::Slice& target) override;
+  void Next() override;
+  bool NextAndGetResult(ROCKSDB_NAMESPACE::IterateResult* result) override;
+  void Prev() override;
+  ROCKSDB_NAMESPACE::Slice key() const override { return key_; }
+  ROCKSDB_NAMESPACE::Slice value() const override { return value_; }
+  bool PrepareValue() override;
+  ROCKSDB_NAMESPACE::Status status() const override { return status_; }
+  void SetPinnedItersMgr(
+      ROCKSDB_NAMESPACE::PinnedIteratorsManager* manager) override {
+    pinned_iters_mgr_ = manager;
+  }
+  bool IsValuePinned() const override { return Pinner() != nullptr; }
+
+ private:
+  enum class End { kFirst, kLast };
+
+  BlockReadContext Context();
+  // Who keeps the blocks that the iterator leaves, or null.
+  ROCKSDB_NAMESPACE::Cleanable* Pinner() const;
+  // Makes segment i current; false, with status_ set, if it cannot be read.
+  bool LoadSegment(uint32_t i);
+  // Moves to the first or last key of segment i.
+  void EnterSegment(uint32_t i, End end);
+  // Moves to the next or previous key in the file's order.
+  void StepKey(bool forward);
+  // Takes the cursor's key over, at its newest or oldest entry.
+  void LoadKey(End end);
+  // Takes the current entry over.  REQUIRES: key_ holds its user key.
+  void LoadEntry();
+  void Invalidate() { valid_ = false; }
+  void Fail(const ROCKSDB_NAMESPACE::Status& s) {
+    status_ = s;
+    valid_ = false;
+  }
+
+  const FstTableReader& reader_;
+  const ROCKSDB_NAMESPACE::ReadOptions read_options_;
+  const bool for_compaction_;
+  const bool allow_unprepared_value_;
+  std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> prefetch_buffer_;
+
+  ROCKSDB_NAMESPACE::PinnedIteratorsManager* pinned_iters_mgr_ = nullptr;
+
+  SegmentEntry segment_entry_;
+  const Segment* segment_ = nullptr;  // within segment_entry_
+  uint32_t segment_index_ = 0;
+  KeyTrieCursor cursor_;
+  uint32_t entry_ = 0;
+  uint32_t begin_ = 0;  // entries of the current key
+  uint32_t end_ = 0;
+  std::string key_;
+  ValueEntry value_block_;
+  uint32_t value_block_number_ = 0;
+  ROCKSDB_NAMESPACE::Slice value_;
+  bool value_ready_ = false;
+  bool valid_ = false;
+  ROCKSDB_NAMESPACE::Status status_;
+};
+
+}  // namespace memkv

@@ -1,0 +1,700 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_table_reader.h"
+
+#include <algorithm>
+
+#include "file/file_prefetch_buffer.h"
+#include "memory/arena.h"
+#include "table/block_based/block.h"
+#include "table/block_based/block_based_table_reader.h"
+#include "table/fst_comparator.h"
+#include "table/fst_table_iterator.h"
+#include "table/sst_file_writer_collectors.h"
+#include "table/unique_id_impl.h"
+#include "util/coding.h"
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::Block;
+using ROCKSDB_NAMESPACE::BlockContents;
+using ROCKSDB_NAMESPACE::BlockHandle;
+using ROCKSDB_NAMESPACE::BlockType;
+using ROCKSDB_NAMESPACE::Cache;
+using ROCKSDB_NAMESPACE::Cleanable;
+using ROCKSDB_NAMESPACE::DataBlockIter;
+using ROCKSDB_NAMESPACE::FilePrefetchBuffer;
+using ROCKSDB_NAMESPACE::Footer;
+using ROCKSDB_NAMESPACE::FragmentedRangeTombstoneIterator;
+using ROCKSDB_NAMESPACE::FragmentedRangeTombstoneList;
+using ROCKSDB_NAMESPACE::GetContext;
+using ROCKSDB_NAMESPACE::InternalIterator;
+using ROCKSDB_NAMESPACE::kDisableGlobalSequenceNumber;
+using ROCKSDB_NAMESPACE::kMaxSequenceNumber;
+using ROCKSDB_NAMESPACE::ParsedInternalKey;
+using ROCKSDB_NAMESPACE::RandomAccessFileReader;
+using ROCKSDB_NAMESPACE::ReadOptions;
+using ROCKSDB_NAMESPACE::SequenceNumber;
+using ROCKSDB_NAMESPACE::Slice;
+using ROCKSDB_NAMESPACE::SliceTransform;
+using ROCKSDB_NAMESPACE::Status;
+using ROCKSDB_NAMESPACE::TableProperties;
+using ROCKSDB_NAMESPACE::TableReader;
+using ROCKSDB_NAMESPACE::TableReaderCaller;
+using ROCKSDB_NAMESPACE::TableReaderOptions;
+using ROCKSDB_NAMESPACE::ValueType;
+
+namespace {
+
+// Up to this size copying a value costs less than a reference to its block.
+constexpr size_t kCopiedValueSize = 512;
+
+std::string_view View(const Slice& s) { return {s.data(), s.size()}; }
+
+std::string_view UserKeyOf(const Slice& internal_key) {
+  return View(ROCKSDB_NAMESPACE::ExtractUserKey(internal_key));
+}
+
+// What of the caller's ReadOptions an open file's own reads follow, as
+// BlockBasedTable::Open has it.
+ReadOptions OpenReadOptions(const ReadOptions& from) {
+  ReadOptions ro;
+  ro.deadline = from.deadline;
+  ro.io_timeout = from.io_timeout;
+  ro.rate_limiter_priority = from.rate_limiter_priority;
+  ro.verify_checksums = from.verify_checksums;
+  ro.io_activity = from.io_activity;
+  ro.fill_cache = from.fill_cache;
+  return ro;
+}
+
+// The sequence number of an ingested file's entries, or
+// kDisableGlobalSequenceNumber.  RocksDB writes it to the manifest
+// (`largest_seqno`, kMaxSequenceNumber if not known) and, in an older way,
+// into the property; see BlockBasedTable's function of this name.
+Status GetGlobalSequenceNumber(const TableProperties& properties,
+                               SequenceNumber largest_seqno,
+                               SequenceNumber* seqno) {
+  using Names = ROCKSDB_NAMESPACE::ExternalSstFilePropertyNames;
+  *seqno = kDisableGlobalSequenceNumber;
+  const auto& user = properties.user_collected_properties;
+  const auto version_at = user.find(Names::kVersion);
+  const auto seqno_at = user.find(Names::kGlobalSeqno);
+  if (version_at == user.end()) {
+    return seqno_at == user.end()
+               ? Status::OK()
+               : Status::Corruption(
+                     "a global sequence number in a file that was not ingested");
+  }
+  uint32_t version = 0;
+  Slice encoded = version_at->second;
+  if (!ROCKSDB_NAMESPACE::GetFixed32(&encoded, &version) || version != 2) {
+    return Status::Corruption("external file version " +
+                              std::to_string(version) + ", expected 2");
+  }
+  uint64_t global = 0;
+  if (seqno_at != user.end()) {
+    encoded = seqno_at->second;
+    if (!ROCKSDB_NAMESPACE::GetFixed64(&encoded, &global)) {
+      return Status::Corruption("global sequence number is cut off");
+    }
+  }
+  if (largest_seqno < kMaxSequenceNumber) {
+    if (global == 0) global = largest_seqno;
+    if (global != largest_seqno) {
+      return Status::Corruption(
+          "global sequence number " + std::to_string(global) +
+          " in the properties, " + std::to_string(largest_seqno) +
+          " in the manifest");
+    }
+  }
+  if (global > kMaxSequenceNumber) {
+    return Status::Corruption("global sequence number " +
+                              std::to_string(global) + " is out of range");
+  }
+  *seqno = global;
+  return Status::OK();
+}
+
+}  // namespace
+
+FstTableReader::FstTableReader(const Settings& settings,
+                               const TableReaderOptions& options,
+                               std::unique_ptr<RandomAccessFileReader>&& file,
+                               uint64_t file_size, const Footer& footer)
+    : settings_(settings),
+      internal_comparator_(options.internal_comparator),
+      file_size_(file_size),
+      store_(options.ioptions, settings.block_cache, std::move(file), footer) {}
+
+Status FstTableReader::Open(const Settings& settings,
+                            const ReadOptions& read_options,
+                            const TableReaderOptions& options,
+                            std::unique_ptr<RandomAccessFileReader>&& file,
+                            uint64_t file_size, const std::string& footer_bytes,
+                            std::unique_ptr<TableReader>* out) {
+  Footer footer;
+  Status s = footer.DecodeFrom(footer_bytes, file_size - footer_bytes.size());
+  if (s.ok() && footer.format_version() != kFooterFormatVersion) {
+    s = Status::Corruption("footer of format version " +
+                           std::to_string(footer.format_version()) +
+                           ", an FST file has " +
+                           std::to_string(kFooterFormatVersion));
+  }
+  if (s.ok() && (footer.metaindex_handle().offset() > file_size ||
+                 footer.metaindex_handle().size() >
+                     file_size - footer.metaindex_handle().offset())) {
+    s = Status::Corruption("the metaindex reaches beyond the file");
+  }
+  if (!s.ok()) {
+    return Status::CopyAppendMessage(s, " in ", file->file_name());
+  }
+
+  const ReadOptions ro = OpenReadOptions(read_options);
+  // One read for all that is at the end of the file.
+  FilePrefetchBuffer tail;
+  const bool mapped =
+      options.ioptions.allow_mmap_reads || options.env_options.use_mmap_reads;
+  BlockReadContext context{ro};
+  if (!mapped && options.tail_size != 0 && options.tail_size <= file_size) {
+    ROCKSDB_NAMESPACE::IOOptions io_options;
+    s = file->PrepareIOOptions(ro, io_options);
+    if (s.ok()) {
+      s = tail.Prefetch(io_options, file.get(), file_size - options.tail_size,
+                        options.tail_size);
+    }
+    if (!s.ok()) return s;
+    context.prefetch_buffer = &tail;
+  }
+
+  std::unique_ptr<FstTableReader> reader(new FstTableReader(
+      settings, options, std::move(file), file_size, footer));
+  s = reader->ReadMetaindex(context);
+  if (s.ok()) s = reader->ReadProperties(context, options);
+  if (s.ok()) s = reader->ReadIndex(context);
+  if (s.ok()) s = reader->ReadRangeDeletions(context);
+  if (s.ok() && settings.pin_segments) {
+    context.prefetch_buffer = nullptr;
+    s = reader->store_.PinSegments(context, reader->index_);
+  }
+  if (s.ok()) s = reader->ReserveMemory();
+  if (s.ok()) *out = std::move(reader);
+  return s;
+}
+
+Status FstTableReader::ReadMetaindex(const BlockReadContext& context) {
+  BlockContents contents;
+  Status s = store_.ReadRaw(context, store_.footer().metaindex_handle(),
+                            BlockType::kMetaIndex, &contents);
+  if (!s.ok()) return s;
+  Block block(std::move(contents));
+  std::unique_ptr<InternalIterator> iter(block.NewMetaIterator());
+  s = ROCKSDB_NAMESPACE::FindMetaBlock(
+      iter.get(), ROCKSDB_NAMESPACE::kPropertiesBlockName, &properties_handle_);
+  if (s.ok()) {
+    s = ROCKSDB_NAMESPACE::FindOptionalMetaBlock(
+        iter.get(), ROCKSDB_NAMESPACE::kRangeDelBlockName, &range_del_handle_);
+  }
+  return s.ok() ? s
+                : store_.Corrupt(store_.footer().metaindex_handle().offset(),
+                                 "metaindex: " + s.ToString());
+}
+
+Status FstTableReader::FetchProperties(
+    const BlockReadContext& context,
+    std::unique_ptr<TableProperties>* properties) const {
+  // Not ReadRaw(): ingestion may have written into the properties, which the
+  // helper knows how to check.
+  const Status s = ROCKSDB_NAMESPACE::ReadTablePropertiesHelper(
+      context.read_options, properties_handle_, store_.file(),
+      context.prefetch_buffer, store_.footer(), store_.ioptions(), properties);
+  return s.IsCorruption() ? store_.Corrupt(properties_handle_.offset(),
+                                           "properties: " + s.ToString())
+                          : s;
+}
+
+Status FstTableReader::ReadProperties(const BlockReadContext& context,
+                                      const TableReaderOptions& options) {
+  std::unique_ptr<TableProperties> properties;
+  Status s = FetchProperties(context, &properties);
+  if (!s.ok()) return s;
+  properties_ = std::move(properties);
+  const uint64_t at = properties_handle_.offset();
+
+  if (options.unique_id != ROCKSDB_NAMESPACE::kNullUniqueId64x2) {
+    ROCKSDB_NAMESPACE::UniqueId64x2 actual{};
+    s = ROCKSDB_NAMESPACE::GetSstInternalUniqueId(
+        properties_->db_id, properties_->db_session_id,
+        properties_->orig_file_number, &actual, /*force=*/true);
+    if (s.ok() && actual != options.unique_id) {
+      ROCKSDB_NAMESPACE::UniqueId64x2 expected = options.unique_id;
+      s = store_.Corrupt(
+          at, "mismatch in unique ID, expected " +
+                  ROCKSDB_NAMESPACE::InternalUniqueIdToHumanString(&expected) +
+                  ", found " +
+                  ROCKSDB_NAMESPACE::InternalUniqueIdToHumanString(&actual));
+    }
+    if (!s.ok()) return s;
+  }
+
+  s = GetGlobalSequenceNumber(*properties_, options.largest_seqno,
+                              &global_seqno_);
+  if (!s.ok()) return store_.Corrupt(at, s.ToString());
+
+  const auto& user = properties_->user_collected_properties;
+  const auto directory = user.find(kDirectoryProperty);
+  if (directory == user.end()) {
+    return store_.Corrupt(at, "properties lack " + kDirectoryProperty);
+  }
+  s = directory_.DecodeFrom(directory->second);
+  if (!s.ok()) {
+    return Status::CopyAppendMessage(s, " in ", store_.file()->file_name());
+  }
+
+  ROCKSDB_NAMESPACE::OffsetableCacheKey key;
+  ROCKSDB_NAMESPACE::BlockBasedTable::SetupBaseCacheKey(
+      properties_.get(), options.cur_db_session_id, options.cur_file_num, &key);
+  store_.SetCacheKey(key);
+  return s;
+}
+
+Status FstTableReader::ReadIndex(const BlockReadContext& context) {
+  const uint64_t at = directory_.index.offset();
+  const Status s = store_.ReadRaw(context, directory_.index, BlockType::kIndex,
+                                  &index_contents_);
+  if (!s.ok()) return s;
+  std::string reason;
+  if (!FileIndex::Open(View(index_contents_.data), &index_, &reason)) {
+    return store_.Corrupt(at, reason);
+  }
+  const uint64_t keys = index_.KeysBefore(index_.num_segments());
+  const uint64_t entries = index_.EntriesBefore(index_.num_segments());
+  if (keys != directory_.num_keys ||
+      entries != properties_->num_entries - properties_->num_range_deletions) {
+    return store_.Corrupt(
+        at, "index of " + std::to_string(keys) + " keys and " +
+                std::to_string(entries) + " entries, properties say " +
+                std::to_string(directory_.num_keys) + " and " +
+                std::to_string(properties_->num_entries -
+                               properties_->num_range_deletions));
+  }
+  if (TrieOrderOf(internal_comparator_.user_comparator()) !=
+      (index_.mirrored() ? TrieOrder::kMirrored : TrieOrder::kBytewise)) {
+    return Status::InvalidArgument(
+        store_.file()->file_name() + ": written with comparator " +
+            properties_->comparator_name,
+        std::string("opened with ") +
+            internal_comparator_.user_comparator()->Name());
+  }
+  return s;
+}
+
+Status FstTableReader::ReadRangeDeletions(const BlockReadContext& context) {
+  if (range_del_handle_.IsNull()) return Status::OK();
+  BlockContents contents;
+  const Status s = store_.ReadRaw(context, range_del_handle_,
+                                  BlockType::kRangeDeletion, &contents);
+  if (!s.ok()) return s;
+  auto block = std::make_unique<Block>(std::move(contents));
+  std::unique_ptr<DataBlockIter> iter(block->NewDataIterator(
+      internal_comparator_.user_comparator(), global_seqno_,
+      /*iter=*/nullptr, store_.ioptions().stats,
+      /*block_contents_pinned=*/true));
+  if (!iter->status().ok()) {
+    return store_.Corrupt(range_del_handle_.offset(),
+                          "range deletions: " + iter->status().ToString());
+  }
+  // The list keeps the iterator, for it refers to the block's bytes.
+  iter->RegisterCleanup(
+      [](void* arg, void*) { delete static_cast<Block*>(arg); },
+      block.release(), nullptr);
+  range_dels_ = std::make_shared<FragmentedRangeTombstoneList>(
+      std::move(iter), internal_comparator_);
+  return s;
+}
+
+Status FstTableReader::ReserveMemory() {
+  if (settings_.reservation == nullptr) return Status::OK();
+  const Status s = settings_.reservation->MakeCacheReservation(
+      ApproximateMemoryUsage(), &reservation_handle_);
+  if (!s.IsMemoryLimit()) return s;
+  return Status::MemoryLimit(
+      store_.file()->file_name() + ": no room in the block cache for " +
+      std::to_string(ApproximateMemoryUsage()) +
+      " bytes of pinned segments; residency=cache needs none");
+}
+
+InternalIterator* FstTableReader::NewIterator(
+    const ReadOptions& read_options, const SliceTransform* /*prefix_extractor*/,
+    ROCKSDB_NAMESPACE::Arena* arena, bool /*skip_filters*/,
+    TableReaderCaller caller, size_t compaction_readahead_size,
+    bool allow_unprepared_value) {
+  if (arena == nullptr) {
+    return new FstTableIterator(*this, read_options, caller,
+                                compaction_readahead_size,
+                                allow_unprepared_value);
+  }
+  return new (arena->AllocateAligned(sizeof(FstTableIterator)))
+      FstTableIterator(*this, read_options, caller, compaction_readahead_size,
+                       allow_unprepared_value);
+}
+
+FragmentedRangeTombstoneIterator* FstTableReader::NewRangeTombstoneIterator(
+    const ReadOptions& read_options) {
+  const SequenceNumber seqno =
+      read_options.snapshot != nullptr
+          ? read_options.snapshot->GetSequenceNumber()
+          : kMaxSequenceNumber;
+  return NewRangeTombstoneIterator(seqno, read_options.timestamp);
+}
+
+FragmentedRangeTombstoneIterator* FstTableReader::NewRangeTombstoneIterator(
+    SequenceNumber read_seqno, const Slice* timestamp) {
+  if (range_dels_ == nullptr) return nullptr;
+  return new FragmentedRangeTombstoneIterator(range_dels_, internal_comparator_,
+                                              read_seqno, timestamp);
+}
+
+uint64_t FstTableReader::EffectiveTag(const Segment& segment,
+                                      uint32_t e) const {
+  const uint64_t tag = segment.Tag(e);
+  if (global_seqno_ == kDisableGlobalSequenceNumber) return tag;
+  return ROCKSDB_NAMESPACE::PackSequenceAndType(
+      global_seqno_, static_cast<ValueType>(tag & 0xff));
+}
+
+uint32_t FstTableReader::SeekEntry(const Segment& segment, uint32_t begin,
+                                   uint32_t end, uint64_t tag) const {
+  if (global_seqno_ == kDisableGlobalSequenceNumber) {
+    return segment.SeekEntry(begin, end, tag);
+  }
+  while (begin < end && EffectiveTag(segment, begin) > tag) ++begin;
+  return begin;
+}
+
+Status FstTableReader::ReadValue(const BlockReadContext& context,
+                                 const Segment& segment, uint32_t e,
+                                 ValueEntry* block, uint32_t* block_number,
+                                 Cleanable* pinner, Slice* value) const {
+  std::string_view bytes;
+  if (segment.values_inline()) {
+    if (!segment.InlineValue(e, &bytes)) {
+      return store_.Corrupt(0, "a segment's inline value lies outside it");
+    }
+    *value = Slice(bytes.data(), bytes.size());
+    return Status::OK();
+  }
+  const uint32_t b = segment.ValueBlockOf(e);
+  if (block->GetValue() == nullptr || *block_number != b) {
+    ReleaseTo(pinner, block);
+    const Status s = store_.GetValues(context, segment, b, block);
+    if (!s.ok()) return s;
+    *block_number = b;
+  }
+  const ValueRunView& values = block->GetValue()->values();
+  const uint32_t first = segment.ValueBlockFirstEntry(b);
+  if (e < first || e - first >= values.size() ||
+      !values.Get(e - first, &bytes)) {
+    return store_.Corrupt(segment.ValueBlockLocation(b).offset,
+                          "value of entry " + std::to_string(e) +
+                              " lies outside its block");
+  }
+  *value = Slice(bytes.data(), bytes.size());
+  return Status::OK();
+}
+
+Status FstTableReader::CorruptSegment(uint32_t i,
+                                      const std::string& what) const {
+  return store_.Corrupt(index_.Location(i).offset, "segment: " + what);
+}
+
+Status FstTableReader::CorruptIndex() const {
+  return store_.Corrupt(directory_.index.offset(), "index: damaged trie");
+}
+
+Status FstTableReader::Get(const ReadOptions& read_options,
+                           const Slice& internal_key, GetContext* get_context,
+                           const SliceTransform* /*prefix_extractor*/,
+                           bool /*skip_filters*/) {
+  const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
+  const uint32_t i = index_.SegmentFor(View(user_key));
+  if (i == FileIndex::kCorrupt) return CorruptIndex();
+  if (i == index_.num_segments()) return Status::OK();
+
+  const BlockReadContext context{read_options};
+  SegmentEntry segment_entry;
+  Status s = store_.GetSegment(context, index_, i, &segment_entry);
+  if (!s.ok()) {
+    if (s.IsIncomplete()) get_context->MarkKeyMayExist();
+    return s;
+  }
+  const Segment& segment = segment_entry.GetValue()->segment();
+  const uint32_t k = segment.FindKey(View(user_key));
+  if (k == Segment::kNotFound) return Status::OK();
+  uint32_t begin;
+  uint32_t end;
+  if (k == Segment::kCorrupt || !segment.EntriesOf(k, &begin, &end)) {
+    return CorruptSegment(i, "damaged trie or entries");
+  }
+
+  const uint64_t target =
+      ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key);
+  ValueEntry block;
+  uint32_t block_number = 0;
+  for (uint32_t e = SeekEntry(segment, begin, end, target); e < end; ++e) {
+    ParsedInternalKey parsed;
+    parsed.user_key = user_key;
+    ROCKSDB_NAMESPACE::UnPackSequenceAndType(EffectiveTag(segment, e),
+                                             &parsed.sequence, &parsed.type);
+    if (!ROCKSDB_NAMESPACE::IsValueType(parsed.type)) {
+      return CorruptSegment(i, "value type " + std::to_string(parsed.type));
+    }
+    Slice value;
+    // A deletion has no value, so none is worth a read.
+    if (parsed.type != ROCKSDB_NAMESPACE::kTypeDeletion &&
+        parsed.type != ROCKSDB_NAMESPACE::kTypeSingleDeletion) {
+      s = ReadValue(context, segment, e, &block, &block_number,
+                    /*pinner=*/nullptr, &value);
+      if (!s.ok()) {
+        if (s.IsIncomplete()) get_context->MarkKeyMayExist();
+        return s;
+      }
+    }
+    // The caller may keep the value beyond this file's life only with a
+    // reference to its block in the cache; anything else it copies.
+    Cleanable pin;
+    const bool pinned =
+        value.size() > kCopiedValueSize && block.GetCacheHandle() != nullptr;
+    if (pinned) {
+      Cache* const cache = block.GetCache();
+      cache->Ref(block.GetCacheHandle());
+      pin.RegisterCleanup(&ROCKSDB_NAMESPACE::ReleaseCacheHandleCleanup, cache,
+                          block.GetCacheHandle());
+    }
+    bool matched = false;
+    Status read_status;
+    const bool more = get_context->SaveValue(parsed, value, &matched,
+                                             &read_status,
+                                             pinned ? &pin : nullptr);
+    if (!read_status.ok()) return read_status;
+    if (!more) break;
+  }
+  return Status::OK();
+}
+
+uint64_t FstTableReader::SegmentEnd(uint32_t i) const {
+  const BlockLocation at = index_.Location(i);
+  return at.offset + at.size + store_.footer().GetBlockTrailerSize();
+}
+
+uint64_t FstTableReader::DataOffsetOf(const BlockReadContext& context,
+                                      const Slice& internal_key) const {
+  const std::string_view user_key = UserKeyOf(internal_key);
+  const uint32_t i = index_.SegmentFor(user_key);
+  if (i >= index_.num_segments()) return properties_->data_size;
+  const uint64_t begin = i == 0 ? 0 : SegmentEnd(i - 1);
+  const uint64_t end = SegmentEnd(i);
+  SegmentEntry entry;
+  if (!store_.GetSegment(context, index_, i, &entry).ok()) {
+    return begin + (end - begin) / 2;
+  }
+  const Segment& segment = entry.GetValue()->segment();
+  const uint32_t before = segment.KeysBefore(user_key);
+  if (before > segment.num_keys()) return begin + (end - begin) / 2;
+  return begin + static_cast<uint64_t>(static_cast<double>(end - begin) *
+                                       before / segment.num_keys());
+}
+
+uint64_t FstTableReader::ApproximateOffsetOf(const ReadOptions& read_options,
+                                             const Slice& internal_key,
+                                             TableReaderCaller /*caller*/) {
+  // Only range deletions: as BlockBasedTable, neither end.
+  if (properties_->data_size == 0) return file_size_ / 2;
+  // The file's metadata is spread over its data in proportion.
+  const BlockReadContext context{read_options};
+  return static_cast<uint64_t>(
+      static_cast<double>(DataOffsetOf(context, internal_key)) /
+      static_cast<double>(properties_->data_size) *
+      static_cast<double>(file_size_));
+}
+
+uint64_t FstTableReader::ApproximateSize(const ReadOptions& read_options,
+                                         const Slice& start, const Slice& end,
+                                         TableReaderCaller caller) {
+  if (properties_->data_size == 0) return file_size_;
+  const uint64_t from = ApproximateOffsetOf(read_options, start, caller);
+  const uint64_t to = ApproximateOffsetOf(read_options, end, caller);
+  return to > from ? to - from : 0;
+}
+
+Status FstTableReader::ApproximateKeyAnchors(const ReadOptions& read_options,
+                                             std::vector<Anchor>& anchors) {
+  constexpr uint32_t kAnchors = 128;
+  const uint32_t segments = index_.num_segments();
+  if (segments == 0) return Status::OK();
+  const BlockReadContext context{read_options};
+  // Many segments: every step-th is an anchor.  Few: several keys of each are.
+  const uint32_t per_segment = std::max(1u, kAnchors / segments);
+  const uint32_t step = std::max(1u, segments / kAnchors);
+  uint64_t done = 0;
+  for (uint32_t i = 0; i < segments; ++i) {
+    if ((i + 1) % step != 0 && i + 1 != segments) continue;
+    const uint64_t begin = i == 0 ? 0 : SegmentEnd(i - 1);
+    const uint64_t end = SegmentEnd(i);
+    std::string key;
+    if (per_segment > 1) {
+      SegmentEntry entry;
+      const Status s = store_.GetSegment(context, index_, i, &entry);
+      if (!s.ok()) return s;
+      const Segment& segment = entry.GetValue()->segment();
+      for (uint32_t a = 1; a < per_segment; ++a) {
+        const uint64_t k = uint64_t{segment.num_keys()} * a / per_segment;
+        if (k == 0) continue;
+        const uint64_t at = begin + (end - begin) * a / per_segment;
+        if (!segment.trie().KeyAt(segment.Mirror(static_cast<uint32_t>(k) - 1),
+                                  &key)) {
+          return CorruptSegment(i, "damaged trie");
+        }
+        if (!anchors.empty() && anchors.back().user_key == key) continue;
+        anchors.emplace_back(key, at - done);
+        done = at;
+      }
+    }
+    if (!index_.LastKey(i, &key)) return CorruptIndex();
+    anchors.emplace_back(key, end - done);
+    done = end;
+  }
+  return Status::OK();
+}
+
+size_t FstTableReader::ApproximateMemoryUsage() const {
+  return sizeof(*this) + store_.pinned_bytes() +
+         index_contents_.ApproximateMemoryUsage() +
+         (properties_ != nullptr ? properties_->ApproximateMemoryUsage() : 0);
+}
+
+Status FstTableReader::VerifySegment(const BlockReadContext& context,
+                                     uint32_t i, std::string* last_key) {
+  // As in an iterator, readahead is for value blocks.
+  BlockReadContext segment_context = context;
+  segment_context.prefetch_buffer = nullptr;
+  SegmentEntry entry;
+  Status s = store_.GetSegment(segment_context, index_, i, &entry);
+  if (!s.ok()) return s;
+  const Segment& segment = entry.GetValue()->segment();
+  std::string reason;
+  if (!segment.Validate(&reason)) return CorruptSegment(i, reason);
+  if (segment.num_keys() !=
+          index_.KeysBefore(i + 1) - index_.KeysBefore(i) ||
+      segment.num_entries() !=
+          index_.EntriesBefore(i + 1) - index_.EntriesBefore(i)) {
+    return CorruptSegment(i, "its counts are not the index's");
+  }
+  std::string first;
+  std::string last;
+  std::string indexed;
+  if (!segment.trie().KeyAt(segment.Mirror(0), &first) ||
+      !segment.trie().KeyAt(segment.Mirror(segment.num_keys() - 1), &last) ||
+      !index_.LastKey(i, &indexed)) {
+    return CorruptSegment(i, "damaged trie");
+  }
+  if (last != indexed) {
+    return CorruptSegment(i, "its last key is not the index's");
+  }
+  if (i != 0 && internal_comparator_.user_comparator()->Compare(
+                    *last_key, first) >= 0) {
+    return CorruptSegment(i, "its keys do not follow the segment before");
+  }
+  *last_key = std::move(last);
+  for (uint32_t b = 0; b < segment.num_value_blocks(); ++b) {
+    ValueEntry values;
+    s = store_.GetValues(context, segment, b, &values);
+    if (!s.ok()) return s;
+    if (!values.GetValue()->values().Validate(&reason)) {
+      return store_.Corrupt(segment.ValueBlockLocation(b).offset, reason);
+    }
+  }
+  return s;
+}
+
+Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
+                                      TableReaderCaller /*caller*/) {
+  ReadOptions ro = read_options;
+  ro.verify_checksums = true;
+  ro.read_tier = ROCKSDB_NAMESPACE::kReadAllTier;
+  ROCKSDB_NAMESPACE::ReadaheadParams params;
+  params.initial_readahead_size = ro.readahead_size != 0
+                                      ? ro.readahead_size
+                                      : settings_.max_auto_readahead_size;
+  params.max_readahead_size = params.initial_readahead_size;
+  const bool mapped = store_.ioptions().allow_mmap_reads;
+  FilePrefetchBuffer prefetch_buffer(params, /*enable=*/!mapped);
+  BlockReadContext context{ro};
+  context.prefetch_buffer = mapped ? nullptr : &prefetch_buffer;
+  context.bypass_cache = true;
+
+  std::string last_key;
+  for (uint32_t i = 0; i < index_.num_segments(); ++i) {
+    const Status s = VerifySegment(context, i, &last_key);
+    if (!s.ok()) return s;
+  }
+
+  BlockContents contents;
+  Status s = store_.ReadRaw(context, directory_.index, BlockType::kIndex,
+                            &contents);
+  if (!s.ok()) return s;
+  FileIndex index;
+  std::string reason;
+  if (!FileIndex::Open(View(contents.data), &index, &reason) ||
+      !index.Validate(&reason)) {
+    return store_.Corrupt(directory_.index.offset(), reason);
+  }
+  if (!range_del_handle_.IsNull()) {
+    s = store_.ReadRaw(context, range_del_handle_, BlockType::kRangeDeletion,
+                       &contents);
+    if (!s.ok()) return s;
+  }
+  context.prefetch_buffer = nullptr;
+  std::unique_ptr<TableProperties> properties;
+  s = FetchProperties(context, &properties);
+  if (!s.ok()) return s;
+  return store_.ReadRaw(context, store_.footer().metaindex_handle(),
+                        BlockType::kMetaIndex, &contents);
+}
+
+Status FstTableReader::DumpTable(ROCKSDB_NAMESPACE::WritableFile* out) {
+  std::string text = "FST table " + store_.file()->file_name() + "\n  " +
+                     store_.footer().ToString() + "\nTable properties\n  " +
+                     properties_->ToString("\n  ", ": ") + "\nSegments\n";
+  for (uint32_t i = 0; i < index_.num_segments(); ++i) {
+    std::string last_key;
+    if (!index_.LastKey(i, &last_key)) return CorruptIndex();
+    text += "  " + std::to_string(i) + ": offset " +
+            std::to_string(index_.Location(i).offset) + ", size " +
+            std::to_string(index_.Location(i).size) + ", keys " +
+            std::to_string(index_.KeysBefore(i + 1) - index_.KeysBefore(i)) +
+            ", entries " +
+            std::to_string(index_.EntriesBefore(i + 1) -
+                           index_.EntriesBefore(i)) +
+            ", last key " + Slice(last_key).ToString(/*hex=*/true) + "\n";
+  }
+  Status s = out->Append(text);
+  if (!s.ok()) return s;
+  const ReadOptions ro;
+  FstTableIterator iter(*this, ro, TableReaderCaller::kSSTDumpTool,
+                        /*compaction_readahead_size=*/0,
+                        /*allow_unprepared_value=*/false);
+  for (iter.SeekToFirst(); s.ok() && iter.Valid(); iter.Next()) {
+    ParsedInternalKey parsed;
+    s = ROCKSDB_NAMESPACE::ParseInternalKey(iter.key(), &parsed,
+                                            /*log_err_key=*/true);
+    if (s.ok()) {
+      s = out->Append(parsed.DebugString(/*log_err_key=*/true, /*hex=*/true) +
+                      " => " + iter.value().ToString(/*hex=*/true) + "\n");
+    }
+  }
+  return s.ok() ? iter.status() : s;
+}
+
+}  // namespace memkv

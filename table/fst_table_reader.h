@@ -1,0 +1,166 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// Reads an FST file: RocksDB's TableReader over an index, segments and value
+// blocks.  A user key that is not in the file is decided by the tries, without
+// reading a value.
+//
+// Thread safety: as TableReader says, any number of threads may read.
+// Everything is immutable after Open().
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "db/range_tombstone_fragmenter.h"
+#include "port/rocksdb_compat.h"
+#include "table/fst_block_store.h"
+#include "table/fst_format.h"
+#include "table/fst_index.h"
+#include "table/table_reader.h"
+
+namespace memkv {
+
+class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
+ public:
+  struct Settings {
+    bool pin_segments = true;
+    std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache;  // may be null
+    // Charges pinned segments to the block cache if not null.
+    std::shared_ptr<ROCKSDB_NAMESPACE::CacheReservationManager> reservation;
+    // Automatic readahead of iterators, as BlockBasedTableOptions has it.
+    size_t initial_auto_readahead_size = 0;
+    size_t max_auto_readahead_size = 0;
+    uint64_t num_file_reads_for_auto_readahead = 0;
+  };
+
+  // Opens `file`, whose last kFooterSize bytes are `footer`.
+  static ROCKSDB_NAMESPACE::Status Open(
+      const Settings& settings,
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::TableReaderOptions& options,
+      std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader>&& file,
+      uint64_t file_size, const std::string& footer,
+      std::unique_ptr<ROCKSDB_NAMESPACE::TableReader>* reader);
+
+  ROCKSDB_NAMESPACE::InternalIterator* NewIterator(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
+      ROCKSDB_NAMESPACE::Arena* arena, bool skip_filters,
+      ROCKSDB_NAMESPACE::TableReaderCaller caller,
+      size_t compaction_readahead_size, bool allow_unprepared_value) override;
+  ROCKSDB_NAMESPACE::FragmentedRangeTombstoneIterator*
+  NewRangeTombstoneIterator(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options) override;
+  ROCKSDB_NAMESPACE::FragmentedRangeTombstoneIterator*
+  NewRangeTombstoneIterator(ROCKSDB_NAMESPACE::SequenceNumber read_seqno,
+                            const ROCKSDB_NAMESPACE::Slice* timestamp) override;
+  ROCKSDB_NAMESPACE::Status Get(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::Slice& internal_key,
+      ROCKSDB_NAMESPACE::GetContext* get_context,
+      const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
+      bool skip_filters) override;
+
+  uint64_t ApproximateOffsetOf(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::Slice& internal_key,
+      ROCKSDB_NAMESPACE::TableReaderCaller caller) override;
+  uint64_t ApproximateSize(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::Slice& start,
+      const ROCKSDB_NAMESPACE::Slice& end,
+      ROCKSDB_NAMESPACE::TableReaderCaller caller) override;
+  ROCKSDB_NAMESPACE::Status ApproximateKeyAnchors(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      std::vector<Anchor>& anchors) override;
+
+  void SetupForCompaction() override {}
+  std::shared_ptr<const ROCKSDB_NAMESPACE::TableProperties>
+  GetTableProperties() const override {
+    return properties_;
+  }
+  size_t ApproximateMemoryUsage() const override;
+  ROCKSDB_NAMESPACE::Status DumpTable(
+      ROCKSDB_NAMESPACE::WritableFile* out) override;
+  // Reads every block from the file, checks its checksum, and checks the
+  // structure of the index, the segments and the value blocks.
+  ROCKSDB_NAMESPACE::Status VerifyChecksum(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      ROCKSDB_NAMESPACE::TableReaderCaller caller) override;
+
+  // What follows is for FstTableIterator.
+
+  const FileBlockStore& store() const { return store_; }
+  const FileIndex& index() const { return index_; }
+  const ROCKSDB_NAMESPACE::InternalKeyComparator& internal_comparator() const {
+    return internal_comparator_;
+  }
+  const Settings& settings() const { return settings_; }
+  // The tag of an entry as RocksDB shall see it: of an ingested file, all
+  // entries carry the file's global sequence number.
+  uint64_t EffectiveTag(const Segment& segment, uint32_t e) const;
+  // First entry of [begin, end) whose effective tag is <= `tag`, or end.
+  uint32_t SeekEntry(const Segment& segment, uint32_t begin, uint32_t end,
+                     uint64_t tag) const;
+  // The value of entry e.  *block holds its value block, whose number in the
+  // segment is *block_number; if it is another one, it is replaced, and the
+  // old one goes to `pinner`, unless that is null.
+  ROCKSDB_NAMESPACE::Status ReadValue(const BlockReadContext& context,
+                                      const Segment& segment, uint32_t e,
+                                      ValueEntry* block, uint32_t* block_number,
+                                      ROCKSDB_NAMESPACE::Cleanable* pinner,
+                                      ROCKSDB_NAMESPACE::Slice* value) const;
+  ROCKSDB_NAMESPACE::Status CorruptSegment(uint32_t i,
+                                           const std::string& what) const;
+  ROCKSDB_NAMESPACE::Status CorruptIndex() const;
+
+ private:
+  FstTableReader(
+      const Settings& settings,
+      const ROCKSDB_NAMESPACE::TableReaderOptions& options,
+      std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader>&& file,
+      uint64_t file_size, const ROCKSDB_NAMESPACE::Footer& footer);
+
+  // The steps of Open(), in order.
+  ROCKSDB_NAMESPACE::Status ReadMetaindex(const BlockReadContext& context);
+  ROCKSDB_NAMESPACE::Status ReadProperties(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::TableReaderOptions& options);
+  ROCKSDB_NAMESPACE::Status ReadIndex(const BlockReadContext& context);
+  ROCKSDB_NAMESPACE::Status ReadRangeDeletions(const BlockReadContext& context);
+  ROCKSDB_NAMESPACE::Status ReserveMemory();
+
+  // Reads and checks the properties block.
+  ROCKSDB_NAMESPACE::Status FetchProperties(
+      const BlockReadContext& context,
+      std::unique_ptr<ROCKSDB_NAMESPACE::TableProperties>* properties) const;
+  ROCKSDB_NAMESPACE::Status VerifySegment(const BlockReadContext& context,
+                                          uint32_t i, std::string* last_key);
+  // Where in the bytes of segments and values `user_key` lies.
+  uint64_t DataOffsetOf(const BlockReadContext& context,
+                        const ROCKSDB_NAMESPACE::Slice& internal_key) const;
+  uint64_t SegmentEnd(uint32_t i) const;
+
+  const Settings settings_;
+  const ROCKSDB_NAMESPACE::InternalKeyComparator internal_comparator_;
+  const uint64_t file_size_;
+  FileBlockStore store_;
+  ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
+  ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;
+  std::shared_ptr<const ROCKSDB_NAMESPACE::TableProperties> properties_;
+  Directory directory_;
+  ROCKSDB_NAMESPACE::SequenceNumber global_seqno_ =
+      ROCKSDB_NAMESPACE::kDisableGlobalSequenceNumber;
+  ROCKSDB_NAMESPACE::BlockContents index_contents_;
+  FileIndex index_;
+  std::shared_ptr<ROCKSDB_NAMESPACE::FragmentedRangeTombstoneList> range_dels_;
+  std::unique_ptr<
+      ROCKSDB_NAMESPACE::CacheReservationManager::CacheReservationHandle>
+      reservation_handle_;
+};
+
+}  // namespace memkv

@@ -1,0 +1,232 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_value_run.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <unordered_map>
+
+#include "table/trie_coding.h"
+
+namespace memkv {
+
+namespace {
+
+// Kinds of run, the first byte.
+constexpr unsigned char kUniform = 0;
+constexpr unsigned char kEnds = 1;
+constexpr unsigned char kIndexed = 2;
+
+// Appends a run of kind kUniform or kEnds, of values that end at `ends` (the
+// first begins at 0) in `bytes`.
+void EncodePlain(const std::vector<uint64_t>& ends, std::string_view bytes,
+                 std::string* out) {
+  const size_t n = ends.size();
+  const uint64_t size = n == 0 ? 0 : ends[0];
+  bool uniform = true;
+  for (size_t i = 0; i < n; ++i) {
+    uniform = uniform && ends[i] == (i + 1) * size;
+  }
+  if (uniform) {
+    out->push_back(kUniform);
+    PutVarint64(out, size);
+  } else {
+    out->push_back(kEnds);
+    PackedArrayBuilder::Encode(ends.data(), n, out);
+  }
+  out->append(bytes.data(), bytes.size());
+}
+
+}  // namespace
+
+void ValueRunBuilder::Add(std::string_view value) {
+  largest_ = std::max(largest_, value.size());
+  bytes_.append(value.data(), value.size());
+  ends_.push_back(bytes_.size());
+}
+
+size_t ValueRunBuilder::EstimatedSize() const {
+  // Ends of a few bits each; 2 bytes serve a run of 64 KiB.
+  return value_bytes() + 2 * num_values();
+}
+
+void ValueRunBuilder::TakeFront(size_t target_bytes, std::string* out) {
+  assert(!empty());
+  const auto front = ends_.begin() + static_cast<ptrdiff_t>(taken_);
+  const auto end =
+      std::upper_bound(front + 1, ends_.end(), taken_bytes() + target_bytes);
+  Take(static_cast<size_t>(end - ends_.begin()), out);
+}
+
+std::string_view ValueRunBuilder::Value(size_t i) const {
+  const uint64_t begin = i == 0 ? 0 : ends_[i - 1];
+  return std::string_view(bytes_).substr(begin, ends_[i] - begin);
+}
+
+bool ValueRunBuilder::SeemsRepetitive(size_t end) const {
+  constexpr size_t kSample = 32;
+  const size_t n = end - taken_;
+  if (n < kSample) return false;
+  std::array<std::string_view, kSample> sample;
+  for (size_t i = 0; i < kSample; ++i) {
+    sample[i] = Value(taken_ + i * n / kSample);
+  }
+  std::sort(sample.begin(), sample.end());
+  const auto distinct = std::unique(sample.begin(), sample.end());
+  return distinct - sample.begin() <= static_cast<ptrdiff_t>(kSample / 2);
+}
+
+void ValueRunBuilder::Take(size_t end, std::string* out) {
+  const size_t n = end - taken_;
+  const uint64_t start = taken_bytes();
+  std::vector<uint64_t> ends;
+  if (SeemsRepetitive(end)) {
+    std::string distinct_bytes;
+    std::vector<uint64_t> index(n);
+    std::unordered_map<std::string_view, uint64_t> distinct;
+    for (size_t i = 0; i < n; ++i) {
+      const std::string_view value = Value(taken_ + i);
+      const auto [at, is_new] = distinct.emplace(value, distinct.size());
+      if (is_new) {
+        distinct_bytes.append(value.data(), value.size());
+        ends.push_back(distinct_bytes.size());
+      }
+      index[i] = at->second;
+    }
+    out->push_back(kIndexed);
+    PutVarint64(out, ends.size());
+    PackedArrayBuilder::Encode(index.data(), n, out);
+    EncodePlain(ends, distinct_bytes, out);
+  } else {
+    ends.resize(n);
+    for (size_t i = 0; i < n; ++i) ends[i] = ends_[taken_ + i] - start;
+    EncodePlain(ends,
+                std::string_view(bytes_).substr(start, n == 0 ? 0 : ends.back()),
+                out);
+  }
+  taken_ = end;
+  if (empty()) {
+    bytes_.clear();
+    ends_.clear();
+    taken_ = 0;
+    largest_ = 0;
+  }
+}
+
+bool ValueRunView::Open(std::string_view data, size_t num_values,
+                        ValueRunView* out, size_t* consumed,
+                        std::string* reason) {
+  if (data.empty()) {
+    *reason = "value run is empty";
+    return false;
+  }
+  out->num_values_ = num_values;
+  out->indexed_ = static_cast<unsigned char>(data[0]) == kIndexed;
+  if (!out->indexed_) {
+    return out->OpenPlain(data, static_cast<unsigned char>(data[0]), num_values,
+                          consumed, reason);
+  }
+  const uint8_t* const begin = reinterpret_cast<const uint8_t*>(data.data());
+  uint64_t num_distinct = 0;
+  const uint8_t* const p =
+      GetVarint64(begin + 1, begin + data.size(), &num_distinct);
+  if (p == nullptr || num_distinct > num_values) {
+    *reason = "value run: bad number of distinct values";
+    return false;
+  }
+  std::string_view rest = data.substr(static_cast<size_t>(p - begin));
+  size_t used = 0;
+  if (!PackedArrayView::Open(rest, num_values, &out->index_, &used)) {
+    *reason = "value run: array of value indexes is damaged";
+    return false;
+  }
+  rest.remove_prefix(used);
+  if (rest.empty() || static_cast<unsigned char>(rest[0]) == kIndexed) {
+    *reason = "value run: no distinct values follow their index";
+    return false;
+  }
+  if (!out->OpenPlain(rest, static_cast<unsigned char>(rest[0]), num_distinct,
+                      &used, reason)) {
+    return false;
+  }
+  *consumed = data.size() - rest.size() + used;
+  return true;
+}
+
+bool ValueRunView::OpenPlain(std::string_view data, unsigned char kind,
+                             size_t num_values, size_t* consumed,
+                             std::string* reason) {
+  std::string_view rest = data.substr(1);
+  num_distinct_ = num_values;
+  uniform_ = kind == kUniform;
+  uint64_t total = 0;
+  if (kind == kUniform) {
+    const uint8_t* const begin = reinterpret_cast<const uint8_t*>(rest.data());
+    const uint8_t* const p =
+        GetVarint64(begin, begin + rest.size(), &uniform_size_);
+    if (p == nullptr) {
+      *reason = "value run: size of a value is cut off";
+      return false;
+    }
+    rest.remove_prefix(static_cast<size_t>(p - begin));
+    if (num_values != 0 && uniform_size_ > rest.size() / num_values) {
+      *reason = "value run: " + std::to_string(num_values) + " values of " +
+                std::to_string(uniform_size_) + " bytes in " +
+                std::to_string(rest.size()) + " bytes";
+      return false;
+    }
+    total = uniform_size_ * num_values;
+  } else if (kind == kEnds) {
+    size_t used = 0;
+    if (!PackedArrayView::Open(rest, num_values, &ends_, &used)) {
+      *reason = "value run: array of value ends is damaged";
+      return false;
+    }
+    rest.remove_prefix(used);
+    total = num_values == 0 ? 0 : ends_[num_values - 1];
+    if (total > rest.size()) {
+      *reason = "value run: values end at " + std::to_string(total) + " of " +
+                std::to_string(rest.size()) + " bytes";
+      return false;
+    }
+  } else {
+    *reason = "value run: unknown kind " + std::to_string(kind);
+    return false;
+  }
+  bytes_ = rest.substr(0, total);
+  *consumed = data.size() - rest.size() + total;
+  return true;
+}
+
+bool ValueRunView::Get(size_t i, std::string_view* value) const {
+  const uint64_t j = indexed_ ? index_[i] : i;
+  if (j >= num_distinct_) return false;
+  uint64_t begin;
+  uint64_t end;
+  if (uniform_) {
+    begin = j * uniform_size_;
+    end = begin + uniform_size_;
+  } else {
+    begin = j == 0 ? 0 : ends_[j - 1];
+    end = ends_[j];
+  }
+  if (begin > end || end > bytes_.size()) return false;
+  *value = bytes_.substr(begin, end - begin);
+  return true;
+}
+
+bool ValueRunView::Validate(std::string* reason) const {
+  std::string_view value;
+  for (size_t i = 0; i < num_values_; ++i) {
+    if (!Get(i, &value)) {
+      *reason = "(V1) value " + std::to_string(i) + " of " +
+                std::to_string(num_values_) + " lies outside the run";
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace memkv

@@ -1,0 +1,92 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// A value run: consecutive values, addressed by their index, in one string of
+// bytes.  A value block is one value run; a segment whose values are tiny
+// holds one itself.  FORMAT.md, "Value run", describes the bytes.
+//
+// It is not compressed here: the block around it is.  But a run whose values
+// repeat keeps each once, for that saves memory, where blocks are uncompressed.
+//
+// Thread safety: the builder needs external synchronisation, the view is
+// immutable.
+//
+// Invariants
+// (V1) Distinct value j occupies [end(j-1), end(j)) of the value bytes,
+//      end(-1) = 0; value i is distinct value index(i), or i itself in a run
+//      without an index.
+// (V2) Every access is bounded by the bytes given to Open(), whatever they
+//      hold.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "table/packed_array.h"
+
+namespace memkv {
+
+class ValueRunBuilder {
+ public:
+  void Add(std::string_view value);
+  bool empty() const { return num_values() == 0; }
+  size_t num_values() const { return ends_.size() - taken_; }
+  // Bytes of the values themselves.
+  size_t value_bytes() const { return bytes_.size() - taken_bytes(); }
+  // The largest value added since the builder was last empty.
+  size_t largest_value() const { return largest_; }
+  size_t EstimatedSize() const;
+  // Takes as many values from the front as fit into `target_bytes`, at least
+  // one, and appends them to *out as one run.  REQUIRES: !empty().
+  void TakeFront(size_t target_bytes, std::string* out);
+  // Takes all values, which may be none.
+  void TakeAll(std::string* out) { Take(ends_.size(), out); }
+
+ private:
+  size_t taken_bytes() const { return taken_ == 0 ? 0 : ends_[taken_ - 1]; }
+  std::string_view Value(size_t i) const;
+  void Take(size_t end, std::string* out);
+  // Whether a look at some of the values [taken_, end) says that they repeat.
+  bool SeemsRepetitive(size_t end) const;
+
+  std::string bytes_;
+  std::vector<uint64_t> ends_;
+  size_t taken_ = 0;  // values at the front that have left
+  size_t largest_ = 0;
+};
+
+class ValueRunView {
+ public:
+  // Binds to a run of `num_values` values at the start of `data`, which must
+  // outlive the view; *consumed is the run's size.  False, with a reason, if
+  // the bytes are no such run.
+  static bool Open(std::string_view data, size_t num_values, ValueRunView* out,
+                   size_t* consumed, std::string* reason);
+
+  size_t size() const { return num_values_; }
+  // False if the bytes that locate value i are damaged (V2).
+  // REQUIRES: i < size().
+  bool Get(size_t i, std::string_view* value) const;
+  // Checks that the values tile the value bytes (V1).
+  bool Validate(std::string* reason) const;
+
+ private:
+  // Binds to the distinct values alone.
+  bool OpenPlain(std::string_view data, unsigned char kind, size_t num_values,
+                 size_t* consumed, std::string* reason);
+
+  size_t num_values_ = 0;
+  size_t num_distinct_ = 0;
+  bool indexed_ = false;
+  bool uniform_ = true;
+  uint64_t uniform_size_ = 0;
+  PackedArrayView ends_;
+  std::string_view bytes_;
+  PackedArrayView index_;
+};
+
+}  // namespace memkv
