@@ -1,0 +1,44 @@
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# A thin front for CMake and CTest.
+#
+#   make release         build into build/release (and RocksDB, the first time)
+#   make demo            build, then load real records and compare with stock
+#                        RocksDB; KEYS=FILE takes any file of keys instead
+#   make check           build and run every test, sanitizers included
+#   make format          clang-format over our sources
+#   make clean           remove build/ (the RocksDB cache stays)
+
+FLAVOURS := release sanitize tsan
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+# Passed on to every configuration, e.g. CMAKE_ARGS=-DMEMKV_ROCKSDB_SOURCE_DIR=DIR
+CMAKE_ARGS ?=
+
+.DEFAULT_GOAL := release
+.PHONY: $(FLAVOURS) demo check format clean deps
+
+deps:
+	@build_tools/install_deps.sh
+
+$(FLAVOURS): deps
+	@cmake --preset $@ $(CMAKE_ARGS)
+	@cmake --build build/$@ -j $(JOBS)
+
+demo: release
+	@build/release/memkv_demo $(if $(KEYS),--keys "$(KEYS)")
+
+# The trees are built one after the other, each with all cores; the first that
+# does not build ends it.  Then one ctest run covers them all, so that there is
+# one summary.
+check:
+	@for flavour in $(FLAVOURS); do $(MAKE) --no-print-directory $$flavour || exit 1; done
+	@mkdir -p build/check
+	@printf 'subdirs(%s)\n' '$(FLAVOURS:%=../%)' > build/check/CTestTestfile.cmake
+	@ctest --test-dir build/check --no-tests=error --output-on-failure -j $(JOBS)
+
+format:
+	@git ls-files -co --exclude-standard '*.h' '*.cc' | xargs clang-format -i
+
+clean:
+	@rm -rf build

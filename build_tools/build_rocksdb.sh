@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# Builds RocksDB once per version, flavour, compiler and set of flags, into a
+# cache outside any checkout, and says where the result is.
+#
+#   build_rocksdb.sh --flavour release|sanitize [--source DIR] [--compiler CXX]
+#                    [--portable ARCH] [--out FILE]
+#
+# Without --source the release tarball is obtained by fetch_rocksdb.sh.  FILE
+# receives CMake set() commands naming the source tree, the library folder and
+# the version.
+#
+# The cache is ${MEMKV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/memkv}:
+#
+#   src/rocksdb-V/      the sources, unmodified (internal headers come from here)
+#   build/KEY/          lib/ (sanitize: the shared library only), flags.make,
+#                       build.log; exists only when complete
+#   build/KEY.tmp/      a build under way, or interrupted: taken up again
+#   build/KEY.lock      held (flock) while one process builds KEY
+#
+# A finished KEY appears by rename and is never written to again.
+
+set -euo pipefail
+
+# What is not part of the key must not change the result; and the jobs of a make
+# that may have called us are not ours to share.
+unset CXXFLAGS CFLAGS CPPFLAGS LDFLAGS MAKEFLAGS MFLAGS
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${MEMKV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/memkv}
+flavour=release
+source_dir=
+compiler=${CXX:-c++}
+portable=1
+out=
+
+die() {
+  printf 'build_rocksdb.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+while (($#)); do
+  case $1 in
+    --flavour) flavour=$2 ;;
+    --source) source_dir=$2 ;;
+    --compiler) compiler=$2 ;;
+    --portable) portable=$2 ;;
+    --out) out=$2 ;;
+    *) die "unknown argument '$1'; see the head of this file" ;;
+  esac
+  shift 2
+done
+
+# ---- The flags -------------------------------------------------------------
+# RTTI stays on, so that classes derived from RocksDB's may be used with either
+# -frtti or -fno-rtti; PIC, because one archive serves both kinds of library.
+cmake_args=(
+  -DWITH_SNAPPY=ON -DWITH_LZ4=ON -DWITH_ZSTD=ON
+  -DWITH_GFLAGS=OFF -DWITH_LIBURING=OFF
+  -DWITH_TESTS=OFF -DWITH_BENCHMARK_TOOLS=OFF -DWITH_TOOLS=OFF
+  -DWITH_CORE_TOOLS=OFF -DFAIL_ON_WARNINGS=OFF -DROCKSDB_BUILD_SHARED=OFF
+  -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DUSE_RTTI=ON "-DPORTABLE=$portable"
+)
+case $flavour in
+  release)
+    cmake_args+=(-DCMAKE_BUILD_TYPE=Release -DWITH_JEMALLOC=ON)
+    link_flags=(-Wl,-z,defs)
+    link_libraries=(-ljemalloc)
+    ;;
+  sanitize)
+    # "None" keeps the assertions: every other build type but Debug has NDEBUG.
+    cmake_args+=(-DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -g1"
+      "-DCMAKE_C_FLAGS=-O1 -g1" -DWITH_ASAN=ON -DWITH_UBSAN=ON
+      -DWITH_JEMALLOC=OFF)
+    link_flags=(-fsanitize=address,undefined)
+    link_libraries=()
+    ;;
+  *) die "unknown flavour '$flavour'; expected release or sanitize" ;;
+esac
+
+# ---- The source and the key ------------------------------------------------
+mkdir -p "$cache/src" "$cache/build"
+if [[ -n $source_dir ]]; then
+  [[ -f $source_dir/include/rocksdb/version.h ]] ||
+    die "'$source_dir' is not a RocksDB checkout: it has no include/rocksdb/version.h"
+  source_dir=$(cd "$source_dir" && pwd)
+else
+  source_dir=$("$here/fetch_rocksdb.sh" "$cache")
+fi
+# The content is what identifies a source tree, so that an edited checkout is
+# built anew and two copies of a release share one build.
+source_id=$(cd "$source_dir" && find . \
+  \( -name .git -o -path './build*' -o -path ./plugin -o -path ./java \) -prune \
+  -o -type f \( -name CMakeLists.txt -o -name '*.cmake' -o -name '*.cc' \
+  -o -name '*.h' -o -name '*.c' -o -name '*.S' -o -name '*.in' \) -print0 |
+  LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+version=$(awk '/#define ROCKSDB_(MAJOR|MINOR|PATCH)/ {v = v sep $3; sep = "."}
+               END {print v}' "$source_dir/include/rocksdb/version.h")
+
+command -v "$compiler" >/dev/null || die "no compiler '$compiler'"
+# The first word of the banner is the name it was called by.
+compiler_banner=$("$compiler" --version | head -n 1 | cut -d' ' -f2-)
+if [[ $("$compiler" -dM -E -x c++ /dev/null) == *__clang__* ]]; then
+  compiler_name=clang$("$compiler" -dumpversion)
+else
+  compiler_name=gcc$("$compiler" -dumpfullversion)
+fi
+hash=$(printf '%s\n' "$source_id" "$compiler_banner" "${cmake_args[@]}" |
+  sha256sum | cut -c1-8)
+key=rocksdb-$version-$flavour-$compiler_name-$portable-$hash
+final=$cache/build/$key
+work=$final.tmp
+
+report() {
+  [[ -n $out ]] || { printf '%s\n' "$final" && return; }
+  cat >"$out" <<END
+set(MEMKV_ROCKSDB_ROOT "$source_dir")
+set(MEMKV_ROCKSDB_LIB_DIR "$final/lib")
+set(MEMKV_ROCKSDB_FLAGS_FILE "$final/flags.make")
+set(MEMKV_ROCKSDB_VERSION "$version")
+END
+}
+
+if [[ -d $final ]]; then
+  report
+  exit 0
+fi
+
+# ---- One builder at a time -------------------------------------------------
+exec 9>"$final.lock"
+if ! flock -n 9; then
+  echo "-- RocksDB $version ($flavour) is being built by another process; waiting"
+  flock 9
+fi
+if [[ -d $final ]]; then
+  report
+  exit 0
+fi
+
+# ---- The build -------------------------------------------------------------
+jobs=$(nproc 2>/dev/null || echo 2)
+log=$work/build.log
+fail() {
+  echo >&2
+  echo "---- the last lines of $log" >&2
+  tail -n 40 "$log" >&2
+  die "RocksDB $version ($flavour): $1"
+}
+
+trap 'echo; die "interrupted; the next run goes on from here"' INT TERM
+
+if [[ -d $work ]]; then
+  echo "-- RocksDB $version ($flavour): taking up an interrupted build"
+  # What was being written when the build ended may be half an object: the
+  # newest ones and the empty ones are compiled again.
+  find "$work" -name '*.o' -size 0 -delete
+  find "$work" -name '*.o' -printf '%T@ %p\n' | sort -rn |
+    head -n $((2 * jobs)) | cut -d' ' -f2- | xargs -r -d '\n' rm -f
+fi
+mkdir -p "$work"
+
+echo "-- RocksDB $version ($flavour): building once into $final"
+cmake -S "$source_dir" -B "$work" -G "Unix Makefiles" \
+  "-DCMAKE_CXX_COMPILER=$compiler" "${cmake_args[@]}" >"$log" 2>&1 ||
+  fail "configuration failed"
+
+# make's own percentages become one line that is rewritten on a terminal, and a
+# line every five per cent elsewhere.
+progress() {
+  local percent shown=-5 line elapsed
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$log"
+    [[ $line =~ ^\[\ *([0-9]+)%\] ]] || continue
+    percent=${BASH_REMATCH[1]}
+    elapsed=$(printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)))
+    if [[ -t 1 ]]; then
+      printf '\r   RocksDB %s (%s) %3d%%  %s ' "$version" "$flavour" \
+        "$percent" "$elapsed"
+    elif ((percent >= shown + 5)); then
+      printf '   RocksDB %s (%s) %3d%%  %s\n' "$version" "$flavour" \
+        "$percent" "$elapsed"
+      shown=$percent
+    fi
+  done
+  if [[ -t 1 ]]; then echo; fi
+}
+SECONDS=0
+# make inherits the lock: should this script be killed and make live on, nobody
+# else builds in the same folder until it has ended.
+make --no-print-directory -C "$work" -j "$jobs" rocksdb 2>&1 | progress ||
+  fail "the build failed"
+
+# ---- The result ------------------------------------------------------------
+result=$work/result
+rm -rf "$result"
+mkdir -p "$result/lib"
+mv "$work/librocksdb.a" "$result/lib/"
+cp "$work/CMakeFiles/rocksdb.dir/flags.make" "$result/"
+
+# The shared library is the same objects linked again, not compiled again.
+soname=librocksdb.so.${version%%.*}
+real=librocksdb.so.$version
+"$compiler" -shared -pthread "${link_flags[@]}" "-Wl,-soname,$soname" \
+  -o "$result/lib/$real" -Wl,--whole-archive "$result/lib/librocksdb.a" \
+  -Wl,--no-whole-archive -lsnappy -llz4 -lzstd "${link_libraries[@]}" -ldl \
+  >>"$log" 2>&1 || fail "linking the shared library failed"
+ln -s "$real" "$result/lib/$soname"
+ln -s "$soname" "$result/lib/librocksdb.so"
+if [[ $flavour == sanitize ]]; then
+  # A gigabyte that would come again in every test linked against it.
+  rm "$result/lib/librocksdb.a"
+fi
+cp "$log" "$result/build.log"
+
+sync -f "$result" 2>/dev/null || true
+mv -T "$result" "$final"
+rm -rf "$work"
+report

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# Makes sure that what the build and the demo need is installed: silent where
+# nothing is missing; installs what is where it may (root, or sudo without a
+# password); otherwise prints the one command to run.
+
+set -eu
+
+packages='libsnappy-dev liblz4-dev libzstd-dev libjemalloc-dev libgflags-dev
+  libgtest-dev apt-file'
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+  for tool in cmake make c++; do
+    if ! command -v "$tool" >/dev/null 2>&1; then
+      echo "memkv needs cmake (3.20 or later), make, a C++17 compiler, and the" >&2
+      echo "headers of snappy, lz4, zstd, jemalloc, gflags and googletest." >&2
+      exit 1
+    fi
+  done
+  exit 0
+fi
+
+# Tools count as present wherever they come from.
+command -v cmake >/dev/null 2>&1 || packages="$packages cmake"
+command -v make >/dev/null 2>&1 || packages="$packages make"
+command -v c++ >/dev/null 2>&1 || packages="$packages g++"
+
+missing=
+for package in $packages; do
+  status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || :
+  [ "$status" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+  as_root=
+elif sudo -n true 2>/dev/null; then
+  as_root='sudo -n'
+else
+  echo "memkv needs packages that are not installed; please run" >&2
+  echo "  sudo apt-get update && sudo apt-get install -y$missing" >&2
+  exit 1
+fi
+
+echo "-- installing:$missing"
+install() {
+  # shellcheck disable=SC2086 # a list of words
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+    --no-install-recommends $missing >/dev/null
+}
+# The machine's package lists may be absent or out of date.
+install 2>/dev/null || {
+  $as_root apt-get -qq update
+  install
+}

@@ -1,0 +1,30 @@
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# `cmake --install build/release --prefix P`: a self-contained, relocatable tree
+# with memkv, the RocksDB it was built against, and a CMake package.
+
+include(CMakePackageConfigHelpers)
+
+install(FILES "${memkv_root}/plugin/memkv.h" DESTINATION include/memkv)
+install(DIRECTORY "${MEMKV_ROCKSDB_ROOT}/include/rocksdb" DESTINATION include)
+install(
+  TARGETS memkv memkv_shared
+  ARCHIVE DESTINATION lib
+  LIBRARY DESTINATION lib)
+# The folder holds librocksdb.a, librocksdb.so and its versioned names.
+install(DIRECTORY "${MEMKV_ROCKSDB_LIB_DIR}/" DESTINATION lib)
+install(TARGETS memkv_demo db_bench RUNTIME DESTINATION bin)
+
+string(REGEX MATCH "^[0-9]+" MEMKV_ROCKSDB_VERSION_MAJOR
+             "${MEMKV_ROCKSDB_VERSION}")
+configure_package_config_file(
+  "${memkv_root}/cmake/memkvConfig.cmake.in"
+  "${CMAKE_CURRENT_BINARY_DIR}/memkvConfig.cmake"
+  INSTALL_DESTINATION lib/cmake/memkv)
+write_basic_package_version_file(
+  "${CMAKE_CURRENT_BINARY_DIR}/memkvConfigVersion.cmake"
+  COMPATIBILITY SameMinorVersion)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/memkvConfig.cmake"
+              "${CMAKE_CURRENT_BINARY_DIR}/memkvConfigVersion.cmake"
+        DESTINATION lib/cmake/memkv)

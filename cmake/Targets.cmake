@@ -1,0 +1,77 @@
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+#   memkv_core            the RocksDB-free cores; links without librocksdb
+#   memkv::memkv          static: cores, adapters, registration by RegisterMemkv()
+#   memkv::memkv_shared   libmemkv.so: the same, registered by being loaded
+#   memkv_demo, db_bench  programs (release only)
+#
+# Every source is compiled once, as position-independent objects that all the
+# libraries share.
+
+set(memkv_root "${CMAKE_CURRENT_LIST_DIR}/..")
+get_filename_component(memkv_root "${memkv_root}" ABSOLUTE)
+
+add_link_options(${MEMKV_SANITIZER_FLAGS})
+
+# What every target of ours has in common.
+add_library(memkv_common INTERFACE)
+target_include_directories(memkv_common INTERFACE "${memkv_root}")
+target_compile_options(memkv_common INTERFACE ${MEMKV_COMPILE_OPTIONS})
+target_link_libraries(memkv_common INTERFACE Threads::Threads)
+
+function(memkv_add_objects name)
+  list(TRANSFORM ARGN PREPEND "${memkv_root}/")
+  add_library(${name} OBJECT ${ARGN})
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(${name} PUBLIC memkv_common)
+endfunction()
+
+memkv_add_objects(memkv_core_objects ${MEMKV_CORE_SOURCES})
+add_library(memkv_core STATIC $<TARGET_OBJECTS:memkv_core_objects>)
+target_link_libraries(memkv_core PUBLIC memkv_common)
+
+if(MEMKV_FLAVOUR STREQUAL "tsan")
+  return()
+endif()
+
+include(RocksDB)
+
+memkv_add_objects(memkv_adapter_objects ${MEMKV_ADAPTER_SOURCES})
+target_link_libraries(memkv_adapter_objects PUBLIC memkv_rocksdb)
+
+add_library(memkv STATIC $<TARGET_OBJECTS:memkv_core_objects>
+                         $<TARGET_OBJECTS:memkv_adapter_objects>)
+add_library(memkv::memkv ALIAS memkv)
+target_link_libraries(memkv PUBLIC memkv_common memkv_rocksdb)
+
+if(NOT MEMKV_FLAVOUR STREQUAL "release")
+  return()
+endif()
+
+memkv_add_objects(memkv_autoload_objects plugin/memkv_autoload.cc)
+target_link_libraries(memkv_autoload_objects PUBLIC memkv_rocksdb)
+
+# Not through memkv_rocksdb, which would link RocksDB in a second time.
+add_library(
+  memkv_shared SHARED
+  $<TARGET_OBJECTS:memkv_core_objects> $<TARGET_OBJECTS:memkv_adapter_objects>
+  $<TARGET_OBJECTS:memkv_autoload_objects>)
+add_library(memkv::memkv_shared ALIAS memkv_shared)
+set_target_properties(
+  memkv_shared
+  PROPERTIES OUTPUT_NAME memkv
+             VERSION ${PROJECT_VERSION}
+             SOVERSION ${PROJECT_VERSION_MAJOR}
+             LINKER_LANGUAGE CXX
+             # Beside librocksdb.so wherever the two are installed.
+             INSTALL_RPATH "$ORIGIN")
+target_link_options(memkv_shared PRIVATE LINKER:-z,defs)
+target_link_libraries(
+  memkv_shared
+  PRIVATE "${MEMKV_ROCKSDB_LIB_DIR}/librocksdb.so"
+          ${MEMKV_ROCKSDB_DEPENDENCIES}
+  PUBLIC memkv_common)
+
+include(Programs)
+include(Install)
