@@ -10,6 +10,7 @@
 #   make format          clang-format over our sources
 #   make clean           remove build/ (the RocksDB cache stays)
 
+MAKEFLAGS += --no-print-directory
 FLAVOURS := release sanitize tsan
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 # Passed on to every configuration, e.g. CMAKE_ARGS=-DMEMKV_ROCKSDB_SOURCE_DIR=DIR
@@ -32,7 +33,7 @@ demo: release
 # does not build ends it.  Then one ctest run covers them all, so that there is
 # one summary.
 check:
-	@for flavour in $(FLAVOURS); do $(MAKE) --no-print-directory $$flavour || exit 1; done
+	@for flavour in $(FLAVOURS); do $(MAKE) $$flavour || exit 1; done
 	@mkdir -p build/check
 	@printf 'subdirs(%s)\n' '$(FLAVOURS:%=../%)' > build/check/CTestTestfile.cmake
 	@ctest --test-dir build/check --no-tests=error --output-on-failure -j $(JOBS)

@@ -149,7 +149,14 @@ fail() {
   die "RocksDB $version ($flavour): $1"
 }
 
-trap 'echo; die "interrupted; the next run goes on from here"' INT TERM
+make_pid=
+interrupted() {
+  trap '' INT TERM
+  [[ -z $make_pid ]] || kill "$make_pid" 2>/dev/null || true
+  echo
+  die "interrupted; the next run goes on from here"
+}
+trap interrupted INT TERM
 
 if [[ -d $work ]]; then
   echo "-- RocksDB $version ($flavour): taking up an interrupted build"
@@ -187,10 +194,14 @@ progress() {
   if [[ -t 1 ]]; then echo; fi
 }
 SECONDS=0
-# make inherits the lock: should this script be killed and make live on, nobody
-# else builds in the same folder until it has ended.
-make --no-print-directory -C "$work" -j "$jobs" rocksdb 2>&1 | progress ||
-  fail "the build failed"
+# Not a pipeline, during which a trap would have to wait for make to end.  make
+# inherits the lock: should this script be killed outright and make live on,
+# nobody else builds in the same folder until it has ended.
+exec 8< <(exec make --no-print-directory -C "$work" -j "$jobs" rocksdb 2>&1)
+make_pid=$!
+progress <&8
+wait "$make_pid" || fail "the build failed"
+make_pid=
 
 # ---- The result ------------------------------------------------------------
 result=$work/result

@@ -102,4 +102,5 @@ target_compile_options(memkv_rocksdb INTERFACE ${rocksdb_defines}
 target_compile_features(memkv_rocksdb INTERFACE cxx_std_${rocksdb_standard})
 target_link_libraries(
   memkv_rocksdb
-  INTERFACE "${rocksdb_library}" ${MEMKV_ROCKSDB_DEPENDENCIES} Threads::Threads ${CMAKE_DL_LIBS})
+  INTERFACE "${rocksdb_library}" ${MEMKV_ROCKSDB_DEPENDENCIES}
+            Threads::Threads ${CMAKE_DL_LIBS})

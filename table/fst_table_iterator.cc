@@ -136,8 +136,12 @@ void FstTableIterator::LoadKey(End end) {
 }
 
 void FstTableIterator::LoadEntry() {
-  ROCKSDB_NAMESPACE::EncodeFixed64(&key_[key_.size() - kTagSize],
-                                   reader_.EffectiveTag(*segment_, entry_));
+  const uint64_t tag = reader_.EffectiveTag(*segment_, entry_);
+  if (!FstTableReader::HasValueType(tag)) {
+    Fail(reader_.CorruptSegment(segment_index_, "unknown value type"));
+    return;
+  }
+  ROCKSDB_NAMESPACE::EncodeFixed64(&key_[key_.size() - kTagSize], tag);
   valid_ = true;
   value_ready_ = false;
   if (!allow_unprepared_value_) PrepareValue();

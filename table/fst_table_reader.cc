@@ -378,27 +378,35 @@ Status FstTableReader::ReadValue(const BlockReadContext& context,
                                  ValueEntry* block, uint32_t* block_number,
                                  Cleanable* pinner, Slice* value) const {
   std::string_view bytes;
+  uint64_t at = 0;
+  bool found;
   if (segment.values_inline()) {
-    if (!segment.InlineValue(e, &bytes)) {
-      return store_.Corrupt(0, "a segment's inline value lies outside it");
+    found = segment.InlineValue(e, &bytes);
+  } else {
+    const uint32_t b = segment.ValueBlockOf(e);
+    at = segment.ValueBlockLocation(b).offset;
+    if (block->GetValue() == nullptr || *block_number != b) {
+      ReleaseTo(pinner, block);
+      const Status s = store_.GetValues(context, segment, b, block);
+      if (!s.ok()) return s;
+      *block_number = b;
     }
-    *value = Slice(bytes.data(), bytes.size());
-    return Status::OK();
+    const ValueRunView& values = block->GetValue()->values();
+    const uint32_t first = segment.ValueBlockFirstEntry(b);
+    found = e >= first && e - first < values.size() &&
+            values.Get(e - first, &bytes);
   }
-  const uint32_t b = segment.ValueBlockOf(e);
-  if (block->GetValue() == nullptr || *block_number != b) {
-    ReleaseTo(pinner, block);
-    const Status s = store_.GetValues(context, segment, b, block);
-    if (!s.ok()) return s;
-    *block_number = b;
+  if (!found) {
+    return store_.Corrupt(at, "value of entry " + std::to_string(e) +
+                                  " lies outside it");
   }
-  const ValueRunView& values = block->GetValue()->values();
-  const uint32_t first = segment.ValueBlockFirstEntry(b);
-  if (e < first || e - first >= values.size() ||
-      !values.Get(e - first, &bytes)) {
-    return store_.Corrupt(segment.ValueBlockLocation(b).offset,
-                          "value of entry " + std::to_string(e) +
-                              " lies outside its block");
+  // RocksDB cuts the preferred sequence number off without a look at the size.
+  if ((segment.Tag(e) & 0xff) ==
+          ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno &&
+      bytes.size() < sizeof(uint64_t)) {
+    return store_.Corrupt(at, "a preferred sequence number in " +
+                                  std::to_string(bytes.size()) +
+                                  " bytes, expected 8 or more");
   }
   *value = Slice(bytes.data(), bytes.size());
   return Status::OK();
@@ -445,11 +453,10 @@ Status FstTableReader::Get(const ReadOptions& read_options,
   for (uint32_t e = SeekEntry(segment, begin, end, target); e < end; ++e) {
     ParsedInternalKey parsed;
     parsed.user_key = user_key;
-    ROCKSDB_NAMESPACE::UnPackSequenceAndType(EffectiveTag(segment, e),
-                                             &parsed.sequence, &parsed.type);
-    if (!ROCKSDB_NAMESPACE::IsValueType(parsed.type)) {
-      return CorruptSegment(i, "value type " + std::to_string(parsed.type));
-    }
+    const uint64_t tag = EffectiveTag(segment, e);
+    if (!HasValueType(tag)) return CorruptSegment(i, "unknown value type");
+    ROCKSDB_NAMESPACE::UnPackSequenceAndType(tag, &parsed.sequence,
+                                             &parsed.type);
     Slice value;
     // A deletion has no value, so none is worth a read.
     if (parsed.type != ROCKSDB_NAMESPACE::kTypeDeletion &&

@@ -103,6 +103,12 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   // The tag of an entry as RocksDB shall see it: of an ingested file, all
   // entries carry the file's global sequence number.
   uint64_t EffectiveTag(const Segment& segment, uint32_t e) const;
+  // Whether a tag's value type is one RocksDB has entries of; RocksDB trusts a
+  // table in that.
+  static bool HasValueType(uint64_t tag) {
+    return ROCKSDB_NAMESPACE::IsValueType(
+        static_cast<ROCKSDB_NAMESPACE::ValueType>(tag & 0xff));
+  }
   // First entry of [begin, end) whose effective tag is <= `tag`, or end.
   uint32_t SeekEntry(const Segment& segment, uint32_t begin, uint32_t end,
                      uint64_t tag) const;
