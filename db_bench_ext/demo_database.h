@@ -1,0 +1,69 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// DemoDatabase: one of the two databases that the demo compares, with the
+// times of its loading. It knows nothing of memkv: both sides are the same code
+// with another options string.
+//
+// Thread safety: none of its own; db() is RocksDB's, and as safe as that.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "db_bench_ext/progress_bar.h"
+#include "db_bench_ext/record_set.h"
+#include "rocksdb/db.h"
+#include "rocksdb/options.h"
+
+namespace memkv {
+
+// Wall seconds of the steps of a load.
+struct LoadTimes {
+  double write = 0;    // WriteBatches into memtables, with the WAL
+  double flush = 0;    // flushes, and compactions they caused, waited for
+  double compact = 0;  // the final compaction of everything
+  double open = 0;     // reopening the loaded database
+};
+
+class DemoDatabase {
+ public:
+  DemoDatabase(std::string name, std::string path)
+      : name_(std::move(name)), path_(std::move(path)) {}
+
+  // Both sides' common base, then `text` (an options string) over it. Unknown
+  // or bad options are InvalidArgument with RocksDB's message.
+  rocksdb::Status Configure(const std::string& text);
+
+  rocksdb::Status Open();
+  rocksdb::Status Close();
+
+  // Puts records[order[begin, end)] in batches.
+  rocksdb::Status Write(const RecordSet& records,
+                        const std::vector<uint32_t>& order, size_t begin,
+                        size_t end, ProgressBar* progress);
+  // Flushes, and waits until no compaction is pending.
+  rocksdb::Status Settle();
+  rocksdb::Status CompactAll();
+
+  // Bytes of all live SST files.
+  uint64_t SstBytes() const;
+
+  const std::string& name() const { return name_; }
+  rocksdb::DB* db() const { return db_.get(); }
+  const LoadTimes& times() const { return times_; }
+
+ private:
+  static constexpr size_t kBatchRecords = 1000;
+
+  const std::string name_;
+  const std::string path_;
+  rocksdb::Options options_;
+  std::unique_ptr<rocksdb::DB> db_;
+  LoadTimes times_;
+};
+
+}  // namespace memkv

@@ -1,0 +1,194 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "db_bench_ext/key_source.h"
+
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "db_bench_ext/url_generator.h"
+
+namespace memkv {
+
+using rocksdb::Slice;
+using rocksdb::Status;
+
+namespace {
+
+// The lines of a stream, without their newline.
+class LineReader {
+ public:
+  explicit LineReader(FILE* file) : file_(file) {}
+  ~LineReader() { std::free(buffer_); }
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
+
+  bool Next(Slice* line) {
+    ssize_t size = getline(&buffer_, &capacity_, file_);
+    if (size < 0) {
+      return false;
+    }
+    if (size > 0 && buffer_[size - 1] == '\n') {
+      size--;
+    }
+    *line = Slice(buffer_, static_cast<size_t>(size));
+    return true;
+  }
+
+ private:
+  FILE* const file_;
+  char* buffer_ = nullptr;
+  size_t capacity_ = 0;
+};
+
+std::string NumberValue(uint64_t number) {
+  std::string value;
+  for (int shift = 0; shift < 64; shift += 8) {
+    value.push_back(static_cast<char>((number >> shift) & 0xff));
+  }
+  return value;
+}
+
+// A single-quoted word of the shell.
+std::string ShellQuote(const std::string& text) {
+  std::string quoted = "'";
+  for (char c : text) {
+    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  }
+  return quoted + "'";
+}
+
+// Splits `path   packages`. False for a line of another form.
+bool SplitContentsLine(const Slice& line, Slice* path, Slice* packages) {
+  auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  // Paths may hold blanks, package lists cannot: cut at the last run of them.
+  size_t list = line.size();
+  while (list > 0 && !blank(line[list - 1])) {
+    list--;
+  }
+  size_t end = list;
+  while (end > 0 && blank(line[end - 1])) {
+    end--;
+  }
+  size_t begin = 0;
+  while (begin < end && line[begin] == '/') {
+    begin++;
+  }
+  if (begin == end || list == line.size()) {
+    return false;
+  }
+  *path = Slice(line.data() + begin, end - begin);
+  *packages = Slice(line.data() + list, line.size() - list);
+  return true;
+}
+
+Status RequireRecords(const DemoInput& input) {
+  return input.records.size() > 0
+             ? Status::OK()
+             : Status::InvalidArgument("the input has no record in it");
+}
+
+}  // namespace
+
+Status ReadContents(const std::string& fetch_script, uint64_t limit,
+                    DemoInput* input) {
+  const std::string command = "sh " + ShellQuote(fetch_script);
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) {
+    return Status::IOError(fetch_script, std::strerror(errno));
+  }
+  LineReader reader(pipe);
+  uint64_t lines = 0;
+  uint64_t dropped = 0;
+  Slice line;
+  bool whole = true;
+  while (reader.Next(&line)) {
+    if (limit != 0 && lines == limit) {
+      whole = false;
+      break;
+    }
+    lines++;
+    Slice path;
+    Slice packages;
+    if (std::memchr(line.data(), '@', line.size()) != nullptr ||
+        !SplitContentsLine(line, &path, &packages)) {
+      dropped++;
+      continue;
+    }
+    input->records.Add(path, packages);
+  }
+  const int result = pclose(pipe);
+  // A reader that stops early ends the script by SIGPIPE: no failure then.
+  if (whole && result != 0) {
+    return Status::IOError(
+        fetch_script,
+        "left with status " +
+            std::to_string(WIFEXITED(result) ? WEXITSTATUS(result) : result));
+  }
+  const size_t merged =
+      input->records.SortAndMerge(DuplicateRule::kUnionOfLists);
+  input->kind = SourceKind::kContents;
+  input->description = "Debian's Contents lists: " + std::to_string(lines) +
+                       " lines, " + std::to_string(dropped) + " dropped, " +
+                       std::to_string(merged) +
+                       " merged with another of the same path";
+  return RequireRecords(*input);
+}
+
+Status ReadKeyFile(const std::string& path, uint64_t limit, DemoInput* input) {
+  const bool standard = path == "-";
+  FILE* file = standard ? stdin : std::fopen(path.c_str(), "r");
+  if (file == nullptr) {
+    return Status::IOError("cannot read " + path, std::strerror(errno));
+  }
+  LineReader reader(file);
+  uint64_t lines = 0;
+  Slice line;
+  errno = 0;
+  while ((limit == 0 || lines < limit) && reader.Next(&line)) {
+    lines++;
+    const void* tab = std::memchr(line.data(), '\t', line.size());
+    if (tab == nullptr) {
+      input->records.Add(line, NumberValue(lines));
+    } else {
+      const auto at =
+          static_cast<size_t>(static_cast<const char*>(tab) - line.data());
+      input->records.Add(Slice(line.data(), at),
+                         Slice(line.data() + at + 1, line.size() - at - 1));
+    }
+  }
+  const bool failed = std::ferror(file) != 0;
+  const int error = errno;
+  if (!standard) {
+    std::fclose(file);
+  }
+  if (failed) {
+    return Status::IOError("reading " + path, std::strerror(error));
+  }
+  const size_t merged = input->records.SortAndMerge(DuplicateRule::kLastWins);
+  input->kind = SourceKind::kKeyFile;
+  input->description = (standard ? "standard input" : path) + ": " +
+                       std::to_string(lines) + " lines, " +
+                       std::to_string(merged) +
+                       " replaced by a later line of the same key";
+  return RequireRecords(*input);
+}
+
+Status GenerateKeys(uint64_t seed, uint64_t count, DemoInput* input) {
+  UrlGenerator generator(seed);
+  for (uint64_t i = 1; i <= count; i++) {
+    input->records.Add(generator.Next(), NumberValue(i));
+  }
+  const size_t merged = input->records.SortAndMerge(DuplicateRule::kLastWins);
+  input->kind = SourceKind::kGenerated;
+  input->description = "generated URL-like keys, seed " + std::to_string(seed) +
+                       ": " + std::to_string(count) + " drawn, " +
+                       std::to_string(merged) + " repeated";
+  return RequireRecords(*input);
+}
+
+}  // namespace memkv

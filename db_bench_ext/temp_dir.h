@@ -1,0 +1,55 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// TempDir: a fresh directory under a given one, removed with all in it when
+// the object goes, and also when the program is stopped by SIGINT, SIGTERM or
+// SIGHUP. It never touches anything it did not create.
+//
+// How a stop is served: the signals are blocked in the creating thread, and so
+// in every thread started later; one watcher thread waits for them, removes
+// the directory and ends the process at once with status 128 + signal. Other
+// threads may still be writing then: removal is repeated until nothing is left,
+// and nobody recreates the directory itself.
+// REQUIRES: created before any other thread; at most one at a time.
+//
+// Thread safety: path() from any thread.
+//
+// Known weakness: SIGKILL leaves the directory behind.
+
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "rocksdb/status.h"
+
+namespace memkv {
+
+class TempDir {
+ public:
+  TempDir() = default;
+  ~TempDir();
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+
+  // Makes `<parent>/<prefix>.XXXXXX`; with `keep` it is never removed.
+  // REQUIRES: called at most once.
+  rocksdb::Status Create(const std::string& parent, const std::string& prefix,
+                         bool keep);
+
+  const std::string& path() const { return path_; }
+
+ private:
+  void Watch();
+
+  std::string path_;
+  bool keep_ = false;
+  std::atomic<bool> done_{false};
+  std::thread watcher_;
+};
+
+// $TMPDIR, or /tmp.
+std::string DefaultTempParent();
+
+}  // namespace memkv
