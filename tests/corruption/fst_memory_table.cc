@@ -1,0 +1,158 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "tests/corruption/fst_memory_table.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "file/random_access_file_reader.h"
+#include "file/writable_file_writer.h"
+#include "rocksdb/file_system.h"
+#include "rocksdb/merge_operator.h"
+#include "table/table_builder.h"
+#include "utilities/merge_operators.h"
+
+namespace memkv {
+
+using rocksdb::FSRandomAccessFile;
+using rocksdb::FSWritableFile;
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+using rocksdb::Slice;
+using rocksdb::Status;
+
+constexpr char MemoryTable::kFileName[];
+
+namespace {
+
+class StringWritableFile : public FSWritableFile {
+ public:
+  explicit StringWritableFile(std::string* out) : out_(out) {}
+
+  using FSWritableFile::Append;
+  IOStatus Append(const Slice& data, const IOOptions&,
+                  IODebugContext*) override {
+    out_->append(data.data(), data.size());
+    return IOStatus::OK();
+  }
+  IOStatus Close(const IOOptions&, IODebugContext*) override {
+    return IOStatus::OK();
+  }
+  IOStatus Flush(const IOOptions&, IODebugContext*) override {
+    return IOStatus::OK();
+  }
+  IOStatus Sync(const IOOptions&, IODebugContext*) override {
+    return IOStatus::OK();
+  }
+  uint64_t GetFileSize(const IOOptions&, IODebugContext*) override {
+    return out_->size();
+  }
+
+ private:
+  std::string* const out_;
+};
+
+class StringRandomAccessFile : public FSRandomAccessFile {
+ public:
+  StringRandomAccessFile(const std::string& bytes, bool mapped)
+      : bytes_(bytes), mapped_(mapped) {}
+
+  IOStatus Read(uint64_t offset, size_t n, const IOOptions&, Slice* result,
+                char* scratch, IODebugContext*) const override {
+    if (mapped_ && offset > bytes_.size()) {
+      return IOStatus::IOError("read beyond the mapped file");
+    }
+    const size_t begin = std::min<uint64_t>(offset, bytes_.size());
+    const size_t size = std::min(n, bytes_.size() - begin);
+    if (mapped_) {
+      *result = Slice(bytes_.data() + begin, size);
+    } else {
+      memcpy(scratch, bytes_.data() + begin, size);
+      *result = Slice(scratch, size);
+    }
+    return IOStatus::OK();
+  }
+
+ private:
+  const std::string& bytes_;
+  const bool mapped_;
+};
+
+rocksdb::Options OptionsOf(const MemoryTable::Settings& settings) {
+  rocksdb::Options options;
+  options.merge_operator =
+      rocksdb::MergeOperators::CreateStringAppendOperator();
+  options.compression = settings.compression;
+  options.allow_mmap_reads = settings.mapped;
+  // So that a file's bytes are the same on every machine.
+  options.db_host_id = "";
+  if (settings.reverse) {
+    options.comparator = rocksdb::ReverseBytewiseComparator();
+  }
+  return options;
+}
+
+}  // namespace
+
+MemoryTable::MemoryTable(const Settings& settings)
+    : settings_(settings),
+      options_(OptionsOf(settings)),
+      ioptions_(options_),
+      moptions_(options_),
+      env_options_(options_),
+      icmp_(options_.comparator),
+      factory_(NewFstTableFactory(settings.fst, &settings_.block_based)) {}
+
+Status MemoryTable::Build(const std::vector<TableEntry>& entries) {
+  bytes_.clear();
+  rocksdb::WritableFileWriter file(
+      std::make_unique<StringWritableFile>(&bytes_), kFileName,
+      rocksdb::FileOptions());
+  const rocksdb::InternalTblPropCollFactories no_collectors;
+  const std::string column_family = "default";
+  const std::unique_ptr<rocksdb::TableBuilder> builder(
+      factory_->NewTableBuilder(
+          rocksdb::TableBuilderOptions(
+              ioptions_, moptions_, rocksdb::ReadOptions(),
+              rocksdb::WriteOptions(), icmp_, &no_collectors,
+              settings_.compression, rocksdb::CompressionOptions(),
+              /*_column_family_id=*/0, column_family, /*_level=*/1,
+              /*_newest_key_time=*/0, /*_is_bottommost=*/false,
+              rocksdb::TableFileCreationReason::kMisc, /*_oldest_key_time=*/0,
+              /*_file_creation_time=*/0, "a-db-id", "ABCDEFGHIJ0123456789",
+              /*_target_file_size=*/0, /*_cur_file_num=*/7),
+          &file));
+  for (const TableEntry& entry : entries) {
+    builder->Add(entry.InternalKey(), entry.value);
+  }
+  Status s = builder->Finish();
+  if (s.ok()) s = file.Flush(IOOptions());
+  built_ = builder->GetTableProperties();
+  tail_size_ = builder->GetTailSize();
+  return s;
+}
+
+Status MemoryTable::Open(const std::string& bytes,
+                         const rocksdb::ReadOptions& read_options,
+                         std::unique_ptr<rocksdb::TableReader>* reader) const {
+  auto file = std::make_unique<rocksdb::RandomAccessFileReader>(
+      std::make_unique<StringRandomAccessFile>(bytes, settings_.mapped),
+      kFileName);
+  // The manifest would know the size of the undamaged file's tail.
+  const uint64_t tail_size = bytes.size() == bytes_.size() ? tail_size_ : 0;
+  const rocksdb::TableReaderOptions options(
+      ioptions_, moptions_.prefix_extractor, env_options_, icmp_,
+      /*_block_protection_bytes_per_key=*/0, /*_skip_filters=*/false,
+      /*_immortal=*/false, /*_force_direct_prefetch=*/false, /*_level=*/1,
+      /*_block_cache_tracer=*/nullptr, /*_max_file_size_for_l0_meta_pin=*/0,
+      /*_cur_db_session_id=*/"", /*_cur_file_num=*/7, /*_unique_id=*/{},
+      rocksdb::kMaxSequenceNumber, tail_size);
+  return factory_->NewTableReader(read_options, options, std::move(file),
+                                  bytes.size(), reader,
+                                  /*prefetch_index_and_filter_in_cache=*/true);
+}
+
+}  // namespace memkv

@@ -1,0 +1,80 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// An FST file built into a string and read back from one, through the same
+// factory as a database's but with no file system below: for tests that open
+// thousands of damaged variants of one file.
+//
+// Thread safety: none; distinct tables are independent.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "db/dbformat.h"
+#include "options/cf_options.h"
+#include "plugin/memkv.h"
+#include "rocksdb/options.h"
+#include "rocksdb/table.h"
+#include "table/table_reader.h"
+
+namespace memkv {
+
+// One version of a key, or, of type kTypeRangeDeletion, a range deletion
+// [user_key, value).
+struct TableEntry {
+  std::string user_key;
+  uint64_t seq = 0;
+  rocksdb::ValueType type = rocksdb::kTypeValue;
+  std::string value;
+
+  std::string InternalKey() const {
+    return rocksdb::InternalKey(user_key, seq, type).Encode().ToString();
+  }
+};
+
+class MemoryTable {
+ public:
+  // What files are called in error messages.
+  static constexpr char kFileName[] = "/memory/000007.sst";
+
+  struct Settings {
+    FstTableOptions fst;
+    rocksdb::BlockBasedTableOptions block_based;
+    rocksdb::CompressionType compression = rocksdb::kNoCompression;
+    bool reverse = false;
+    // Files answer with their own memory, as if they were mapped.
+    bool mapped = false;
+  };
+
+  explicit MemoryTable(const Settings& settings);
+
+  // Builds a file of `entries`: in internal-key order, range deletions last.
+  rocksdb::Status Build(const std::vector<TableEntry>& entries);
+  const std::string& bytes() const { return bytes_; }
+  const rocksdb::TableProperties& built_properties() const { return built_; }
+
+  // Opens any bytes as a file, which must outlive the reader.
+  rocksdb::Status Open(const std::string& bytes,
+                       const rocksdb::ReadOptions& read_options,
+                       std::unique_ptr<rocksdb::TableReader>* reader) const;
+
+  const rocksdb::InternalKeyComparator& comparator() const { return icmp_; }
+
+ private:
+  const Settings settings_;
+  const rocksdb::Options options_;
+  const rocksdb::ImmutableOptions ioptions_;
+  const rocksdb::MutableCFOptions moptions_;
+  const rocksdb::EnvOptions env_options_;
+  const rocksdb::InternalKeyComparator icmp_;
+  const std::unique_ptr<rocksdb::TableFactory> factory_;
+  std::string bytes_;
+  rocksdb::TableProperties built_;
+  uint64_t tail_size_ = 0;
+};
+
+}  // namespace memkv

@@ -1,0 +1,343 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+// A whole FST file, every byte of memkv's own blocks explained.  The dump is
+// made by a decoder written from table/FORMAT.md alone, without the reader's
+// code, so that the text, the builder and the dump hold each other.  A change
+// of the format shows as a readable diff of fst_file_golden.txt.
+//
+// RocksDB's blocks appear by name and size; a segment's key trie by its bytes,
+// for key_trie_golden_test.cc explains one.
+//
+// To accept a change: MEMKV_UPDATE_GOLDEN=1, run, read the diff.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/corruption/fst_memory_table.h"
+
+namespace memkv {
+namespace {
+
+std::filesystem::path GoldenFile() {
+  return std::filesystem::path(__FILE__).parent_path() / "fst_file_golden.txt";
+}
+
+// Reads a file's bytes in order and writes a line for each piece.
+class Dump {
+ public:
+  explicit Dump(const std::string& bytes) : bytes_(bytes) {}
+
+  const std::string& text() const { return text_; }
+  size_t at() const { return at_; }
+  void MoveTo(size_t at) { at_ = at; }
+
+  void Title(const std::string& title) { text_ += title + "\n"; }
+
+  // The next `n` bytes, eight a line, with their meaning on the first line.
+  void Bytes(size_t n, const std::string& meaning) {
+    for (size_t i = 0; i < n || i == 0; i += 8) {
+      char head[16];
+      std::snprintf(head, sizeof(head), "%5zu  ", at_ + i);
+      std::string hex;
+      for (size_t k = i; k < i + 8 && k < n; ++k) {
+        char byte[8];
+        std::snprintf(byte, sizeof(byte), "%02x ",
+                      static_cast<unsigned char>(bytes_.at(at_ + k)));
+        hex += byte;
+      }
+      hex.resize(24, ' ');
+      std::string line = head + hex + (i == 0 ? "  " + meaning : "");
+      line.erase(line.find_last_not_of(' ') + 1);
+      text_ += line + "\n";
+    }
+    at_ += n;
+  }
+
+  uint64_t Fixed(size_t n, const std::string& meaning) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < n; ++i) {
+      value |= uint64_t{static_cast<unsigned char>(bytes_.at(at_ + i))}
+               << (8 * i);
+    }
+    Bytes(n, meaning + " " + std::to_string(value));
+    return value;
+  }
+
+  uint64_t Varint(const std::string& meaning) {
+    size_t n = 0;
+    const uint64_t value = PeekVarint(&n);
+    Bytes(n, meaning + " " + std::to_string(value));
+    return value;
+  }
+
+  std::vector<uint64_t> PackedArray(size_t m, const std::string& meaning) {
+    const unsigned width = static_cast<unsigned char>(bytes_.at(at_));
+    Bytes(1, meaning + ": width " + std::to_string(width));
+    const uint64_t base = Varint("  base");
+    std::vector<uint64_t> elements;
+    std::string list;
+    for (size_t i = 0; i < m; ++i) {
+      uint64_t element = 0;
+      for (unsigned b = 0; b < width; ++b) {
+        const size_t bit = i * width + b;
+        const auto byte = static_cast<unsigned char>(bytes_.at(at_ + bit / 8));
+        element |= uint64_t{(byte >> bit % 8) & 1u} << b;
+      }
+      elements.push_back(base + element);
+      list += (i == 0 ? "" : ", ") + std::to_string(elements.back());
+    }
+    if (width != 0) {
+      Bytes((m * width + 7) / 8, "  " + list);
+    }
+    return elements;
+  }
+
+  void ValueRun(size_t n) {
+    const uint64_t kind = Fixed(1, "value run of kind");
+    size_t m = n;
+    if (kind == 2) {
+      m = Varint("distinct values");
+      PackedArray(n, "which value");
+      Plain(Fixed(1, "distinct values, of kind"), m);
+    } else {
+      Plain(kind, m);
+    }
+  }
+
+  // After every block.
+  void Trailer() {
+    Fixed(1, "compression");
+    Bytes(4, "checksum");
+  }
+
+ private:
+  uint64_t PeekVarint(size_t* n) const {
+    uint64_t value = 0;
+    *n = 0;
+    unsigned char byte;
+    do {
+      byte = static_cast<unsigned char>(bytes_.at(at_ + *n));
+      value |= uint64_t{byte & 0x7fu} << (7 * *n);
+      ++*n;
+    } while ((byte & 0x80) != 0);
+    return value;
+  }
+
+  void Plain(uint64_t kind, size_t n) {
+    std::vector<uint64_t> ends;
+    if (kind == 0) {
+      const uint64_t size = Varint("size of a value");
+      for (size_t i = 0; i < n; ++i) ends.push_back((i + 1) * size);
+    } else {
+      ends = PackedArray(n, "where values end");
+    }
+    uint64_t begin = 0;
+    for (const uint64_t end : ends) {
+      if (end != begin) {
+        Bytes(end - begin, "\"" + bytes_.substr(at_, end - begin) + "\"");
+      }
+      begin = end;
+    }
+  }
+
+  const std::string& bytes_;
+  size_t at_ = 0;
+  std::string text_;
+};
+
+struct Place {
+  uint64_t offset = 0;
+  uint64_t size = 0;
+};
+
+// A segment at the dump's place; the value blocks' places and entries go into
+// *value_blocks.
+void DumpSegment(Dump* dump, std::map<uint64_t, Place>* value_blocks) {
+  const uint64_t flags = dump->Fixed(1, "flags");
+  dump->Bytes(3, "zero");
+  const uint64_t keys = dump->Fixed(4, "keys");
+  const uint64_t entries = dump->Fixed(4, "entries");
+  const uint64_t trie = dump->Fixed(4, "size of the trie");
+  dump->Bytes(trie, "key trie");
+  if ((flags & 1) != 0) dump->PackedArray(keys, "first entries");
+  dump->PackedArray(entries, "sequence numbers");
+  dump->PackedArray(entries, "value types");
+  if ((flags & 2) != 0) {
+    dump->ValueRun(entries);
+    return;
+  }
+  const uint64_t blocks = dump->Varint("value blocks");
+  const auto first = dump->PackedArray(blocks, "their first entries");
+  const auto offsets = dump->PackedArray(blocks, "their offsets");
+  dump->PackedArray(blocks, "their sizes");
+  for (size_t b = 0; b < blocks; ++b) {
+    // `size`: how many entries' values it holds.
+    (*value_blocks)[offsets[b]] = {
+        offsets[b], (b + 1 < blocks ? first[b + 1] : entries) - first[b]};
+  }
+}
+
+struct IndexEntry {
+  uint64_t offset;
+  uint64_t size;
+};
+
+std::vector<IndexEntry> DumpIndex(Dump* dump) {
+  dump->Fixed(1, "flags");
+  dump->Bytes(3, "zero");
+  const uint64_t segments = dump->Fixed(4, "segments");
+  const uint64_t trie = dump->Fixed(4, "size of the trie");
+  dump->Bytes(trie, "key trie of last keys");
+  const auto offsets = dump->PackedArray(segments, "offsets");
+  const auto sizes = dump->PackedArray(segments, "sizes");
+  dump->PackedArray(segments, "keys so far");
+  dump->PackedArray(segments, "entries so far");
+  std::vector<IndexEntry> entries;
+  for (size_t i = 0; i < segments; ++i) {
+    entries.push_back({offsets[i], sizes[i]});
+  }
+  return entries;
+}
+
+// Dumps the file in its order.  `directory` is the property of that name.
+std::string DumpFile(const std::string& bytes, const std::string& directory) {
+  std::string directory_text;
+  Place index;
+  {
+    Dump dump(directory);
+    dump.Title("property memkv.fst.directory");
+    dump.Fixed(4, "version");
+    dump.Fixed(4, "features");
+    index.offset = dump.Varint("offset of the index");
+    index.size = dump.Varint("size of the index");
+    dump.Varint("distinct user keys");
+    EXPECT_EQ(dump.at(), directory.size());
+    directory_text = dump.text();
+  }
+
+  // Where things are is known from behind; the first pass collects it.
+  Dump index_dump(bytes);
+  index_dump.MoveTo(index.offset);
+  index_dump.Title("index");
+  const std::vector<IndexEntry> segments = DumpIndex(&index_dump);
+  EXPECT_EQ(index_dump.at(), index.offset + index.size);
+  index_dump.Trailer();
+
+  std::string text;
+  for (const IndexEntry& at : segments) {
+    std::map<uint64_t, Place> value_blocks;
+    Dump segment(bytes);
+    segment.MoveTo(at.offset);
+    segment.Title("segment");
+    DumpSegment(&segment, &value_blocks);
+    EXPECT_EQ(segment.at(), at.offset + at.size);
+    segment.Trailer();
+    for (const auto& [offset, block] : value_blocks) {
+      Dump values(bytes);
+      values.MoveTo(offset);
+      values.Title("value block");
+      values.ValueRun(block.size);
+      values.Trailer();
+      text += values.text();
+    }
+    text += segment.text();
+  }
+  text += index_dump.text();
+
+  Dump tail(bytes);
+  const std::string poison = "This table is a memkv FST table.";
+  const size_t poison_at = bytes.find(poison);
+  EXPECT_NE(poison_at, std::string::npos);
+  tail.MoveTo(index_dump.at());
+  tail.Title("RocksDB's range deletions, " +
+             std::to_string(poison_at - index_dump.at()) + " bytes");
+  tail.MoveTo(poison_at);
+  tail.Title("poison");
+  const size_t poison_size =
+      bytes.find("\xff\xff\xff\x7f", poison_at) - poison_at;
+  tail.Bytes(poison_size, "text");
+  tail.Bytes(4, "an impossible number of restart points");
+  tail.Trailer();
+  const size_t footer_at = bytes.size() - 53;
+  tail.Title("RocksDB's stub index, properties and metaindex, " +
+             std::to_string(footer_at - tail.at()) + " bytes");
+  text += tail.text() + directory_text;
+
+  Dump footer(bytes);
+  footer.MoveTo(footer_at);
+  footer.Title("footer");
+  footer.Fixed(1, "checksum type");
+  footer.Varint("offset of the metaindex");
+  footer.Varint("size of the metaindex");
+  footer.Varint("offset of the stub index");
+  footer.Varint("size of the stub index");
+  footer.Bytes(footer_at + 33 - footer.at(), "padding");
+  footer.Bytes(8, "\"" + bytes.substr(footer_at + 33, 8) + "\"");
+  footer.Fixed(4, "format version");
+  footer.Bytes(8, "magic number of block-based tables");
+  EXPECT_EQ(footer.at(), bytes.size());
+  return text + footer.text();
+}
+
+TEST(FstFileGoldenTest, DumpOfATinyFileIsTheGoldenOne) {
+  MemoryTable::Settings settings;
+  // Smaller than an option may be, so that a tiny file has several segments.
+  settings.fst.segment_size = 300;
+  settings.fst.value_block_size = 48;
+  settings.fst.inline_value_size = 8;
+  MemoryTable table(settings);
+  std::vector<TableEntry> entries = {
+      {"", 0, rocksdb::kTypeValue, "empty"},
+      {"bin/cat", 9, rocksdb::kTypeValue, "main"},
+      {"bin/cat", 4, rocksdb::kTypeMerge, "libs"},
+      {"bin/ls", 8, rocksdb::kTypeDeletion, ""},
+      {"usr/share/dictionaries-common/words/awk", 3, rocksdb::kTypeValue,
+       "a value that is too long to be inline"},
+      {"usr/share/dictionaries-common/words/sed", 7,
+       rocksdb::kTypeSingleDeletion, ""},
+      {"usr/share/dictionaries-common/words/tar", 0, rocksdb::kTypeValue,
+       "small"},
+      {"usr/share/dictionaries-common/words/unxz", 0, rocksdb::kTypeValue,
+       "another long value"},
+      {"usr/share/dictionaries-common/words/vi", 0, rocksdb::kTypeValue,
+       "the last of its segment"},
+  };
+  // Values that repeat.
+  for (int i = 0; i < 36; ++i) {
+    entries.push_back({"v" + std::to_string(10 + i), 0, rocksdb::kTypeValue,
+                       i % 3 == 0 ? "x" : "yy"});
+  }
+  entries.push_back({"x", 5, rocksdb::kTypeRangeDeletion, "z"});
+  ASSERT_TRUE(table.Build(entries).ok());
+  const std::string dump = DumpFile(
+      table.bytes(), table.built_properties().user_collected_properties.at(
+                         "memkv.fst.directory"));
+
+  // Twice is the same.
+  MemoryTable again(settings);
+  ASSERT_TRUE(again.Build(entries).ok());
+  ASSERT_TRUE(table.bytes() == again.bytes());
+
+  if (std::getenv("MEMKV_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(GoldenFile()) << dump;
+  }
+  std::ifstream in(GoldenFile());
+  const std::string golden{std::istreambuf_iterator<char>(in),
+                           std::istreambuf_iterator<char>()};
+  ASSERT_FALSE(golden.empty()) << GoldenFile();
+  EXPECT_EQ(dump, golden);
+}
+
+}  // namespace
+}  // namespace memkv

@@ -1,0 +1,107 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+// Every operation, in random order, against a sorted list.
+
+#include "tests/unit/key_trie_test_util.h"
+
+namespace memkv {
+
+namespace {
+
+constexpr size_t kNumKeys = 700;
+constexpr int kNumMoves = 3000;
+
+// A cursor on each side, moved alike.
+class ModelPair {
+ public:
+  ModelPair(const KeyTrieReader& reader, const KeyList& keys)
+      : reader_(reader), keys_(keys), at_(Size()) {
+    cursor_.Reset(&reader);
+  }
+
+  void RandomMove(std::mt19937_64* rng) {
+    const uint64_t choice = (*rng)() % 100;
+    if (choice < 4) {
+      const uint32_t ordinal = static_cast<uint32_t>((*rng)() % (Size() + 1));
+      cursor_.SeekToOrdinal(ordinal);
+      at_ = ordinal;
+    } else if (choice < 6) {
+      cursor_.SeekToFirst();
+      at_ = 0;
+    } else if (choice < 8) {
+      cursor_.SeekToLast();
+      at_ = Size() - 1;
+    } else if (choice < 20 || at_ >= Size()) {
+      const std::string target = NearKey(keys_, rng);
+      const uint32_t lower = ModelLowerBound(keys_, target);
+      if (choice % 2 == 0) {
+        cursor_.Seek(target);
+        at_ = lower;
+      } else {
+        cursor_.SeekForPrev(target);
+        const bool found = lower < Size() && keys_[lower] == target;
+        at_ = found ? lower : lower == 0 ? Size() : lower - 1;
+      }
+      ASSERT_NO_FATAL_FAILURE(ExpectLookupsAgree(reader_, keys_, target));
+    } else if (choice < 60) {
+      cursor_.Next();
+      ++at_;
+    } else if (choice < 97) {
+      cursor_.Prev();
+      at_ = at_ == 0 ? Size() : at_ - 1;
+    } else {
+      std::string key;
+      ASSERT_TRUE(reader_.KeyAt(at_, &key));
+      ASSERT_EQ(key, keys_[at_]);
+    }
+    ASSERT_NO_FATAL_FAILURE(ExpectCursorAt(cursor_, keys_, at_));
+  }
+
+ private:
+  uint32_t Size() const { return static_cast<uint32_t>(keys_.size()); }
+
+  const KeyTrieReader& reader_;
+  const KeyList& keys_;
+  KeyTrieCursor cursor_;
+  uint32_t at_;  // Size(): nowhere
+};
+
+class KeyTrieModelTest : public testing::TestWithParam<KeyShape> {};
+
+}  // namespace
+
+TEST_P(KeyTrieModelTest, AgreesWithASortedListUnderRandomMoves) {
+  std::mt19937_64 rng(KeyTrieTestSeed());
+  for (uint32_t bucket_keys : {1u, 2u, 7u, 32u, 64u}) {
+    SCOPED_TRACE("bucket_keys " + std::to_string(bucket_keys));
+    const KeyList keys = MakeKeys(GetParam(), kNumKeys, &rng);
+    OwnedKeyTrie trie(BuildKeyTrie(keys, bucket_keys));
+    ASSERT_TRUE(trie.Open()) << trie.reason();
+    std::string reason;
+    ASSERT_TRUE(trie.reader().Validate(&reason)) << reason;
+    ModelPair pair(trie.reader(), keys);
+    for (int i = 0; i < kNumMoves; ++i) {
+      ASSERT_NO_FATAL_FAILURE(pair.RandomMove(&rng)) << "move " << i;
+    }
+  }
+}
+
+TEST_P(KeyTrieModelTest, EveryNumberOfKeysAroundTheBucketEdges) {
+  std::mt19937_64 rng(KeyTrieTestSeed());
+  for (uint32_t bucket_keys : {1u, 2u, 7u}) {
+    for (size_t n = 0; n <= 3 * bucket_keys + 1; ++n) {
+      SCOPED_TRACE(std::to_string(n) + " keys");
+      ASSERT_NO_FATAL_FAILURE(
+          ExpectBehavesLike(MakeKeys(GetParam(), n, &rng), bucket_keys));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, KeyTrieModelTest,
+                         testing::ValuesIn(KeyShapes()),
+                         [](const testing::TestParamInfo<KeyShape>& shape) {
+                           return shape.param.name;
+                         });
+
+}  // namespace memkv

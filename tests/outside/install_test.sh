@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# install_test.sh BUILD_DIR PREFIX: installs the release build and checks what
+# was installed.  Other tests use PREFIX.  It is installed elsewhere first and
+# then moved, so that everything run against it proves it relocatable.
+
+set -euo pipefail
+build=$1
+prefix=$2
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+rm -rf staging "$prefix"
+cmake --install "$build" --prefix "$PWD/staging"
+mkdir -p "$(dirname "$prefix")"
+mv staging "$prefix"
+cd "$prefix"
+
+for file in include/memkv/memkv.h include/rocksdb/db.h lib/libmemkv.a \
+  lib/libmemkv.so lib/librocksdb.a lib/librocksdb.so \
+  lib/cmake/memkv/memkvConfig.cmake bin/memkv_demo bin/db_bench; do
+  [[ -e $file ]] || fail "$file is not installed"
+done
+
+# Nothing may lead back to where it was built.
+if grep -rn -e "$build" -e "${MEMKV_CACHE_DIR:-/.cache/memkv}" lib/cmake; then
+  fail "the CMake package names a folder of the build"
+fi
+for binary in lib/libmemkv.so lib/librocksdb.so bin/memkv_demo bin/db_bench; do
+  if readelf -d "$binary" | grep -E 'R(UN)?PATH' | grep -v '\[\$ORIGIN\]'; then
+    fail "$binary has a run path out of the prefix"
+  fi
+done
+
+# The public header stands on RocksDB's public headers alone.
+if grep '#include "' include/memkv/memkv.h | grep -v '#include "rocksdb/'; then
+  fail "memkv.h includes more than rocksdb/*.h"
+fi
+
+bin/db_bench --benchmarks=fillrandom,readrandom --num=10000 --db="$OLDPWD/bench" \
+  --memtablerep=art >"$OLDPWD/db_bench.log" 2>&1 ||
+  fail "db_bench --memtablerep=art: $(cat "$OLDPWD/db_bench.log")"
+grep -q '^readrandom .*(.* of 10000 found)' "$OLDPWD/db_bench.log" ||
+  fail "db_bench printed no result"
+
+echo 'install: OK'

@@ -1,0 +1,335 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_segment.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace memkv {
+namespace {
+
+struct Entry {
+  std::string key;
+  uint64_t tag;
+  std::string value;
+};
+
+// A built segment, its value blocks beside it.
+struct Built {
+  std::string bytes;
+  std::vector<std::string> blocks;
+  std::vector<BlockLocation> locations;
+};
+
+// Builds as a table does; block_size 0 keeps the values inside.
+Built Build(const std::vector<Entry>& entries, bool mirrored,
+            size_t block_size = 0) {
+  Built built;
+  SegmentBuilder builder(mirrored);
+  uint64_t offset = 1000;
+  const auto write_block = [&] {
+    std::string block;
+    builder.TakePendingValues(block_size, &block);
+    built.locations.push_back({offset, block.size()});
+    builder.AddValueBlock(built.locations.back());
+    offset += block.size() + 5;
+    built.blocks.push_back(block);
+  };
+  for (const Entry& entry : entries) {
+    builder.Add(entry.key, entry.tag, entry.value);
+    while (block_size != 0 &&
+           builder.pending_values().value_bytes() >= block_size) {
+      write_block();
+    }
+  }
+  while (block_size != 0 && !builder.pending_values().empty()) write_block();
+  EXPECT_EQ(builder.num_entries(), entries.size());
+  EXPECT_GT(builder.EstimatedSize(), 0u);
+  std::string reason;
+  EXPECT_TRUE(builder.Finish(&built.bytes, &reason)) << reason;
+  EXPECT_TRUE(builder.empty());
+  return built;
+}
+
+std::string ValueOf(const Segment& segment, const Built& built, uint32_t e) {
+  std::string_view value;
+  if (segment.values_inline()) {
+    EXPECT_TRUE(segment.InlineValue(e, &value));
+    return std::string(value);
+  }
+  const uint32_t b = segment.ValueBlockOf(e);
+  EXPECT_LT(b, segment.num_value_blocks());
+  const uint32_t first = segment.ValueBlockFirstEntry(b);
+  const uint32_t end = segment.ValueBlockFirstEntry(b + 1);
+  EXPECT_LE(first, e);
+  EXPECT_LT(e, end);
+  EXPECT_EQ(segment.ValueBlockLocation(b).offset, built.locations[b].offset);
+  EXPECT_EQ(segment.ValueBlockLocation(b).size, built.locations[b].size);
+  ValueRunView run;
+  size_t consumed = 0;
+  std::string reason;
+  EXPECT_TRUE(ValueRunView::Open(built.blocks[b], end - first, &run, &consumed,
+                                 &reason))
+      << reason;
+  EXPECT_TRUE(run.Get(e - first, &value));
+  return std::string(value);
+}
+
+// Everything the segment says is what was added.
+void ExpectHolds(const Built& built, const std::vector<Entry>& entries,
+                 bool mirrored) {
+  Segment segment;
+  std::string reason;
+  ASSERT_TRUE(Segment::Open(built.bytes, mirrored, &segment, &reason))
+      << reason;
+  ASSERT_TRUE(segment.Validate(&reason)) << reason;
+  ASSERT_EQ(segment.num_entries(), entries.size());
+  uint32_t k = 0;
+  for (uint32_t e = 0; e < entries.size();) {
+    uint32_t begin = 0;
+    uint32_t end = 0;
+    ASSERT_TRUE(segment.EntriesOf(k, &begin, &end));
+    ASSERT_EQ(begin, e);
+    const std::string& key = entries[e].key;
+    ASSERT_EQ(segment.FindKey(key), k) << key;
+    ASSERT_EQ(segment.KeysBefore(key), k) << key;
+    std::string found;
+    ASSERT_TRUE(segment.trie().KeyAt(segment.Mirror(k), &found));
+    ASSERT_EQ(found, key);
+    for (; e < end; ++e) {
+      ASSERT_EQ(entries[e].key, key);
+      ASSERT_EQ(segment.Tag(e), entries[e].tag);
+      ASSERT_EQ(ValueOf(segment, built, e), entries[e].value);
+    }
+    ++k;
+  }
+  ASSERT_EQ(segment.num_keys(), k);
+}
+
+uint64_t Tag(uint64_t seq, uint8_t type = 1) { return seq << 8 | type; }
+
+std::vector<Entry> Reversed(std::vector<Entry> entries) {
+  std::stable_sort(
+      entries.begin(), entries.end(),
+      [](const Entry& a, const Entry& b) { return a.key > b.key; });
+  return entries;
+}
+
+std::vector<Entry> ManyVersions() {
+  std::vector<Entry> entries = {{"", Tag(9), "of the empty key"}};
+  for (int i = 0; i < 40; ++i) {
+    const std::string key = "key/" + std::to_string(100 + i);
+    for (int v = i % 4; v >= 0; --v) {
+      entries.push_back(
+          {key,
+           Tag(static_cast<uint64_t>(10 * v + 1), static_cast<uint8_t>(v % 3)),
+           std::string(static_cast<size_t>(i % 7), 'v')});
+    }
+  }
+  return entries;
+}
+
+TEST(FstSegmentTest, OneKeyIsASegment) {
+  for (const char* key : {"", "k"}) {
+    const std::vector<Entry> entries = {{key, 0, ""}};
+    ASSERT_NO_FATAL_FAILURE(ExpectHolds(Build(entries, false), entries, false));
+    ASSERT_NO_FATAL_FAILURE(ExpectHolds(Build(entries, true), entries, true));
+  }
+}
+
+TEST(FstSegmentTest, ManyVersionsComeBackInBothOrdersInlineAndInBlocks) {
+  for (const size_t block_size : {0, 1, 16, 64, 1 << 20}) {
+    SCOPED_TRACE(block_size);
+    const std::vector<Entry> entries = ManyVersions();
+    ASSERT_NO_FATAL_FAILURE(
+        ExpectHolds(Build(entries, false, block_size), entries, false));
+    const std::vector<Entry> reversed = Reversed(entries);
+    ASSERT_NO_FATAL_FAILURE(
+        ExpectHolds(Build(reversed, true, block_size), reversed, true));
+  }
+}
+
+TEST(FstSegmentTest, BuilderCanBeUsedAgain) {
+  SegmentBuilder builder(false);
+  std::string reason;
+  for (int round = 0; round < 3; ++round) {
+    std::string bytes;
+    builder.Add("a", Tag(2), "1");
+    builder.Add("a", Tag(1), "2");
+    builder.Add("b" + std::to_string(round), Tag(1), "3");
+    EXPECT_EQ(builder.last_key(), "b" + std::to_string(round));
+    EXPECT_EQ(builder.num_keys(), 2u);
+    ASSERT_TRUE(builder.Finish(&bytes, &reason)) << reason;
+    Segment segment;
+    ASSERT_TRUE(Segment::Open(bytes, false, &segment, &reason)) << reason;
+    EXPECT_EQ(segment.num_entries(), 3u);
+    EXPECT_EQ(segment.FindKey("b" + std::to_string(round)), 1u);
+  }
+}
+
+TEST(FstSegmentTest, SeekFindsTheNewestVersionNotAfterTheTag) {
+  std::vector<Entry> entries;
+  for (uint64_t seq = 100; seq > 0; --seq) {
+    entries.push_back({"key", Tag(10 * seq), std::to_string(seq)});
+  }
+  const Built built = Build(entries, false);
+  Segment segment;
+  std::string reason;
+  ASSERT_TRUE(Segment::Open(built.bytes, false, &segment, &reason)) << reason;
+  for (uint64_t seq = 0; seq <= 1010; ++seq) {
+    const uint32_t e = segment.SeekEntry(0, 100, Tag(seq, 0xff));
+    uint32_t expected = 0;
+    while (expected < 100 && entries[expected].tag > Tag(seq, 0xff)) {
+      ++expected;
+    }
+    ASSERT_EQ(e, expected) << seq;
+  }
+}
+
+TEST(FstSegmentTest, AbsentKeysAreBetweenTheirNeighboursInBothOrders) {
+  std::vector<Entry> entries;
+  for (const char* key : {"b", "ba", "bb", "d"}) {
+    entries.push_back({key, Tag(1), "v"});
+  }
+  const Built forward = Build(entries, false);
+  const Built mirrored = Build(Reversed(entries), true);
+  Segment up;
+  Segment down;
+  std::string reason;
+  ASSERT_TRUE(Segment::Open(forward.bytes, false, &up, &reason)) << reason;
+  ASSERT_TRUE(Segment::Open(mirrored.bytes, true, &down, &reason)) << reason;
+  const std::map<std::string, uint32_t> before = {
+      {"", 0}, {"a", 0}, {"b\x01", 1}, {"baa", 2}, {"c", 3}, {"e", 4}};
+  for (const auto& [key, keys] : before) {
+    EXPECT_EQ(up.FindKey(key), Segment::kNotFound) << key;
+    EXPECT_EQ(down.FindKey(key), Segment::kNotFound) << key;
+    EXPECT_EQ(up.KeysBefore(key), keys) << key;
+    EXPECT_EQ(down.KeysBefore(key), 4 - keys) << key;
+  }
+  EXPECT_EQ(up.KeysBefore("bb"), 2u);
+  EXPECT_EQ(down.KeysBefore("bb"), 1u);
+}
+
+TEST(FstSegmentTest, BottomLevelTagsVanish) {
+  std::vector<Entry> zero;
+  std::vector<Entry> busy;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string key = std::to_string(10000 + i);
+    zero.push_back({key, Tag(0), ""});
+    busy.push_back({key, Tag(static_cast<uint64_t>(i * 7919 % 65536)), ""});
+  }
+  const size_t without = Build(zero, false).bytes.size();
+  EXPECT_GE(Build(busy, false).bytes.size(), without + 2 * 1000);
+}
+
+TEST(FstSegmentTest, TagsUseAll56BitsAndEveryType) {
+  std::vector<Entry> entries;
+  const uint64_t max_seq = (uint64_t{1} << 56) - 1;
+  for (int type = 255; type >= 0; --type) {
+    entries.push_back({"key", Tag(max_seq, static_cast<uint8_t>(type)), "v"});
+  }
+  entries.push_back({"key", 0, "v"});
+  ASSERT_NO_FATAL_FAILURE(ExpectHolds(Build(entries, false), entries, false));
+}
+
+TEST(FstSegmentTest, ValidateNamesTheInvariantThatIsBroken) {
+  std::string reason;
+  Segment segment;
+  // Versions oldest first.
+  Built built = Build({{"k", Tag(1), "a"}, {"k", Tag(2), "b"}}, false);
+  ASSERT_TRUE(Segment::Open(built.bytes, false, &segment, &reason)) << reason;
+  EXPECT_FALSE(segment.Validate(&reason));
+  EXPECT_EQ(reason.rfind("(S2) tags ascend", 0), 0u) << reason;
+  // The same version twice.
+  built = Build({{"k", Tag(1), "a"}, {"k", Tag(1), "b"}}, false);
+  ASSERT_TRUE(Segment::Open(built.bytes, false, &segment, &reason)) << reason;
+  EXPECT_FALSE(segment.Validate(&reason));
+  EXPECT_EQ(reason.rfind("(S2)", 0), 0u) << reason;
+}
+
+TEST(FstSegmentTest, TruncationAtEveryLengthIsReported) {
+  for (const size_t block_size : {0, 16}) {
+    const Built built = Build(ManyVersions(), false, block_size);
+    for (size_t size = 0; size < built.bytes.size(); ++size) {
+      // Exactly this size, for the sanitizers.
+      const std::unique_ptr<char[]> bytes(new char[size]);
+      built.bytes.copy(bytes.get(), size);
+      Segment segment;
+      std::string reason;
+      ASSERT_FALSE(Segment::Open({bytes.get(), size}, false, &segment, &reason))
+          << size;
+      EXPECT_FALSE(reason.empty());
+    }
+    Segment segment;
+    std::string reason;
+    EXPECT_FALSE(Segment::Open(built.bytes + '\0', false, &segment, &reason));
+    EXPECT_EQ(reason, "segment: 1 bytes follow its last section");
+  }
+}
+
+TEST(FstSegmentTest, FlippedBitsNeverLeadOutsideAndAreNamed) {
+  std::map<std::string, int> named;
+  for (const bool mirrored : {false, true}) {
+    for (const size_t block_size : {0, 16}) {
+      const std::vector<Entry> entries =
+          mirrored ? Reversed(ManyVersions()) : ManyVersions();
+      const Built built = Build(entries, mirrored, block_size);
+      const size_t size = built.bytes.size();
+      const std::unique_ptr<char[]> bytes(new char[size]);
+      built.bytes.copy(bytes.get(), size);
+      for (size_t bit = 0; bit < 8 * size; ++bit) {
+        bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
+        Segment segment;
+        std::string reason;
+        if (Segment::Open({bytes.get(), size}, mirrored, &segment, &reason)) {
+          for (const Entry& entry : entries) {
+            const uint32_t k = segment.FindKey(entry.key);
+            segment.KeysBefore(entry.key);
+            uint32_t begin = 0;
+            uint32_t end = 0;
+            if (k >= segment.num_keys() ||
+                !segment.EntriesOf(k, &begin, &end)) {
+              continue;
+            }
+            ASSERT_LE(end, segment.num_entries());
+            for (uint32_t e = begin; e < end; ++e) {
+              segment.Tag(e);
+              std::string_view value;
+              if (segment.values_inline()) {
+                segment.InlineValue(e, &value);
+              } else {
+                const uint32_t b = segment.ValueBlockOf(e);
+                ASSERT_LT(b, segment.num_value_blocks());
+                ASSERT_LE(segment.ValueBlockFirstEntry(b),
+                          segment.num_entries());
+                segment.ValueBlockLocation(b);
+              }
+            }
+          }
+          if (!segment.Validate(&reason)) {
+            ASSERT_EQ(reason[0], '(') << reason;
+            ++named[reason.substr(0, 4)];
+          }
+        } else {
+          ASSERT_FALSE(reason.empty());
+          ++named["Open"];
+        }
+        bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
+      }
+    }
+  }
+  for (const char* invariant : {"Open", "(S1)", "(S2)", "(S3)"}) {
+    EXPECT_GT(named[invariant], 20) << invariant;
+  }
+}
+
+}  // namespace
+}  // namespace memkv

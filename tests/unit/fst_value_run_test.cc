@@ -1,0 +1,217 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_value_run.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace memkv {
+namespace {
+
+constexpr char kUniform = 0;
+constexpr char kEnds = 1;
+constexpr char kIndexed = 2;
+
+std::string Encode(const std::vector<std::string>& values) {
+  ValueRunBuilder builder;
+  for (const std::string& value : values) builder.Add(value);
+  std::string run;
+  builder.TakeAll(&run);
+  EXPECT_TRUE(builder.empty());
+  return run;
+}
+
+void ExpectDecodes(std::string_view run,
+                   const std::vector<std::string>& values) {
+  ValueRunView view;
+  size_t consumed = 0;
+  std::string reason;
+  ASSERT_TRUE(ValueRunView::Open(run, values.size(), &view, &consumed, &reason))
+      << reason;
+  EXPECT_EQ(consumed, run.size());
+  ASSERT_EQ(view.size(), values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    std::string_view value;
+    ASSERT_TRUE(view.Get(i, &value)) << i;
+    EXPECT_EQ(value, values[i]) << i;
+  }
+  EXPECT_TRUE(view.Validate(&reason)) << reason;
+}
+
+// One set of values for each kind of run, and its edges.
+std::vector<std::vector<std::string>> Examples() {
+  std::vector<std::vector<std::string>> examples = {
+      {},
+      {""},
+      {"", "", ""},
+      {"four", "byte", "each"},
+      {"a", "bb", "", "dddd"},
+      {std::string(100000, 'x'), "", std::string(1, '\0')},
+  };
+  std::vector<std::string> repeated;
+  std::vector<std::string> repeated_sizes;
+  for (int i = 0; i < 200; ++i) {
+    repeated.push_back(i % 3 == 0 ? "main" : "libs");
+    repeated_sizes.push_back(std::string(static_cast<size_t>(i % 5), 'v'));
+  }
+  examples.push_back(repeated);
+  examples.push_back(repeated_sizes);
+  return examples;
+}
+
+TEST(FstValueRunTest, EveryKindOfRunComesBack) {
+  for (const auto& values : Examples()) {
+    const std::string run = Encode(values);
+    ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, values));
+    // What follows a run is not its own.
+    ValueRunView view;
+    size_t consumed = 0;
+    std::string reason;
+    ASSERT_TRUE(ValueRunView::Open(run + "more", values.size(), &view,
+                                   &consumed, &reason));
+    EXPECT_EQ(consumed, run.size());
+  }
+}
+
+TEST(FstValueRunTest, ValuesOfOneSizeCostNothingButThemselves) {
+  const std::string run = Encode({"four", "byte", "each"});
+  EXPECT_EQ(run[0], kUniform);
+  EXPECT_EQ(run.size(), 2u + 12);
+  EXPECT_EQ(Encode({"a", "bb"})[0], kEnds);
+}
+
+TEST(FstValueRunTest, RepeatedValuesAreKeptOnce) {
+  std::vector<std::string> values;
+  for (int i = 0; i < 1000; ++i) {
+    values.push_back(i % 2 == 0 ? std::string(500, 'a') : "b");
+  }
+  const std::string run = Encode(values);
+  EXPECT_EQ(run[0], kIndexed);
+  EXPECT_LT(run.size(), 700u);
+  ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, values));
+}
+
+TEST(FstValueRunTest, FrontIsTakenUpToTheTargetButAtLeastOne) {
+  ValueRunBuilder builder;
+  for (const char* value : {"aaa", "bbb", "ccc", "a long value", "d"}) {
+    builder.Add(value);
+  }
+  EXPECT_EQ(builder.num_values(), 5u);
+  EXPECT_EQ(builder.value_bytes(), 22u);
+  EXPECT_EQ(builder.largest_value(), 12u);
+  EXPECT_GE(builder.EstimatedSize(), 22u);
+  std::string run;
+  builder.TakeFront(6, &run);  // two fit exactly
+  ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, {"aaa", "bbb"}));
+  EXPECT_EQ(builder.num_values(), 3u);
+  EXPECT_EQ(builder.value_bytes(), 16u);
+  run.clear();
+  builder.TakeFront(4, &run);  // a fourth byte serves nobody
+  ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, {"ccc"}));
+  run.clear();
+  builder.TakeFront(1, &run);  // more than the target, but one must go
+  ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, {"a long value"}));
+  builder.Add("");
+  run.clear();
+  builder.TakeFront(1 << 20, &run);
+  ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, {"d", ""}));
+  EXPECT_TRUE(builder.empty());
+  EXPECT_EQ(builder.largest_value(), 0u);
+  EXPECT_EQ(builder.value_bytes(), 0u);
+
+  builder.Add("used again");
+  run.clear();
+  builder.TakeAll(&run);
+  ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, {"used again"}));
+}
+
+TEST(FstValueRunTest, EmptyValuesFollowTheirNeighboursIntoOneRun) {
+  ValueRunBuilder builder;
+  for (int i = 0; i < 10; ++i) builder.Add("");
+  std::string run;
+  builder.TakeFront(64, &run);
+  EXPECT_TRUE(builder.empty());
+  ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, std::vector<std::string>(10)));
+}
+
+TEST(FstValueRunTest, TruncationAtEveryLengthIsReported) {
+  for (const auto& values : Examples()) {
+    const std::string run = Encode(values);
+    if (run.size() > 5000) continue;
+    for (size_t size = 0; size < run.size(); ++size) {
+      // Exactly this size, for the sanitizers.
+      const std::unique_ptr<char[]> bytes(new char[size]);
+      run.copy(bytes.get(), size);
+      ValueRunView view;
+      size_t consumed = 0;
+      std::string reason;
+      EXPECT_FALSE(ValueRunView::Open({bytes.get(), size}, values.size(), &view,
+                                      &consumed, &reason))
+          << size << " of " << run.size();
+      EXPECT_EQ(reason.rfind("value run", 0), 0u) << reason;
+    }
+  }
+}
+
+TEST(FstValueRunTest, FlippedBitsNeverLeadOutsideTheRun) {
+  size_t opened = 0;
+  size_t named = 0;
+  for (const auto& values : Examples()) {
+    std::string run = Encode(values);
+    if (run.size() > 5000) continue;
+    for (size_t bit = 0; bit < 8 * run.size(); ++bit) {
+      run[bit / 8] = static_cast<char>(run[bit / 8] ^ (1 << bit % 8));
+      const std::unique_ptr<char[]> bytes(new char[run.size()]);
+      run.copy(bytes.get(), run.size());
+      ValueRunView view;
+      size_t consumed = 0;
+      std::string reason;
+      if (ValueRunView::Open({bytes.get(), run.size()}, values.size(), &view,
+                             &consumed, &reason)) {
+        ++opened;
+        EXPECT_LE(consumed, run.size());
+        bool all = true;
+        for (size_t i = 0; i < view.size(); ++i) {
+          std::string_view value;
+          if (!view.Get(i, &value)) {
+            all = false;
+            continue;
+          }
+          EXPECT_TRUE(value.empty() || (value.data() >= bytes.get() &&
+                                        value.data() + value.size() <=
+                                            bytes.get() + run.size()));
+        }
+        reason.clear();
+        const bool valid = view.Validate(&reason);
+        // What Validate accepts can be got, and what it refuses it names.
+        EXPECT_TRUE(all || !valid);
+        if (!valid) {
+          ++named;
+          EXPECT_NE(reason.find("(V1)"), std::string::npos) << reason;
+        }
+      }
+      run[bit / 8] = static_cast<char>(run[bit / 8] ^ (1 << bit % 8));
+    }
+  }
+  EXPECT_GT(opened, 100u);
+  EXPECT_GT(named, 10u);
+}
+
+TEST(FstValueRunTest, UnknownKindIsRefused) {
+  ValueRunView view;
+  size_t consumed = 0;
+  std::string reason;
+  EXPECT_FALSE(ValueRunView::Open("\x07zzzz", 1, &view, &consumed, &reason));
+  EXPECT_EQ(reason, "value run: unknown kind 7");
+  EXPECT_FALSE(ValueRunView::Open("", 0, &view, &consumed, &reason));
+  EXPECT_EQ(reason, "value run is empty");
+}
+
+}  // namespace
+}  // namespace memkv

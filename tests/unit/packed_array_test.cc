@@ -1,0 +1,159 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/packed_array.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace memkv {
+
+namespace {
+
+std::string Encode(const std::vector<uint64_t>& values) {
+  std::string out;
+  PackedArrayBuilder::Encode(values.data(), values.size(), &out);
+  return out;
+}
+
+// Reads it back from an allocation of exactly its size.
+void ExpectRoundTrip(const std::vector<uint64_t>& values) {
+  const std::string encoded = Encode(values);
+  const auto bytes = std::make_unique<char[]>(encoded.size());
+  std::copy(encoded.begin(), encoded.end(), bytes.get());
+  PackedArrayView view;
+  size_t consumed = 0;
+  ASSERT_TRUE(PackedArrayView::Open({bytes.get(), encoded.size()},
+                                    values.size(), &view, &consumed));
+  EXPECT_EQ(consumed, encoded.size());
+  ASSERT_EQ(view.size(), values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    ASSERT_EQ(view[i], values[i]) << "element " << i;
+  }
+  std::string reason;
+  EXPECT_TRUE(view.Validate(&reason)) << reason;
+}
+
+}  // namespace
+
+TEST(PackedArrayTest, EveryWidthAndLengthRoundTrips) {
+  const char* env = getenv("MEMKV_TEST_SEED");
+  const uint64_t seed = env != nullptr ? strtoull(env, nullptr, 10) : 1;
+  printf("MEMKV_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  std::mt19937_64 rng(seed);
+  for (unsigned width = 0; width <= 64; ++width) {
+    const uint64_t max = width == 0 ? 0 : UINT64_MAX >> (64 - width);
+    for (size_t n = 0; n < 40; ++n) {
+      SCOPED_TRACE("width " + std::to_string(width) + ", n " +
+                   std::to_string(n));
+      const uint64_t base = rng() & (UINT64_MAX - max);
+      std::vector<uint64_t> values(n);
+      for (uint64_t& v : values) {
+        v = base + (rng() & max);
+      }
+      if (n > 1) {
+        values[rng() % n] = base;
+        values[n - 1] = base + max;
+      }
+      ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(values));
+    }
+  }
+}
+
+TEST(PackedArrayTest, EqualValuesVanish) {
+  EXPECT_EQ(Encode(std::vector<uint64_t>(1000, 7)).size(), 2u);
+  EXPECT_EQ(Encode({}).size(), 2u);
+  EXPECT_EQ(Encode(std::vector<uint64_t>(9, UINT64_MAX)).size(), 11u);
+}
+
+TEST(PackedArrayTest, EncodingIsAsDescribed) {
+  // Width 3, base 5, then 0, 7, 1 and 2 in twelve bits from the lowest.
+  EXPECT_EQ(Encode({5, 12, 6, 7}), std::string("\x03\x05\x78\x04", 4));
+}
+
+TEST(PackedArrayTest, OpenLeavesWhatFollows) {
+  const size_t size = Encode({1, 2, 3}).size();
+  const std::string longer = Encode({1, 2, 3}) + "rest";
+  PackedArrayView view;
+  size_t consumed = 0;
+  ASSERT_TRUE(PackedArrayView::Open(longer, 3, &view, &consumed));
+  EXPECT_EQ(consumed, size);
+  EXPECT_EQ(view[2], 3u);
+}
+
+TEST(PackedArrayTest, TruncationAtEveryLengthIsRefused) {
+  for (uint64_t top : {uint64_t{9}, uint64_t{1} << 40, UINT64_MAX}) {
+    const std::string encoded = Encode({300, top + 300 * (top < 10), 77777});
+    for (size_t size = 0; size < encoded.size(); ++size) {
+      PackedArrayView view;
+      size_t consumed = 99;
+      EXPECT_FALSE(PackedArrayView::Open(
+          std::string_view(encoded).substr(0, size), 3, &view, &consumed));
+      EXPECT_EQ(consumed, 99u);
+      EXPECT_EQ(view.size(), 0u);
+    }
+  }
+}
+
+TEST(PackedArrayTest, WidthsOver64AreRefused) {
+  const std::string room(100, '\0');
+  for (int width = 65; width < 256; ++width) {
+    PackedArrayView view;
+    size_t consumed = 0;
+    EXPECT_FALSE(PackedArrayView::Open(static_cast<char>(width) + room, 1,
+                                       &view, &consumed));
+  }
+}
+
+TEST(PackedArrayTest, MalformedBasesAreRefused) {
+  for (const std::string& base :
+       {std::string(10, '\xff') + '\x01',  // 11 bytes
+        std::string(9, '\xff') + '\x02',   // 65 bits
+        std::string("\x80\x00", 2)}) {     // not the shortest
+    PackedArrayView view;
+    size_t consumed = 0;
+    EXPECT_FALSE(PackedArrayView::Open('\0' + base, 1, &view, &consumed));
+  }
+}
+
+TEST(PackedArrayTest, CountsThatOverflowAreRefused) {
+  const std::string encoded = Encode({1, 2, 3});
+  for (size_t n : {SIZE_MAX, SIZE_MAX / 2, SIZE_MAX / 64 + 1, SIZE_MAX / 64}) {
+    PackedArrayView view;
+    size_t consumed = 0;
+    EXPECT_FALSE(PackedArrayView::Open(encoded, n, &view, &consumed));
+  }
+}
+
+TEST(PackedArrayTest, ValidateRefusesWhatEncodeDoesNotWrite) {
+  const struct {
+    const char* what;
+    std::string bytes;
+    size_t n;
+  } kCases[] = {
+      {"width 2 for one bit", std::string("\x02\x00\x04", 3), 2},
+      {"base below the smallest", std::string("\x01\x00\x03", 3), 2},
+      {"padding not zero", std::string("\x01\x00\x06", 3), 2},
+      {"a base for no elements", std::string("\x00\x01", 2), 0},
+      {"a width for no elements", std::string("\x01\x00", 2), 0},
+      {"wraps", std::string("\x01") + std::string(9, '\xff') + "\x01\x02", 2},
+  };
+  for (const auto& c : kCases) {
+    PackedArrayView view;
+    size_t consumed = 0;
+    ASSERT_TRUE(PackedArrayView::Open(c.bytes, c.n, &view, &consumed))
+        << c.what;
+    std::string reason;
+    EXPECT_FALSE(view.Validate(&reason)) << c.what;
+    EXPECT_FALSE(reason.empty()) << c.what;
+  }
+}
+
+}  // namespace memkv
