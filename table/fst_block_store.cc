@@ -15,8 +15,8 @@ using ROCKSDB_NAMESPACE::BasicTypedCacheInterface;
 using ROCKSDB_NAMESPACE::BlockContents;
 using ROCKSDB_NAMESPACE::BlockHandle;
 using ROCKSDB_NAMESPACE::BlockType;
-using ROCKSDB_NAMESPACE::Cache;
 using ROCKSDB_NAMESPACE::CachableEntry;
+using ROCKSDB_NAMESPACE::Cache;
 using ROCKSDB_NAMESPACE::CacheKey;
 using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
 using ROCKSDB_NAMESPACE::perf_level;
@@ -65,14 +65,14 @@ bool SegmentBlock::Parse(bool mirrored, std::string* reason) {
 
 bool ValueBlock::Parse(size_t num_values, std::string* reason) {
   size_t consumed = 0;
-  if (!ValueRunView::Open(View(contents_.data), num_values, &values_,
-                          &consumed, reason)) {
+  if (!ValueRunView::Open(View(contents_.data), num_values, &values_, &consumed,
+                          reason)) {
     return false;
   }
   if (consumed != contents_.data.size()) {
-    *reason = "value block: " +
-              std::to_string(contents_.data.size() - consumed) +
-              " bytes follow its values";
+    *reason =
+        "value block: " + std::to_string(contents_.data.size() - consumed) +
+        " bytes follow its values";
     return false;
   }
   return true;
@@ -88,8 +88,8 @@ Status FileBlockStore::ReadRaw(const BlockReadContext& context,
                                BlockContents* contents) const {
   // A handle that was not written by a builder must not become a huge
   // allocation.
-  const uint64_t end = footer_.metaindex_handle().offset() +
-                       footer_.metaindex_handle().size();
+  const uint64_t end =
+      footer_.metaindex_handle().offset() + footer_.metaindex_handle().size();
   if (handle.offset() > end || handle.size() > end - handle.offset()) {
     return Corrupt(handle.offset(),
                    "its " + std::to_string(handle.size()) +

@@ -36,8 +36,8 @@ size_t FileIndexBuilder::EstimatedSize() const {
 bool FileIndexBuilder::Finish(std::string* out, std::string* reason) {
   const size_t n = num_segments();
   if (n > kMaxSegments) {
-    *reason = std::to_string(n) + " segments; " +
-              std::to_string(kMaxSegments) + " is the most";
+    *reason = std::to_string(n) + " segments; " + std::to_string(kMaxSegments) +
+              " is the most";
     return false;
   }
   KeyTrieBuilder trie;

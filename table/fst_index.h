@@ -68,9 +68,7 @@ class FileIndex {
   uint32_t SegmentFor(std::string_view user_key) const;
   // The last key of segment i; false if damaged.
   bool LastKey(uint32_t i, std::string* user_key) const;
-  BlockLocation Location(uint32_t i) const {
-    return {offsets_[i], sizes_[i]};
-  }
+  BlockLocation Location(uint32_t i) const { return {offsets_[i], sizes_[i]}; }
   // Keys and entries in the segments [0, i).  REQUIRES: i <= num_segments().
   uint64_t KeysBefore(uint32_t i) const { return i == 0 ? 0 : keys_[i - 1]; }
   uint64_t EntriesBefore(uint32_t i) const {

@@ -287,8 +287,7 @@ bool Segment::Validate(std::string* reason) const {
     }
     for (uint32_t e = begin + 1; e < end; ++e) {
       if (Tag(e - 1) <= Tag(e)) {
-        *reason =
-            "(S2) tags ascend at entry " + std::to_string(e);
+        *reason = "(S2) tags ascend at entry " + std::to_string(e);
         return false;
       }
     }

@@ -75,10 +75,9 @@ FstTableBuilder::FstTableBuilder(const FstTableOptions& options,
   props_.merge_operator_name = ioptions_.merge_operator != nullptr
                                    ? ioptions_.merge_operator->Name()
                                    : "nullptr";
-  props_.prefix_extractor_name =
-      tbo.moptions.prefix_extractor != nullptr
-          ? tbo.moptions.prefix_extractor->AsString()
-          : "nullptr";
+  props_.prefix_extractor_name = tbo.moptions.prefix_extractor != nullptr
+                                     ? tbo.moptions.prefix_extractor->AsString()
+                                     : "nullptr";
   props_.compression_name =
       ROCKSDB_NAMESPACE::CompressionTypeToString(tbo.compression_type);
   props_.compression_options =
@@ -144,8 +143,8 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
                                const Slice& value) {
   const std::string_view user_key =
       View(ROCKSDB_NAMESPACE::ExtractUserKey(internal_key));
-  if (segment_.EstimatedSize() >= options_.segment_size &&
-      !segment_.empty() && segment_.last_key() != user_key) {
+  if (segment_.EstimatedSize() >= options_.segment_size && !segment_.empty() &&
+      segment_.last_key() != user_key) {
     FinishSegment();
     if (!ok()) return;
   }
@@ -180,9 +179,9 @@ void FstTableBuilder::FinishSegment() {
   raw_block_.clear();
   std::string reason;
   if (!segment_.Finish(&raw_block_, &reason)) {
-    SetStatus(Status::NotSupported(
-        file_->file_name() + ": " + reason,
-        "write_format=block_based has no such limit"));
+    SetStatus(
+        Status::NotSupported(file_->file_name() + ": " + reason,
+                             "write_format=block_based has no such limit"));
     return;
   }
   const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
@@ -219,9 +218,9 @@ BlockHandle FstTableBuilder::WriteIndex() {
   raw_block_.clear();
   std::string reason;
   if (!index_.Finish(&raw_block_, &reason)) {
-    SetStatus(Status::NotSupported(
-        file_->file_name() + ": " + reason,
-        "write_format=block_based has no such limit"));
+    SetStatus(
+        Status::NotSupported(file_->file_name() + ": " + reason,
+                             "write_format=block_based has no such limit"));
   }
   const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
   props_.index_size = handle.size();
@@ -252,9 +251,9 @@ BlockHandle FstTableBuilder::WriteProperties(const BlockHandle& index) {
   PropertyBlockBuilder block;
   block.AddTableProperty(props_);
   // Adds our own, above, too.
-  NotifyCollectTableCollectorsOnFinish(
-      collectors_, ioptions_.logger, &block, props_.user_collected_properties,
-      props_.readable_properties);
+  NotifyCollectTableCollectorsOnFinish(collectors_, ioptions_.logger, &block,
+                                       props_.user_collected_properties,
+                                       props_.readable_properties);
   return WriteBlock(block.Finish(), /*compress=*/false);
 }
 
@@ -273,8 +272,8 @@ void FstTableBuilder::WriteFooter(const BlockHandle& metaindex,
   assert(footer.size() == kFooterSize);
   // The handles of any file of less than 2^56 bytes leave the marker's place
   // free.
-  const std::string place = footer.substr(kFooterMarkerOffset,
-                                          kFooterMarkerSize);
+  const std::string place =
+      footer.substr(kFooterMarkerOffset, kFooterMarkerSize);
   if (place.find_first_not_of('\0') != std::string::npos) {
     SetStatus(Status::NotSupported(file_->file_name(), "file is too large"));
     return;
@@ -287,16 +286,15 @@ BlockHandle FstTableBuilder::WriteBlock(const Slice& raw, bool compress) {
   Slice stored = raw;
   CompressionType type = ROCKSDB_NAMESPACE::kNoCompression;
   if (compress) {
-    stored = compressor_.Compress(raw, kFooterFormatVersion,
-                                  &compressed_block_, &type);
+    stored = compressor_.Compress(raw, kFooterFormatVersion, &compressed_block_,
+                                  &type);
   }
   const BlockHandle handle(offset_, stored.size());
   char trailer[5];
   trailer[0] = static_cast<char>(type);
   ROCKSDB_NAMESPACE::EncodeFixed32(
-      trailer + 1,
-      ROCKSDB_NAMESPACE::ComputeBuiltinChecksumWithLastByte(
-          checksum_, stored.data(), stored.size(), trailer[0]));
+      trailer + 1, ROCKSDB_NAMESPACE::ComputeBuiltinChecksumWithLastByte(
+                       checksum_, stored.data(), stored.size(), trailer[0]));
   Append(stored);
   Append(Slice(trailer, sizeof(trailer)));
   return handle;

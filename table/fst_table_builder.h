@@ -73,8 +73,8 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   void WriteFooter(const ROCKSDB_NAMESPACE::BlockHandle& metaindex,
                    const ROCKSDB_NAMESPACE::BlockHandle& stub_index);
   // Appends a block and its trailer, compressed if `compress` and worth it.
-  ROCKSDB_NAMESPACE::BlockHandle WriteBlock(
-      const ROCKSDB_NAMESPACE::Slice& raw, bool compress);
+  ROCKSDB_NAMESPACE::BlockHandle WriteBlock(const ROCKSDB_NAMESPACE::Slice& raw,
+                                            bool compress);
   void Append(const ROCKSDB_NAMESPACE::Slice& data);
   void SetStatus(const ROCKSDB_NAMESPACE::Status& s) {
     if (status_.ok()) status_ = s;

@@ -58,8 +58,8 @@ Status ParseBlockBased(const ConfigOptions& config_options,
   if (name == kBlockBasedOption) {
     std::string id;
     std::unordered_map<std::string, std::string> map;
-    s = ROCKSDB_NAMESPACE::Configurable::GetOptionsMap(
-        value, clone->Name(), &id, &map);
+    s = ROCKSDB_NAMESPACE::Configurable::GetOptionsMap(value, clone->Name(),
+                                                       &id, &map);
     if (s.ok() && id != clone->Name()) {
       s = Status::InvalidArgument(std::string(kBlockBasedOption) + "=" + id,
                                   "only a BlockBasedTable can be here");
@@ -93,8 +93,8 @@ bool BlockBasedEqual(const ConfigOptions& config_options,
                      const std::string& /*name*/, const void* a, const void* b,
                      std::string* mismatch) {
   return (*static_cast<const BlockBasedPtr*>(a))
-      ->AreEquivalent(config_options, static_cast<const BlockBasedPtr*>(b)->get(),
-                      mismatch);
+      ->AreEquivalent(config_options,
+                      static_cast<const BlockBasedPtr*>(b)->get(), mismatch);
 }
 
 const std::unordered_map<std::string, FstTableOptions::WriteFormat>
@@ -243,9 +243,8 @@ Status FstTableFactory::ConfigureOptions(
     const ConfigOptions& config_options,
     const std::unordered_map<std::string, std::string>& options,
     std::unordered_map<std::string, std::string>* unused) {
-  return NameUnknownOption(
-      kClassName(),
-      TableFactory::ConfigureOptions(config_options, options, unused));
+  return NameUnknownOption(kClassName(), TableFactory::ConfigureOptions(
+                                             config_options, options, unused));
 }
 
 Status FstTableFactory::ValidateOptions(
@@ -309,14 +308,13 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
   if (order == TrieOrder::kUnsupported &&
       config_.fst.write_format == FstTableOptions::WriteFormat::kFst &&
       !shared_->delegation_logged.exchange(true)) {
-    ROCKSDB_NAMESPACE::Warn(options.ioptions.logger,
-                            "[%s] FstTable cannot serve comparator %s%s; its "
-                            "files are written as BlockBasedTable",
-                            options.column_family_name.c_str(),
-                            comparator->Name(),
-                            comparator->timestamp_size() != 0
-                                ? " with user-defined timestamps"
-                                : "");
+    ROCKSDB_NAMESPACE::Warn(
+        options.ioptions.logger,
+        "[%s] FstTable cannot serve comparator %s%s; its "
+        "files are written as BlockBasedTable",
+        options.column_family_name.c_str(), comparator->Name(),
+        comparator->timestamp_size() != 0 ? " with user-defined timestamps"
+                                          : "");
   }
   if (order == TrieOrder::kUnsupported ||
       config_.fst.write_format == FstTableOptions::WriteFormat::kBlockBased) {

@@ -82,8 +82,8 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
   // lies behind its values.
   BlockReadContext context = Context();
   context.prefetch_buffer = nullptr;
-  const Status s = reader_.store().GetSegment(context, reader_.index(), i,
-                                              &segment_entry_);
+  const Status s =
+      reader_.store().GetSegment(context, reader_.index(), i, &segment_entry_);
   if (!s.ok()) {
     Fail(s);
     return false;
@@ -150,9 +150,9 @@ void FstTableIterator::LoadEntry() {
 bool FstTableIterator::PrepareValue() {
   assert(valid_);
   if (value_ready_) return true;
-  const Status s = reader_.ReadValue(Context(), *segment_, entry_,
-                                     &value_block_, &value_block_number_,
-                                     Pinner(), &value_);
+  const Status s =
+      reader_.ReadValue(Context(), segment_index_, *segment_, entry_,
+                        &value_block_, &value_block_number_, Pinner(), &value_);
   if (!s.ok()) {
     Fail(s);
     return false;
@@ -202,9 +202,9 @@ void FstTableIterator::Seek(const Slice& target) {
     Fail(reader_.CorruptSegment(segment_index_, "damaged entries"));
     return;
   }
-  entry_ = reader_.SeekEntry(
-      *segment_, begin_, end_,
-      ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target));
+  entry_ =
+      reader_.SeekEntry(*segment_, begin_, end_,
+                        ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target));
   if (entry_ == end_) {
     StepKey(/*forward=*/true);
     return;
@@ -214,7 +214,14 @@ void FstTableIterator::Seek(const Slice& target) {
 }
 
 void FstTableIterator::SeekForPrev(const Slice& target) {
-  SeekForPrevImpl(target, &reader_.internal_comparator());
+  Seek(target);
+  // Not SeekForPrevImpl(), which would take an error for the file's end.
+  if (!status_.ok()) return;
+  if (!valid_) {
+    SeekToLast();
+  } else if (reader_.internal_comparator().Compare(key_, target) > 0) {
+    Prev();
+  }
 }
 
 void FstTableIterator::Next() {

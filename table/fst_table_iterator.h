@@ -19,10 +19,10 @@
 
 #include "db/pinned_iterators_manager.h"
 #include "file/file_prefetch_buffer.h"
+#include "rocksdb/table_reader_caller.h"
 #include "table/fst_block_store.h"
 #include "table/internal_iterator.h"
 #include "table/key_trie_cursor.h"
-#include "rocksdb/table_reader_caller.h"
 
 namespace memkv {
 

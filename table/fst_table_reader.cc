@@ -82,10 +82,10 @@ Status GetGlobalSequenceNumber(const TableProperties& properties,
   const auto version_at = user.find(Names::kVersion);
   const auto seqno_at = user.find(Names::kGlobalSeqno);
   if (version_at == user.end()) {
-    return seqno_at == user.end()
-               ? Status::OK()
-               : Status::Corruption(
-                     "a global sequence number in a file that was not ingested");
+    return seqno_at == user.end() ? Status::OK()
+                                  : Status::Corruption(
+                                        "a global sequence number in a file "
+                                        "that was not ingested");
   }
   uint32_t version = 0;
   Slice encoded = version_at->second;
@@ -137,10 +137,9 @@ Status FstTableReader::Open(const Settings& settings,
   Footer footer;
   Status s = footer.DecodeFrom(footer_bytes, file_size - footer_bytes.size());
   if (s.ok() && footer.format_version() != kFooterFormatVersion) {
-    s = Status::Corruption("footer of format version " +
-                           std::to_string(footer.format_version()) +
-                           ", an FST file has " +
-                           std::to_string(kFooterFormatVersion));
+    s = Status::Corruption(
+        "footer of format version " + std::to_string(footer.format_version()) +
+        ", an FST file has " + std::to_string(kFooterFormatVersion));
   }
   if (s.ok() && (footer.metaindex_handle().offset() > file_size ||
                  footer.metaindex_handle().size() >
@@ -342,10 +341,9 @@ InternalIterator* FstTableReader::NewIterator(
 
 FragmentedRangeTombstoneIterator* FstTableReader::NewRangeTombstoneIterator(
     const ReadOptions& read_options) {
-  const SequenceNumber seqno =
-      read_options.snapshot != nullptr
-          ? read_options.snapshot->GetSequenceNumber()
-          : kMaxSequenceNumber;
+  const SequenceNumber seqno = read_options.snapshot != nullptr
+                                   ? read_options.snapshot->GetSequenceNumber()
+                                   : kMaxSequenceNumber;
   return NewRangeTombstoneIterator(seqno, read_options.timestamp);
 }
 
@@ -373,19 +371,25 @@ uint32_t FstTableReader::SeekEntry(const Segment& segment, uint32_t begin,
   return begin;
 }
 
-Status FstTableReader::ReadValue(const BlockReadContext& context,
+Status FstTableReader::ReadValue(const BlockReadContext& context, uint32_t i,
                                  const Segment& segment, uint32_t e,
                                  ValueEntry* block, uint32_t* block_number,
                                  Cleanable* pinner, Slice* value) const {
   std::string_view bytes;
-  uint64_t at = 0;
+  uint64_t at;
   bool found;
   if (segment.values_inline()) {
+    at = index_.Location(i).offset;
     found = segment.InlineValue(e, &bytes);
   } else {
-    const uint32_t b = segment.ValueBlockOf(e);
+    // A scan mostly stays in its block, and need not search for it.
+    uint32_t b = *block_number;
+    const bool same_block = block->GetValue() != nullptr &&
+                            e >= segment.ValueBlockFirstEntry(b) &&
+                            e < segment.ValueBlockFirstEntry(b + 1);
+    if (!same_block) b = segment.ValueBlockOf(e);
     at = segment.ValueBlockLocation(b).offset;
-    if (block->GetValue() == nullptr || *block_number != b) {
+    if (!same_block) {
       ReleaseTo(pinner, block);
       const Status s = store_.GetValues(context, segment, b, block);
       if (!s.ok()) return s;
@@ -397,12 +401,11 @@ Status FstTableReader::ReadValue(const BlockReadContext& context,
             values.Get(e - first, &bytes);
   }
   if (!found) {
-    return store_.Corrupt(at, "value of entry " + std::to_string(e) +
-                                  " lies outside it");
+    return store_.Corrupt(
+        at, "value of entry " + std::to_string(e) + " lies outside it");
   }
   // RocksDB cuts the preferred sequence number off without a look at the size.
-  if ((segment.Tag(e) & 0xff) ==
-          ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno &&
+  if ((segment.Tag(e) & 0xff) == ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno &&
       bytes.size() < sizeof(uint64_t)) {
     return store_.Corrupt(at, "a preferred sequence number in " +
                                   std::to_string(bytes.size()) +
@@ -461,7 +464,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
     // A deletion has no value, so none is worth a read.
     if (parsed.type != ROCKSDB_NAMESPACE::kTypeDeletion &&
         parsed.type != ROCKSDB_NAMESPACE::kTypeSingleDeletion) {
-      s = ReadValue(context, segment, e, &block, &block_number,
+      s = ReadValue(context, i, segment, e, &block, &block_number,
                     /*pinner=*/nullptr, &value);
       if (!s.ok()) {
         if (s.IsIncomplete()) get_context->MarkKeyMayExist();
@@ -481,9 +484,8 @@ Status FstTableReader::Get(const ReadOptions& read_options,
     }
     bool matched = false;
     Status read_status;
-    const bool more = get_context->SaveValue(parsed, value, &matched,
-                                             &read_status,
-                                             pinned ? &pin : nullptr);
+    const bool more = get_context->SaveValue(
+        parsed, value, &matched, &read_status, pinned ? &pin : nullptr);
     if (!read_status.ok()) return read_status;
     if (!more) break;
   }
@@ -592,8 +594,7 @@ Status FstTableReader::VerifySegment(const BlockReadContext& context,
   const Segment& segment = entry.GetValue()->segment();
   std::string reason;
   if (!segment.Validate(&reason)) return CorruptSegment(i, reason);
-  if (segment.num_keys() !=
-          index_.KeysBefore(i + 1) - index_.KeysBefore(i) ||
+  if (segment.num_keys() != index_.KeysBefore(i + 1) - index_.KeysBefore(i) ||
       segment.num_entries() !=
           index_.EntriesBefore(i + 1) - index_.EntriesBefore(i)) {
     return CorruptSegment(i, "its counts are not the index's");
@@ -609,8 +610,8 @@ Status FstTableReader::VerifySegment(const BlockReadContext& context,
   if (last != indexed) {
     return CorruptSegment(i, "its last key is not the index's");
   }
-  if (i != 0 && internal_comparator_.user_comparator()->Compare(
-                    *last_key, first) >= 0) {
+  if (i != 0 &&
+      internal_comparator_.user_comparator()->Compare(*last_key, first) >= 0) {
     return CorruptSegment(i, "its keys do not follow the segment before");
   }
   *last_key = std::move(last);
@@ -648,8 +649,8 @@ Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
   }
 
   BlockContents contents;
-  Status s = store_.ReadRaw(context, directory_.index, BlockType::kIndex,
-                            &contents);
+  Status s =
+      store_.ReadRaw(context, directory_.index, BlockType::kIndex, &contents);
   if (!s.ok()) return s;
   FileIndex index;
   std::string reason;
@@ -677,14 +678,14 @@ Status FstTableReader::DumpTable(ROCKSDB_NAMESPACE::WritableFile* out) {
   for (uint32_t i = 0; i < index_.num_segments(); ++i) {
     std::string last_key;
     if (!index_.LastKey(i, &last_key)) return CorruptIndex();
-    text += "  " + std::to_string(i) + ": offset " +
-            std::to_string(index_.Location(i).offset) + ", size " +
-            std::to_string(index_.Location(i).size) + ", keys " +
-            std::to_string(index_.KeysBefore(i + 1) - index_.KeysBefore(i)) +
-            ", entries " +
-            std::to_string(index_.EntriesBefore(i + 1) -
-                           index_.EntriesBefore(i)) +
-            ", last key " + Slice(last_key).ToString(/*hex=*/true) + "\n";
+    text +=
+        "  " + std::to_string(i) + ": offset " +
+        std::to_string(index_.Location(i).offset) + ", size " +
+        std::to_string(index_.Location(i).size) + ", keys " +
+        std::to_string(index_.KeysBefore(i + 1) - index_.KeysBefore(i)) +
+        ", entries " +
+        std::to_string(index_.EntriesBefore(i + 1) - index_.EntriesBefore(i)) +
+        ", last key " + Slice(last_key).ToString(/*hex=*/true) + "\n";
   }
   Status s = out->Append(text);
   if (!s.ok()) return s;

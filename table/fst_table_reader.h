@@ -79,8 +79,8 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       std::vector<Anchor>& anchors) override;
 
   void SetupForCompaction() override {}
-  std::shared_ptr<const ROCKSDB_NAMESPACE::TableProperties>
-  GetTableProperties() const override {
+  std::shared_ptr<const ROCKSDB_NAMESPACE::TableProperties> GetTableProperties()
+      const override {
     return properties_;
   }
   size_t ApproximateMemoryUsage() const override;
@@ -112,12 +112,13 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   // First entry of [begin, end) whose effective tag is <= `tag`, or end.
   uint32_t SeekEntry(const Segment& segment, uint32_t begin, uint32_t end,
                      uint64_t tag) const;
-  // The value of entry e.  *block holds its value block, whose number in the
-  // segment is *block_number; if it is another one, it is replaced, and the
-  // old one goes to `pinner`, unless that is null.
+  // The value of entry e of `segment`, which is segment i.  *block holds its
+  // value block, whose number in the segment is *block_number; if it is another
+  // one, it is replaced, and the old one goes to `pinner`, unless that is null.
   ROCKSDB_NAMESPACE::Status ReadValue(const BlockReadContext& context,
-                                      const Segment& segment, uint32_t e,
-                                      ValueEntry* block, uint32_t* block_number,
+                                      uint32_t i, const Segment& segment,
+                                      uint32_t e, ValueEntry* block,
+                                      uint32_t* block_number,
                                       ROCKSDB_NAMESPACE::Cleanable* pinner,
                                       ROCKSDB_NAMESPACE::Slice* value) const;
   ROCKSDB_NAMESPACE::Status CorruptSegment(uint32_t i,

@@ -102,9 +102,9 @@ void ValueRunBuilder::Take(size_t end, std::string* out) {
   } else {
     ends.resize(n);
     for (size_t i = 0; i < n; ++i) ends[i] = ends_[taken_ + i] - start;
-    EncodePlain(ends,
-                std::string_view(bytes_).substr(start, n == 0 ? 0 : ends.back()),
-                out);
+    EncodePlain(
+        ends, std::string_view(bytes_).substr(start, n == 0 ? 0 : ends.back()),
+        out);
   }
   taken_ = end;
   if (empty()) {
