@@ -3,10 +3,9 @@
 
 #include "memtable/art_memtable_rep_factory.h"
 
-#include <cstring>
-
 #include "db/memtable.h"
 #include "memtable/art_memtable_rep.h"
+#include "port/trie_order.h"
 #include "rocksdb/comparator.h"
 #include "rocksdb/env.h"
 #include "rocksdb/options.h"
@@ -15,7 +14,6 @@
 namespace memkv {
 
 using ROCKSDB_NAMESPACE::Allocator;
-using ROCKSDB_NAMESPACE::BytewiseComparator;
 using ROCKSDB_NAMESPACE::ColumnFamilyOptions;
 using ROCKSDB_NAMESPACE::Comparator;
 using ROCKSDB_NAMESPACE::ConfigOptions;
@@ -25,7 +23,6 @@ using ROCKSDB_NAMESPACE::Logger;
 using ROCKSDB_NAMESPACE::MemTable;
 using ROCKSDB_NAMESPACE::MemTableRep;
 using ROCKSDB_NAMESPACE::OptionTypeInfo;
-using ROCKSDB_NAMESPACE::ReverseBytewiseComparator;
 using ROCKSDB_NAMESPACE::SkipListFactory;
 using ROCKSDB_NAMESPACE::SliceTransform;
 using ROCKSDB_NAMESPACE::Status;
@@ -63,24 +60,19 @@ const std::unordered_map<std::string, OptionTypeInfo>& TypeInfo() {
   return info;
 }
 
-bool IsComparator(const Comparator* comparator, const Comparator* known) {
-  // By name too: a plugin loaded into a program may have its own copy.
-  return comparator == known ||
-         (comparator->timestamp_size() == 0 &&
-          strcmp(comparator->Name(), known->Name()) == 0);
-}
-
 // Fills *order and returns true if the tree can serve the comparator; fills
 // *reason if it cannot.
 bool ServesComparator(const Comparator* comparator, ArtOrder* order,
                       std::string* reason) {
-  if (IsComparator(comparator, BytewiseComparator())) {
-    *order = ArtOrder::kBytewise;
-    return true;
-  }
-  if (IsComparator(comparator, ReverseBytewiseComparator())) {
-    *order = ArtOrder::kReverseBytewise;
-    return true;
+  switch (TrieOrderOf(comparator)) {
+    case TrieOrder::kBytewise:
+      *order = ArtOrder::kBytewise;
+      return true;
+    case TrieOrder::kMirrored:
+      *order = ArtOrder::kReverseBytewise;
+      return true;
+    case TrieOrder::kUnsupported:
+      break;
   }
   *reason = std::string("comparator ") + comparator->Name() +
             (comparator->timestamp_size() > 0

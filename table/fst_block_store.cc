@@ -26,10 +26,6 @@ using ROCKSDB_NAMESPACE::Status;
 
 namespace {
 
-std::string_view View(const ROCKSDB_NAMESPACE::Slice& s) {
-  return {s.data(), s.size()};
-}
-
 // The block-cache tickers of a kind of block: segments count as index blocks,
 // for they take an index's place.
 struct Tickers {
@@ -60,13 +56,14 @@ CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
 }  // namespace
 
 bool SegmentBlock::Parse(bool mirrored, std::string* reason) {
-  return Segment::Open(View(contents_.data), mirrored, &segment_, reason);
+  return Segment::Open(contents_.data.ToStringView(), mirrored, &segment_,
+                       reason);
 }
 
 bool ValueBlock::Parse(size_t num_values, std::string* reason) {
   size_t consumed = 0;
-  if (!ValueRunView::Open(View(contents_.data), num_values, &values_, &consumed,
-                          reason)) {
+  if (!ValueRunView::Open(contents_.data.ToStringView(), num_values, &values_,
+                          &consumed, reason)) {
     return false;
   }
   if (consumed != contents_.data.size()) {

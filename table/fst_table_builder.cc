@@ -40,8 +40,6 @@ std::string PoisonBlock() {
   return block;
 }
 
-std::string_view View(const Slice& s) { return {s.data(), s.size()}; }
-
 }  // namespace
 
 FstTableBuilder::FstTableBuilder(const FstTableOptions& options,
@@ -142,13 +140,13 @@ void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
 void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
                                const Slice& value) {
   const std::string_view user_key =
-      View(ROCKSDB_NAMESPACE::ExtractUserKey(internal_key));
+      ROCKSDB_NAMESPACE::ExtractUserKey(internal_key).ToStringView();
   if (segment_.EstimatedSize() >= options_.segment_size && !segment_.empty() &&
       segment_.last_key() != user_key) {
     FinishSegment();
     if (!ok()) return;
   }
-  segment_.Add(user_key, tag, View(value));
+  segment_.Add(user_key, tag, value.ToStringView());
   last_internal_key_.assign(internal_key.data(), internal_key.size());
   raw_bytes_ += internal_key.size() + value.size();
   WriteValueBlocks(/*all=*/false);

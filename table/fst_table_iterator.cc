@@ -21,10 +21,6 @@ namespace {
 
 constexpr size_t kTagSize = 8;
 
-std::string_view UserKeyOf(const Slice& internal_key) {
-  return {internal_key.data(), internal_key.size() - kTagSize};
-}
-
 }  // namespace
 
 FstTableIterator::FstTableIterator(
@@ -177,7 +173,8 @@ void FstTableIterator::SeekToLast() {
 void FstTableIterator::Seek(const Slice& target) {
   status_ = Status::OK();
   Invalidate();
-  const std::string_view user_key = UserKeyOf(target);
+  const std::string_view user_key =
+      ROCKSDB_NAMESPACE::ExtractUserKey(target).ToStringView();
   const uint32_t i = reader_.index().SegmentFor(user_key);
   if (i == FileIndex::kCorrupt) {
     Fail(reader_.CorruptIndex());

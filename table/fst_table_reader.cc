@@ -7,9 +7,9 @@
 
 #include "file/file_prefetch_buffer.h"
 #include "memory/arena.h"
+#include "port/trie_order.h"
 #include "table/block_based/block.h"
 #include "table/block_based/block_based_table_reader.h"
-#include "table/fst_comparator.h"
 #include "table/fst_table_iterator.h"
 #include "table/sst_file_writer_collectors.h"
 #include "table/unique_id_impl.h"
@@ -49,12 +49,6 @@ namespace {
 
 // Up to this size copying a value costs less than a reference to its block.
 constexpr size_t kCopiedValueSize = 512;
-
-std::string_view View(const Slice& s) { return {s.data(), s.size()}; }
-
-std::string_view UserKeyOf(const Slice& internal_key) {
-  return View(ROCKSDB_NAMESPACE::ExtractUserKey(internal_key));
-}
 
 // What of the caller's ReadOptions an open file's own reads follow, as
 // BlockBasedTable::Open has it.
@@ -264,7 +258,7 @@ Status FstTableReader::ReadIndex(const BlockReadContext& context) {
                                   &index_contents_);
   if (!s.ok()) return s;
   std::string reason;
-  if (!FileIndex::Open(View(index_contents_.data), &index_, &reason)) {
+  if (!FileIndex::Open(index_contents_.data.ToStringView(), &index_, &reason)) {
     return store_.Corrupt(at, reason);
   }
   const uint64_t keys = index_.KeysBefore(index_.num_segments());
@@ -429,7 +423,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
                            const SliceTransform* /*prefix_extractor*/,
                            bool /*skip_filters*/) {
   const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
-  const uint32_t i = index_.SegmentFor(View(user_key));
+  const uint32_t i = index_.SegmentFor(user_key.ToStringView());
   if (i == FileIndex::kCorrupt) return CorruptIndex();
   if (i == index_.num_segments()) return Status::OK();
 
@@ -441,7 +435,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
     return s;
   }
   const Segment& segment = segment_entry.GetValue()->segment();
-  const uint32_t k = segment.FindKey(View(user_key));
+  const uint32_t k = segment.FindKey(user_key.ToStringView());
   if (k == Segment::kNotFound) return Status::OK();
   uint32_t begin;
   uint32_t end;
@@ -499,7 +493,8 @@ uint64_t FstTableReader::SegmentEnd(uint32_t i) const {
 
 uint64_t FstTableReader::DataOffsetOf(const BlockReadContext& context,
                                       const Slice& internal_key) const {
-  const std::string_view user_key = UserKeyOf(internal_key);
+  const std::string_view user_key =
+      ROCKSDB_NAMESPACE::ExtractUserKey(internal_key).ToStringView();
   const uint32_t i = index_.SegmentFor(user_key);
   if (i >= index_.num_segments()) return properties_->data_size;
   const uint64_t begin = i == 0 ? 0 : SegmentEnd(i - 1);
@@ -654,7 +649,7 @@ Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
   if (!s.ok()) return s;
   FileIndex index;
   std::string reason;
-  if (!FileIndex::Open(View(contents.data), &index, &reason) ||
+  if (!FileIndex::Open(contents.data.ToStringView(), &index, &reason) ||
       !index.Validate(&reason)) {
     return store_.Corrupt(directory_.index.offset(), reason);
   }

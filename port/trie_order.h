@@ -1,7 +1,8 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// Which comparators a trie of bytes can serve.
+// Which comparators a tree or trie of bytes can serve: one answer for the
+// memtable and the table.
 
 #pragma once
 
