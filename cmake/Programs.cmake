@@ -46,8 +46,6 @@ set(memkv_memtable_bench_sources
     memtable_bench_machine.cc
     memtable_bench_report.cc
     memtable_bench_table.cc
-    demo_database.cc
-    demo_measure.cc
     key_source.cc
     progress_bar.cc
     record_set.cc

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "db_bench_ext/random_source.h"
+
 namespace memkv {
 
 using rocksdb::Slice;
@@ -166,21 +168,6 @@ double Median(std::vector<double> values) {
 }
 
 }  // namespace
-
-std::string NearMiss(const RecordSet& records, RandomSource* random) {
-  for (;;) {
-    std::string key = records.key(random->Uniform(records.size())).ToString();
-    if (key.empty() || random->OneIn(4)) {
-      key.push_back(static_cast<char>(random->Uniform(256)));
-    } else {
-      key[random->Uniform(key.size())] =
-          static_cast<char>(random->Uniform(256));
-    }
-    if (records.Find(key) == RecordSet::kNotFound) {
-      return key;
-    }
-  }
-}
 
 uint64_t MeasureSteps(const MeasureOptions& options) {
   return uint64_t{options.rounds} * kOperations;

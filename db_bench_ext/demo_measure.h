@@ -23,7 +23,6 @@
 
 #include "db_bench_ext/demo_database.h"
 #include "db_bench_ext/progress_bar.h"
-#include "db_bench_ext/random_source.h"
 #include "db_bench_ext/record_set.h"
 #include "rocksdb/status.h"
 
@@ -51,9 +50,5 @@ rocksdb::Status MeasureReads(const DemoDatabase& stock,
                              const MeasureOptions& options,
                              ProgressBar* progress,
                              std::vector<Timing>* timings);
-
-// A key that differs from a record's by one changed or appended byte, and is
-// not a record's.
-std::string NearMiss(const RecordSet& records, RandomSource* random);
 
 }  // namespace memkv

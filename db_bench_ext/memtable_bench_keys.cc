@@ -7,7 +7,6 @@
 #include <cassert>
 #include <numeric>
 
-#include "db_bench_ext/demo_measure.h"
 #include "db_bench_ext/random_source.h"
 
 namespace memkv {

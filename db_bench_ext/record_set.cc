@@ -94,6 +94,21 @@ uint64_t RecordSet::ValueBytes() const {
   return sum;
 }
 
+std::string NearMiss(const RecordSet& records, RandomSource* random) {
+  for (;;) {
+    std::string key = records.key(random->Uniform(records.size())).ToString();
+    if (key.empty() || random->OneIn(4)) {
+      key.push_back(static_cast<char>(random->Uniform(256)));
+    } else {
+      key[random->Uniform(key.size())] =
+          static_cast<char>(random->Uniform(256));
+    }
+    if (records.Find(key) == RecordSet::kNotFound) {
+      return key;
+    }
+  }
+}
+
 std::string UnionOfLists(const Slice& a, const Slice& b) {
   std::string result = a.ToString();
   size_t begin = 0;

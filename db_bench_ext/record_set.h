@@ -28,6 +28,7 @@
 #include <string>
 #include <vector>
 
+#include "db_bench_ext/random_source.h"
 #include "rocksdb/slice.h"
 
 namespace memkv {
@@ -90,6 +91,11 @@ class RecordSet {
   size_t free_bytes_ = 0;
   std::vector<Record> records_;
 };
+
+// A key that differs from a record's by one changed or appended byte, and is
+// not a record's.
+// REQUIRES: records is not empty, and SortAndMerge was called on it.
+std::string NearMiss(const RecordSet& records, RandomSource* random);
 
 // The comma-separated union of two comma-separated lists.
 std::string UnionOfLists(const rocksdb::Slice& a, const rocksdb::Slice& b);
