@@ -10,15 +10,17 @@
 //
 // with tag = sequence << 8 | type. The tree orders entries by user key and
 // then by sequence, descending; the type takes no part. It does so by reading
-// a key as a string of symbols:
+// a key as a string of symbols, each of which has a *rank*, its position:
 //
-//   user key bytes, END, 7 bytes of ~sequence, most significant first
+//   bytewise            byte i of the user key has rank i; a key that has ended
+//                       has the symbol END there, which sorts before all bytes
+//   reverse bytewise    two ranks a byte: at 2i, whether the key has ended
+//                       (0 or 1); at 2i + 1, the complement of byte i. So a
+//                       key that ends where another goes on comes after it
+//   both, behind that   7 bytes of ~sequence, most significant first, at
+//                       kArtVersionRank and up: newer entries come first
 //
-// where END sorts before every byte. The symbols before and including END are
-// the *user space*, the 7 bytes are the *version space*. The position of a
-// symbol is its *rank*: the byte's index in user space (END has the rank of
-// the user key's size), kArtVersionRank + index in version space. So ranks
-// increase along a key, and one integer says in which space a position lies.
+// In both orders symbols ascend as the tree's order does.
 //
 // Thread safety: const methods only; the bytes pointed at must not change.
 
@@ -30,14 +32,18 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace memkv {
+
+enum class ArtOrder : uint8_t { kBytewise, kReverseBytewise };
 
 using ArtRank = int64_t;
 
-// Below every rank: the position of the tree's root pseudo-node.
-constexpr ArtRank kArtRootRank = -1;
-// The rank of the first version byte.
-constexpr ArtRank kArtVersionRank = ArtRank{1} << 32;
+// The rank of the first version byte: above those of all user key bytes.
+constexpr ArtRank kArtVersionRank = ArtRank{1} << 34;
 constexpr int kArtVersionBytes = 7;
 // What ArtKey::Diverge returns for keys that are equal.
 constexpr ArtRank kArtEqualRank = kArtVersionRank + kArtVersionBytes;
@@ -57,48 +63,75 @@ inline uint64_t ArtLoadLittleEndian64(const uint8_t* p) {
   return v;
 }
 
-// The number of leading bytes, at most n, in which a and b agree.
-// REQUIRES: they agree in the first `from` bytes; from <= n.
-inline size_t ArtCommonPrefix(const uint8_t* a, const uint8_t* b, size_t from,
-                              size_t n) {
-  size_t i = from;
-  for (; i + 8 <= n; i += 8) {
-    const uint64_t diff =
-        ArtLoadLittleEndian64(a + i) ^ ArtLoadLittleEndian64(b + i);
-    if (diff != 0) {
-      return i + static_cast<size_t>(__builtin_ctzll(diff)) / 8;
-    }
-  }
+// The number of leading bytes, at most n, in which a and b agree; slow and
+// obvious.
+inline size_t ArtCommonPrefixScalar(const uint8_t* a, const uint8_t* b,
+                                    size_t n) {
+  size_t i = 0;
   while (i < n && a[i] == b[i]) {
     ++i;
   }
   return i;
 }
 
-// A descent knows that the key agrees, in all ranks below `verified`, with the
-// entries below a node of rank `rank`, and follows the slot of the key's
-// symbol: the same, for the entries below that slot. Behind END there are
-// versions only.
-inline ArtRank ArtVerifiedBehind(int symbol, ArtRank rank, ArtRank verified) {
-  if (verified != rank) {
-    return verified;
+// The same, by words and vectors.
+inline size_t ArtCommonPrefix(const uint8_t* a, const uint8_t* b, size_t n) {
+  size_t i = 0;
+#if defined(__AVX2__)
+  for (; i + 32 <= n; i += 32) {
+    const __m256i equal = _mm256_cmpeq_epi8(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + i)),
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + i)));
+    const unsigned differ = ~static_cast<unsigned>(_mm256_movemask_epi8(equal));
+    if (differ != 0) {
+      return i + static_cast<size_t>(__builtin_ctz(differ));
+    }
   }
-  return symbol == kArtEndSymbol ? kArtVersionRank : rank + 1;
+#endif
+  for (; i + 8 <= n; i += 8) {
+    const uint64_t differ =
+        ArtLoadLittleEndian64(a + i) ^ ArtLoadLittleEndian64(b + i);
+    if (differ != 0) {
+      return i + static_cast<size_t>(__builtin_ctzll(differ)) / 8;
+    }
+  }
+  return i + ArtCommonPrefixScalar(a + i, b + i, n - i);
+}
+
+// Whether a and b agree in n bytes. No branch but on n and, in the end, on the
+// answer: so that a processor that guesses the answer has nothing else to wait
+// for when `b` is slow to arrive.
+inline bool ArtEqual(const uint8_t* a, const uint8_t* b, size_t n) {
+  const auto differ = [a, b](size_t at) {
+    return ArtLoadLittleEndian64(a + at) ^ ArtLoadLittleEndian64(b + at);
+  };
+  if (n < 8) {
+    uint8_t x = 0;
+    for (size_t i = 0; i < n; ++i) {
+      x = static_cast<uint8_t>(x | (a[i] ^ b[i]));
+    }
+    return x == 0;
+  }
+  uint64_t x = differ(n - 8);
+  for (size_t i = 0; i + 8 < n; i += 8) {
+    x |= differ(i);
+  }
+  return x == 0;
 }
 
 class ArtKey {
  public:
-  ArtKey(const char* user_key, size_t user_size, uint64_t sequence)
+  ArtKey(const char* user_key, size_t user_size, uint64_t sequence,
+         ArtOrder order)
       : data_(reinterpret_cast<const uint8_t*>(user_key)),
         size_(user_size),
         version_(~(sequence << 8) & ~uint64_t{0xff}),
-        head_(LoadHead(data_, size_)) {
-    assert(static_cast<ArtRank>(user_size) < kArtVersionRank);
+        order_(order) {
     assert(sequence <= kArtMaxSequence);
   }
 
   // The key of an encoded entry (the bytes behind the tag are not read).
-  explicit ArtKey(const char* entry) {
+  ArtKey(const char* entry, ArtOrder order) : order_(order) {
     const uint8_t* p = reinterpret_cast<const uint8_t*>(entry);
     uint32_t internal_size = *p++;
     if (internal_size >= 0x80) {
@@ -115,88 +148,68 @@ class ArtKey {
     data_ = p;
     size_ = internal_size - 8;
     version_ = ~ArtLoadLittleEndian64(p + size_) & ~uint64_t{0xff};
-    // The tag behind the user key makes 8 bytes readable at any size.
-    head_ = ArtLoadLittleEndian64(p) & LowBytes(size_);
   }
 
   const char* user_key() const { return reinterpret_cast<const char*>(data_); }
+  const uint8_t* data() const { return data_; }
   size_t user_size() const { return size_; }
   uint64_t sequence() const { return ~version_ >> 8; }
+  ArtOrder order() const { return order_; }
 
   // The 7 version bytes at the top, a zero byte at the bottom. A newer entry
   // has a smaller version.
   uint64_t version() const { return version_; }
 
-  // The `count` (at most 8) user key bytes before `level`, as a little-endian
-  // number. REQUIRES: level <= user_size(); count == min(8, level).
-  uint64_t UserWindow(uint32_t level) const {
-    return level >= 8 ? ArtLoadLittleEndian64(data_ + level - 8)
-                      : head_ & LowBytes(level);
-  }
-
-  // The first `level` version bytes, in place; zero behind.
-  uint64_t VersionWindow(uint32_t level) const {
-    return level == 0 ? 0 : version_ & (~uint64_t{0} << (64 - 8 * level));
-  }
-
-  // REQUIRES: level <= user_size().
-  int UserSymbol(uint32_t level) const {
-    return level < size_ ? data_[level] : kArtEndSymbol;
-  }
-
-  // REQUIRES: level < kArtVersionBytes.
-  int VersionSymbol(uint32_t level) const {
-    return static_cast<int>(version_ >> (56 - 8 * level)) & 0xff;
-  }
-
-  // REQUIRES: rank is that of a symbol of this key.
+  // Any rank may be asked for: behind the end of the user key there is END.
   int SymbolAt(ArtRank rank) const {
-    return rank >= kArtVersionRank
-               ? VersionSymbol(static_cast<uint32_t>(rank - kArtVersionRank))
-               : UserSymbol(static_cast<uint32_t>(rank));
+    if (rank >= kArtVersionRank) {
+      const int byte = static_cast<int>(rank - kArtVersionRank);
+      // One more, 0, for what a racing reader takes for a code.
+      assert(byte <= kArtVersionBytes);
+      return static_cast<int>(version_ >> (56 - 8 * byte)) & 0xff;
+    }
+    const size_t at = static_cast<size_t>(rank);
+    if (order_ == ArtOrder::kBytewise) {
+      return at < size_ ? data_[at] : kArtEndSymbol;
+    }
+    if (at / 2 >= size_) {
+      return at == 2 * size_ ? 1 : kArtEndSymbol;
+    }
+    return at % 2 == 0 ? 0 : 255 - data_[at / 2];
   }
 
   bool SameUserKey(const ArtKey& other) const {
-    return size_ == other.size_ &&
-           (size_ == 0 || memcmp(data_, other.data_, size_) == 0);
+    return size_ == other.size_ && ArtEqual(data_, other.data_, size_);
   }
 
   // The rank of the first symbol in which the keys differ, kArtEqualRank if
-  // there is none. Both keys have a symbol at that rank, unless equal.
-  // REQUIRES: all symbols with a rank below `from` are equal.
-  ArtRank Diverge(const ArtKey& other, ArtRank from) const {
-    if (from < kArtVersionRank) {
-      const size_t shorter = std::min(size_, other.size_);
-      const size_t common = ArtCommonPrefix(
-          data_, other.data_, std::min(static_cast<size_t>(from), shorter),
-          shorter);
-      if (common < shorter || size_ != other.size_) {
-        return static_cast<ArtRank>(common);
+  // there is none. REQUIRES: both keys are of one order.
+  ArtRank Diverge(const ArtKey& other) const {
+    const size_t shorter = std::min(size_, other.size_);
+    const size_t common = ArtCommonPrefix(data_, other.data_, shorter);
+    if (common < shorter || size_ != other.size_) {
+      const ArtRank rank = static_cast<ArtRank>(common);
+      if (order_ == ArtOrder::kBytewise) {
+        return rank;
       }
+      return common < shorter ? 2 * rank + 1 : 2 * rank;
     }
-    const uint64_t diff = version_ ^ other.version_;
-    return diff == 0 ? kArtEqualRank
-                     : kArtVersionRank + __builtin_clzll(diff) / 8;
+    const uint64_t differ = version_ ^ other.version_;
+    return differ == 0 ? kArtEqualRank
+                       : kArtVersionRank + __builtin_clzll(differ) / 8;
+  }
+
+  // True if this key comes before the other, which it differs from first at
+  // `rank`.
+  bool LessAt(ArtRank rank, const ArtKey& other) const {
+    return SymbolAt(rank) < other.SymbolAt(rank);
   }
 
  private:
-  // A mask of the lowest min(8, n) bytes.
-  static uint64_t LowBytes(size_t n) {
-    return n >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * n)) - 1;
-  }
-
-  static uint64_t LoadHead(const uint8_t* data, size_t size) {
-    uint8_t bytes[8] = {};
-    if (size > 0) {
-      memcpy(bytes, data, std::min<size_t>(size, sizeof(bytes)));
-    }
-    return ArtLoadLittleEndian64(bytes);
-  }
-
   const uint8_t* data_;
   size_t size_;
   uint64_t version_;
-  uint64_t head_;
+  ArtOrder order_;
 };
 
 }  // namespace memkv

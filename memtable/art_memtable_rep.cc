@@ -26,16 +26,21 @@ using ROCKSDB_NAMESPACE::Status;
 namespace {
 
 // REQUIRES: internal_key has a tag.
-ArtKey FromInternalKey(const Slice& internal_key) {
+ArtKey FromInternalKey(const Slice& internal_key, ArtOrder order) {
   assert(internal_key.size() >= 8);
   const size_t user_size = internal_key.size() - 8;
   const uint64_t tag = ArtLoadLittleEndian64(
       reinterpret_cast<const uint8_t*>(internal_key.data() + user_size));
-  return ArtKey(internal_key.data(), user_size, tag >> 8);
+  return ArtKey(internal_key.data(), user_size, tag >> 8, order);
 }
 
-ArtKey FromLookupKey(const LookupKey& k) {
-  return FromInternalKey(k.internal_key());
+ArtKey FromLookupKey(const LookupKey& k, ArtOrder order) {
+  return FromInternalKey(k.internal_key(), order);
+}
+
+// A handle is a reference of the tree's, not an address.
+ArtRef FromHandle(ROCKSDB_NAMESPACE::KeyHandle handle) {
+  return static_cast<ArtRef>(reinterpret_cast<uintptr_t>(handle));
 }
 
 std::string HexInternalKey(const char* entry) {
@@ -56,15 +61,12 @@ Status StepAndValidate(ArtIterator* iter, ArtOrder order, bool forward,
     return Status::OK();
   }
   const char* to = iter->entry();
-  const ArtKey from_key(from);
-  const ArtKey to_key(to);
-  const ArtRank m = from_key.Diverge(to_key, 0);
-  const bool ascends =
-      (m >= kArtVersionRank || order == ArtOrder::kBytewise) == forward;
+  const ArtKey from_key(from, order);
+  const ArtKey to_key(to, order);
+  const ArtRank m = from_key.Diverge(to_key);
   std::string msg;
   std::string reason;
-  if (m == kArtEqualRank ||
-      (from_key.SymbolAt(m) < to_key.SymbolAt(m)) != ascends) {
+  if (m == kArtEqualRank || from_key.LessAt(m, to_key) != forward) {
     msg = "Out-of-order keys found in ART memtable.";
   } else if (!iter->AgreesWithPath(&reason)) {
     msg = "Misplaced key found in ART memtable: " + reason + ".";
@@ -109,13 +111,12 @@ ArtMemTableRep::ArtMemTableRep(ArtOrder order,
 
 ROCKSDB_NAMESPACE::KeyHandle ArtMemTableRep::Allocate(const size_t len,
                                                       char** buf) {
-  // The tree needs the low bits of an entry's address.
-  *buf = allocator_->AllocateAligned(len);
-  return static_cast<KeyHandle>(*buf);
+  const ArtRef ref = tree_.AllocateEntry(len, buf);
+  return reinterpret_cast<KeyHandle>(static_cast<uintptr_t>(ref));
 }
 
 bool ArtMemTableRep::InsertKey(KeyHandle handle) {
-  return tree_.Insert(static_cast<const char*>(handle));
+  return tree_.InsertAlone(FromHandle(handle));
 }
 
 void ArtMemTableRep::Insert(KeyHandle handle) {
@@ -134,29 +135,43 @@ bool ArtMemTableRep::InsertKeyWithHint(KeyHandle handle, void** /*hint*/) {
 
 void ArtMemTableRep::InsertWithHintConcurrently(KeyHandle handle,
                                                 void** /*hint*/) {
-  Insert(handle);
+  InsertConcurrently(handle);
 }
 
 bool ArtMemTableRep::InsertKeyWithHintConcurrently(KeyHandle handle,
                                                    void** /*hint*/) {
-  return InsertKey(handle);
+  return InsertKeyConcurrently(handle);
 }
 
-void ArtMemTableRep::InsertConcurrently(KeyHandle handle) { Insert(handle); }
+void ArtMemTableRep::InsertConcurrently(KeyHandle handle) {
+  const bool inserted = InsertKeyConcurrently(handle);
+  assert(inserted);
+  (void)inserted;
+}
 
 bool ArtMemTableRep::InsertKeyConcurrently(KeyHandle handle) {
-  return InsertKey(handle);
+  return tree_.Insert(FromHandle(handle));
 }
 
+void ArtMemTableRep::MarkReadOnly() { tree_.Help(); }
+
 bool ArtMemTableRep::Contains(const char* key) const {
-  return tree_.Contains(ArtKey(key));
+  return tree_.Contains(ArtKey(key, tree_.order()));
 }
 
 void ArtMemTableRep::Get(const LookupKey& k, void* callback_args,
                          bool (*callback_func)(void* arg, const char* entry)) {
+  const ArtKey key = FromLookupKey(k, tree_.order());
+  const char* entry = tree_.Get(key);
+  if (entry == nullptr || !callback_func(callback_args, entry)) {
+    return;
+  }
+  // Older versions, for merge operands.
   ArtIterator iter(&tree_);
-  for (iter.SeekVersions(FromLookupKey(k));
-       iter.Valid() && callback_func(callback_args, iter.entry());
+  iter.Seek(ArtKey(entry, tree_.order()));
+  for (iter.Next();
+       iter.Valid() && ArtKey(iter.entry(), tree_.order()).SameUserKey(key) &&
+       callback_func(callback_args, iter.entry());
        iter.Next()) {
   }
 }
@@ -165,9 +180,9 @@ Status ArtMemTableRep::GetAndValidate(const LookupKey& k, void* callback_args,
                                       bool (*callback_func)(void* arg,
                                                             const char* entry),
                                       bool allow_data_in_errors) {
-  // Unlike SeekVersions, a full Seek has the whole path to compare with.
   ArtIterator iter(&tree_);
-  Status s = SeekAndValidateKey(&iter, FromLookupKey(k), allow_data_in_errors);
+  Status s = SeekAndValidateKey(&iter, FromLookupKey(k, tree_.order()),
+                                allow_data_in_errors);
   while (s.ok() && iter.Valid() && callback_func(callback_args, iter.entry())) {
     s = StepAndValidate(&iter, tree_.order(), true, allow_data_in_errors);
   }
@@ -176,8 +191,8 @@ Status ArtMemTableRep::GetAndValidate(const LookupKey& k, void* callback_args,
 
 uint64_t ArtMemTableRep::ApproximateNumEntries(const Slice& start_ikey,
                                                const Slice& end_ikey) {
-  return tree_.ApproximateNumEntries(FromInternalKey(start_ikey),
-                                     FromInternalKey(end_ikey));
+  return tree_.ApproximateNumEntries(FromInternalKey(start_ikey, tree_.order()),
+                                     FromInternalKey(end_ikey, tree_.order()));
 }
 
 void ArtMemTableRep::UniqueRandomSample(
@@ -199,7 +214,11 @@ void ArtMemTableRep::UniqueRandomSample(
   }
 }
 
-size_t ArtMemTableRep::ApproximateMemoryUsage() { return sizeof(*this); }
+size_t ArtMemTableRep::ApproximateMemoryUsage() {
+  // More than any write buffer: RocksDB asks after each insert, and flushes.
+  constexpr size_t kFlush = size_t{1} << 40;
+  return sizeof(*this) + (tree_.NearlyFull() ? kFlush : 0);
+}
 
 class ArtMemTableRep::Iterator : public MemTableRep::Iterator {
  public:
@@ -239,9 +258,9 @@ class ArtMemTableRep::Iterator : public MemTableRep::Iterator {
  private:
   // The length-prefixed key if there is one: callers that have both may pass
   // an empty internal_key.
-  static ArtKey Target(const Slice& internal_key, const char* memtable_key) {
-    return memtable_key != nullptr ? ArtKey(memtable_key)
-                                   : FromInternalKey(internal_key);
+  ArtKey Target(const Slice& internal_key, const char* memtable_key) const {
+    return memtable_key != nullptr ? ArtKey(memtable_key, order_)
+                                   : FromInternalKey(internal_key, order_);
   }
 
   const ArtOrder order_;

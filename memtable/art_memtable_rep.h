@@ -8,9 +8,10 @@
 // without user-defined timestamps; ArtMemTableRepFactory decides.
 //
 // Thread safety: as MemTableRep asks. All insert functions may run at the same
-// time, with each other and with readers; an iterator is used by one thread at
-// a time. Memory: entries and nodes come from the Allocator; only this object,
-// of fixed size, and the stack of an iterator more than 32 nodes deep do not.
+// time, with each other and with readers, but for those without Concurrently
+// in their names, which RocksDB calls one at a time; an iterator is used by one
+// thread at a time. Memory: entries and nodes come from the Allocator, in
+// extents (art_arena.h); this object, of fixed size, does not.
 
 #pragma once
 
@@ -35,8 +36,9 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
 
   // All the inserts do the same; those that return bool return false, and
   // those that do not require the absence of, an entry with the same user key
-  // and sequence. Hints are left as they are: a descent from the root is
-  // cheaper than to check one.
+  // and sequence. The handle names memory of the tree's and is no address; it
+  // is null if the memtable has outgrown all references: then the entry is
+  // refused. Hints are left as they are.
   void Insert(KeyHandle handle) override;
   bool InsertKey(KeyHandle handle) override;
   void InsertWithHint(KeyHandle handle, void** hint) override;
@@ -45,6 +47,8 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
   bool InsertKeyWithHintConcurrently(KeyHandle handle, void** hint) override;
   void InsertConcurrently(KeyHandle handle) override;
   bool InsertKeyConcurrently(KeyHandle handle) override;
+
+  void MarkReadOnly() override;
 
   bool Contains(const char* key) const override;
 
@@ -64,6 +68,8 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
                           const uint64_t target_sample_size,
                           std::unordered_set<const char*>* entries) override;
 
+  // What the Allocator does not know of; and, when references run short, so
+  // much that RocksDB flushes the memtable.
   size_t ApproximateMemoryUsage() override;
 
   MemTableRep::Iterator* GetIterator(

@@ -1,37 +1,47 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The nodes of ArtTree: layout, look-up, ordered stepping, and the lock word.
-// What may be done to a node, by whom and when, is the protocol of art_tree.h;
-// the invariants (I1)... and the memory orders cited here are listed there.
+// The nodes of ArtTree: layout, blind search, and the version lock. What may be
+// done to a node, by whom and when, is the protocol of art_tree.h.
 //
-// Layout. Every node is a whole number of 64-byte lines and starts on one.
-// All begin with the 32 bytes of ArtNode:
+// A node is a piece of the trie, of any shape, with 2 to 64 subtrees hanging
+// from it: its items, each a reference to an entry or to a node. It is not kept
+// as a tree but as a list of the borders between neighbouring items. The border
+// before item i says how the largest key of item i - 1 and the smallest one of
+// item i differ: at which rank first, and which symbol of item i stands there.
+// (That symbol is never END: it is the larger of the two.) In the order of the
+// items these pairs are the piece of the trie: what lies between two borders of
+// the same rank, with none lower in between, has one symbol there.
 //
-//   offset size field
-//        0    4 lock_     bit 0 locked, bit 1 obsolete; the rest is zero
-//        4    1 type_     ArtNodeType
-//        5    1 version_  1 in version space, 0 in user space
-//        6    2 count_    children, the end slot not counted
-//        8    4 level_    index, in its space, of the byte it branches on
-//       12    4 keys4_    Node4: the bytes of the children, in order of arrival
-//       16    8 window_   the up to 8 bytes before level_ (see below)
-//       24    8 end_      the slot of the key that ends at level_
+//   offset  size       field
+//        0  4          version_    bit 0 locked; counts changes above
+//        4  4          free_link_  next in the arena's stack of free nodes
+//        8  8          meta_       bits 0..39 base rank, 40..47 items,
+//                                  48..51 class, 52..55 height,
+//                                  56..63 lowest code
+//       16  capacity   codes       where the border's rank is, from the base
+//        +  capacity   symbols     the border's symbol
+//        +  4*capacity refs        the items
 //
-//   Node4     64  children 4 x 8
-//   Node16   192  keys 2 x 8, children 16 x 8, 16 unused
-//   Node48   704  present bits 4 x 8, index 256 x 1, children 48 x 8
-//   Node256 2112  present bits 4 x 8, children 256 x 8
+// Codes and symbols of item 0 mean nothing. A code of 0..246 is the rank less
+// the base, 248..254 one of the seven version ranks. What cannot be said so is
+// said by another node between.
 //
-// A slot is 0, an entry's address with bit 0 set, or a node's address.
+// Capacities are 4, 8, 16, 24, ... 64 items: 48, 64, 112, 160, ... 400 bytes.
 //
-// window_: in user space the min(8, level_) key bytes before level_, as a
-// little-endian number; in version space the level_ first version bytes, at
-// the top of the word. Its length follows from level_, so it is not stored.
+// Blind search (Ferguson's Bit-Tree, CACM 1992, with bytes for bits; Binna et
+// al., HOT, SIGMOD 2018, for nodes that span many ranks and are searched by
+// vector instructions): the border accepts a key whose symbol at the border's
+// rank is not less than the border's. The search follows accepting borders; a
+// border that refuses makes it skip, with itself, all borders up to the next
+// one of a lower rank. It ends at the one item whose keys share with the key as
+// many symbols as any in the node does. It reads no entry.
 //
-// Node4 and Node16 keep their keys in order of arrival, so that adding a child
-// moves nothing under a reader; finding the next larger byte looks at all of
-// them. Node48 and Node256 find it in the present bits.
+// Reading and writing race by design (art_tree.h): what a reader took from a
+// node counts only if the version has not changed. The arrays are read and
+// written by plain vector instructions and moves between fences. The functions
+// that do so are marked MEMKV_ART_RACY; the thread sanitizer leaves them out
+// and watches what they lead to: versions, references and entries.
 
 #pragma once
 
@@ -39,362 +49,246 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <thread>
+#include <cstring>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
+#include "memtable/art_arena.h"
 #include "memtable/art_key.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define MEMKV_ART_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MEMKV_ART_TSAN 1
+#endif
+#endif
+#if defined(MEMKV_ART_TSAN)
+#define MEMKV_ART_RACY __attribute__((no_sanitize("thread"), noinline))
+#else
+#define MEMKV_ART_RACY
+#endif
 
 namespace memkv {
 
-enum class ArtNodeType : uint8_t {
-  kRoot = 0,
-  kNode4 = 1,
-  kNode16 = 2,
-  kNode48 = 3,
-  kNode256 = 4,
-};
-constexpr int kArtNodeTypes = 5;
+// What the machine the program runs on can do.
+enum class ArtSimd : uint8_t { kNone, kAvx2, kAvx512Vbmi };
+extern const ArtSimd kArtSimd;
 
-class ArtNode;
-
-// A slot's content.
-using ArtRef = uintptr_t;
-using ArtSlot = std::atomic<ArtRef>;
-
-constexpr ArtRef kArtEntryBit = 1;
-
-inline bool ArtIsEntry(ArtRef ref) { return (ref & kArtEntryBit) != 0; }
-inline const char* ArtToEntry(ArtRef ref) {
-  return reinterpret_cast<const char*>(ref & ~kArtEntryBit);
-}
-inline ArtNode* ArtToNode(ArtRef ref) {
-  return reinterpret_cast<ArtNode*>(ref);
-}
-inline ArtRef ArtFromEntry(const char* entry) {
-  return reinterpret_cast<ArtRef>(entry) | kArtEntryBit;
-}
-inline ArtRef ArtFromNode(const ArtNode* node) {
-  return reinterpret_cast<ArtRef>(node);
-}
-
-// The index of `byte` among the first `count` of the 4 bytes of `keys`, lowest
-// byte first; -1 if it is not there.
-inline int ArtFindByte4(uint32_t keys, int count, uint8_t byte) {
-  const uint32_t x = keys ^ (0x01010101u * byte);
-  // Exactly the zero bytes of x get their top bit set.
-  const uint32_t hit = ~(((x & 0x7f7f7f7fu) + 0x7f7f7f7fu) | x | 0x7f7f7f7fu);
-  if (hit == 0) {
-    return -1;
-  }
-  const int i = __builtin_ctz(hit) / 8;
-  return i < count ? i : -1;
-}
-
-// The same for 16 bytes in two words, without and with SIMD.
-inline int ArtFindByte16Scalar(uint64_t low, uint64_t high, int count,
-                               uint8_t byte) {
-  constexpr uint64_t kOnes = 0x0101010101010101u;
-  constexpr uint64_t k7f = 0x7f7f7f7f7f7f7f7fu;
-  const uint64_t pattern = kOnes * byte;
-  const uint64_t words[2] = {low, high};
-  for (int w = 0; w < 2; ++w) {
-    const uint64_t x = words[w] ^ pattern;
-    const uint64_t hit = ~(((x & k7f) + k7f) | x | k7f);
-    if (hit != 0) {
-      const int i = 8 * w + __builtin_ctzll(hit) / 8;
-      return i < count ? i : -1;
-    }
-  }
-  return -1;
-}
-
-#if defined(__SSE2__)
-inline int ArtFindByte16Sse2(uint64_t low, uint64_t high, int count,
-                             uint8_t byte) {
-  const __m128i keys =
-      _mm_set_epi64x(static_cast<int64_t>(high), static_cast<int64_t>(low));
-  const __m128i equal =
-      _mm_cmpeq_epi8(keys, _mm_set1_epi8(static_cast<char>(byte)));
-  const unsigned hit =
-      static_cast<unsigned>(_mm_movemask_epi8(equal)) & ((1u << count) - 1);
-  return hit == 0 ? -1 : __builtin_ctz(hit);
-}
-#endif
-
-inline int ArtFindByte16(uint64_t low, uint64_t high, int count, uint8_t byte) {
-#if defined(__SSE2__)
-  return ArtFindByte16Sse2(low, high, count, byte);
-#else
-  return ArtFindByte16Scalar(low, high, count, byte);
-#endif
-}
-
-class alignas(8) ArtNode {
+class ArtNode {
  public:
-  explicit ArtNode(ArtNodeType type) : type_(static_cast<uint8_t>(type)) {}
+  static constexpr int kMaxItems = 64;
+  static constexpr int kMinItems = 2;
+  static constexpr int kMaxUserCode = 246;
+  static constexpr int kVersionCode = 248;
+  static constexpr int kNoCode = 255;
+  static constexpr int kMaxHeight = 15;
+
+  static constexpr int Capacity(int node_class) {
+    return node_class == 0 ? 4 : 8 * node_class;
+  }
+  static constexpr size_t Bytes(int node_class) {
+    return (16 + 6 * static_cast<size_t>(Capacity(node_class)) + 15) / 16 * 16;
+  }
+  // The smallest class with room for the items.
+  static int ClassFor(int items) {
+    return items <= Capacity(0) ? 0 : (items + 7) / 8;
+  }
+
+  // What meta_ says, by value.
+  class Meta {
+   public:
+    Meta() = default;
+    explicit Meta(uint64_t word) : word_(word) {}
+    // `height`: 0 for a node made to hold entries, else above that of the nodes
+    // it was made to hold. It only guides where a split puts its border, and
+    // makes a lone entry in an inner node move down when it gets company.
+    // `low_code`: the lowest of the borders', kNoCode if there is
+    // none.
+    Meta(ArtRank base, int count, int node_class, int height, int low_code)
+        : word_(static_cast<uint64_t>(base) |
+                static_cast<uint64_t>(count) << 40 |
+                static_cast<uint64_t>(node_class) << 48 |
+                static_cast<uint64_t>(height) << 52 |
+                static_cast<uint64_t>(low_code) << 56) {}
+
+    uint64_t word() const { return word_; }
+    ArtRank base() const {
+      return static_cast<ArtRank>(word_ & ((uint64_t{1} << 40) - 1));
+    }
+    int count() const { return static_cast<int>(word_ >> 40 & 0xff); }
+    int node_class() const { return static_cast<int>(word_ >> 48 & 0xf); }
+    int height() const { return static_cast<int>(word_ >> 52 & 0xf); }
+    int low_code() const { return static_cast<int>(word_ >> 56); }
+    int capacity() const { return Capacity(node_class()); }
+    Meta With(int count, int low_code) const {
+      return Meta(base(), count, node_class(), height(), low_code);
+    }
+
+   private:
+    uint64_t word_ = 0;
+  };
+
+  explicit ArtNode(int node_class)
+      : meta_(Meta(0, 0, node_class, 0, kNoCode).word()) {
+    SetRef(meta(), 0, kArtNoRef);
+  }
   ArtNode(const ArtNode&) = delete;
   ArtNode& operator=(const ArtNode&) = delete;
 
-  ArtNodeType type() const { return static_cast<ArtNodeType>(type_); }
-  bool is_version() const { return version_ != 0; }
-  uint32_t level() const { return level_; }
-  uint64_t window() const { return window_; }
-  int count() const { return count_.load(std::memory_order_acquire); }
-  int Capacity() const;
+  // ---- The version lock ----
 
-  ArtRank rank() const {
-    return type() == ArtNodeType::kRoot
-               ? kArtRootRank
-               : (static_cast<ArtRank>(version_) << 32) | level_;
-  }
+  // Acquires what the writers before published. An odd version is locked.
+  uint32_t Version() const { return version_.load(std::memory_order_acquire); }
+  static bool IsLocked(uint32_t version) { return (version & 1) != 0; }
 
-  // True if the window agrees with the key (and the key reaches level()).
-  bool MatchesWindow(const ArtKey& key) const {
-    if (is_version()) {
-      return key.VersionWindow(level_) == window_;
-    }
-    return key.user_size() >= level_ && key.UserWindow(level_) == window_;
-  }
-
-  // The rank from which on the window covers every symbol up to rank().
-  ArtRank WindowStart() const {
-    if (is_version()) {
-      return kArtVersionRank;
-    }
-    return level_ >= 8 ? level_ - 8 : 0;
-  }
-
-  // REQUIRES: MatchesWindow(key); this is not the root.
-  int SymbolOf(const ArtKey& key) const {
-    return is_version() ? key.VersionSymbol(level_) : key.UserSymbol(level_);
-  }
-
-  // The slot of `symbol`, nullptr if the node has none (yet). The end slot
-  // always exists. A slot never moves within a node (I4).
-  ArtSlot* FindSlot(int symbol);
-
-  // The content of the slot of `symbol`, 0 if there is none.
-  ArtRef Find(int symbol) const {
-    const ArtSlot* slot = const_cast<ArtNode*>(this)->FindSlot(symbol);
-    return slot == nullptr ? 0 : slot->load(std::memory_order_acquire);
-  }
-
-  // The occupied slot with the smallest symbol above `bound`, or with the
-  // largest one below; END counts. kBeforeAll and kAfterAll are the bounds
-  // that exclude nothing. On success fills *symbol and *ref.
-  static constexpr int kBeforeAll = -2;
-  static constexpr int kAfterAll = 256;
-  bool FindAbove(int bound, int* symbol, ArtRef* ref) const;
-  bool FindBelow(int bound, int* symbol, ArtRef* ref) const;
-
-  // Some occupied slot, an entry if one is near.
-  ArtRef AnyChild() const;
-
-  // ---- Writers ----
-
-  // REQUIRES: the node is not published, or was never.
-  void SetPosition(ArtRank rank, const ArtKey& key) {
-    version_ = rank >= kArtVersionRank ? 1 : 0;
-    level_ = static_cast<uint32_t>(rank);
-    window_ = is_version() ? key.VersionWindow(level_) : key.UserWindow(level_);
-  }
-
-  // REQUIRES: the node is locked by the caller or not published; `symbol` has
-  // no occupied slot; symbol is END or count() < Capacity().
-  void Add(int symbol, ArtRef ref);
-
-  // Fills `to`, an unpublished empty node of the next larger type, with this
-  // node's position and content. REQUIRES: this is locked.
-  void CopyTo(ArtNode* to) const;
-
-  // Returns with the node locked.
-  void Lock() {
-    for (int spins = 0;; ++spins) {
-      uint32_t word = lock_.load(std::memory_order_relaxed);
-      if ((word & kLocked) == 0 &&
-          lock_.compare_exchange_weak(word, word | kLocked,
-                                      std::memory_order_acquire,
-                                      std::memory_order_relaxed)) {
-        return;
-      }
-      Pause(spins);
-    }
-  }
-
-  // REQUIRES: locked by the caller.
-  void Unlock() { lock_.fetch_and(~kLocked, std::memory_order_release); }
-  void UnlockObsolete() { lock_.store(kObsolete, std::memory_order_release); }
-  // Stable only while the caller holds the lock.
-  bool obsolete() const {
-    return (lock_.load(std::memory_order_relaxed) & kObsolete) != 0;
-  }
-  bool locked() const {
-    return (lock_.load(std::memory_order_relaxed) & kLocked) != 0;
-  }
-
-  // Waits a little: longer, and giving up the processor, as `spins` grows.
-  static void Pause(int spins) {
-    constexpr int kSpinsBeforeYield = 64;
-    if (spins >= kSpinsBeforeYield) {
-      std::this_thread::yield();
-      return;
-    }
-#if defined(__SSE2__)
-    _mm_pause();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("yield");
+  // True if nothing has changed since Version() returned the even `version`:
+  // what was read from this node in between was all there at one moment.
+  bool Unchanged(uint32_t version) const {
+#if !defined(MEMKV_ART_TSAN)
+    std::atomic_thread_fence(std::memory_order_acquire);
 #endif
+    return version_.load(std::memory_order_relaxed) == version;
   }
 
- protected:
-  static constexpr uint32_t kLocked = 1;
-  static constexpr uint32_t kObsolete = 2;
-
-  std::atomic<uint32_t> lock_{0};
-  uint8_t type_;
-  uint8_t version_ = 0;
-  std::atomic<uint16_t> count_{0};
-  uint32_t level_ = 0;
-  std::atomic<uint32_t> keys4_{0};
-  uint64_t window_ = 0;
-  ArtSlot end_{0};
-};
-static_assert(sizeof(ArtNode) == 32, "the header is half a cache line");
-static_assert(sizeof(ArtSlot) == 8 && ArtSlot::is_always_lock_free, "");
-
-class ArtNode4 : public ArtNode {
- public:
-  static constexpr int kCapacity = 4;
-  ArtNode4() : ArtNode(ArtNodeType::kNode4) {}
-
-  int IndexOf(uint8_t byte) const {
-    const int n = count();
-    return ArtFindByte4(keys4_.load(std::memory_order_relaxed), n, byte);
+  // Locks if nothing has changed since; never waits.
+  bool TryLock(uint32_t version) {
+    if (!version_.compare_exchange_strong(version, version | 1,
+                                          std::memory_order_acquire,
+                                          std::memory_order_relaxed)) {
+      return false;
+    }
+#if !defined(MEMKV_ART_TSAN)
+    std::atomic_thread_fence(std::memory_order_release);
+#endif
+    return true;
   }
-  uint8_t KeyAt(int i) const {
-    return static_cast<uint8_t>(keys4_.load(std::memory_order_relaxed) >>
-                                (8 * i));
+  // REQUIRES: locked by the caller. `version` as given to TryLock.
+  void Unlock(uint32_t version) {
+    version_.store(version + 2, std::memory_order_release);
   }
-  void SetKey(int i, uint8_t byte) {
-    const uint32_t keys = keys4_.load(std::memory_order_relaxed);
-    keys4_.store(keys | (static_cast<uint32_t>(byte) << (8 * i)),
-                 std::memory_order_relaxed);
+  // The same, if nothing has been written.
+  void UnlockUnchanged(uint32_t version) {
+    version_.store(version, std::memory_order_release);
   }
 
-  ArtSlot children_[kCapacity] = {};
-};
-static_assert(sizeof(ArtNode4) == 64, "Node4 is one cache line");
+  // ---- Content. A reader's values count if Unchanged() says so after ----
 
-class ArtNode16 : public ArtNode {
- public:
-  static constexpr int kCapacity = 16;
-  ArtNode16() : ArtNode(ArtNodeType::kNode16) {}
+  Meta meta() const { return Meta(meta_.load(std::memory_order_relaxed)); }
 
-  int IndexOf(uint8_t byte) const {
-    const int n = count();
-    return ArtFindByte16(keys_[0].load(std::memory_order_relaxed),
-                         keys_[1].load(std::memory_order_relaxed), n, byte);
+  // REQUIRES: i < capacity.
+  MEMKV_ART_RACY int CodeAt(int i) const {
+    return *static_cast<const volatile uint8_t*>(codes() + i);
   }
-  uint8_t KeyAt(int i) const {
-    return static_cast<uint8_t>(keys_[i / 8].load(std::memory_order_relaxed) >>
-                                (8 * (i % 8)));
+  MEMKV_ART_RACY int SymbolAt(Meta m, int i) const {
+    return *static_cast<const volatile uint8_t*>(symbols(m.node_class()) + i);
   }
-  void SetKey(int i, uint8_t byte) {
-    const uint64_t keys = keys_[i / 8].load(std::memory_order_relaxed);
-    keys_[i / 8].store(keys | (static_cast<uint64_t>(byte) << (8 * (i % 8))),
-                       std::memory_order_relaxed);
+  MEMKV_ART_RACY ArtRef RefAt(Meta m, int i) const {
+    return *static_cast<const volatile ArtRef*>(refs(m.node_class()) + i);
+  }
+  // All of them.
+  MEMKV_ART_RACY void CopyRefs(Meta m, ArtRef* to) const;
+
+  // The rank a code stands for; a code that stands for none gives one, too.
+  static ArtRank RankOf(int code, ArtRank base) {
+    return code >= kVersionCode ? kArtVersionRank + (code - kVersionCode)
+                                : base + code;
+  }
+  // The other way; -1 if it cannot be said from this base.
+  static int CodeOf(ArtRank rank, ArtRank base) {
+    if (rank >= kArtVersionRank) {
+      return static_cast<int>(rank - kArtVersionRank) + kVersionCode;
+    }
+    const ArtRank code = rank - base;
+    return code >= 0 && code <= kMaxUserCode ? static_cast<int>(code) : -1;
   }
 
-  std::atomic<uint64_t> keys_[2] = {};
-  ArtSlot children_[kCapacity] = {};
-};
-
-// Which of the 256 bytes have a child.
-class ArtBitmap {
- public:
-  // REQUIRES: one writer at a time.
-  void Set(int byte) {
-    std::atomic<uint64_t>& word = words_[byte / 64];
-    word.store(
-        word.load(std::memory_order_relaxed) | (uint64_t{1} << (byte % 64)),
-        std::memory_order_release);
+  // The item blind search ends at; always below max(1, count). Takes the
+  // fastest way the machine has.
+  int Search(const ArtKey& key, Meta m) const {
+    switch (key.order() == ArtOrder::kBytewise ? kArtSimd : ArtSimd::kNone) {
+      case ArtSimd::kAvx512Vbmi:
+        return SearchAvx512(key, m);
+      case ArtSimd::kAvx2:
+        return SearchAvx2(key, m);
+      case ArtSimd::kNone:
+        break;
+    }
+    return SearchScalar(key, m);
   }
-  // The smallest member >= byte, the largest one <= byte; -1 if none.
-  // byte may be 256 and -1, respectively.
-  int AtOrAbove(int byte) const;
-  int AtOrBelow(int byte) const;
-  int Count() const;
+  // Slow and obvious.
+  MEMKV_ART_RACY int SearchScalar(const ArtKey& key, Meta m) const;
+  // REQUIRES: bytewise order, and that the machine can. Elsewhere they are
+  // SearchScalar.
+  MEMKV_ART_RACY int SearchAvx2(const ArtKey& key, Meta m) const;
+  MEMKV_ART_RACY int SearchAvx512(const ArtKey& key, Meta m) const;
+
+  // The items around `item` that share more than `rank` symbols with it.
+  void Group(Meta m, int item, ArtRank rank, int* first, int* last) const;
+
+  // The highest rank of a border beside the item, 0 if there is none: all keys
+  // below the item agree in all ranks below it.
+  ArtRank BorderBeside(Meta m, int item) const;
+
+  // The lines most searches read; a fifth costs more than it brings.
+  void Prefetch() const {
+    const char* p = reinterpret_cast<const char*>(this);
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + 64);
+    __builtin_prefetch(p + 128);
+    __builtin_prefetch(p + 192);
+  }
+
+  // ---- Writers. REQUIRES: locked by the caller, or reachable by nobody ----
+
+  void SetMeta(Meta m) { meta_.store(m.word(), std::memory_order_relaxed); }
+  MEMKV_ART_RACY void SetRef(Meta m, int i, ArtRef ref) {
+    *static_cast<volatile ArtRef*>(refs(m.node_class()) + i) = ref;
+  }
+  MEMKV_ART_RACY void SetBorder(Meta m, int i, int code, int symbol) {
+    *static_cast<volatile uint8_t*>(codes() + i) = static_cast<uint8_t>(code);
+    *static_cast<volatile uint8_t*>(symbols(m.node_class()) + i) =
+        static_cast<uint8_t>(symbol);
+  }
+  // Puts `ref` before what is now item `item` and a border before what is now
+  // border `border`; item == border or item + 1 == border.
+  // REQUIRES: count < capacity.
+  MEMKV_ART_RACY void Insert(int item, int border, int code, int symbol,
+                             ArtRef ref);
+  // Appends the items first, ..., last - 1 of `from`, with their borders (that
+  // of `first` not), said from this node's base, which is not below from's.
+  MEMKV_ART_RACY void AppendFrom(const ArtNode& from, int first, int last);
+
+  // ---- The arena's ----
+
+  ArtRef FreeLink() const { return free_link_.load(std::memory_order_relaxed); }
+  void SetFreeLink(ArtRef ref) {
+    free_link_.store(ref, std::memory_order_relaxed);
+  }
 
  private:
-  std::atomic<uint64_t> words_[4] = {};
-};
+  // Of the borders given, a bit each, those that accept the key.
+  MEMKV_ART_RACY uint64_t AcceptingOneByOne(const ArtKey& key, Meta m,
+                                            uint64_t borders) const;
 
-class ArtNode48 : public ArtNode {
- public:
-  static constexpr int kCapacity = 48;
-  ArtNode48() : ArtNode(ArtNodeType::kNode48) {}
-
-  ArtBitmap present_;
-  // 1 + the child's index, 0 for none.
-  std::atomic<uint8_t> index_[256] = {};
-  ArtSlot children_[kCapacity] = {};
-};
-static_assert(sizeof(ArtNode48) == 704, "Node48 is eleven lines");
-
-class ArtNode256 : public ArtNode {
- public:
-  static constexpr int kCapacity = 256;
-  ArtNode256() : ArtNode(ArtNodeType::kNode256) {}
-
-  ArtBitmap present_;
-  ArtSlot children_[kCapacity] = {};
-};
-static_assert(sizeof(ArtNode256) == 2112, "Node256 is thirty-three lines");
-
-constexpr size_t kArtLine = 64;
-
-// The bytes a node of the type takes from the allocator, whole lines.
-inline size_t ArtNodeBytes(ArtNodeType type) {
-  constexpr size_t kBytes[kArtNodeTypes] = {
-      0, sizeof(ArtNode4),
-      (sizeof(ArtNode16) + kArtLine - 1) / kArtLine * kArtLine,
-      sizeof(ArtNode48), sizeof(ArtNode256)};
-  return kBytes[static_cast<int>(type)];
-}
-
-// Where the descent from `ref` to some entry below it ends.
-const char* ArtAnyEntry(ArtRef ref);
-
-inline ArtSlot* ArtNode::FindSlot(int symbol) {
-  if (symbol == kArtEndSymbol) {
-    return &end_;
+  uint8_t* codes() { return reinterpret_cast<uint8_t*>(this + 1); }
+  const uint8_t* codes() const {
+    return reinterpret_cast<const uint8_t*>(this + 1);
   }
-  const uint8_t byte = static_cast<uint8_t>(symbol);
-  switch (type()) {
-    case ArtNodeType::kNode4: {
-      ArtNode4* n = static_cast<ArtNode4*>(this);
-      const int i = n->IndexOf(byte);
-      return i < 0 ? nullptr : &n->children_[i];
-    }
-    case ArtNodeType::kNode16: {
-      ArtNode16* n = static_cast<ArtNode16*>(this);
-      const int i = n->IndexOf(byte);
-      return i < 0 ? nullptr : &n->children_[i];
-    }
-    case ArtNodeType::kNode48: {
-      ArtNode48* n = static_cast<ArtNode48*>(this);
-      const int i = n->index_[byte].load(std::memory_order_acquire);
-      return i == 0 ? nullptr : &n->children_[i - 1];
-    }
-    case ArtNodeType::kNode256:
-      return &static_cast<ArtNode256*>(this)->children_[byte];
-    case ArtNodeType::kRoot:
-      break;
+  uint8_t* symbols(int node_class) { return codes() + Capacity(node_class); }
+  const uint8_t* symbols(int node_class) const {
+    return codes() + Capacity(node_class);
   }
-  return nullptr;
-}
+  ArtRef* refs(int node_class) {
+    return reinterpret_cast<ArtRef*>(codes() + 2 * Capacity(node_class));
+  }
+  const ArtRef* refs(int node_class) const {
+    return reinterpret_cast<const ArtRef*>(codes() + 2 * Capacity(node_class));
+  }
+
+  std::atomic<uint32_t> version_{0};
+  std::atomic<ArtRef> free_link_{kArtNoRef};
+  std::atomic<uint64_t> meta_;
+};
+static_assert(sizeof(ArtNode) == 16, "the arrays start at 16");
+static_assert(ArtNode::Capacity(kArtNodeClasses - 1) == ArtNode::kMaxItems, "");
 
 }  // namespace memkv

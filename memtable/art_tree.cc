@@ -3,303 +3,273 @@
 
 #include "memtable/art_tree.h"
 
+#include <algorithm>
+#include <cassert>
+#include <new>
+
 #include "memtable/art_tree_iterator.h"
 
 namespace memkv {
 
-namespace {
+ArtTree::ArtTree(ArtOrder order, ArtAllocator* allocator)
+    : order_(order), arena_(allocator), root_(new (root_memory_) ArtNode(0)) {}
 
-// A locked node.
-class NodeLock {
- public:
-  explicit NodeLock(ArtNode* node) : node_(node) { node_->Lock(); }
-  ~NodeLock() {
-    if (node_ != nullptr) {
-      node_->Unlock();
-    }
+ArtTree::Found ArtTree::Descent::Advance() {
+  const uint32_t version = node_->Version();
+  if (ArtNode::IsLocked(version) ||
+      (path_->size() > 0 &&
+       !path_->back().node->Unchanged(path_->back().version))) {
+    return Found::kRestart;
   }
-  NodeLock(const NodeLock&) = delete;
-  NodeLock& operator=(const NodeLock&) = delete;
-
-  void UnlockObsolete() {
-    node_->UnlockObsolete();
-    node_ = nullptr;
+  const ArtNode::Meta meta = node_->meta();
+  const int item = node_->Search(key_, meta);
+  const ArtRef ref = node_->RefAt(meta, item);
+  if (!node_->Unchanged(version)) {
+    return Found::kRestart;
   }
-
- private:
-  ArtNode* node_;
-};
-
-}  // namespace
-
-// The node an insert has allocated and not yet published.
-class ArtTree::Spare {
- public:
-  explicit Spare(ArtNodePool* pool) : pool_(pool) {}
-  ~Spare() {
-    if (node_ != nullptr) {
-      pool_->Recycle(node_);
-    }
+  path_->Push(node_, version, item, meta, ref);
+  if (ArtIsNode(ref)) {
+    node_ = arena_.NodeAt(ref);
+    node_->Prefetch();
+    return Found::kNotYet;
   }
-  Spare(const Spare&) = delete;
-  Spare& operator=(const Spare&) = delete;
-
-  // An empty node of the type, which stays ours until Published().
-  ArtNode* Get(ArtNodeType type) {
-    if (node_ != nullptr) {
-      // It may hold what an attempt that failed has put into it.
-      ArtNode* stale = node_;
-      node_ = nullptr;
-      pool_->Recycle(stale);
-    }
-    node_ = pool_->Allocate(type);
-    return node_;
-  }
-
-  void Published() {
-    pool_->CountPublished(node_->type());
-    node_ = nullptr;
-  }
-
- private:
-  ArtNodePool* const pool_;
-  ArtNode* node_ = nullptr;
-};
-
-bool ArtTree::Insert(const char* entry) {
-  assert(reinterpret_cast<uintptr_t>(entry) % 8 == 0);
-  const ArtKey key(entry);
-  Spare spare(&pool_);
-  // Far more than other writers can cause. An entry that is not what it was
-  // when it was inserted contradicts its place, however often we look.
-  constexpr int kMaxRestarts = 100000;
-  for (int restarts = 0; restarts < kMaxRestarts; ++restarts) {
-    switch (TryInsert(key, ArtFromEntry(entry), &spare)) {
-      case Outcome::kInserted:
-        pool_.CountEntry();
-        return true;
-      case Outcome::kDuplicate:
-        return false;
-      case Outcome::kRestart:
-        ArtNode::Pause(restarts);
-        break;
-    }
-  }
-  return false;
+  return meta.count() == 0 ? Found::kNo : Found::kYes;
 }
 
-ArtTree::Outcome ArtTree::TryInsert(const ArtKey& key, ArtRef leaf,
-                                    Spare* spare) {
-  ArtNode* parent = nullptr;
-  int parent_symbol = kArtEndSymbol;
-  ArtNode* node = &root_;
-  ArtRank rank = kArtRootRank;
-  int symbol = kArtEndSymbol;
-  // Every symbol of a rank below this is known to agree with all entries below
-  // `node`. If it is not above `rank` by the time a symbol is followed, there
-  // is a gap, and an entry must be consulted.
-  ArtRank verified = 0;
+ArtTree::Found ArtTree::Descend(const ArtKey& key, ArtPath* path) const {
+  Descent descent(*this, key, path);
+  Found found;
+  do {
+    found = descent.Advance();
+  } while (found == Found::kNotYet);
+  return found;
+}
+
+ArtTree::Found ArtTree::DescendToEdge(bool first, ArtPath* path) const {
   for (;;) {
-    const ArtRef ref = node->Find(symbol);
-    if (ref == 0) {
-      if (verified < rank) {
-        const ArtKey other(ArtAnyEntry(ArtFromNode(node)));
-        const ArtRank m = key.Diverge(other, verified);
-        if (m < rank) {
-          return SplitAbove(m, key, other, leaf, spare);
-        }
-      }
-      return AddChild(parent, parent_symbol, node, symbol, leaf, spare);
+    const ArtPath::Step above = path->back();
+    if (!ArtIsNode(above.ref)) {
+      return Found::kYes;
     }
-    verified = ArtVerifiedBehind(symbol, rank, verified);
-    if (ArtIsEntry(ref) || !ArtToNode(ref)->MatchesWindow(key)) {
-      const ArtKey other(ArtAnyEntry(ref));
-      const ArtRank m = key.Diverge(other, verified);
-      if (m == kArtEqualRank) {
-        return Outcome::kDuplicate;
-      }
-      // m is below the rank of what is in the slot: a node whose window does
-      // not match the key matches that of the entry below it (I2).
-      return m > rank ? Split(node, symbol, ref, m, key, other, leaf, spare)
-                      : SplitAbove(m, key, other, leaf, spare);
+    ArtNode* const node = arena_.NodeAt(above.ref);
+    node->Prefetch();
+    const uint32_t version = node->Version();
+    if (ArtNode::IsLocked(version) || !above.node->Unchanged(above.version)) {
+      return Found::kRestart;
     }
-    parent = node;
-    parent_symbol = symbol;
-    node = ArtToNode(ref);
-    rank = node->rank();
-    symbol = node->SymbolOf(key);
-    if (verified >= node->WindowStart()) {
-      verified = std::max(verified, rank);
+    const ArtNode::Meta meta = node->meta();
+    const int item = first ? 0 : std::max(meta.count(), 1) - 1;
+    const ArtRef ref = node->RefAt(meta, item);
+    if (!node->Unchanged(version)) {
+      return Found::kRestart;
     }
+    path->Push(node, version, item, meta, ref);
   }
 }
 
-// (W2)
-ArtTree::Outcome ArtTree::AddChild(ArtNode* parent, int parent_symbol,
-                                   ArtNode* node, int symbol, ArtRef leaf,
-                                   Spare* spare) {
-  {
-    NodeLock lock(node);
-    if (node->obsolete() || node->Find(symbol) != 0) {
-      return Outcome::kRestart;
+ArtTree::Found ArtTree::TryEdge(bool first, ArtPath* path) const {
+  path->Clear();
+  const uint32_t version = root_->Version();
+  const ArtNode::Meta meta = root_->meta();
+  const ArtRef ref = root_->RefAt(meta, 0);
+  if (ArtNode::IsLocked(version) || !root_->Unchanged(version)) {
+    return Found::kRestart;
+  }
+  if (meta.count() == 0) {
+    return Found::kNo;
+  }
+  path->Push(root_, version, 0, meta, ref);
+  return DescendToEdge(first, path);
+}
+
+bool ArtTree::FindDeparture(const ArtPath& path, const ArtKey& key,
+                            const ArtKey& other, ArtRank rank,
+                            Departure* out) const {
+  size_t level = path.size() - 1;
+  for (; level > 0; --level) {
+    const ArtPath::Step& above = path[level - 1];
+    const ArtRank border = above.node->BorderBeside(above.meta, above.item);
+    if (!above.node->Unchanged(above.version)) {
+      return false;
     }
-    if (symbol == kArtEndSymbol || node->count() < node->Capacity()) {
-      node->Add(symbol, leaf);
-      return Outcome::kInserted;
+    if (rank >= border) {
+      break;
     }
   }
-  return Grow(parent, parent_symbol, node, symbol, leaf, spare);
+  const ArtPath::Step& at = path[level];
+  out->rank = rank;
+  out->level = level;
+  out->before = key.LessAt(rank, other);
+  at.node->Group(at.meta, at.item, rank, &out->first, &out->last);
+  return at.node->Unchanged(at.version);
 }
 
-// (W3)
-ArtTree::Outcome ArtTree::Grow(ArtNode* parent, int parent_symbol,
-                               ArtNode* node, int symbol, ArtRef leaf,
-                               Spare* spare) {
-  const ArtNodeType larger_type =
-      static_cast<ArtNodeType>(static_cast<int>(node->type()) + 1);
-  ArtNode* larger = spare->Get(larger_type);
-  NodeLock parent_lock(parent);
-  ArtSlot* slot = parent->FindSlot(parent_symbol);
-  if (parent->obsolete() ||
-      slot->load(std::memory_order_relaxed) != ArtFromNode(node)) {
-    return Outcome::kRestart;
+ArtTree::Found ArtTree::StepTo(size_t level, int item, bool forward,
+                               ArtPath* path) const {
+  while (item < 0 || item >= (*path)[level].meta.count()) {
+    const ArtPath::Step& left = (*path)[level];
+    if (!left.node->Unchanged(left.version)) {
+      return Found::kRestart;
+    }
+    if (level == 0) {
+      return Found::kNo;
+    }
+    --level;
+    item = (*path)[level].item + (forward ? 1 : -1);
   }
-  NodeLock node_lock(node);
-  // It hangs from a node that is not obsolete, so it is not either (I7).
-  assert(!node->obsolete());
-  // It was full and without the symbol when AddChild held its lock. A full node
-  // gains a child only by being replaced.
-  assert(node->count() == node->Capacity() && node->Find(symbol) == 0);
-  node->CopyTo(larger);
-  larger->Add(symbol, leaf);
-  slot->store(ArtFromNode(larger), std::memory_order_release);
-  node_lock.UnlockObsolete();
-  spare->Published();
-  pool_.CountObsolete(node->type());
-  return Outcome::kInserted;
-}
-
-// (W4)
-ArtTree::Outcome ArtTree::Split(ArtNode* node, int symbol, ArtRef content,
-                                ArtRank rank, const ArtKey& key,
-                                const ArtKey& other, ArtRef leaf,
-                                Spare* spare) {
-  ArtNode* above = spare->Get(ArtNodeType::kNode4);
-  above->SetPosition(rank, key);
-  above->Add(other.SymbolAt(rank), content);
-  above->Add(key.SymbolAt(rank), leaf);
-  NodeLock lock(node);
-  ArtSlot* slot = node->FindSlot(symbol);
-  if (node->obsolete() || slot->load(std::memory_order_relaxed) != content) {
-    return Outcome::kRestart;
+  path->Truncate(level + 1);
+  ArtPath::Step& at = path->back();
+  at.item = item;
+  at.ref = at.node->RefAt(at.meta, item);
+  if (!at.node->Unchanged(at.version)) {
+    return Found::kRestart;
   }
-  slot->store(ArtFromNode(above), std::memory_order_release);
-  spare->Published();
-  return Outcome::kInserted;
+  return DescendToEdge(forward, path);
 }
 
-// The keys agree below `rank` and differ there, and `other` is in the tree:
-// finds the slot whose content has to be split at `rank`, which is on the path
-// to `other`.
-ArtTree::Outcome ArtTree::SplitAbove(ArtRank rank, const ArtKey& key,
-                                     const ArtKey& other, ArtRef leaf,
-                                     Spare* spare) {
-  ArtNode* node = &root_;
-  int symbol = kArtEndSymbol;
+ArtTree::Found ArtTree::TrySeek(const ArtKey& key, bool forward, bool inclusive,
+                                ArtPath* path, const char** decider) const {
+  const Found found = Descend(key, path);
+  if (found != Found::kYes) {
+    return found;
+  }
+  const char* entry = EntryAt(path->back().ref);
+  if (decider != nullptr) {
+    *decider = entry;
+  }
+  const ArtKey other(entry, order_);
+  const ArtRank rank = key.Diverge(other);
+  if (rank == kArtEqualRank) {
+    if (inclusive) {
+      return Found::kYes;
+    }
+    return StepTo(path->size() - 1, path->back().item + (forward ? 1 : -1),
+                  forward, path);
+  }
+  Departure d;
+  if (!FindDeparture(*path, key, other, rank, &d)) {
+    return Found::kRestart;
+  }
+  int item;
+  if (forward) {
+    item = d.before ? d.first : d.last + 1;
+  } else {
+    item = d.before ? d.first - 1 : d.last;
+  }
+  return StepTo(d.level, item, forward, path);
+}
+
+const char* ArtTree::Get(const ArtKey& key) const {
+  Help();
+  // Most look-ups need nothing of their path but its end.
+  const ArtNode* node = root_;
+  uint32_t version = node->Version();
   for (;;) {
-    const ArtRef ref = node->Find(symbol);
-    if (ref == 0) {
-      // `other` is not the entry that it was; see Insert.
-      return Outcome::kRestart;
+    const ArtNode::Meta meta = node->meta();
+    const int item = node->Search(key, meta);
+    const ArtRef ref = node->RefAt(meta, item);
+    // Of an item that begins a user key, the border before it says so.
+    const bool newest = item > 0 && node->CodeAt(item) < ArtNode::kVersionCode;
+    if (ArtNode::IsLocked(version) || !node->Unchanged(version)) {
+      return GetByPath(key);
     }
-    if (ArtIsEntry(ref) || ArtToNode(ref)->rank() > rank) {
-      return Split(node, symbol, ref, rank, key, other, leaf, spare);
+    if (ArtIsNode(ref)) {
+      const ArtNode* const child = arena_.NodeAt(ref);
+      child->Prefetch();
+      const uint32_t child_version = child->Version();
+      if (!node->Unchanged(version)) {
+        return GetByPath(key);
+      }
+      node = child;
+      version = child_version;
+      continue;
     }
-    if (ArtToNode(ref)->rank() == rank) {
-      // Another writer has split here; the entry goes into its node.
-      return Outcome::kRestart;
+    if (ref == kArtNoRef) {
+      return nullptr;
     }
-    node = ArtToNode(ref);
-    symbol = node->SymbolOf(key);
+    const char* const entry = EntryAt(ref);
+    PrefetchEntry(ref, key.user_size());
+    const ArtKey other(entry, order_);
+    if (!key.SameUserKey(other)) {
+      // No entry shares more symbols with the key.
+      return nullptr;
+    }
+    return newest && key.version() <= other.version() ? entry : GetByPath(key);
   }
+}
+
+const char* ArtTree::GetByPath(const ArtKey& key) const {
+  ArtPath path;
+  Found found;
+  for (int spins = 0;
+       (found = TrySeek(key, true, true, &path, nullptr)) == Found::kRestart;
+       ArtPause(spins++)) {
+  }
+  if (found == Found::kNo) {
+    return nullptr;
+  }
+  const char* const entry = EntryAt(path.back().ref);
+  return ArtKey(entry, order_).SameUserKey(key) ? entry : nullptr;
 }
 
 bool ArtTree::Contains(const ArtKey& key) const {
-  ArtIterator iter(this);
-  iter.SeekVersions(key);
-  return iter.Valid() && ArtKey(iter.entry()).version() == key.version();
+  Help();
+
+  ArtPath path;
+  for (int spins = 0;; ArtPause(spins++)) {
+    const Found found = Descend(key, &path);
+    if (found == Found::kNo) {
+      return false;
+    }
+    if (found == Found::kYes) {
+      const ArtKey other(EntryAt(path.back().ref), order_);
+      return key.Diverge(other) == kArtEqualRank;
+    }
+  }
 }
 
 double ArtTree::Position(const ArtKey& key) const {
+  ArtPath path;
+  Found found;
+  for (int spins = 0; (found = Descend(key, &path)) == Found::kRestart;
+       ArtPause(spins++)) {
+  }
   double position = 0;
   double width = 1;
-  ArtRef ref = root_.Find(kArtEndSymbol);
-  // Below this the place of a single entry is lost in the rest.
-  constexpr double kNarrow = 1e-12;
-  while (ref != 0 && width > kNarrow) {
-    int key_symbol;
-    bool follow = false;
-    const ArtNode* node = nullptr;
-    if (!ArtIsEntry(ref)) {
-      node = ArtToNode(ref);
-      follow = node->MatchesWindow(key);
-    }
-    if (!follow) {
-      // The whole subtree is on one side of the key, or is the key.
-      const ArtKey other(ArtAnyEntry(ref));
-      const ArtRank m = key.Diverge(other, 0);
-      if (m != kArtEqualRank && (other.SymbolAt(m) < key.SymbolAt(m)) ==
-                                    Ascends(m >= kArtVersionRank)) {
-        position += width;
-      }
-      return position;
-    }
-    key_symbol = node->SymbolOf(key);
-    const bool ascends = Ascends(node->is_version());
-    int children = 0;
-    int before = 0;
-    int symbol = ArtNode::kBeforeAll;
-    ArtRef child;
-    ArtRef next = 0;
-    while (node->FindAbove(symbol, &symbol, &child)) {
-      ++children;
-      if (symbol == key_symbol) {
-        next = child;
-      } else if ((symbol < key_symbol) == ascends) {
-        ++before;
-      }
-    }
-    position += width * before / children;
-    width /= children;
-    ref = next;
+  for (size_t i = 0; i < path.size() && found == Found::kYes; ++i) {
+    const ArtPath::Step& step = path[i];
+    width /= step.meta.count();
+    position += width * step.item;
   }
   return position;
 }
 
 uint64_t ArtTree::ApproximateNumEntries(const ArtKey& start,
                                         const ArtKey& end) const {
-  constexpr uint64_t kCountedExactly = 1024;
-  ArtIterator iter(this);
+  constexpr uint64_t kCounted = 1024;
+  Help();
+  const ArtRank rank = start.Diverge(end);
+  if (rank == kArtEqualRank || end.LessAt(rank, start)) {
+    return 0;
+  }
   uint64_t counted = 0;
-  for (iter.Seek(start); iter.Valid(); iter.Next()) {
-    const ArtKey key(iter.entry());
-    const ArtRank m = key.Diverge(end, 0);
-    if (m == kArtEqualRank ||
-        (key.SymbolAt(m) < end.SymbolAt(m)) != Ascends(m >= kArtVersionRank)) {
+  ArtIterator iter(this);
+  for (iter.Seek(start); iter.Valid() && counted < kCounted; iter.Next()) {
+    const ArtKey key(iter.entry(), order_);
+    const ArtRank m = key.Diverge(end);
+    if (m == kArtEqualRank || end.LessAt(m, key)) {
       return counted;
     }
-    if (++counted == kCountedExactly) {
-      break;
-    }
+    ++counted;
   }
   if (!iter.Valid()) {
     return counted;
   }
-  const double share = Position(end) - Position(start);
-  const double entries = static_cast<double>(NumEntries());
+  const double share = std::max(0.0, Position(end) - Position(start));
+  const uint64_t entries = NumEntries();
   const uint64_t estimate =
-      share > 0 ? static_cast<uint64_t>(share * entries) : 0;
-  return std::max(estimate, counted);
+      static_cast<uint64_t>(share * static_cast<double>(entries));
+  return std::min(std::max(estimate, counted), std::max(entries, counted));
 }
 
 }  // namespace memkv

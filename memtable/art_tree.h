@@ -2,180 +2,219 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // ArtTree: an ordered index over encoded entries (art_key.h), as an adaptive
-// radix tree whose compressed paths are blind. It holds references to entries
-// and never a key of its own; entries are not copied, moved or changed. Nothing
-// is ever removed. It is not a map from keys to values: what stands in an
-// entry behind the tag does not concern it.
+// radix tree whose nodes span many ranks and are searched blindly. It holds
+// references to entries and never a key of its own; entries are not copied,
+// moved or changed. Nothing is ever removed. It is not a map from keys to
+// values: what stands in an entry behind the tag does not concern it.
 //
 // Shape
 // -----
-// A key is a string of symbols (art_key.h). A node branches on the symbol of
-// one rank, and a slot leads to one entry or to a node of a higher rank:
-// ranks at which all entries below agree have no node. In user space a key
-// that ends where others go on sits in the node's end slot. All entries of one
-// user key hang from one slot: a single one directly, several as a trie over
-// their 7 version bytes, newest first, made of the same nodes. So a million
-// overwrites of one key are at most 7 nodes deep.
+// All entries together are a trie: a string of symbols each (art_key.h), which
+// branches where two neighbours differ. The tree cuts that trie into pieces of
+// up to 64 subtrees each, its nodes (art_node.h). A descent searches one node
+// after the other without comparing any key, and ends at an entry that shares
+// as many symbols with the key as any entry does. One comparison with it says
+// whether the key is there, and if not, at which rank it leaves the trie: so a
+// look-up reads the nodes on one path and one entry.
 //
-// A node knows its absolute rank and the up to 8 bytes before it (its window),
-// which verifies most skipped symbols on the way. What the windows leave out
-// is verified at an entry. Since neither the rank nor the window of a node
-// depends on what is above it, splitting a compressed path does not touch the
-// node below: a new Node4 is put above, by one store to the parent's slot.
+// A node that is full is cut in two at one of its lowest borders, and that
+// border moves up into the node above, as in a B-tree. So most nodes are half
+// full or more whatever the keys are, and the tree is as deep as a B-tree, not
+// as the trie. Nodes grow with their content in steps of 8 items. What a lowest
+// border cuts off may be a single item: that one then hangs from the node above
+// directly, and gets a node with its next neighbour.
 //
-// Order: user keys bytewise ascending, then newest first. With
-// ArtOrder::kReverseBytewise user keys descend, an exact mirror (of two user
-// keys where one is a prefix of the other, the longer comes first), and
-// versions are still newest first. The nodes are the same for both: order
-// decides only the direction in which an iterator walks the user space.
+// All versions of a user key follow each other, newest first, and are told
+// apart by their 7 version bytes like any other keys, so a million overwrites
+// of one key add three levels.
 //
 // Thread safety
 // -------------
-//   Insert                  any number of threads, with everything below
-//   Contains, ApproximateNumEntries, NumEntries, GetStats, ArtIterator
+//   Insert, AllocateEntry   any number of threads, with everything below
+//   InsertAlone             one thread, without Insert, with everything below
+//   Get, Contains, ApproximateNumEntries, NumEntries, GetStats, ArtIterator
 //                           any number of threads, with everything above;
 //                           one ArtIterator is used by one thread at a time
 //                           and may be handed over between calls
 //   Validate                no Insert may be running
 //   constructor, destructor one thread; the allocator's memory must outlive
 //                           the iterators
-// Readers take no lock, write nothing, and never restart or wait. Writers lock
-// single nodes and may restart when another writer was faster.
 //
 // Invariants
 // ----------
-// (I1) A node's type, rank and window are written before it is published and
-//      never again.
-// (I2) All entries below a node agree in every symbol of a rank below the
-//      node's. Entries below the slot of symbol s have s at the node's rank.
-// (I3) A node other than the root has at least two occupied slots from its
-//      publication on. Node4, Node16 and Node48 fill their children from the
-//      front.
-// (I4) A slot that is occupied stays so, and stays where it is in its node,
-//      with its symbol. Its content changes only: from 0 to an entry; from an
-//      entry or a node to a new Node4 above that; from a node to its larger
-//      replacement. So what was below a slot stays below it.
-// (I5) On every path ranks increase strictly; user space comes before version
-//      space. Only a slot of a user space node (or of the root) leads from one
-//      space to the other, and all entries below such a slot's version node
-//      have one user key, the one that ends in that slot or that the leaf
-//      stands for.
-// (I6) Slots, count and lock word of a node are written only under its lock.
-// (I7) An obsolete node is never written again. A published node is obsolete
-//      or reachable from the root. Its memory stays valid, and what is below it
-//      stays reachable from it.
+// (I1) A node that can be reached has 2 items or more; the root, a node of 0 or
+//      1 items, is never replaced.
+// (I2) The border between two neighbouring items is the rank at which the last
+//      entry below the one and the first entry below the other differ first,
+//      and the symbol of the latter there.
+// (I3) No border within a node is of a lower rank than the borders beside the
+//      item, in the node above, that leads to it. So all entries below an item
+//      agree in all ranks below the highest of the borders beside it.
+// (I4) A node's base is not above any of its borders, nor below the borders
+//      beside it above, unless (I5).
+// (I5) Where a border cannot be said from the base of its node, a node of its
+//      own holds it, whose base is near it.
+// (I6) The content of a node that can be reached is written only under its
+//      lock, and every writing raises its version. Versions never go back, even
+//      if the memory is used again for another node of its class.
 //
 // Writers
 // -------
-// An insert descends without locks, to one of:
-//  (W1) an entry that equals the key: duplicate, nothing is done;
-//  (W2) a node without a slot for the key's symbol, whose rank's symbols are
-//       all known to agree: add the entry there. Locks the node.
-//  (W3) the same, and the node is full: replace it by the next larger type,
-//       with the entry. Locks the parent, then the node.
-//  (W4) a slot whose content diverges from the key at a rank m strictly
-//       between that of the slot's node and that of the content: put a new
-//       Node4 of rank m, holding the content and the entry, into the slot.
-//       Locks the slot's node; the content, whatever it is, is not touched.
-// Under the lock it checks that the node is not obsolete, and that what it saw
-// still holds: (W2) the node lacks the symbol; (W3) the parent's slot holds the
-// node; (W4) the slot holds the content. If not, it unlocks and starts again
-// from the root. (W3 follows a (W2) that found the node full, under its lock;
-// a full node gains a child only by being replaced.)
-// Memory is allocated before any lock is taken.
+// An insert descends without locks, and remembers the version of each node on
+// the way. It then does one of:
+//  (W1) nothing: an entry equals the key;
+//  (W2) add an item and a border to a node with room. Locks the node;
+//  (W3) put a copy of the node, with room and the new item, in its place in the
+//       node above. Locks the node above, then the node;
+//  (W4) put two nodes in the place of a full one, with a border between them in
+//       the node above. Locks as (W3). If the node above is full, that one is
+//       made room in first, the same way;
+//  (W5) put a new node, of the item and the entry, in the place of an item.
+//       Locks the node.
+// A lock is taken by raising the version that was remembered, and only if it is
+// still the same; so a lock that is held says that what the descent saw in the
+// node is true. If it is not the same, the insert lets go of everything and
+// starts again from the root. Memory is allocated before any lock is taken.
 //
-// Why that is enough: by (I2) and (I7) a node that is not obsolete is the only
-// place for what branches at its rank with its prefix; the prefix and m were
-// found by comparing the key with entries, which do not change; and by (I4) a
-// slot that still has its content has the same subtree, or a larger one with
-// the same prefix.
+// Why that is enough: where a key belongs depends on the borders beside the
+// path and on the entry it was compared with. Entries do not change. All
+// borders below the highest one looked at are in nodes that are locked, or in
+// nodes above, which lead to the same node as long as that is in place: an
+// insert elsewhere does not change where this key belongs, and a node that was
+// taken out of its place has had its version raised.
 //
-// No deadlock: a thread holds at most two node locks, and takes the second on
-// a node of strictly higher rank (I5), so the order in which locks are taken
-// has no cycle. Under a node lock nothing blocks and nothing is allocated. A
-// holder that is descheduled delays writers of that node only; waiting writers
-// yield.
-//
-// Writers make progress: a restart means that another writer published (or that
-// memory is damaged, so their number is bounded).
+// No deadlock: no lock is ever waited for. A restart means that another writer
+// succeeded.
 //
 // Readers
 // -------
-// A reader sees each slot at some moment of its life. By (I4) and (I7) it
-// finds everything whose insert returned before the reader loaded the root:
-// that is reachable from the root by then, and stays reachable through each
-// slot on its path, whichever of the slot's later contents is read, obsolete
-// nodes included: what a node held when it became obsolete is still there.
-// What is inserted later may be seen or missed. Look-ups that compare with an
-// entry keep the references they descended by, and never read a slot for the
-// second time within one decision: its new content may hold keys on the other
-// side.
+// Readers write nothing and take no lock. What a reader took from a node counts
+// once it has seen the node's version unchanged. It follows a reference in this
+// order: read the reference; see the node's version unchanged; read the child's
+// version; see the node's version unchanged once more. The second look says
+// that the child was in its place at the moment from which on its version is
+// watched: so a child that is taken out and used again, or whose items move to
+// a sibling, is noticed. Otherwise the reader starts again. It can only be made
+// to by a writer that writes one of the nodes on its path at that moment.
+//
+// An entry is read only when the reference to it has been seen to count.
+// Entries stay as long as the arena, so a reader may keep it as long.
+//
+// Iterators hold no node: they copy the references of one node, and its
+// version. If that has changed when they step, they look for the neighbour of
+// their entry from the root.
+//
+// Entries that wait
+// -----------------
+// A thread that inserts alone puts an entry into a ring of 16 and counts it as
+// arrived; when the ring is full, it is drained: the entries are inserted as
+// above, in one go, and counted as drained. Anybody who is about to read drains
+// the ring, too, if it is not empty. Several may do so at once: all insert the
+// same entries, each entry gets in once, and each drainer raises the count, if
+// it is still lower, to what it has seen inserted. The writer uses a place of
+// the ring again only when its entry is counted as drained. A drainer that is
+// late may read newer entries in the places it looks at, and insert them: they
+// have been published, and those it looked for are in the tree.
+//
+// Where readers come and go while a thread inserts, waiting only means that
+// they do the writer's work. So when a reader has had to drain, the next
+// entries go in at once.
+//
+// An entry may wait only if no equal one can be in the tree, since its insert
+// has to say so: if its sequence is above all others'. And only if the arena is
+// far from full, since it must not be refused later.
 //
 // Memory orders
 // -------------
-//   field            written by         order     read with  paired for
-//   slot             lock holder        release   acquire    entry bytes; node
-//   count_           lock holder        release   acquire    keys, children
-//   keys4_, keys_    lock holder        relaxed   relaxed    (count_)
-//   index_           lock holder        release   acquire    children
-//   present_         lock holder        release   acquire    children, index
-//   lock_            lock / unlock      acq / rel writers only
-//   level_, window_  before publishing  plain     plain      (slot)
-//   counters         anyone             relaxed   relaxed    nothing
+//   field               written by     order            read with
+//   version             lock           acquire, fence   acquire; fence, relaxed
+//                       unlock         release          (pairs with acquire)
+//   meta, codes,        lock holder    relaxed or plain the same, between the
+//   symbols, refs                                       two reads of the
+//   version entry bytes         before Insert  plain            plain, after a
+//   version
+//                                                       has been acquired that
+//                                                       was released later
+//   slots of the arena  before Insert  relaxed          the same
+//   places of the ring  the writer     release          acquire
+//   arrived             the writer     release          acquire
+//   drained             any drainer    release          acquire
+//   counters            anyone         relaxed          relaxed
 //
 // Forbidden moves
 // ---------------
-// - To write a node that is published without its lock, or at all once it is
-//   obsolete.
-// - To lock a parent with the child locked.
-// - To allocate, or to touch an entry's bytes, under a node lock.
-// - To free or to reuse a node that was published.
-// - To recurse: keys may be a million levels deep.
-// - To re-read a slot in place of the reference that was compared.
+// - To follow a reference before the node's version was seen unchanged.
+// - To wait for a lock with a lock held.
+// - To allocate, or to touch an entry's bytes, under a lock.
+// - To give a node back to the arena before what led to it has been changed.
+// - To recurse: a tree of keys that are each other's prefixes may be deep.
 //
 // Known weaknesses
 // ----------------
-// - Nodes and slots use full pointers: see docs/decisions/0001.
-// - A full look-up of an absent key may read an entry, where the windows leave
-// a gap.
-// - ApproximateNumEntries weighs all children of a node alike.
-// - A hot node's writers queue on its lock; in-order inserts have one hot node
-// at a time.
+// - A reader restarts when a writer changes a node under its feet.
+// - ApproximateNumEntries weighs all items of a node alike.
+// - Without AVX2, and in reverse bytewise order, nodes are searched byte by
+//   byte.
 //
 // Literature: Leis, Kemper, Neumann, "The Adaptive Radix Tree", ICDE 2013;
-// Leis, Scheibner, Kemper, Neumann, "The ART of Practical Synchronization",
-// DaMoN 2016 (ROWEX; without deletion and with immutable prefixes it needs
-// neither the prefix update nor the level check of that paper); Ferragina and
-// Grossi, "The String B-Tree", JACM 1999 (blind search).
+// Binna, Zangerle, Pichl, Specht, Leis, "HOT: A Height Optimized Trie Index for
+// Main-Memory Database Systems", SIGMOD 2018; Ferguson, "Bit-Tree: a data
+// structure for fast file processing", CACM 1992; Ferragina and Grossi, "The
+// String B-Tree", JACM 1999; Leis, Scheibner, Kemper, Neumann, "The ART of
+// Practical Synchronization", DaMoN 2016 (optimistic lock coupling).
 
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
+#include "memtable/art_arena.h"
 #include "memtable/art_key.h"
 #include "memtable/art_node.h"
-#include "memtable/art_pool.h"
+#include "memtable/art_path.h"
 
 namespace memkv {
 
-enum class ArtOrder { kBytewise, kReverseBytewise };
-
 class ArtTree {
  public:
-  // Allocates nothing. REQUIRES: allocator outlives the tree.
-  ArtTree(ArtOrder order, ArtAllocator* allocator)
-      : order_(order), pool_(allocator), root_(ArtNodeType::kRoot) {}
+  // Allocates nothing from the allocator, which must outlive the tree.
+  ArtTree(ArtOrder order, ArtAllocator* allocator);
   ArtTree(const ArtTree&) = delete;
   ArtTree& operator=(const ArtTree&) = delete;
 
+  // Memory for an entry, to be filled and then inserted, or left alone.
+  // kArtNoRef if the arena has no name for it (art_arena.h); *memory is valid
+  // all the same.
+  ArtRef AllocateEntry(size_t bytes, char** memory) {
+    return arena_.AllocateEntry(bytes, memory);
+  }
+
   // Adds the entry, unless one with the same user key and sequence is there:
-  // then returns false. If several threads insert equal keys, exactly one gets
-  // true. REQUIRES: entry is aligned to 8, encoded as art_key.h says, complete,
-  // and stays valid and (its key part) unchanged as long as the tree.
-  // An entry whose key bytes have changed since, by a memory error, may be
-  // in the way: then returns false, too, rather than trying for ever.
-  bool Insert(const char* entry);
+  // then returns false; also if the reference is kArtNoRef or the arena has no
+  // name for another node. If several threads insert equal keys, exactly one
+  // gets true. REQUIRES: the entry is encoded as art_key.h says, complete, and
+  // its key part does not change any more.
+  bool Insert(ArtRef entry);
+
+  // The same for a thread that inserts alone: no other thread is in Insert or
+  // InsertAlone. An entry newer than all others waits for a few more, and then
+  // they descend together, so that their cache misses overlap. Whoever reads in
+  // between lets it in first: nobody can tell the difference but by the time.
+  bool InsertAlone(ArtRef entry);
+
+  // Lets waiting entries in. Any thread, any time; cheap if none waits.
+  void Help() const {
+    if (waiting_.drained.load(std::memory_order_acquire) !=
+        waiting_.arrived.load(std::memory_order_acquire)) {
+      const_cast<ArtTree*>(this)->DrainForReader();
+    }
+  }
+
+  // The newest entry of the key's user key that is not newer than the key, or
+  // nullptr.
+  const char* Get(const ArtKey& key) const;
 
   // True if an entry of the user key and sequence is there.
   bool Contains(const ArtKey& key) const;
@@ -184,8 +223,9 @@ class ArtTree {
   // is not below what was counted nor above NumEntries().
   uint64_t ApproximateNumEntries(const ArtKey& start, const ArtKey& end) const;
 
-  uint64_t NumEntries() const { return pool_.NumEntries(); }
-  ArtStats GetStats() const { return pool_.GetStats(); }
+  uint64_t NumEntries() const { return arena_.NumEntries(); }
+  ArtStats GetStats() const { return arena_.GetStats(); }
+  bool NearlyFull() const { return arena_.NearlyFull(); }
   ArtOrder order() const { return order_; }
 
   // Checks every invariant that can be seen in a tree at rest. If one is
@@ -193,35 +233,136 @@ class ArtTree {
   bool Validate(std::string* reason) const;
 
   // For tests that play the part of another writer, or break the tree.
-  ArtNode* TEST_Root() { return &root_; }
+  ArtNode* TEST_Root() { return root_; }
+  const ArtArena& TEST_Arena() const { return arena_; }
 
  private:
   friend class ArtIterator;
-  class Spare;
-  enum class Outcome { kInserted, kDuplicate, kRestart };
+  enum class Outcome { kInserted, kDuplicate, kFull, kRestart };
+  enum class Found { kYes, kNo, kRestart, kNotYet };
 
-  Outcome TryInsert(const ArtKey& key, ArtRef leaf, Spare* spare);
-  Outcome AddChild(ArtNode* parent, int parent_symbol, ArtNode* node,
-                   int symbol, ArtRef leaf, Spare* spare);
-  Outcome Grow(ArtNode* parent, int parent_symbol, ArtNode* node, int symbol,
-               ArtRef leaf, Spare* spare);
-  Outcome Split(ArtNode* node, int symbol, ArtRef content, ArtRank rank,
-                const ArtKey& key, const ArtKey& other, ArtRef leaf,
-                Spare* spare);
-  Outcome SplitAbove(ArtRank rank, const ArtKey& key, const ArtKey& other,
-                     ArtRef leaf, Spare* spare);
+  // Where a key that is not in the tree leaves it: at `rank`, beside the items
+  // first..last of the path's step `level`, before or behind them.
+  struct Departure {
+    ArtRank rank;
+    size_t level;
+    int first;
+    int last;
+    bool before;
+  };
 
-  // True if walking the space of `rank` forwards means ascending symbols.
-  bool Ascends(bool version_space) const {
-    return version_space || order_ == ArtOrder::kBytewise;
+  // ---- Readers (art_tree.cc) ----
+
+  const char* EntryAt(ArtRef ref) const { return arena_.Resolve(ref); }
+  // `user_size`: what its key may be expected to have.
+  void PrefetchEntry(ArtRef ref, size_t user_size) const {
+    const char* entry = EntryAt(ref);
+    __builtin_prefetch(entry);
+    if (user_size > 40) {
+      __builtin_prefetch(entry + 64);
+    }
   }
-  // Where in [0, 1] the key would stand, if all children weighed alike.
+
+  // From the root, a node at a time, to the entry blind search ends at:
+  // kNotYet, and in the end kYes, or kNo in an empty tree; then the path is
+  // complete. Each step prefetches what the next one reads.
+  class Descent {
+   public:
+    Descent(const ArtTree& tree, const ArtKey& key, ArtPath* path)
+        : arena_(tree.arena_), key_(key), path_(path), node_(tree.root_) {
+      path_->Clear();
+    }
+    Found Advance();
+
+   private:
+    const ArtArena& arena_;
+    const ArtKey& key_;
+    ArtPath* const path_;
+    ArtNode* node_;
+  };
+
+  Found Descend(const ArtKey& key, ArtPath* path) const;
+  // From the item of the last step, whose reference is a node's, down along the
+  // first or the last items, to an entry.
+  Found DescendToEdge(bool first, ArtPath* path) const;
+  // The path to the first or the last entry of all.
+  Found TryEdge(bool first, ArtPath* path) const;
+  // REQUIRES: the path was made by Descend for `key`, and ends at an entry with
+  // the key `other`, which differs from it first at `rank`.
+  bool FindDeparture(const ArtPath& path, const ArtKey& key,
+                     const ArtKey& other, ArtRank rank, Departure* out) const;
+  // The path to the nearest entry after the key, or before it; to the key's own
+  // if `inclusive`. If `decider` is not nullptr, it is set to the entry the
+  // decision was made by.
+  Found TrySeek(const ArtKey& key, bool forward, bool inclusive, ArtPath* path,
+                const char** decider) const;
+  // To the item `item` of step `level`, or beyond the node, to what is next.
+  Found StepTo(size_t level, int item, bool forward, ArtPath* path) const;
+  // Get, with all that may be in its way.
+  const char* GetByPath(const ArtKey& key) const;
+  // Where in [0, 1] the key would stand, if all items weighed alike.
   double Position(const ArtKey& key) const;
 
+  // ---- Writers (art_tree_insert.cc) ----
+
+  class NewNode;
+
+  // Entries that wait, in a ring. `arrived` and `drained` count entries; the
+  // ring holds those in between. See InsertAlone in art_tree_insert.cc.
+  static constexpr size_t kRing = 16;
+  struct alignas(64) Waiting {
+    std::atomic<uint64_t> arrived{0};
+    std::atomic<uint64_t> drained{0};
+    std::atomic<ArtRef> refs[kRing] = {};
+    // How often Drain is not to try descending together. Of no consequence.
+    std::atomic<uint32_t> apart{0};
+    // A reader had to drain.
+    std::atomic<bool> helped{false};
+    // The writer's own: the last sequence, and how many entries more go in at
+    // once because of readers.
+    uint64_t last_sequence = 0;
+    uint32_t at_once = 0;
+  };
+
+  void Drain();
+  void DrainForReader();
+  // REQUIRES: n <= kRing. Entries that are there already are left out.
+  void InsertTogether(const ArtRef* entries, size_t n);
+
+  void InsertInTurn(const ArtRef* entries, size_t n);
+  // Until it is in, or cannot be.
+  Outcome InsertFromRoot(ArtPath* path, const ArtKey& key, ArtRef entry);
+  // From the path that Descend found for the key. kRestart: it is out of date.
+  // Behind this and what follows the path is empty, or leads to the entry.
+  Outcome InsertAt(ArtPath* path, Found found, const ArtKey& key, ArtRef entry);
+  // As FindDeparture, with a path that need not be the key's, but leads to some
+  // entry. Also false if another entry may share more symbols with the key.
+  bool FindDepartureNear(const ArtPath& path, const ArtKey& key,
+                         const ArtKey& other, ArtRank rank,
+                         Departure* out) const;
+  Outcome InsertDeparting(ArtPath* path, const Departure& d, const ArtKey& key,
+                          const ArtKey& other, ArtRef entry);
+  Outcome InsertFirst(ArtPath* path, ArtRef entry);
+  Outcome AddItem(ArtPath* path, const Departure& d, int code, int symbol,
+                  ArtRef entry);
+  Outcome Grow(const ArtPath& path, size_t level, const Departure* d, int code,
+               int symbol, ArtRef entry);
+  // At the lowest border nearest to the item `wanted`.
+  // Puts a copy of the node with a base from which `rank` can be said in its
+  // place. REQUIRES: all its borders are of versions.
+  Outcome Rebase(const ArtPath& path, size_t level, ArtRank rank);
+  Outcome Split(const ArtPath& path, size_t level, int wanted);
+  Outcome PairUp(ArtPath* path, size_t level, const Departure& d, int symbol,
+                 ArtRef entry);
+  // A base from which a border of `rank`, and others near it, can be said, for
+  // a node to hang from the step's item.
+  static ArtRank BaseFor(const ArtPath::Step& above, ArtRank rank);
+
   const ArtOrder order_;
-  ArtNodePool pool_;
-  // A node without children whose end slot holds the whole tree.
-  ArtNode root_;
+  ArtArena arena_;
+  Waiting waiting_;
+  alignas(16) char root_memory_[ArtNode::Bytes(0)];
+  ArtNode* const root_;
 };
 
 }  // namespace memkv

@@ -3,245 +3,276 @@
 
 #include "memtable/art_tree_iterator.h"
 
-#include <algorithm>
-#include <random>
 #include <utility>
 
 namespace memkv {
 
-void ArtIterator::GrowStack() {
-  std::unique_ptr<Frame[]> larger(new Frame[2 * capacity_]);
-  std::copy(frames_, frames_ + depth_, larger.get());
-  heap_frames_ = std::move(larger);
-  frames_ = heap_frames_.get();
-  capacity_ *= 2;
+bool ArtIterator::Load(Run* run) const {
+  const ArtPath::Step& at = path_.back();
+  run->node = at.node;
+  run->version = at.version;
+  at.node->CopyRefs(at.meta, run->refs);
+  if (!at.node->Unchanged(at.version)) {
+    run->node = nullptr;
+    return false;
+  }
+  run->begin = at.item;
+  while (run->begin > 0 && !ArtIsNode(run->refs[run->begin - 1])) {
+    --run->begin;
+  }
+  run->end = at.item + 1;
+  while (run->end < at.meta.count() && !ArtIsNode(run->refs[run->end])) {
+    ++run->end;
+  }
+  return true;
 }
 
-void ArtIterator::DescendTo(ArtRef ref, bool forward) {
-  while (!ArtIsEntry(ref)) {
-    const ArtNode* node = ArtToNode(ref);
-    int symbol;
-    // A published node is never empty (I3).
-    if (Ascends(node, forward)) {
-      node->FindAbove(ArtNode::kBeforeAll, &symbol, &ref);
-    } else {
-      node->FindBelow(ArtNode::kAfterAll, &symbol, &ref);
+void ArtIterator::Settle() {
+  entry_ = tree_->EntryAt(path_.back().ref);
+  item_ = path_.back().item;
+  steps_ = 0;
+  next_loaded_ = false;
+  path_leads_ = Load(run_);
+  if (!path_leads_) {
+    // The entry is right all the same; the next step looks for it again.
+    run_->begin = run_->end = 0;
+  }
+}
+
+bool ArtIterator::SeekFrom(const ArtKey& key, bool forward, bool inclusive,
+                           Disagreement* found) {
+  tree_->Help();
+  const char* decider = nullptr;
+  for (int spins = 0;; ArtPause(spins++)) {
+    entries_ = tree_->NumEntries();
+    const ArtTree::Found result =
+        tree_->TrySeek(key, forward, inclusive, &path_, &decider);
+    if (result == ArtTree::Found::kRestart) {
+      continue;
     }
-    Push(node, symbol);
-  }
-  entry_ = ArtToEntry(ref);
-  __builtin_prefetch(entry_);
-}
-
-void ArtIterator::Advance(bool forward) {
-  while (depth_ > 0) {
-    Frame& top = frames_[depth_ - 1];
-    int symbol;
-    ArtRef ref;
-    if (Ascends(top.node, forward)
-            ? top.node->FindAbove(top.symbol, &symbol, &ref)
-            : top.node->FindBelow(top.symbol, &symbol, &ref)) {
-      top.symbol = symbol;
-      DescendTo(ref, forward);
-      return;
-    }
-    --depth_;
-  }
-  entry_ = nullptr;
-}
-
-void ArtIterator::SeekToEdge(bool forward) {
-  Reset();
-  const ArtRef ref = tree_->root_.Find(kArtEndSymbol);
-  if (ref != 0) {
-    DescendTo(ref, forward);
-  }
-}
-
-void ArtIterator::SeekToRandom(uint64_t seed) {
-  Reset();
-  std::mt19937_64 random(seed);
-  ArtRef ref = tree_->root_.Find(kArtEndSymbol);
-  if (ref == 0) {
-    return;
-  }
-  while (!ArtIsEntry(ref)) {
-    const ArtNode* node = ArtToNode(ref);
-    int chosen_symbol = kArtEndSymbol;
-    int symbol = ArtNode::kBeforeAll;
-    ArtRef child;
-    for (uint64_t seen = 1; node->FindAbove(symbol, &symbol, &child); ++seen) {
-      if (random() % seen == 0) {
-        chosen_symbol = symbol;
-        ref = child;
+    if (found != nullptr && decider != nullptr) {
+      ArtIterator check(tree_);
+      check.entry_ = decider;
+      if (!check.AgreesWithPath(&found->reason)) {
+        found->entry = decider;
+        Reset();
+        return false;
       }
     }
-    Push(node, chosen_symbol);
-  }
-  entry_ = ArtToEntry(ref);
-}
-
-void ArtIterator::SettleAround(ArtRef ref, const ArtKey& other, ArtRank rank,
-                               const ArtKey& key, bool forward) {
-  // All entries below a node of a higher rank are on the same side as `other`
-  // (I2). The outermost such node is the one that was met, not what its
-  // parent's slot holds by now.
-  while (depth_ > 0 && frames_[depth_ - 1].node->rank() > rank) {
-    ref = ArtFromNode(frames_[--depth_].node);
-  }
-  const bool ascends = tree_->Ascends(rank >= kArtVersionRank) == forward;
-  if ((other.SymbolAt(rank) > key.SymbolAt(rank)) == ascends) {
-    DescendTo(ref, forward);
-  } else {
-    Advance(forward);
-  }
-}
-
-bool ArtIterator::CheckDecider(const char* entry, Disagreement* found) {
-  if (found == nullptr || Agrees(entry, &found->reason)) {
+    if (result == ArtTree::Found::kYes) {
+      Settle();
+    } else {
+      Reset();
+    }
     return true;
   }
-  found->entry = entry;
-  Reset();
-  return false;
 }
 
-void ArtIterator::SeekFrom(const ArtKey& key, bool forward,
-                           Disagreement* found) {
-  Reset();
-  ArtRef ref = tree_->root_.Find(kArtEndSymbol);
-  if (ref == 0) {
-    return;
+void ArtIterator::SeekToEdge(bool first) {
+  tree_->Help();
+  ArtTree::Found result;
+  entries_ = tree_->NumEntries();
+  for (int spins = 0;
+       (result = tree_->TryEdge(first, &path_)) == ArtTree::Found::kRestart;
+       ArtPause(spins++)) {
   }
-  // As in ArtTree::TryInsert: symbols below this rank are known to agree.
-  ArtRank verified = 0;
-  for (;;) {
-    const bool is_entry = ArtIsEntry(ref);
-    ArtNode* node = is_entry ? nullptr : ArtToNode(ref);
-    if (is_entry || !node->MatchesWindow(key)) {
-      const char* other_entry = ArtAnyEntry(ref);
-      if (!CheckDecider(other_entry, found)) {
-        return;
-      }
-      const ArtKey other(other_entry);
-      const ArtRank m = key.Diverge(other, verified);
-      if (m == kArtEqualRank) {
-        entry_ = other_entry;
-      } else {
-        SettleAround(ref, other, m, key, forward);
-      }
-      return;
-    }
-    const ArtRank rank = node->rank();
-    if (verified >= node->WindowStart()) {
-      verified = std::max(verified, rank);
-    }
-    const int symbol = node->SymbolOf(key);
-    const ArtRef next = node->Find(symbol);
-    if (next == 0 && verified < rank) {
-      const char* other_entry = ArtAnyEntry(ref);
-      if (!CheckDecider(other_entry, found)) {
-        return;
-      }
-      const ArtKey other(other_entry);
-      const ArtRank m = key.Diverge(other, verified);
-      if (m < rank) {
-        SettleAround(ref, other, m, key, forward);
-        return;
-      }
-    }
-    Push(node, symbol);
-    if (next == 0) {
-      Advance(forward);
-      return;
-    }
-    verified = ArtVerifiedBehind(symbol, rank, verified);
-    ref = next;
-  }
-}
-
-void ArtIterator::SeekVersions(const ArtKey& key) {
-  Reset();
-  ArtRef ref = tree_->root_.Find(kArtEndSymbol);
-  // User space is searched blind, without a stack: the entry arrived at tells.
-  while (ref != 0 && !ArtIsEntry(ref) && !ArtToNode(ref)->is_version()) {
-    const ArtNode* node = ArtToNode(ref);
-    if (!node->MatchesWindow(key)) {
-      return;
-    }
-    ref = node->Find(node->SymbolOf(key));
-  }
-  if (ref == 0) {
-    return;
-  }
-  __builtin_prefetch(ArtToEntry(ref));
-  while (!ArtIsEntry(ref)) {
-    const ArtNode* node = ArtToNode(ref);
-    if (!node->MatchesWindow(key)) {
-      // All versions below are newer or all are older.
-      if (node->window() > key.VersionWindow(node->level())) {
-        DescendTo(ref, true);
-      } else {
-        Advance(true);
-      }
-      break;
-    }
-    const int symbol = node->SymbolOf(key);
-    ref = node->Find(symbol);
-    Push(node, symbol);
-    if (ref == 0) {
-      Advance(true);
-      break;
-    }
-  }
-  if (entry_ == nullptr && ArtIsEntry(ref)) {
-    if (ArtKey(ArtToEntry(ref)).version() >= key.version()) {
-      entry_ = ArtToEntry(ref);
-    } else {
-      Advance(true);
-    }
-  }
-  if (entry_ != nullptr && !ArtKey(entry_).SameUserKey(key)) {
+  if (result == ArtTree::Found::kYes) {
+    Settle();
+  } else {
     Reset();
   }
 }
 
-bool ArtIterator::Agrees(const char* entry, std::string* reason) const {
-  const ArtKey key(entry);
-  for (size_t i = 0; i < depth_; ++i) {
-    const ArtNode* node = frames_[i].node;
-    if (!node->MatchesWindow(key)) {
-      *reason = "the entry's key has other bytes before rank " +
-                std::to_string(node->rank()) + " than the node of that rank";
-      return false;
+void ArtIterator::StepOut(bool forward) {
+  const bool walks = forward ? steps_ >= 0 : steps_ <= 0;
+  const int item = forward ? item_ + 1 : item_ - 1;
+  const bool leaves = item < run_->begin || item >= run_->end;
+  const bool same = entries_ == tree_->NumEntries();
+  if (next_loaded_ && walks && leaves && run_->Holds() && next_->Holds() &&
+      same) {
+    std::swap(run_, next_);
+    next_loaded_ = false;
+    item_ = forward ? run_->begin : run_->end - 1;
+    entry_ = tree_->EntryAt(run_->refs[item_]);
+    LookAhead(forward);
+    return;
+  }
+  const int steps = walks ? steps_ : 0;
+  ArtTree::Found found = ArtTree::Found::kRestart;
+  if (path_leads_ && !next_loaded_ && leaves && run_->Holds() && same) {
+    found = tree_->StepTo(path_.size() - 1, item, forward, &path_);
+  }
+  if (found == ArtTree::Found::kYes) {
+    Settle();
+  } else if (found == ArtTree::Found::kNo) {
+    Reset();
+  } else {
+    SeekFrom(ArtKey(entry_, tree_->order_), forward, false, nullptr);
+  }
+  if (Valid()) {
+    steps_ = steps;
+    LookAhead(forward);
+  }
+}
+
+void ArtIterator::LookAhead(bool forward) {
+  if (forward ? steps_ < 0 : steps_ > 0) {
+    steps_ = 0;
+    path_leads_ = path_leads_ && !next_loaded_;
+    next_loaded_ = false;
+  }
+  const int step = forward ? 1 : -1;
+  const size_t user_size = ArtKey(entry_, tree_->order_).user_size();
+  const int left = forward ? run_->end - 1 - item_ : item_ - run_->begin;
+  if (steps_ == 0) {
+    for (int i = 1; i <= kAhead && i <= left; ++i) {
+      tree_->PrefetchEntry(run_->refs[item_ + i * step], user_size);
     }
-    if (node->SymbolOf(key) != frames_[i].symbol) {
-      *reason = "the entry's key has symbol " +
-                std::to_string(node->SymbolOf(key)) + " at rank " +
-                std::to_string(node->rank()) + " but hangs from slot " +
-                std::to_string(frames_[i].symbol) + " of the node of that rank";
-      return false;
+  } else if (left >= kAhead) {
+    tree_->PrefetchEntry(run_->refs[item_ + kAhead * step], user_size);
+  }
+  if (steps_ * step < kWalk) {
+    steps_ += step;
+    return;
+  }
+  if (left >= kAhead) {
+    return;
+  }
+  int from = kAhead - left - 1;
+  if (!next_loaded_) {
+    LoadNext(forward);
+    from = 0;
+  }
+  if (next_loaded_) {
+    const int size = next_->end - next_->begin;
+    for (int i = from; i < kAhead - left && i < size; ++i) {
+      tree_->PrefetchEntry(
+          next_->refs[forward ? next_->begin + i : next_->end - 1 - i],
+          user_size);
+    }
+  }
+}
+
+void ArtIterator::LoadNext(bool forward) {
+  ArtTree::Found found = ArtTree::Found::kRestart;
+  if (path_leads_ && run_->Holds() && entries_ == tree_->NumEntries()) {
+    found =
+        tree_->StepTo(path_.size() - 1, forward ? run_->end : run_->begin - 1,
+                      forward, &path_);
+    path_leads_ = found != ArtTree::Found::kRestart;
+  }
+  if (found == ArtTree::Found::kRestart) {
+    // What comes behind the last entry of the run; that is near, or fetched.
+    const int last = forward ? run_->end - 1 : run_->begin;
+    path_leads_ = false;
+    if (last < run_->begin || last >= run_->end) {
+      return;
+    }
+    const ArtKey key(tree_->EntryAt(run_->refs[last]), tree_->order_);
+    entries_ = tree_->NumEntries();
+    found = tree_->TrySeek(key, forward, false, &path_, nullptr);
+  }
+  if (found != ArtTree::Found::kYes || !Load(next_)) {
+    path_leads_ = path_leads_ && found == ArtTree::Found::kNo;
+    return;
+  }
+  // If the run was entered in its middle, somebody has inserted.
+  path_leads_ = path_.back().item == (forward ? next_->begin : next_->end - 1);
+  next_loaded_ = path_leads_;
+  if (next_loaded_ && path_.size() > 1) {
+    // And what will be loaded after it, if that is near.
+    const ArtPath::Step& above = path_[path_.size() - 2];
+    const int item = above.item + (forward ? 1 : -1);
+    if (item >= 0 && item < above.meta.count()) {
+      const ArtRef ref = above.node->RefAt(above.meta, item);
+      if (above.node->Unchanged(above.version) && ArtIsNode(ref)) {
+        tree_->arena_.NodeAt(ref)->Prefetch();
+      }
+    }
+  }
+}
+
+void ArtIterator::SeekToRandom(uint64_t seed) {
+  tree_->Help();
+  for (int spins = 0;; ArtPause(spins++)) {
+    entries_ = tree_->NumEntries();
+    ArtTree::Found result = tree_->TryEdge(true, &path_);
+    if (result == ArtTree::Found::kNo) {
+      Reset();
+      return;
+    }
+    uint64_t random = seed;
+    for (size_t level = 1;
+         result == ArtTree::Found::kYes && level < path_.size(); ++level) {
+      random = random * 6364136223846793005u + 1442695040888963407u;
+      const int item = static_cast<int>(
+          (random >> 33) % static_cast<uint64_t>(path_[level].meta.count()));
+      result = tree_->StepTo(level, item, true, &path_);
+    }
+    if (result == ArtTree::Found::kYes) {
+      Settle();
+      return;
+    }
+  }
+}
+
+bool ArtIterator::Agrees(const ArtPath& path, const char* entry,
+                         std::string* reason) const {
+  const ArtKey key(entry, tree_->order_);
+  for (size_t level = 0; level < path.size(); ++level) {
+    const ArtPath::Step& at = path[level];
+    for (int side = 0; side < 2; ++side) {
+      const int border = at.item + side;
+      if (border == 0 || border >= at.meta.count()) {
+        continue;
+      }
+      const ArtRank rank =
+          ArtNode::RankOf(at.node->CodeAt(border), at.meta.base());
+      const int symbol = at.node->SymbolAt(at.meta, border);
+      if (!at.node->Unchanged(at.version)) {
+        return true;
+      }
+      if ((key.SymbolAt(rank) >= symbol) != (side == 0)) {
+        *reason = "its symbol " + std::to_string(key.SymbolAt(rank)) +
+                  " at rank " + std::to_string(rank) +
+                  (side == 0 ? " is below the border before it, "
+                             : " is not below the border behind it, ") +
+                  std::to_string(symbol);
+        return false;
+      }
     }
   }
   return true;
 }
 
 bool ArtIterator::AgreesWithPath(std::string* reason) const {
-  assert(Valid());
-  return Agrees(entry_, reason);
+  const ArtKey key(entry_, tree_->order_);
+
+  ArtPath path;
+  for (int spins = 0;; ArtPause(spins++)) {
+    const ArtTree::Found result = tree_->Descend(key, &path);
+    if (result == ArtTree::Found::kRestart) {
+      continue;
+    }
+    if (result == ArtTree::Found::kYes &&
+        tree_->EntryAt(path.back().ref) == entry_) {
+      return Agrees(path, entry_, reason);
+    }
+    *reason = "a search for it ends elsewhere";
+    return false;
+  }
 }
 
 bool ArtIterator::SeekAndCheck(const ArtKey& key, Disagreement* found) {
-  found->entry = nullptr;
-  SeekFrom(key, true, found);
-  if (found->entry == nullptr && Valid() && !Agrees(entry_, &found->reason)) {
+  if (!SeekFrom(key, true, true, found)) {
+    return false;
+  }
+  if (Valid() && !AgreesWithPath(&found->reason)) {
     found->entry = entry_;
+    Reset();
+    return false;
   }
-  if (found->entry == nullptr) {
-    return true;
-  }
-  Reset();
-  return false;
+  return true;
 }
 
 }  // namespace memkv

@@ -4,16 +4,18 @@
 // ArtIterator: a position among the entries of an ArtTree, and ordered steps
 // from it, both ways.
 //
-// It is a stack of (node, symbol followed) from the root to the entry. A step
-// looks for the nearest occupied slot beside the symbol, in the innermost node
-// that has one. Nodes on the stack may have become obsolete; they still lead to
-// all that was below them (art_tree.h, I7).
+// It holds an entry, and a copy of the run of entries around it in its node. A
+// step is a step in that copy as long as the node's version is the same, and
+// otherwise, as at the ends of the run, a search for the entry's neighbour from
+// the root. After some steps in one direction it looks ahead: entries a few
+// steps on are prefetched, and the next run is fetched before this one ends.
 //
 // Guarantees, against any number of concurrent inserts:
 //  (G1) Entries come in strictly increasing order with Next, strictly
 //       decreasing with Prev.
 //  (G2) A walk misses no entry whose insert returned before the last Seek*
-//       began. Later ones may be seen or missed.
+//       began. Later ones are seen if their insert returned before the step
+//       that would pass them began, and else may be.
 //  (G3) Seek lands on the first entry at or after the target, of those (G2)
 //       covers, or on a later insert between the target and that.
 //
@@ -21,14 +23,14 @@
 // iterator holds no lock and no thread's resources, so it may live as long as
 // the tree.
 //
-// Cost: a step reads the nodes between two neighbours and no entry. A seek
-// reads one node a level and at most two entries.
-// Memory: the first kInlineDepth levels are kept in place, more on the heap.
+// Cost: a step reads no entry and, most times, one version. A seek reads one
+// node a level and at most two entries.
 
 #pragma once
 
+#include <cassert>
 #include <cstddef>
-#include <memory>
+#include <cstdint>
 #include <string>
 
 #include "memtable/art_tree.h"
@@ -51,42 +53,21 @@ class ArtIterator {
   }
 
   // REQUIRES: Valid().
-  void Next() {
-    assert(Valid());
-    Advance(true);
-  }
-  void Prev() {
-    assert(Valid());
-    Advance(false);
-  }
+  void Next() { Step(true); }
+  void Prev() { Step(false); }
 
   // The first entry at or after the key; the last one at or before it.
-  void Seek(const ArtKey& key) { SeekFrom(key, true, nullptr); }
-  void SeekForPrev(const ArtKey& key) { SeekFrom(key, false, nullptr); }
+  void Seek(const ArtKey& key) { SeekFrom(key, true, true, nullptr); }
+  void SeekForPrev(const ArtKey& key) { SeekFrom(key, false, true, nullptr); }
   void SeekToFirst() { SeekToEdge(true); }
   void SeekToLast() { SeekToEdge(false); }
 
-  // Some entry: at each node on the way every slot is as likely as the others.
+  // Some entry: at each node on the way every item is as likely as the others.
   // So entries that few nodes lead to are more likely than others.
   void SeekToRandom(uint64_t seed);
 
   // Leaves the iterator not valid.
-  void Reset() {
-    depth_ = 0;
-    entry_ = nullptr;
-  }
-
-  // The newest entry of the key's user key that is not newer than the key's
-  // sequence. From there Next() goes through the older versions of that user
-  // key and ends behind the oldest; Prev() likewise at the newest. Allocates
-  // nothing.
-  void SeekVersions(const ArtKey& key);
-
-  // Checks that the entry has the symbols by which the stack leads to it, and
-  // the bytes of the windows on the way: a changed key byte or a changed node
-  // shows as a disagreement. Returns false and says where in *reason, if so.
-  // REQUIRES: Valid().
-  bool AgreesWithPath(std::string* reason) const;
+  void Reset() { entry_ = nullptr; }
 
   // An entry that does not agree with the path to it.
   struct Disagreement {
@@ -94,58 +75,77 @@ class ArtIterator {
     std::string reason;
   };
 
+  // Checks that the entry has symbols that fit the borders beside the path that
+  // leads to it: a changed key byte or a changed node may show as a
+  // disagreement. REQUIRES: Valid().
+  bool AgreesWithPath(std::string* reason) const;
+
   // As Seek, and checks the entry arrived at as well as the one whose
   // comparison decided where to go. If one disagrees, the iterator is not
   // valid, *found says which, and the result is false.
   bool SeekAndCheck(const ArtKey& key, Disagreement* found);
 
-  // The number of nodes on the way to the entry.
-  size_t depth() const { return depth_; }
-
  private:
-  friend class ArtTree;
+  // The items begin..end - 1 of a node, all entries, as they were at a version.
+  struct Run {
+    const ArtNode* node = nullptr;
+    uint32_t version = 0;
+    int begin = 0;
+    int end = 0;
+    ArtRef refs[ArtNode::kMaxItems];
 
-  struct Frame {
-    const ArtNode* node;
-    int symbol;
+    bool Holds() const { return node != nullptr && node->Unchanged(version); }
   };
-  static constexpr size_t kInlineDepth = 32;
 
-  bool Ascends(const ArtNode* node, bool forward) const {
-    return tree_->Ascends(node->is_version()) == forward;
-  }
+  // So many entries ahead are prefetched; so many steps in one direction make a
+  // walk.
+  static constexpr int kAhead = 10;
+  static constexpr int kWalk = 12;
 
-  void Push(const ArtNode* node, int symbol) {
-    if (depth_ == capacity_) {
-      GrowStack();
+  void Step(bool forward) {
+    assert(Valid());
+    tree_->Help();
+    const int item = forward ? item_ + 1 : item_ - 1;
+    if (item >= run_->begin && item < run_->end && run_->Holds()) {
+      item_ = item;
+      entry_ = tree_->EntryAt(run_->refs[item]);
+      LookAhead(forward);
+      return;
     }
-    frames_[depth_++] = Frame{node, symbol};
+    StepOut(forward);
   }
-  void GrowStack();
-
-  // If found is not nullptr and the deciding entry disagrees, it says so and
-  // the iterator is not valid.
-  void SeekFrom(const ArtKey& key, bool forward, Disagreement* found);
-  bool CheckDecider(const char* entry, Disagreement* found);
-  void SeekToEdge(bool forward);
-  // To the entry below `ref` that a walk in the direction meets first.
-  void DescendTo(ArtRef ref, bool forward);
-  // To the entry after the top frame's slot in the direction.
-  void Advance(bool forward);
-  // The key and `other`, which is below `ref`, which is below the top frame,
-  // first differ at `rank`: goes where the key belongs.
-  void SettleAround(ArtRef ref, const ArtKey& other, ArtRank rank,
-                    const ArtKey& key, bool forward);
-  // True if the entry agrees with the nodes and symbols on the stack.
-  bool Agrees(const char* entry, std::string* reason) const;
+  void LookAhead(bool forward);
+  void LoadNext(bool forward);
+  void StepOut(bool forward);
+  // To the nearest entry after the key, or before it. False if the entry that
+  // decided it was asked to be checked and disagrees.
+  bool SeekFrom(const ArtKey& key, bool forward, bool inclusive,
+                Disagreement* found);
+  void SeekToEdge(bool first);
+  // The run around the end of path_; false if that has changed.
+  bool Load(Run* run) const;
+  // At the end of path_.
+  void Settle();
+  bool Agrees(const ArtPath& path, const char* entry,
+              std::string* reason) const;
 
   const ArtTree* const tree_;
   const char* entry_ = nullptr;
-  size_t depth_ = 0;
-  size_t capacity_ = kInlineDepth;
-  Frame* frames_ = inline_frames_;
-  std::unique_ptr<Frame[]> heap_frames_;
-  Frame inline_frames_[kInlineDepth];
+  // Of entry_ in *run_.
+  int item_ = 0;
+  // Steps taken forwards since the last seek, or, negative, backwards.
+  int steps_ = 0;
+  Run* run_ = &runs_[0];
+  // The run that follows in the direction of the walk, if it is loaded.
+  Run* next_ = &runs_[1];
+  bool next_loaded_ = false;
+  // Whether path_ leads to the next run, if it is loaded, or else to this one.
+  bool path_leads_ = false;
+  // How many entries there were before path_ was made: if there are more now,
+  // one may stand between two runs that have not changed.
+  uint64_t entries_ = 0;
+  Run runs_[2];
+  ArtPath path_;
 };
 
 }  // namespace memkv

@@ -1,9 +1,10 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// ArtTree::Validate: walks every node of a tree at rest, in the order of the
-// symbols, and checks the invariants of art_tree.h where they can be seen.
+// ArtTree::Validate: walks every node of a tree at rest, in order, and checks
+// the invariants of art_tree.h where they can be seen.
 
+#include <algorithm>
 #include <vector>
 
 #include "memtable/art_tree.h"
@@ -14,91 +15,59 @@ namespace {
 
 struct Frame {
   const ArtNode* node;
-  int symbol;
+  ArtNode::Meta meta;
+  int item;
 };
 
-std::string Describe(const ArtNode* node) {
-  return "a node with " + std::to_string(node->count()) + " of " +
-         std::to_string(node->Capacity()) + " children at " +
-         (node->is_version() ? "version" : "user") + " byte " +
-         std::to_string(node->level()) + ": ";
+std::string Describe(const ArtNode::Meta& meta) {
+  return "a node with " + std::to_string(meta.count()) + " of " +
+         std::to_string(meta.capacity()) + " items and base " +
+         std::to_string(meta.base()) + ": ";
 }
 
 // What can be said about a node without looking below it.
-bool CheckNode(const ArtNode* node, const ArtNode* parent,
-               std::string* reason) {
-  if (reinterpret_cast<uintptr_t>(node) % kArtLine != 0) {
-    *reason = "layout: a node does not start on a cache line";
+bool CheckNode(const ArtNode* node, const Frame& above, std::string* reason) {
+  if (reinterpret_cast<uintptr_t>(node) % 16 != 0) {
+    *reason = "layout: a node is not aligned to 16";
     return false;
   }
-  const int type = static_cast<int>(node->type());
-  if (type < static_cast<int>(ArtNodeType::kNode4) || type >= kArtNodeTypes) {
-    *reason = "(I1): a node has the unknown type " + std::to_string(type);
+  const ArtNode::Meta meta = node->meta();
+  if (ArtNode::IsLocked(node->Version())) {
+    *reason = Describe(meta) + "(I6): locked while no insert runs";
     return false;
   }
-  if (node->locked()) {
-    *reason = Describe(node) + "(I6): locked while no insert runs";
+  if (meta.node_class() >= kArtNodeClasses) {
+    *reason =
+        "layout: there is no node class " + std::to_string(meta.node_class());
     return false;
   }
-  if (node->obsolete()) {
-    *reason = Describe(node) + "(I7): obsolete, but reachable";
+  if (meta.count() < ArtNode::kMinItems || meta.count() > meta.capacity()) {
+    *reason = Describe(meta) + "(I1): too few or too many";
     return false;
   }
-  if (parent != nullptr && node->rank() <= parent->rank()) {
-    *reason = Describe(node) + "(I5): its rank is not above its parent's";
-    return false;
-  }
-  if (node->is_version() &&
-      (node->level() >= static_cast<uint32_t>(kArtVersionBytes) ||
-       node->Find(kArtEndSymbol) != 0)) {
-    *reason = Describe(node) + "(I5): the version space has no such symbol";
-    return false;
-  }
-  if (node->count() > node->Capacity()) {
-    *reason = Describe(node) + "layout: more children than it has room for";
-    return false;
-  }
-  int children = 0;
-  int occupied = 0;
-  int symbol = ArtNode::kBeforeAll;
-  ArtRef ref;
-  while (node->FindAbove(symbol, &symbol, &ref)) {
-    ++occupied;
-    children += symbol == kArtEndSymbol ? 0 : 1;
-    if (ref == 0 || node->Find(symbol) != ref) {
-      *reason = Describe(node) + "(I4): stepping and searching disagree on " +
-                std::to_string(symbol);
+  const ArtRank border_above = above.node->BorderBeside(above.meta, above.item);
+  int low = ArtNode::kNoCode;
+  for (int i = 1; i < meta.count(); ++i) {
+    const int code = node->CodeAt(i);
+    low = std::min(low, code);
+    const bool of_version = code >= ArtNode::kVersionCode &&
+                            code < ArtNode::kVersionCode + kArtVersionBytes;
+    if (code > ArtNode::kMaxUserCode && !of_version) {
+      *reason = Describe(meta) + "layout: no border has the code " +
+                std::to_string(code);
+      return false;
+    }
+    if (ArtNode::RankOf(code, meta.base()) < border_above) {
+      *reason = Describe(meta) + "(I3): border " + std::to_string(i) +
+                " is of a lower rank than a border beside the node, " +
+                std::to_string(border_above);
       return false;
     }
   }
-  if (occupied < 2) {
-    *reason = Describe(node) + "(I3): fewer than two occupied slots";
+  if (low != meta.low_code()) {
+    *reason = Describe(meta) + "layout: the lowest code is " +
+              std::to_string(low) + ", not " + std::to_string(meta.low_code());
     return false;
-  }
-  if (children != node->count()) {
-    *reason = Describe(node) + "(I4): " + std::to_string(children) +
-              " distinct symbols are occupied";
-    return false;
-  }
-  return true;
-}
-
-// What an entry says about the nodes above it.
-bool CheckEntry(const ArtKey& key, const std::vector<Frame>& path,
-                std::string* reason) {
-  for (const Frame& frame : path) {
-    if (!frame.node->MatchesWindow(key)) {
-      *reason = Describe(frame.node) +
-                "(I2): an entry below differs from its "
-                "window";
-      return false;
-    }
-    if (frame.node->SymbolOf(key) != frame.symbol) {
-      *reason = Describe(frame.node) + "(I2): an entry with symbol " +
-                std::to_string(frame.node->SymbolOf(key)) +
-                " hangs from slot " + std::to_string(frame.symbol);
-      return false;
-    }
   }
   return true;
 }
@@ -106,51 +75,68 @@ bool CheckEntry(const ArtKey& key, const std::vector<Frame>& path,
 }  // namespace
 
 bool ArtTree::Validate(std::string* reason) const {
+  Help();
   ArtStats seen;
-  std::vector<Frame> path;
-  const char* previous = nullptr;
-  // The innermost node that holds both the previous entry and the next one.
-  const ArtNode* fork = nullptr;
-  if (root_.locked() || root_.obsolete()) {
-    *reason = "(I6), (I7): the root is locked or obsolete";
+  const ArtNode::Meta root = root_->meta();
+  if (ArtNode::IsLocked(root_->Version()) || root.count() > 1) {
+    *reason = "(I1), (I6): the root is locked, or has several items";
     return false;
   }
-  ArtRef ref = root_.Find(kArtEndSymbol);
-  while (ref != 0) {
-    while (!ArtIsEntry(ref)) {
-      const ArtNode* node = ArtToNode(ref);
-      if (!CheckNode(node, path.empty() ? nullptr : path.back().node, reason)) {
+  std::vector<Frame> path;
+  if (root.count() == 1) {
+    path.push_back(Frame{root_, root, 0});
+  }
+  const char* previous = nullptr;
+  // The frame whose item was stepped to since the previous entry.
+  size_t stepped = 0;
+  while (!path.empty()) {
+    for (;;) {
+      const Frame above = path.back();
+      const ArtRef ref = above.node->RefAt(above.meta, above.item);
+      if (ref == kArtNoRef) {
+        *reason = Describe(above.meta) + "layout: an item without a reference";
         return false;
       }
-      ++seen.live_nodes[static_cast<int>(node->type())];
-      int symbol;
-      node->FindAbove(ArtNode::kBeforeAll, &symbol, &ref);
-      path.push_back(Frame{node, symbol});
+      if (!ArtIsNode(ref)) {
+        break;
+      }
+      const ArtNode* node = arena_.NodeAt(ref);
+      if (!CheckNode(node, above, reason)) {
+        return false;
+      }
+      ++seen.live_nodes[node->meta().node_class()];
+      path.push_back(Frame{node, node->meta(), 0});
     }
-    const ArtKey key(ArtToEntry(ref));
-    if (!CheckEntry(key, path, reason)) {
-      return false;
-    }
+    const Frame& leaf = path.back();
+    const char* entry = EntryAt(leaf.node->RefAt(leaf.meta, leaf.item));
+    const ArtKey key(entry, order_);
     ++seen.entries;
     if (previous != nullptr) {
-      const ArtRank m = ArtKey(previous).Diverge(key, 0);
-      if (m != fork->rank()) {
-        *reason = Describe(fork) +
-                  "(I2), (I5): neighbours first differ at rank " +
-                  std::to_string(m) + ", but part here";
+      const Frame& fork = path[stepped];
+      const ArtKey before(previous, order_);
+      const ArtRank rank = before.Diverge(key);
+      if (rank == kArtEqualRank || !before.LessAt(rank, key)) {
+        *reason = Describe(fork.meta) + "neighbours out of order";
+        return false;
+      }
+      const ArtRank border =
+          ArtNode::RankOf(fork.node->CodeAt(fork.item), fork.meta.base());
+      const int symbol = fork.node->SymbolAt(fork.meta, fork.item);
+      if (rank != border || key.SymbolAt(rank) != symbol) {
+        *reason = Describe(fork.meta) +
+                  "(I2): neighbours first differ at rank " +
+                  std::to_string(rank) + ", symbol " +
+                  std::to_string(key.SymbolAt(rank)) +
+                  ", but the border between is rank " + std::to_string(border) +
+                  ", symbol " + std::to_string(symbol);
         return false;
       }
     }
-    previous = ArtToEntry(ref);
-    ref = 0;
-    while (!path.empty() &&
-           !path.back().node->FindAbove(path.back().symbol, &path.back().symbol,
-                                        &ref)) {
+    previous = entry;
+    while (!path.empty() && ++path.back().item == path.back().meta.count()) {
       path.pop_back();
     }
-    if (!path.empty()) {
-      fork = path.back().node;
-    }
+    stepped = path.empty() ? 0 : path.size() - 1;
   }
   const ArtStats counted = GetStats();
   if (seen.entries != counted.entries) {
@@ -159,11 +145,11 @@ bool ArtTree::Validate(std::string* reason) const {
               " were counted";
     return false;
   }
-  for (int t = 0; t < kArtNodeTypes; ++t) {
-    if (seen.live_nodes[t] != counted.live_nodes[t]) {
-      *reason = "counters: " + std::to_string(seen.live_nodes[t]) +
-                " nodes of type " + std::to_string(t) + " are reachable, " +
-                std::to_string(counted.live_nodes[t]) + " were counted";
+  for (int c = 0; c < kArtNodeClasses; ++c) {
+    if (seen.live_nodes[c] != counted.live_nodes[c]) {
+      *reason = "counters: " + std::to_string(seen.live_nodes[c]) +
+                " nodes of class " + std::to_string(c) + " are reachable, " +
+                std::to_string(counted.live_nodes[c]) + " are in use";
       return false;
     }
   }

@@ -47,6 +47,7 @@ using ROCKSDB_NAMESPACE::DestroyDB;
 using ROCKSDB_NAMESPACE::FlushOptions;
 using ROCKSDB_NAMESPACE::InternalKeyComparator;
 using ROCKSDB_NAMESPACE::Logger;
+using ROCKSDB_NAMESPACE::KeyHandle;
 using ROCKSDB_NAMESPACE::LookupKey;
 using ROCKSDB_NAMESPACE::MemTable;
 using ROCKSDB_NAMESPACE::MemTableRep;
@@ -78,13 +79,16 @@ class RepUnderTest {
   MemTableRep* operator->() { return rep_.get(); }
   MemTableRep* get() { return rep_.get(); }
 
-  // A buffer of the rep's own with an entry in it, not inserted.
-  char* NewKey(const TestKey& key) {
-    const std::string entry = Encode(key);
+  // The handle of a buffer of the rep's own with an entry in it, not inserted.
+  KeyHandle NewKey(const TestKey& key, char** entry = nullptr) {
+    const std::string bytes = Encode(key);
     char* buf = nullptr;
-    EXPECT_EQ(rep_->Allocate(entry.size(), &buf), buf);
-    memcpy(buf, entry.data(), entry.size());
-    return buf;
+    const KeyHandle handle = rep_->Allocate(bytes.size(), &buf);
+    memcpy(buf, bytes.data(), bytes.size());
+    if (entry != nullptr) {
+      *entry = buf;
+    }
+    return handle;
   }
 
   bool Insert(const TestKey& key) {
@@ -210,11 +214,11 @@ TEST_P(ArtMemTableRepTest, MemoryComesFromTheAllocator) {
     const std::string entry =
         RepUnderTest::Encode({"k" + std::to_string(i), 1});
     char* buf;
-    rep.Allocate(entry.size(), &buf);
-    ASSERT_EQ(0u, reinterpret_cast<uintptr_t>(buf) % 8);
+    const KeyHandle handle = rep.Allocate(entry.size(), &buf);
     memcpy(buf, entry.data(), entry.size());
-    ASSERT_TRUE(rep.InsertKey(buf));
+    ASSERT_TRUE(rep.InsertKey(handle));
   }
+  rep.MarkReadOnly();
   EXPECT_EQ(outside, rep.ApproximateMemoryUsage());
   const ArtStats stats = rep.tree().GetStats();
   EXPECT_EQ(5000u, stats.entries);
@@ -336,8 +340,9 @@ TEST_P(ArtMemTableRepTest, ChangedKeyIsCorruptionAndNamedOnlyIfAllowed) {
     RepUnderTest rep(&factory_, comparator());
     std::vector<char*> entries;
     for (const char* key : {"aa1zz", "aa2zz", "aa3zz"}) {
-      entries.push_back(rep.NewKey({key, 1}));
-      ASSERT_TRUE(rep->InsertKey(entries.back()));
+      char* entry;
+      ASSERT_TRUE(rep->InsertKey(rep.NewKey({key, 1}, &entry)));
+      entries.push_back(entry);
     }
     std::unique_ptr<MemTableRep::Iterator> iter(rep->GetIterator());
     iter->SeekToFirst();
@@ -363,9 +368,10 @@ TEST_P(ArtMemTableRepTest, ChangedKeyIsCorruptionAndNamedOnlyIfAllowed) {
 
     // A changed sequence breaks the order of the versions.
     RepUnderTest versions(&factory_, comparator());
-    char* old_version = versions.NewKey({"k", 5});
+    char* old_version;
+    const KeyHandle handle = versions.NewKey({"k", 5}, &old_version);
     ASSERT_TRUE(versions.Insert({"k", 9}));
-    ASSERT_TRUE(versions->InsertKey(old_version));
+    ASSERT_TRUE(versions->InsertKey(handle));
     // varint, key, type byte; then the sequence's lowest byte
     old_version[1 + 1 + 1] = 77;
     keys.clear();
@@ -396,8 +402,9 @@ TEST_P(ArtMemTableRepTest, SampleIsUniqueOfTheSizeAskedForAndUniform) {
   // Skewed on purpose: half of the entries are versions of one key.
   std::map<const char*, int> hits;
   for (uint64_t i = 0; i < kEntries; ++i) {
-    char* entry = rep.NewKey({i % 2 == 0 ? "hot" : "k" + std::to_string(i), i});
-    ASSERT_TRUE(rep->InsertKey(entry));
+    char* entry;
+    ASSERT_TRUE(rep->InsertKey(rep.NewKey(
+        {i % 2 == 0 ? "hot" : "k" + std::to_string(i), i}, &entry)));
     hits[entry] = 0;
   }
   constexpr int kRounds = 2000;

@@ -2,7 +2,7 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // The tree against std::map with the slow obvious comparison: random keys of
-// several shapes, both orders, every operation.
+// several shapes, both orders, every operation, inserts of both kinds.
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,15 @@
 namespace memkv {
 namespace art_test {
 
-enum class Shape { kTinyAlphabet, kUrls, kBinary, kHotKeys, kLongSkips };
+enum class Shape {
+  kTinyAlphabet,
+  kUrls,
+  kBinary,
+  kDense,
+  kHotKeys,
+  kLongSkips,
+  kFarApart,
+};
 
 const char* ShapeName(Shape shape) {
   switch (shape) {
@@ -25,10 +33,14 @@ const char* ShapeName(Shape shape) {
       return "Urls";
     case Shape::kBinary:
       return "Binary";
+    case Shape::kDense:
+      return "Dense";
     case Shape::kHotKeys:
       return "HotKeys";
     case Shape::kLongSkips:
       return "LongSkips";
+    case Shape::kFarApart:
+      return "FarApart";
   }
   return "";
 }
@@ -58,19 +70,22 @@ std::string RandomKey(Shape shape, Random* random) {
       break;
     }
     case Shape::kBinary: {
-      // Wide nodes: 8 bytes, of which few are random.
+      // Wide: 8 bytes, of which few are random.
       for (int i = 0; i < 8; ++i) {
         key.push_back(static_cast<char>(i % 3 == 0 ? r() : 0));
       }
       break;
     }
+    case Shape::kDense:
+      key = std::to_string(10000 + r() % 8000);
+      break;
     case Shape::kHotKeys:
       key = std::string(1 + r() % 3, 'h');
       break;
     case Shape::kLongSkips: {
-      // Runs longer than a window, differing now and then in the middle.
+      // Runs longer than a vector, differing now and then in the middle.
       for (int part = 0; part < 4; ++part) {
-        key += std::string(5 + r() % 2 * 20, static_cast<char>('p' + part));
+        key += std::string(5 + r() % 2 * 60, static_cast<char>('p' + part));
         if (r() % 8 == 0) {
           key[r() % key.size()] = static_cast<char>(r());
         }
@@ -78,26 +93,37 @@ std::string RandomKey(Shape shape, Random* random) {
       key.resize(r() % 4 == 0 ? r() % (key.size() + 1) : key.size());
       break;
     }
+    case Shape::kFarApart: {
+      // Farther than the codes of a node reach, and prefixes of each other.
+      for (uint64_t part = r() % 5; part > 0; --part) {
+        key += std::string(120 + r() % 2 * 150, 'f');
+        key.push_back(static_cast<char>('a' + r() % 4));
+      }
+      break;
+    }
   }
   return key;
 }
 
 class ArtTreeModelTest
-    : public ::testing::TestWithParam<std::tuple<Shape, ArtOrder>> {
+    : public ::testing::TestWithParam<std::tuple<Shape, ArtOrder, bool>> {
  protected:
   using Model = std::map<TestKey, const char*, SlowLess>;
 
   ArtTreeModelTest()
       : shape_(std::get<0>(GetParam())),
         order_(std::get<1>(GetParam())),
+        ascending_(std::get<2>(GetParam())),
         random_(TestSeed()),
         tree_(order_, &allocator_),
         model_(SlowLess{order_}) {}
 
+  ArtKey Key(const TestKey& key) const { return ToArtKey(key, order_); }
+
   TestKey RandomTestKey() {
     const bool many_versions = shape_ == Shape::kHotKeys;
     uint64_t sequence = random_() % (many_versions ? 100000 : 4);
-    if (many_versions && random_() % 8 == 0) {
+    if (many_versions && !ascending_ && random_() % 8 == 0) {
       // Every byte of the version space takes part.
       sequence = random_() & kArtMaxSequence;
     }
@@ -120,12 +146,20 @@ class ArtTreeModelTest
   }
 
   void InsertOne() {
-    const TestKey key = RandomTestKey();
+    TestKey key = RandomTestKey();
+    if (ascending_ && random_() % 16 != 0) {
+      // As a database does: such entries may wait.
+      newest_ += 1 + random_() % 3;
+      key.sequence = newest_;
+    }
     // The type is not part of the key.
-    const char* entry = NewEntry(&allocator_, key.user_key, key.sequence,
-                                 static_cast<uint8_t>(random_() % 3));
+    const ArtRef ref = NewEntry(&tree_, key.user_key, key.sequence,
+                                static_cast<uint8_t>(random_() % 3));
+    const char* entry = tree_.TEST_Arena().Resolve(ref);
     const bool is_new = model_.emplace(key, entry).second;
-    ASSERT_EQ(is_new, tree_.Insert(entry)) << key;
+    const bool alone = random_() % 8 != 0;
+    ASSERT_EQ(is_new, alone ? tree_.InsertAlone(ref) : tree_.Insert(ref))
+        << key;
   }
 
   void CheckAt(const ArtIterator& iter, Model::const_iterator it,
@@ -138,47 +172,66 @@ class ArtTreeModelTest
     }
   }
 
-  // The last entry at or before the target.
-  Model::const_iterator Floor(const TestKey& target) {
-    auto it = model_.upper_bound(target);
-    return it == model_.begin() ? model_.end() : --it;
+  Model::const_iterator Before(Model::const_iterator it) const {
+    return it == model_.begin() ? model_.end() : std::prev(it);
   }
 
-  void CheckSeeks() {
+  // One kind of reading; a reader is the first to come after an insert.
+  void CheckSome() {
     const TestKey target = RandomTarget();
-    const ArtKey key = ToArtKey(target);
+    const ArtKey key = Key(target);
+    const auto at = model_.lower_bound(target);
     ArtIterator iter(&tree_);
-    iter.Seek(key);
-    auto it = model_.lower_bound(target);
-    CheckAt(iter, it, "Seek", target);
-    ArtIterator::Disagreement found;
-    ASSERT_TRUE(iter.SeekAndCheck(key, &found)) << found.reason;
-    CheckAt(iter, it, "SeekAndCheck", target);
-    ASSERT_EQ(model_.count(target) != 0, tree_.Contains(key)) << target;
-
-    // A short walk that turns round.
-    for (int step = 0; step < 10 && iter.Valid(); ++step) {
-      if (random_() % 3 != 0) {
-        iter.Next();
-        ++it;
-      } else {
-        iter.Prev();
-        it = it == model_.begin() ? model_.end() : std::prev(it);
+    switch (random_() % 6) {
+      case 0: {
+        const bool has =
+            at != model_.end() && at->first.user_key == target.user_key;
+        ASSERT_EQ(has ? at->second : nullptr, tree_.Get(key)) << target;
+        break;
       }
-      CheckAt(iter, it, "walk from", target);
+      case 1:
+        ASSERT_EQ(model_.count(target) != 0, tree_.Contains(key)) << target;
+        break;
+      case 2: {
+        ArtIterator::Disagreement found;
+        ASSERT_TRUE(iter.SeekAndCheck(key, &found)) << found.reason;
+        CheckAt(iter, at, "SeekAndCheck", target);
+        break;
+      }
+      case 3:
+        iter.SeekForPrev(key);
+        CheckAt(iter, Before(model_.upper_bound(target)), "SeekForPrev",
+                target);
+        break;
+      case 4:
+        CheckCounts();
+        break;
+      default:
+        iter.Seek(key);
+        CheckAt(iter, at, "Seek", target);
+        break;
     }
+  }
 
-    iter.SeekForPrev(key);
-    CheckAt(iter, Floor(target), "SeekForPrev", target);
-
-    // The versions of one user key.
-    iter.SeekVersions(key);
-    for (it = model_.lower_bound(target);
-         it != model_.end() && it->first.user_key == target.user_key; ++it) {
-      CheckAt(iter, it, "SeekVersions", target);
-      iter.Next();
+  // A walk that turns round, with inserts in between.
+  void CheckWalk() {
+    const TestKey target = RandomTarget();
+    ArtIterator iter(&tree_);
+    iter.Seek(Key(target));
+    Model::const_iterator it = model_.lower_bound(target);
+    ASSERT_NO_FATAL_FAILURE(CheckAt(iter, it, "Seek", target));
+    while (random_() % 8 != 0 && iter.Valid()) {
+      const bool forward = random_() % 2 == 0;
+      for (uint64_t steps = random_() % 30; steps > 0 && iter.Valid();
+           --steps) {
+        if (random_() % 16 == 0) {
+          ASSERT_NO_FATAL_FAILURE(InsertOne());
+        }
+        forward ? iter.Next() : iter.Prev();
+        it = forward ? std::next(it) : Before(it);
+        ASSERT_NO_FATAL_FAILURE(CheckAt(iter, it, "walk from", target));
+      }
     }
-    ASSERT_FALSE(iter.Valid()) << target;
   }
 
   void CheckWholeWalks() {
@@ -203,17 +256,15 @@ class ArtTreeModelTest
   }
 
   void CheckCounts() {
-    TestKey from = RandomTarget();
-    TestKey to = RandomTarget();
-    const auto first = model_.lower_bound(from);
-    const auto last = model_.lower_bound(to);
-    const uint64_t counted =
-        tree_.ApproximateNumEntries(ToArtKey(from), ToArtKey(to));
-    if (model_.key_comp()(to, from)) {
+    const TestKey from = RandomTarget();
+    const TestKey to = RandomTarget();
+    const uint64_t counted = tree_.ApproximateNumEntries(Key(from), Key(to));
+    if (!model_.key_comp()(from, to)) {
       ASSERT_EQ(0u, counted) << from << " " << to;
       return;
     }
-    const uint64_t exact = static_cast<uint64_t>(std::distance(first, last));
+    const uint64_t exact = static_cast<uint64_t>(
+        std::distance(model_.lower_bound(from), model_.lower_bound(to)));
     if (exact < 1024) {
       ASSERT_EQ(exact, counted) << from << " " << to;
     } else {
@@ -224,27 +275,31 @@ class ArtTreeModelTest
 
   const Shape shape_;
   const ArtOrder order_;
+  const bool ascending_;
   Random random_;
   HeapAllocator allocator_;
   ArtTree tree_;
   Model model_;
+  uint64_t newest_ = 0;
 };
 
 TEST_P(ArtTreeModelTest, EveryOperationAgreesWithMap) {
-  for (int i = 0; i < 12000; ++i) {
+  for (int i = 0; i < 40000; ++i) {
     ASSERT_NO_FATAL_FAILURE(InsertOne());
-    if (i < 200 || i % 4 == 0) {
-      ASSERT_NO_FATAL_FAILURE(CheckSeeks());
+    // In half of the time there are few readers, so that entries wait.
+    const bool busy = i / 1000 % 2 == 0;
+    if (random_() % (busy ? 2 : 100) == 0) {
+      ASSERT_NO_FATAL_FAILURE(CheckSome());
     }
-    if (i % 100 == 0) {
-      ASSERT_NO_FATAL_FAILURE(CheckCounts());
+    if (random_() % (busy ? 16 : 1000) == 0) {
+      ASSERT_NO_FATAL_FAILURE(CheckWalk());
     }
     if (i < 64 || i % 2000 == 0) {
       ASSERT_NO_FATAL_FAILURE(CheckWholeWalks());
     }
   }
   ASSERT_NO_FATAL_FAILURE(CheckWholeWalks());
-  ASSERT_GT(model_.size(), 3000u);
+  ASSERT_GT(model_.size(), 1500u);
 }
 
 TEST_P(ArtTreeModelTest, EveryPairOfBoundsIsCountedExactlyWhenSmall) {
@@ -254,8 +309,7 @@ TEST_P(ArtTreeModelTest, EveryPairOfBoundsIsCountedExactlyWhenSmall) {
   for (auto a = model_.begin(); a != model_.end(); ++a) {
     uint64_t n = 0;
     for (auto b = a; b != model_.end(); ++b, ++n) {
-      ASSERT_EQ(n, tree_.ApproximateNumEntries(ToArtKey(a->first),
-                                               ToArtKey(b->first)));
+      ASSERT_EQ(n, tree_.ApproximateNumEntries(Key(a->first), Key(b->first)));
     }
   }
 }
@@ -264,12 +318,16 @@ INSTANTIATE_TEST_SUITE_P(
     Shapes, ArtTreeModelTest,
     ::testing::Combine(
         ::testing::Values(Shape::kTinyAlphabet, Shape::kUrls, Shape::kBinary,
-                          Shape::kHotKeys, Shape::kLongSkips),
-        ::testing::Values(ArtOrder::kBytewise, ArtOrder::kReverseBytewise)),
-    [](const ::testing::TestParamInfo<std::tuple<Shape, ArtOrder>>& param) {
+                          Shape::kDense, Shape::kHotKeys, Shape::kLongSkips,
+                          Shape::kFarApart),
+        ::testing::Values(ArtOrder::kBytewise, ArtOrder::kReverseBytewise),
+        ::testing::Bool()),
+    [](const ::testing::TestParamInfo<std::tuple<Shape, ArtOrder, bool>>&
+           param) {
       return std::string(ShapeName(std::get<0>(param.param))) +
              (std::get<1>(param.param) == ArtOrder::kBytewise ? "Forward"
-                                                              : "Reverse");
+                                                              : "Reverse") +
+             (std::get<2>(param.param) ? "Ascending" : "");
     });
 
 }  // namespace art_test

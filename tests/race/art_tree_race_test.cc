@@ -1,679 +1,752 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The tree under concurrency; meant for ThreadSanitizer, and true without it.
+// The tree under concurrency, free running; meant for ThreadSanitizer, and true
+// without it. (Interleavings that are forced: art_tree_interleaving_test.cc and
+// art_tree_stepping_test.cc.)
 //
-// Free running: writers, point readers and iterators over a few user keys
-// whose shape makes them meet in the same nodes. Entries verify themselves:
-// <key number, sequence, hash of both behind the tag>. Readers note what was
-// completely inserted before they seek, and must find all of it. The same
-// scaffold runs without threads first.
+// The idea is that of RocksDB's test of InlineSkipList. What will be inserted
+// is known beforehand, as a list in the tree's order, and an entry says where
+// in it it stands, under a hash. Writers publish how far they are. A reader
+// notes that before it seeks; whatever it steps over afterwards must not have
+// been there.
 //
-// Forced: one writer is stopped where it has decided what to do and has no
-// lock yet, which is where it allocates (art_tree.h, Writers); another
-// changes the tree under it; the first goes on and has to notice.
+// MEMKV_RACE_SECONDS says how long all that may take.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
-#include <condition_variable>
-#include <map>
+#include <cmath>
+#include <functional>
+#include <set>
 #include <thread>
 
 #include "memtable/art_tree_iterator.h"
+#include "tests/race/art_crowd.h"
 #include "tests/unit/art_test_util.h"
 
 namespace memkv {
 namespace art_test {
+namespace {
 
-enum class Shape { kOneNode, kOnePath, kChain, kHotKeys };
+using Clock = std::chrono::steady_clock;
 
-uint64_t Hash(uint64_t key, uint64_t sequence) {
-  uint64_t h = (key << 32 ^ sequence) * 0x9e3779b97f4a7c15u;
+constexpr ArtOrder kOrders[] = {ArtOrder::kBytewise,
+                                ArtOrder::kReverseBytewise};
+
+double RaceSeconds() {
+  const char* env = getenv("MEMKV_RACE_SECONDS");
+  return env != nullptr ? atof(env) : 10;
+}
+
+// ---- What is inserted ----
+
+uint64_t Hash(const std::string& key, uint64_t sequence, uint64_t place) {
+  uint64_t h = sequence * 0x9e3779b97f4a7c15u ^ place;
+  for (const unsigned char c : key) {
+    h = (h ^ c) * 0x100000001b3u;
+  }
   return h ^ h >> 29;
 }
 
-class Barrier {
- public:
-  explicit Barrier(int n) : missing_(n) {}
-  void Wait() {
-    missing_.fetch_sub(1);
-    while (missing_.load() > 0) {
-      std::this_thread::yield();
-    }
-  }
-
- private:
-  std::atomic<int> missing_;
+enum class Shape {
+  kRandom,        // 8 random bytes: wide nodes that split at their ends
+  kFewSymbols,    // deep tries of short keys: borders of many ranks in a node
+  kDeepPrefixes,  // keys that go on for longer than a node can say
+  kHotKey,        // versions
+  kOneNode,       // one border's worth of siblings
+  kOnePath,       // splits of a long common path, everywhere
 };
 
-// A tree of keys 0..n-1, each with sequences from all writers: writer w owns
-// those that are w modulo the number of writers.
-class Scaffold {
- public:
-  static constexpr int kWriters = 3;
-
-  Scaffold(Shape shape, ArtOrder order, int keys)
-      : order_(order), tree_(order, &allocator_), completed_(keys) {
-    for (int k = 0; k < keys; ++k) {
-      names_.push_back(Name(shape, k));
-      numbers_[names_.back()] = k;
-    }
-    EXPECT_EQ(names_.size(), numbers_.size());
-  }
-
-  int num_keys() const { return static_cast<int>(names_.size()); }
-
-  // Called by one thread a writer.
-  void InsertNext(int k, int writer) {
-    std::atomic<uint64_t>& done = completed_[k].by_writer[writer];
-    const uint64_t sequence =
-        done.load(std::memory_order_relaxed) * kWriters + writer;
-    const std::string& name = names_[k];
-    const uint64_t hash = Hash(k, sequence);
-    // The hash goes behind the tag: a reader that gets the entry must see it.
-    std::string bytes;
-    AppendVarint32(&bytes, static_cast<uint32_t>(name.size() + 8));
-    bytes += name;
-    const uint64_t words[2] = {sequence << 8 | kTypeValue, hash};
-    for (const uint64_t word : words) {
-      for (int i = 0; i < 8; ++i) {
-        bytes.push_back(static_cast<char>(word >> (8 * i)));
-      }
-    }
-    char* entry = allocator_.AllocateAligned(bytes.size());
-    memcpy(entry, bytes.data(), bytes.size());
-    ASSERT_TRUE(tree_.Insert(entry));
-    done.fetch_add(1, std::memory_order_release);
-  }
-
-  // Walks from a random target to an end, and checks (G1), (G2) and (G3).
-  void CheckWalk(std::mt19937_64* random) {
-    const bool forward = (*random)() % 2 == 0;
-    std::vector<std::vector<uint64_t>> before;
-    Snapshot(&before);
-    const TestKey target = RandomTarget(before, random);
-
-    ArtIterator iter(&tree_);
-    std::vector<TestKey> seen;
-    if (forward) {
-      iter.Seek(ToArtKey(target));
-    } else {
-      iter.SeekForPrev(ToArtKey(target));
-    }
-    const SlowLess less{order_};
-    const auto precedes = [&](const TestKey& a, const TestKey& b) {
-      return forward ? less(a, b) : less(b, a);
-    };
-    while (iter.Valid()) {
-      const TestKey key = KeyOf(iter.entry());
-      ASSERT_NO_FATAL_FAILURE(CheckEntry(iter.entry()));
-      ASSERT_FALSE(precedes(key, target)) << key << " " << target;
-      ASSERT_TRUE(seen.empty() || precedes(seen.back(), key))
-          << seen.back() << " " << key;
-      seen.push_back(key);
-      if (forward) {
-        iter.Next();
-      } else {
-        iter.Prev();
-      }
-    }
-    for (int k = 0; k < num_keys(); ++k) {
-      for (int w = 0; w < kWriters; ++w) {
-        for (uint64_t i = 0; i < before[k][w]; ++i) {
-          const TestKey key{names_[k], i * kWriters + w};
-          if (!precedes(key, target)) {
-            ASSERT_TRUE(
-                std::binary_search(seen.begin(), seen.end(), key, precedes))
-                << key << " was inserted before the walk from " << target;
-          }
-        }
-      }
-    }
-  }
-
-  void CheckLookUp(std::mt19937_64* random) {
-    const int k = static_cast<int>((*random)() % names_.size());
-    const int w = static_cast<int>((*random)() % kWriters);
-    const uint64_t done =
-        completed_[k].by_writer[w].load(std::memory_order_acquire);
-    if (done == 0) {
-      return;
-    }
-    const uint64_t sequence = (*random)() % done * kWriters + w;
-    ASSERT_TRUE(tree_.Contains(ToArtKey({names_[k], sequence})));
-    ArtIterator iter(&tree_);
-    iter.SeekVersions(ToArtKey({names_[k], sequence}));
-    ASSERT_TRUE(iter.Valid());
-    ASSERT_EQ((TestKey{names_[k], sequence}), KeyOf(iter.entry()));
-    ASSERT_NO_FATAL_FAILURE(CheckEntry(iter.entry()));
-    iter.SeekVersions(ToArtKey({names_[k], kArtMaxSequence}));
-    ASSERT_TRUE(iter.Valid());
-    ASSERT_GE(KeyOf(iter.entry()).sequence, (done - 1) * kWriters + w);
-    // No writer ever inserts these.
-    ASSERT_FALSE(tree_.Contains(ToArtKey({names_[k] + "?", sequence})));
-    ASSERT_FALSE(tree_.Contains(ToArtKey({names_[k], kArtMaxSequence})));
-  }
-
-  void CheckAtRest() {
-    std::string reason;
-    ASSERT_TRUE(tree_.Validate(&reason)) << reason;
-    uint64_t expected = 0;
-    std::vector<std::vector<uint64_t>> all;
-    Snapshot(&all);
-    for (const auto& by_writer : all) {
-      for (const uint64_t n : by_writer) {
-        expected += n;
-      }
-    }
-    ASSERT_EQ(expected, tree_.NumEntries());
-  }
-
-  const ArtTree& tree() const { return tree_; }
-
- private:
-  struct Completed {
-    std::atomic<uint64_t> by_writer[kWriters] = {};
-  };
-
-  static std::string Name(Shape shape, int k) {
-    switch (shape) {
-      case Shape::kOneNode:
-        // Children of one node: its growth is the contended thing.
-        return std::string("prefix/") + static_cast<char>(k * 97 % 256) +
-               "/suffix";
-      case Shape::kOnePath: {
-        // Splits of one long compressed path, at every position.
-        std::string name(64, 'p');
-        name[k * 37 % 64] = static_cast<char>('a' + k / 64);
-        return name;
-      }
-      case Shape::kChain:
-        return std::string(k, 'c');
-      case Shape::kHotKeys:
-        return std::string(k, 'h') + "hot";
-    }
-    return "";
-  }
-
-  void CheckEntry(const char* entry) {
-    const ArtKey key(entry);
-    const auto it = numbers_.find(std::string(key.user_key(), key.user_size()));
-    ASSERT_TRUE(it != numbers_.end()) << KeyOf(entry);
-    const uint8_t* behind_tag =
-        reinterpret_cast<const uint8_t*>(key.user_key()) + key.user_size() + 8;
-    ASSERT_EQ(Hash(it->second, key.sequence()),
-              ArtLoadLittleEndian64(behind_tag));
-  }
-
-  void Snapshot(std::vector<std::vector<uint64_t>>* counts) const {
-    for (const Completed& completed : completed_) {
-      counts->emplace_back();
-      for (const auto& n : completed.by_writer) {
-        counts->back().push_back(n.load(std::memory_order_acquire));
-      }
-    }
-  }
-
-  TestKey RandomTarget(const std::vector<std::vector<uint64_t>>& counts,
-                       std::mt19937_64* random) const {
-    const size_t k = (*random)() % names_.size();
-    TestKey target{names_[k], 0};
-    const uint64_t newest = counts[k][0] * kWriters;
-    target.sequence = (*random)() % (newest + 2);
-    if ((*random)() % 4 == 0) {
-      target.user_key += "?";
-    }
-    return target;
-  }
-
-  const ArtOrder order_;
-  HeapAllocator allocator_;
-  ArtTree tree_;
-  std::vector<std::string> names_;
-  std::map<std::string, int> numbers_;
-  std::vector<Completed> completed_;
-};
+enum class Writing { kTogether, kAlone };
 
 struct Load {
   const char* name;
   Shape shape;
   int keys;
-  int inserts_per_writer;
-  int rounds;
+  int inserts;
 };
 
 constexpr Load kLoads[] = {
-    // Small trees, often: every growth of one node, again and again.
-    {"Grow256", Shape::kOneNode, 256, 300, 8},
-    {"Grow18", Shape::kOneNode, 18, 60, 40},
-    {"SplitPath", Shape::kOnePath, 128, 250, 8},
-    {"Chain", Shape::kChain, 60, 250, 8},
-    {"HotKeys", Shape::kHotKeys, 3, 900, 4},
+    {"Random", Shape::kRandom, 3000, 6000},
+    {"FewSymbols", Shape::kFewSymbols, 1000, 4000},
+    {"DeepPrefixes", Shape::kDeepPrefixes, 120, 1500},
+    {"HotKey", Shape::kHotKey, 3, 6000},
+    {"OneNode", Shape::kOneNode, 256, 1500},
+    {"OnePath", Shape::kOnePath, 128, 1500},
 };
+
+std::string Name(Shape shape, std::mt19937_64* random) {
+  std::string name;
+  switch (shape) {
+    case Shape::kRandom:
+      for (int i = 0; i < 8; ++i) {
+        name.push_back(static_cast<char>((*random)()));
+      }
+      break;
+    case Shape::kFewSymbols:
+      for (size_t n = (*random)() % 13; n > 0; --n) {
+        name.push_back("\x00\x01\xff"[(*random)() % 3]);
+      }
+      break;
+    case Shape::kDeepPrefixes:
+      name.assign((*random)() % 900, 'd');
+      if ((*random)() % 4 == 0) {
+        name.push_back(static_cast<char>((*random)()));
+      }
+      break;
+    case Shape::kHotKey:
+      name = "hot" + std::string((*random)() % 3, '!');
+      break;
+    case Shape::kOneNode:
+      name = "prefix/?/suffix";
+      name[7] = static_cast<char>((*random)());
+      break;
+    case Shape::kOnePath:
+      name.assign(64, 'p');
+      name[(*random)() % 64] = static_cast<char>((*random)());
+      break;
+  }
+  return name;
+}
+
+constexpr size_t kWriters = 3;
+
+// How many of its inserts each writer has completed.
+using Progress = std::array<size_t, kWriters>;
+
+// One tree, from the first insert to the last. An entry is known by its place
+// in the sorted list of all.
+class Round {
+ public:
+  Round(const Load& load, Writing writing, ArtOrder order, size_t inserts,
+        uint64_t seed)
+      : order_(order),
+        less_{order},
+        writing_(writing),
+        tree_(order, &allocator_) {
+    std::mt19937_64 random(seed);
+    std::set<std::string> names;
+    for (int i = 0; i < load.keys; ++i) {
+      names.insert(Name(load.shape, &random));
+    }
+    const std::vector<std::string> sorted_names(names.begin(), names.end());
+    const bool in_turn = random() % 2 == 0;
+    std::vector<uint64_t> sequences(inserts);
+    for (size_t i = 0; i < inserts; ++i) {
+      sequences[i] = 2 * i + 2;
+      if (writing == Writing::kAlone && i > 0 && random() % 32 == 0) {
+        // Older than another before it.
+        sequences[i] -= 3;
+      }
+    }
+    if (writing == Writing::kTogether && random() % 2 == 0) {
+      std::shuffle(sequences.begin(), sequences.end(), random);
+    }
+    size_t name = 0;
+    for (size_t i = 0; i < inserts; ++i) {
+      // Neighbours one after the other, or no order at all.
+      name = in_turn && random() % 16 != 0 ? name + random() % 2 : random();
+      name %= sorted_names.size();
+      const size_t writer = writing == Writing::kAlone ? 0 : i % kWriters;
+      plan_.push_back(Planned{TestKey{sorted_names[name], sequences[i]}, writer,
+                              i / (writing == Writing::kAlone ? 1 : kWriters)});
+    }
+    std::sort(plan_.begin(), plan_.end(),
+              [this](const Planned& a, const Planned& b) {
+                return less_(a.key, b.key);
+              });
+    for (size_t place = 0; place < plan_.size(); ++place) {
+      std::vector<size_t>& mine = writers_[plan_[place].writer].places;
+      mine.resize(std::max(mine.size(), plan_[place].index + 1));
+      mine[plan_[place].index] = place;
+    }
+  }
+
+  const ArtTree& tree() const { return tree_; }
+  size_t size() const { return plan_.size(); }
+  size_t writers() const { return writing_ == Writing::kAlone ? 1 : kWriters; }
+  bool Finished() const { return finished_.load() == writers(); }
+  const TestKey& KeyAt(size_t place) const { return plan_[place].key; }
+  ArtKey ArtKeyAt(size_t place) const {
+    return ToArtKey(plan_[place].key, order_);
+  }
+  ArtOrder order() const { return order_; }
+
+  // The place the key has or would have.
+  size_t PlaceOf(const TestKey& key) const {
+    return static_cast<size_t>(
+        std::lower_bound(plan_.begin(), plan_.end(), key,
+                         [this](const Planned& a, const TestKey& b) {
+                           return less_(a.key, b);
+                         }) -
+        plan_.begin());
+  }
+
+  Progress Done() const {
+    Progress done;
+    for (size_t w = 0; w < kWriters; ++w) {
+      done[w] = writers_[w].done.load(std::memory_order_acquire);
+    }
+    return done;
+  }
+  bool WasDone(size_t place, const Progress& done) const {
+    return plan_[place].index < done[plan_[place].writer];
+  }
+
+  // The next insert of the writer, or some that must fail. False at the end.
+  bool WriteOne(size_t w, std::mt19937_64* random) {
+    Writer& writer = writers_[w];
+    const size_t i = writer.done.load(std::memory_order_relaxed);
+    if (i == writer.places.size()) {
+      finished_.fetch_add(1);
+      return false;
+    }
+    writer.begun.store(i + 1, std::memory_order_relaxed);
+    EXPECT_TRUE(Insert(NewEntry(writer.places[i])));
+    writer.done.store(i + 1, std::memory_order_release);
+    if ((*random)() % 16 == 0) {
+      EXPECT_FALSE(Insert(NewEntry(writer.places[(*random)() % (i + 1)])));
+    }
+    return true;
+  }
+
+  // The place of the entry, which must be whole, and begun to be inserted.
+  void CheckEntry(const char* entry, size_t* place) const {
+    const ArtKey key(entry, order_);
+    const uint8_t* behind = key.data() + key.user_size() + 8;
+    *place = ArtLoadLittleEndian64(behind);
+    ASSERT_LT(*place, plan_.size());
+    const Planned& planned = plan_[*place];
+    ASSERT_EQ(planned.key, KeyOf(entry));
+    ASSERT_EQ(Hash(planned.key.user_key, planned.key.sequence, *place),
+              ArtLoadLittleEndian64(behind + 8));
+    ASSERT_LT(planned.index, writers_[planned.writer].begun.load());
+  }
+
+  // No entry at the places first..last - 1 was done.
+  void CheckNoneDone(size_t first, size_t last, const Progress& done,
+                     const char* who) const {
+    for (size_t place = first; place < last; ++place) {
+      ASSERT_FALSE(WasDone(place, done))
+          << who << " has missed " << plan_[place].key << ", place " << place
+          << " of " << first << ".." << last;
+    }
+  }
+
+  void CheckAtRest() {
+    std::string reason;
+    ASSERT_TRUE(tree_.Validate(&reason)) << reason;
+    const Progress done = Done();
+    size_t expected = 0;
+    for (const size_t n : done) {
+      expected += n;
+    }
+    ASSERT_EQ(expected, tree_.NumEntries());
+    ArtIterator iter(&tree_);
+    iter.SeekToFirst();
+    for (size_t i = 0; i < plan_.size(); ++i) {
+      if (WasDone(i, done)) {
+        ASSERT_TRUE(iter.Valid());
+        ASSERT_EQ(plan_[i].key, KeyOf(iter.entry()));
+        iter.Next();
+      }
+    }
+    ASSERT_FALSE(iter.Valid());
+  }
+
+ private:
+  struct Planned {
+    TestKey key;
+    size_t writer;
+    size_t index;
+  };
+  struct alignas(64) Writer {
+    std::vector<size_t> places;
+    std::atomic<size_t> begun{0};
+    std::atomic<size_t> done{0};
+  };
+
+  bool Insert(ArtRef entry) {
+    return writing_ == Writing::kAlone ? tree_.InsertAlone(entry)
+                                       : tree_.Insert(entry);
+  }
+
+  ArtRef NewEntry(size_t place) {
+    const TestKey& key = plan_[place].key;
+    std::string bytes;
+    AppendVarint32(&bytes, static_cast<uint32_t>(key.user_key.size() + 8));
+    bytes += key.user_key;
+    const uint64_t words[] = {key.sequence << 8 | kTypeValue, place,
+                              Hash(key.user_key, key.sequence, place)};
+    for (const uint64_t word : words) {
+      for (int i = 0; i < 8; ++i) {
+        bytes.push_back(static_cast<char>(word >> (8 * i)));
+      }
+    }
+    char* entry = nullptr;
+    const ArtRef ref = tree_.AllocateEntry(bytes.size(), &entry);
+    memcpy(entry, bytes.data(), bytes.size());
+    return ref;
+  }
+
+  const ArtOrder order_;
+  const SlowLess less_;
+  const Writing writing_;
+  HeapAllocator allocator_;
+  ArtTree tree_;
+  std::vector<Planned> plan_;
+  Writer writers_[kWriters];
+  std::atomic<size_t> finished_{0};
+};
+
+// ---- Readers ----
+
+// An iterator, and what it is known to owe. Goes from thread to thread.
+class Walker {
+ public:
+  explicit Walker(const Round* round) : round_(round), iter_(&round->tree()) {}
+
+  // A seek, or some steps in one direction.
+  void Work(std::mt19937_64* random) {
+    if (!iter_.Valid() || (*random)() % 8 == 0) {
+      Seek(random);
+      return;
+    }
+    const bool forward = (*random)() % 3 != 0;
+    // Long enough to make it look ahead, at times.
+    for (size_t steps = (*random)() % (size_t{4} << ((*random)() % 6));
+         steps > 0 && iter_.Valid(); --steps) {
+      ASSERT_NO_FATAL_FAILURE(Step(forward));
+    }
+  }
+
+ private:
+  void Seek(std::mt19937_64* random) {
+    owed_ = round_->Done();
+    const uint64_t kind = (*random)() % 8;
+    if (kind == 0) {
+      iter_.SeekToFirst();
+      Arrive(true, 0, "SeekToFirst");
+    } else if (kind == 1) {
+      iter_.SeekToLast();
+      Arrive(false, round_->size(), "SeekToLast");
+    } else if (kind == 2) {
+      iter_.SeekToRandom((*random)());
+      if (iter_.Valid()) {
+        round_->CheckEntry(iter_.entry(), &at_);
+      } else {
+        round_->CheckNoneDone(0, round_->size(), owed_, "SeekToRandom");
+      }
+    } else {
+      size_t place = (*random)() % round_->size();
+      TestKey target = round_->KeyAt(place);
+      const bool there = (*random)() % 4 != 0;
+      if (!there) {
+        // Odd sequences are rare, and there is no such key.
+        target.user_key += (*random)() % 2 == 0 ? "?" : "";
+        target.sequence |= 1;
+        place = round_->PlaceOf(target);
+      }
+      const bool planned =
+          place < round_->size() && round_->KeyAt(place) == target;
+      const ArtKey key = ToArtKey(target, round_->order());
+      if (kind == 3) {
+        ArtIterator::Disagreement found;
+        ASSERT_TRUE(iter_.SeekAndCheck(key, &found)) << found.reason;
+        Arrive(true, place, "SeekAndCheck");
+      } else if (kind < 6) {
+        iter_.Seek(key);
+        Arrive(true, place, "Seek");
+      } else {
+        iter_.SeekForPrev(key);
+        Arrive(false, planned ? place + 1 : place, "SeekForPrev");
+      }
+    }
+  }
+
+  // Owes what was there before the seek, and what was before the step.
+  void Step(bool forward) {
+    owed_ = round_->Done();
+    if (forward) {
+      const size_t from = at_ + 1;
+      iter_.Next();
+      Arrive(true, from, "Next");
+    } else {
+      const size_t from = at_;
+      iter_.Prev();
+      Arrive(false, from, "Prev");
+    }
+  }
+
+  // At a place not before `from`; backwards, before it.
+  void Arrive(bool forward, size_t from, const char* who) {
+    at_ = forward ? round_->size() : 0;
+    if (iter_.Valid()) {
+      ASSERT_NO_FATAL_FAILURE(round_->CheckEntry(iter_.entry(), &at_));
+      ASSERT_TRUE(forward ? at_ >= from : at_ < from)
+          << who << " from " << from << " to " << at_;
+    }
+    if (forward) {
+      round_->CheckNoneDone(from, at_, owed_, who);
+    } else {
+      round_->CheckNoneDone(iter_.Valid() ? at_ + 1 : 0, from, owed_, who);
+    }
+  }
+
+  const Round* const round_;
+  ArtIterator iter_;
+  size_t at_ = 0;
+  Progress owed_;
+};
+
+// Walkers that nobody uses at the moment.
+class Pool {
+ public:
+  Pool(const Round* round, int n) {
+    for (int i = 0; i < n; ++i) {
+      walkers_.push_back(std::make_unique<Walker>(round));
+    }
+  }
+  std::unique_ptr<Walker> Take(uint64_t random) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    std::swap(walkers_[random % walkers_.size()], walkers_.back());
+    std::unique_ptr<Walker> walker = std::move(walkers_.back());
+    walkers_.pop_back();
+    return walker;
+  }
+  void Put(std::unique_ptr<Walker> walker) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    walkers_.push_back(std::move(walker));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Walker>> walkers_;
+};
+
+void CheckGet(const Round& round, const TestKey& key, bool* found) {
+  const Progress done = round.Done();
+  const char* entry = round.tree().Get(ToArtKey(key, round.order()));
+  *found = entry != nullptr;
+  const size_t from = round.PlaceOf(key);
+  size_t at = from;
+  if (*found) {
+    ASSERT_NO_FATAL_FAILURE(round.CheckEntry(entry, &at));
+    ASSERT_EQ(key.user_key, round.KeyAt(at).user_key);
+    ASSERT_GE(at, from);
+  } else {
+    while (at < round.size() && round.KeyAt(at).user_key == key.user_key) {
+      ++at;
+    }
+  }
+  round.CheckNoneDone(from, at, done, "Get");
+}
+
+void CheckLookUps(const Round& round, std::mt19937_64* random) {
+  const size_t place = (*random)() % round.size();
+  TestKey key = round.KeyAt(place);
+  bool found = false;
+  const Progress done = round.Done();
+  if (round.tree().Contains(round.ArtKeyAt(place))) {
+    ASSERT_NO_FATAL_FAILURE(CheckGet(round, key, &found));
+    ASSERT_TRUE(found) << key;
+  } else {
+    ASSERT_FALSE(round.WasDone(place, done)) << key;
+  }
+  ASSERT_NO_FATAL_FAILURE(CheckGet(round, key, &found));
+  key.sequence = kArtMaxSequence;
+  ASSERT_FALSE(round.tree().Contains(ToArtKey(key, round.order())));
+  ASSERT_NO_FATAL_FAILURE(CheckGet(round, key, &found));
+  key.sequence = (*random)() % (2 * round.size());
+  ASSERT_NO_FATAL_FAILURE(CheckGet(round, key, &found));
+  key.user_key += "???";
+  ASSERT_FALSE(round.tree().Contains(ToArtKey(key, round.order())));
+
+  if ((*random)() % 16 == 0) {
+    const size_t end = place + (*random)() % (round.size() - place);
+    const Progress before = round.Done();
+    uint64_t least = 0;
+    for (size_t i = place; i < end; ++i) {
+      least += round.WasDone(i, before);
+    }
+    const uint64_t n = round.tree().ApproximateNumEntries(round.ArtKeyAt(place),
+                                                          round.ArtKeyAt(end));
+    ASSERT_GE(n, std::min<uint64_t>(least, 1024));
+    ASSERT_LE(n, round.size());
+  }
+}
+
+void RunRound(Round* round, uint64_t seed) {
+  constexpr int kReaders = 3;
+  Pool pool(round, 2 * kReaders);
+  Crowd crowd;
+  for (size_t w = 0; w < round->writers(); ++w) {
+    crowd.Add([round, w, seed] {
+      std::mt19937_64 random(seed + w);
+      while (round->WriteOne(w, &random)) {
+        if (random() % 32 == 0) {
+          std::this_thread::yield();
+        }
+      }
+    });
+  }
+  for (int r = 0; r < kReaders; ++r) {
+    crowd.Add([round, &pool, r, seed] {
+      std::mt19937_64 random(seed + 100 + r);
+      Walker mine(round);
+      bool last;
+      do {
+        last = round->Finished();
+        mine.Work(&random);
+        CheckLookUps(*round, &random);
+        std::unique_ptr<Walker> borrowed = pool.Take(random());
+        borrowed->Work(&random);
+        pool.Put(std::move(borrowed));
+      } while (!last && !::testing::Test::HasFailure());
+    });
+  }
+  if (round->writers() == 1) {
+    crowd.Add([round] {
+      while (!round->Finished()) {
+        round->tree().Help();
+        std::this_thread::yield();
+      }
+    });
+  }
+  crowd.Run();
+}
 
 class ArtTreeRaceTest
-    : public ::testing::TestWithParam<std::tuple<int, ArtOrder>> {
+    : public ::testing::TestWithParam<std::tuple<size_t, Writing, ArtOrder>> {
  protected:
+  static constexpr double kCases = 24;
+
   const Load& load() const { return kLoads[std::get<0>(GetParam())]; }
-  ArtOrder order() const { return std::get<1>(GetParam()); }
+  Writing writing() const { return std::get<1>(GetParam()); }
+  ArtOrder order() const { return std::get<2>(GetParam()); }
 };
 
-TEST_P(ArtTreeRaceTest, ScaffoldHoldsWithoutThreads) {
-  std::mt19937_64 random(TestSeed());
-  Scaffold s(load().shape, order(), load().keys);
-  for (int i = 0; i < load().inserts_per_writer; ++i) {
-    for (int w = 0; w < Scaffold::kWriters; ++w) {
+TEST_P(ArtTreeRaceTest, HoldsWithoutThreads) {
+  for (uint64_t seed = TestSeed(); seed < TestSeed() + 4; ++seed) {
+    std::mt19937_64 random(seed);
+    Round round(load(), writing(), order(), 1000, seed);
+    Walker walker(&round);
+    while (!round.Finished()) {
       ASSERT_NO_FATAL_FAILURE(
-          s.InsertNext(static_cast<int>(random() % s.num_keys()), w));
+          round.WriteOne(random() % round.writers(), &random));
+      if (random() % 8 == 0) {
+        ASSERT_NO_FATAL_FAILURE(walker.Work(&random));
+        ASSERT_NO_FATAL_FAILURE(CheckLookUps(round, &random));
+      }
     }
-    if (i % 20 == 0) {
-      ASSERT_NO_FATAL_FAILURE(s.CheckWalk(&random));
-    }
-    ASSERT_NO_FATAL_FAILURE(s.CheckLookUp(&random));
+    ASSERT_NO_FATAL_FAILURE(round.CheckAtRest());
   }
-  ASSERT_NO_FATAL_FAILURE(s.CheckAtRest());
 }
 
 TEST_P(ArtTreeRaceTest, ReadersFindAllThatWasInsertedBeforeTheySought) {
-  for (int round = 0; round < load().rounds; ++round) {
-    Scaffold s(load().shape, order(), load().keys);
-    Barrier start(Scaffold::kWriters + 2);
-    std::atomic<int> writers_left{Scaffold::kWriters};
-    std::atomic<int> walks{0};
-    std::vector<std::thread> threads;
-    const uint64_t seed = TestSeed() + 100 * round;
-    for (int w = 0; w < Scaffold::kWriters; ++w) {
-      threads.emplace_back([&, w] {
-        std::mt19937_64 random(seed + w);
-        start.Wait();
-        for (int i = 0; i < load().inserts_per_writer; ++i) {
-          s.InsertNext(static_cast<int>(random() % s.num_keys()), w);
-        }
-        writers_left.fetch_sub(1);
-      });
-    }
-    threads.emplace_back([&] {
-      std::mt19937_64 random(seed + 50);
-      start.Wait();
-      do {
-        s.CheckLookUp(&random);
-      } while (writers_left.load() > 0 && !::testing::Test::HasFailure());
-    });
-    threads.emplace_back([&] {
-      std::mt19937_64 random(seed + 60);
-      start.Wait();
-      do {
-        s.CheckWalk(&random);
-        walks.fetch_add(1);
-      } while (writers_left.load() > 0 && !::testing::Test::HasFailure());
-    });
-    for (std::thread& thread : threads) {
-      thread.join();
-    }
-    ASSERT_FALSE(::testing::Test::HasFailure()) << "round " << round;
-    ASSERT_GT(walks.load(), 0);
-    ASSERT_NO_FATAL_FAILURE(s.CheckAtRest());
-  }
+  const Clock::time_point end =
+      Clock::now() +
+      std::chrono::microseconds(std::lround(RaceSeconds() / kCases * 1e6));
+  std::mt19937_64 random(TestSeed());
+  int rounds = 0;
+  do {
+    const uint64_t seed = random();
+    // Small trees, too: what happens first happens once.
+    const size_t inserts = static_cast<size_t>(load().inserts) >>
+                           (rounds % 2 == 0 ? 0 : random() % 7);
+    Round round(load(), writing(), order(), inserts, seed);
+    RunRound(&round, seed);
+    ASSERT_FALSE(::testing::Test::HasFailure())
+        << "round " << rounds << ", " << inserts << " inserts, seed " << seed;
+    ASSERT_NO_FATAL_FAILURE(round.CheckAtRest());
+    ++rounds;
+  } while (Clock::now() < end);
+  RecordProperty("rounds", rounds);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Loads, ArtTreeRaceTest,
-    ::testing::Combine(::testing::Range(0, 5),
-                       ::testing::Values(ArtOrder::kBytewise,
-                                         ArtOrder::kReverseBytewise)),
-    [](const ::testing::TestParamInfo<std::tuple<int, ArtOrder>>& param) {
+    ::testing::Combine(::testing::Range<size_t>(0, std::size(kLoads)),
+                       ::testing::Values(Writing::kTogether, Writing::kAlone),
+                       ::testing::ValuesIn(kOrders)),
+    [](const ::testing::TestParamInfo<ArtTreeRaceTest::ParamType>& param) {
       return std::string(kLoads[std::get<0>(param.param)].name) +
-             (std::get<1>(param.param) == ArtOrder::kBytewise ? "Forward"
+             (std::get<1>(param.param) == Writing::kAlone ? "Alone"
+                                                          : "Together") +
+             (std::get<2>(param.param) == ArtOrder::kBytewise ? "Bytewise"
                                                               : "Reverse");
     });
 
+// ---- Entries that wait ----
+
+// Each insert is looked for at once by everybody, who all let it in.
+TEST(ArtTreeWaitingRaceTest, AWaitingEntryIsFoundByAllAndCountedOnce) {
+  for (int round = 0; round < 60; ++round) {
+    const ArtOrder order = kOrders[round % 2];
+    const uint64_t n = 20 + static_cast<uint64_t>(round) * 7;
+    HeapAllocator allocator;
+    ArtTree tree(order, &allocator);
+    const auto key_of = [](uint64_t i) {
+      return TestKey{"key" + std::to_string(i * 7919 % 1000), i + 1};
+    };
+    std::atomic<uint64_t> published{0};
+    Crowd crowd;
+    crowd.Add([&] {
+      for (uint64_t i = 0; i < n; ++i) {
+        const TestKey key = key_of(i);
+        EXPECT_TRUE(
+            tree.InsertAlone(NewEntry(&tree, key.user_key, key.sequence)));
+        published.store(i + 1, std::memory_order_release);
+        if (i % 5 == 4) {
+          std::this_thread::yield();
+        }
+      }
+    });
+    for (int kind = 0; kind < 5; ++kind) {
+      crowd.Add([&, kind] {
+        ArtIterator iter(&tree);
+        uint64_t seen;
+        do {
+          seen = published.load(std::memory_order_acquire);
+          const TestKey test_key = key_of(seen == 0 ? 0 : seen - 1);
+          const ArtKey key = ToArtKey(test_key, order);
+          const char* entry = nullptr;
+          switch (kind) {
+            case 0:
+              entry = tree.Get(key);
+              break;
+            case 1:
+              EXPECT_TRUE(tree.Contains(key) || seen == 0);
+              continue;
+            case 2:
+              iter.Seek(key);
+              entry = iter.Valid() ? iter.entry() : nullptr;
+              break;
+            case 3:
+              iter.SeekForPrev(key);
+              entry = iter.Valid() ? iter.entry() : nullptr;
+              break;
+            case 4:
+              tree.Help();
+              continue;
+          }
+          if (seen > 0) {
+            EXPECT_TRUE(entry != nullptr && KeyOf(entry) == test_key)
+                << test_key << " kind " << kind;
+          }
+        } while (seen < n && !::testing::Test::HasFailure());
+      });
+    }
+    crowd.Run();
+    ASSERT_FALSE(::testing::Test::HasFailure()) << "round " << round;
+    ASSERT_EQ(n, tree.NumEntries());
+    std::string reason;
+    ASSERT_TRUE(tree.Validate(&reason)) << reason;
+  }
+}
+
+// Several let the same entries in at once, and nothing else happens.
+TEST(ArtTreeWaitingRaceTest, HelpersAtOnceInsertEachEntryOnce) {
+  for (int round = 0; round < 100; ++round) {
+    HeapAllocator allocator;
+    ArtTree tree(kOrders[round % 2], &allocator);
+    uint64_t sequence = 0;
+    for (int fill = 1; fill <= 15; fill += 7) {
+      for (int i = 0; i < fill; ++i) {
+        ++sequence;
+        ASSERT_TRUE(tree.InsertAlone(
+            NewEntry(&tree, std::to_string(sequence % 5), sequence)));
+      }
+      Crowd crowd;
+      for (int t = 0; t < 3; ++t) {
+        crowd.Add([&] {
+          tree.Help();
+          EXPECT_TRUE(tree.Contains(ToArtKey(
+              {std::to_string(sequence % 5), sequence}, tree.order())));
+        });
+      }
+      crowd.Run();
+      ASSERT_EQ(sequence, tree.NumEntries());
+    }
+    std::string reason;
+    ASSERT_TRUE(tree.Validate(&reason)) << reason;
+  }
+}
+
+// ---- Equal keys ----
+
 TEST(ArtTreeDuplicateRaceTest, OneOfEqualInsertsWins) {
+  constexpr int kInserters = 3;
   for (int round = 0; round < 40; ++round) {
     HeapAllocator allocator;
-    ArtTree tree(ArtOrder::kBytewise, &allocator);
+    ArtTree tree(kOrders[round % 2], &allocator);
     constexpr int n = 600;
-    Barrier start(Scaffold::kWriters);
-    std::atomic<int> wins{0};
-    std::vector<std::thread> threads;
-    for (int w = 0; w < Scaffold::kWriters; ++w) {
-      threads.emplace_back([&, w] {
-        start.Wait();
+    std::vector<std::atomic<int>> wins(n);
+    Crowd crowd;
+    for (int w = 0; w < kInserters; ++w) {
+      crowd.Add([&, w] {
         for (int i = 0; i < n; ++i) {
           // All in the same order, so that they stay side by side.
           const std::string key =
               std::string("k") + static_cast<char>(i * 97 % 256);
-          if (tree.Insert(NewEntry(&allocator, key, i / 256 + 1,
-                                   static_cast<uint8_t>(w)))) {
-            wins.fetch_add(1);
+          // Another type makes no other key.
+          if (tree.Insert(
+                  NewEntry(&tree, key, i / 256 + 1, static_cast<uint8_t>(w)))) {
+            wins[i].fetch_add(1);
           }
         }
       });
     }
-    for (std::thread& thread : threads) {
-      thread.join();
+    crowd.Run();
+    for (const auto& won : wins) {
+      ASSERT_EQ(1, won.load());
     }
-    ASSERT_EQ(n, wins.load());
     std::string reason;
     ASSERT_TRUE(tree.Validate(&reason)) << reason;
     ASSERT_EQ(static_cast<uint64_t>(n), tree.NumEntries());
   }
 }
 
-// Stops the thread that has called Arm() at its next allocation.
-class GateAllocator : public HeapAllocator {
- public:
-  char* AllocateAligned(size_t bytes) override {
-    {
-      std::unique_lock<std::mutex> lock(mutex_);
-      if (victim_ == std::this_thread::get_id()) {
-        victim_ = std::thread::id();
-        stopped_ = true;
-        changed_.notify_all();
-        changed_.wait(lock, [this] { return open_; });
+// ---- Iterators ----
+
+TEST(ArtTreeIteratorRaceTest, MovesBetweenThreads) {
+  for (const ArtOrder order : kOrders) {
+    HeapAllocator allocator;
+    ArtTree tree(order, &allocator);
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(tree.Insert(NewEntry(&tree, std::string(i, 'm') + "x", 1)));
+    }
+    ArtIterator iter(&tree);
+    std::atomic<bool> stop{false};
+    std::thread writer([&] {
+      for (uint64_t i = 2; !stop.load(); ++i) {
+        tree.Insert(NewEntry(&tree, std::string(i % 100, 'm') + "y", i));
+        std::this_thread::yield();
       }
-    }
-    return HeapAllocator::AllocateAligned(bytes);
-  }
-
-  void Arm() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    victim_ = std::this_thread::get_id();
-  }
-  void Finished() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    finished_ = true;
-    changed_.notify_all();
-  }
-  // False if the victim has finished without an allocation.
-  bool AwaitStop() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return stopped_ || finished_; });
-    return stopped_;
-  }
-  void Open() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::thread::id victim_;
-  bool stopped_ = false;
-  bool finished_ = false;
-  bool open_ = false;
-};
-
-// Builds a tree of `first`, starts the insert of `victim` in a thread and stops
-// it where it allocates, inserts `others`, lets the victim go on, and checks
-// the whole. `victim_wins` is what its Insert must return.
-void Interleave(const std::vector<std::string>& first,
-                const std::string& victim,
-                const std::vector<std::string>& others, bool victim_wins) {
-  int stops = 0;
-  // A thread whose shard of the pool has room left does not reach the
-  // allocator; the next thread gets the next shard.
-  for (int attempt = 0; attempt < 16 && stops == 0; ++attempt) {
-    HeapAllocator entries;
-    GateAllocator nodes;
-    ArtTree tree(ArtOrder::kBytewise, &nodes);
-    for (const std::string& key : first) {
-      ASSERT_TRUE(tree.Insert(NewEntry(&entries, key, 1)));
-    }
-    ArtIterator standing(&tree);
-    standing.SeekToFirst();
-
-    bool inserted = false;
-    std::thread thread([&] {
-      const char* entry = NewEntry(&entries, victim, 1);
-      nodes.Arm();
-      inserted = tree.Insert(entry);
-      nodes.Finished();
     });
-    const bool stopped = nodes.AwaitStop();
-    stops += stopped ? 1 : 0;
-    // Nobody waits for a writer that has stopped: it holds no lock.
-    for (const std::string& key : others) {
-      EXPECT_EQ(stopped || key != victim,
-                tree.Insert(NewEntry(&entries, key, 1)));
-    }
-    nodes.Open();
-    thread.join();
-    EXPECT_EQ(victim_wins || !stopped, inserted);
-
-    std::vector<std::string> all = first;
-    all.insert(all.end(), others.begin(), others.end());
-    all.push_back(victim);
-    std::sort(all.begin(), all.end());
-    all.erase(std::unique(all.begin(), all.end()), all.end());
-    std::string reason;
-    ASSERT_TRUE(tree.Validate(&reason)) << reason;
-    ArtIterator iter(&tree);
     iter.SeekToFirst();
-    for (const std::string& key : all) {
-      ASSERT_TRUE(iter.Valid());
-      ASSERT_EQ(key, KeyOf(iter.entry()).user_key);
-      ASSERT_TRUE(tree.Contains(ToArtKey({key, 1})));
-      iter.Next();
+    std::vector<TestKey> walked;
+    // The writer is faster than all of these threads; old entries are enough.
+    size_t old = 0;
+    while (iter.Valid() && old < 100) {
+      std::thread([&] {
+        for (int i = 0; i < 5 && iter.Valid(); ++i) {
+          walked.push_back(KeyOf(iter.entry()));
+          old += walked.back().user_key.back() == 'x' ? 1 : 0;
+          iter.Next();
+        }
+      }).join();
     }
-    ASSERT_FALSE(iter.Valid());
-
-    // The iterator from before, whose nodes may be obsolete by now, still has
-    // all of `first`, in order.
-    std::vector<std::string> walked;
-    for (; standing.Valid(); standing.Next()) {
-      walked.push_back(KeyOf(standing.entry()).user_key);
-      ASSERT_TRUE(walked.size() < 2 ||
-                  walked[walked.size() - 2] < walked.back());
-    }
-    for (const std::string& key : first) {
-      ASSERT_TRUE(std::binary_search(walked.begin(), walked.end(), key));
-    }
-  }
-  ASSERT_EQ(1, stops) << "no victim was ever stopped";
-}
-
-std::vector<std::string> Children(const std::string& prefix, int from, int to) {
-  std::vector<std::string> keys;
-  for (int i = from; i < to; ++i) {
-    keys.push_back(prefix + static_cast<char>(i) + "t");
-  }
-  return keys;
-}
-
-// A: decides to grow the full node -> stopped
-// B:     grows it, adds to the larger one
-// A:         finds it obsolete, starts again, adds to the larger one
-TEST(ArtTreeInterleavingTest, GrowthFindsTheNodeGrownByAnother) {
-  for (const int full : {4, 16, 48}) {
-    Interleave(Children("p", 0, full), std::string("p\xee") + "t",
-               Children("p", full, full + 2), true);
+    stop.store(true);
+    writer.join();
+    EXPECT_TRUE(std::is_sorted(walked.begin(), walked.end(), SlowLess{order}));
+    EXPECT_EQ(100u, old);
   }
 }
 
-// The larger node is itself full and replaced before A goes on.
-TEST(ArtTreeInterleavingTest, GrowthFindsTheNodeGrownTwice) {
-  Interleave(Children("p", 0, 4), std::string("p\xee") + "t",
-             Children("p", 4, 60), true);
-}
-
-// A: decides to grow the node below the root -> stopped
-// B:     splits the path above it: the parent's slot holds another node
-// A:         starts again, grows below the new parent
-TEST(ArtTreeInterleavingTest, GrowthFindsANewParent) {
-  for (const int full : {4, 16, 48}) {
-    Interleave(Children("long prefix", 0, full),
-               std::string("long prefix\xee") + "t", {"long", "lonely"}, true);
-  }
-}
-
-// A: decides to grow a node -> stopped
-// B:     grows the parent, which becomes obsolete
-// A:         must not store into the obsolete parent
-TEST(ArtTreeInterleavingTest, GrowthFindsTheParentObsolete) {
-  std::vector<std::string> keys = Children("pq", 0, 4);
-  for (const char* key : {"pa", "pb", "pc"}) {
-    keys.push_back(key);
-  }
-  Interleave(keys, std::string("pq\xee") + "t", {"pd", "pe", "pf"}, true);
-}
-
-// A: decides to split a path at one position -> stopped
-// B:     splits it above, below, and at the same position
-// A:         starts again
-TEST(ArtTreeInterleavingTest, SplitFindsThePathSplitByAnother) {
-  const std::vector<std::string> keys = {"abcdefghijklmnop-1",
-                                         "abcdefghijklmnop-2"};
-  for (const char* other :
-       {"abc", "abcx", "abcdefghx", "abcdefgh", "abcdefghijklx"}) {
-    Interleave(keys, "abcdefgh!", {other}, true);
-  }
-  Interleave(keys, "abcdefgh!", {"abc", "abcdefghx", "abcdefghijklx"}, true);
-  // The key ends where the path is split.
-  Interleave(keys, "abcdefgh", {"abcdefghx", "abc"}, true);
-}
-
-// A: decides to split the path below a node -> stopped
-// B:     grows that node
-// A:         must not store into the obsolete node
-TEST(ArtTreeInterleavingTest, SplitFindsTheNodeObsolete) {
-  std::vector<std::string> keys = Children("p", 'a', 'a' + 4);
-  Interleave(keys, "pa", {"pw", "px", "py"}, true);
-  keys.push_back("pat-and-much-more-1");
-  Interleave(keys, "pat-and", {"pw", "px", "py"}, true);
-}
-
-// A: decides to put a node above a single entry -> stopped
-// B:     inserts the same key
-// A:         finds its duplicate
-TEST(ArtTreeInterleavingTest, InsertFindsItsDuplicate) {
-  Interleave({"one"}, "two", {"two"}, false);
-  Interleave(Children("p", 0, 4), std::string("p\xee") + "t",
-             {std::string("p\xee") + "t"}, false);
-  Interleave({"abcdefghijklmnop-1", "abcdefghijklmnop-2"}, "abcdefgh!",
-             {"abcdefghx", "abcdefgh!"}, false);
-}
-
-// A: decides to add a child -> waits for the node's lock
-// B:     which is held by one who is replacing the node
-// A:         gets the lock of an obsolete node, starts again
-TEST(ArtTreeInterleavingTest, AddFindsTheNodeReplacedWhileItWaited) {
-  HeapAllocator allocator;
-  ArtTree tree(ArtOrder::kBytewise, &allocator);
-  for (const char* key : {"pa", "pb", "pc"}) {
-    ASSERT_TRUE(tree.Insert(NewEntry(&allocator, key, 1)));
-  }
-  ArtNode* root = tree.TEST_Root();
-  ArtNode* node = ArtToNode(root->Find(kArtEndSymbol));
-  ASSERT_EQ(ArtNodeType::kNode4, node->type());
-  node->Lock();
-  std::thread thread([&] {
-    ASSERT_TRUE(tree.Insert(NewEntry(&allocator, "px", 1)));
-    ASSERT_TRUE(tree.Insert(NewEntry(&allocator, "p", 1)));
-  });
-  // Time for the thread to arrive at the lock. If it does not, nothing
-  // is shown, but nothing is wrong.
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  ArtNode16 larger;
-  node->CopyTo(&larger);
-  larger.Add('y', ArtFromEntry(NewEntry(&allocator, "py", 1)));
-  root->Lock();
-  root->FindSlot(kArtEndSymbol)
-      ->store(ArtFromNode(&larger), std::memory_order_release);
-  root->Unlock();
-  node->UnlockObsolete();
-  thread.join();
-  for (const char* key : {"p", "pa", "pb", "pc", "px", "py"}) {
-    EXPECT_TRUE(tree.Contains(ToArtKey({key, 1}))) << key;
-  }
-}
-
-TEST(ArtTreeInterleavingTest, ReadersDoNotWaitForLocks) {
-  HeapAllocator allocator;
-  ArtTree tree(ArtOrder::kBytewise, &allocator);
-  const std::vector<std::string> keys = {"", "k", "ka", "kb", "kba", "z"};
-  for (const std::string& key : keys) {
-    for (const uint64_t sequence : {1, 2}) {
-      ASSERT_TRUE(tree.Insert(NewEntry(&allocator, key, sequence)));
-    }
-  }
-  // Lock every node there is.
-  std::vector<ArtNode*> nodes = {tree.TEST_Root()};
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    nodes[i]->Lock();
-    int symbol = ArtNode::kBeforeAll;
-    ArtRef ref;
-    while (nodes[i]->FindAbove(symbol, &symbol, &ref)) {
-      if (!ArtIsEntry(ref)) {
-        nodes.push_back(ArtToNode(ref));
-      }
-    }
-  }
-  ASSERT_GT(nodes.size(), keys.size());
-  std::thread reader([&] {
-    ArtIterator iter(&tree);
-    size_t n = 0;
-    for (iter.SeekToFirst(); iter.Valid(); iter.Next()) {
-      ++n;
-    }
-    EXPECT_EQ(2 * keys.size(), n);
-    for (const std::string& key : keys) {
-      EXPECT_TRUE(tree.Contains(ToArtKey({key, 2})));
-      iter.Seek(ToArtKey({key + "!", 1}));
-      iter.SeekForPrev(ToArtKey({key + "!", 1}));
-      EXPECT_TRUE(iter.Valid());
-    }
-    EXPECT_EQ(2 * keys.size(),
-              tree.ApproximateNumEntries(ToArtKey({"", kArtMaxSequence}),
-                                         ToArtKey({"zz", 1})));
-  });
-  reader.join();
-  std::string reason;
-  EXPECT_FALSE(tree.Validate(&reason));
-  EXPECT_NE(std::string::npos, reason.find("(I6)")) << reason;
-  for (ArtNode* node : nodes) {
-    node->Unlock();
-  }
-  EXPECT_TRUE(tree.Validate(&reason)) << reason;
-}
-
-TEST(ArtTreeInterleavingTest, IteratorMovesBetweenThreads) {
-  HeapAllocator allocator;
-  ArtTree tree(ArtOrder::kBytewise, &allocator);
-  for (int i = 0; i < 100; ++i) {
-    ASSERT_TRUE(
-        tree.Insert(NewEntry(&allocator, std::string(i, 'm') + "x", 1)));
-  }
-  ArtIterator iter(&tree);
-  std::atomic<bool> stop{false};
-  std::thread writer([&] {
-    for (uint64_t i = 2; !stop.load(); ++i) {
-      tree.Insert(NewEntry(&allocator, std::string(i % 100, 'm') + "y", i));
-      std::this_thread::yield();
-    }
-  });
-  iter.SeekToFirst();
-  std::vector<TestKey> walked;
-  while (iter.Valid()) {
-    std::thread([&] {
-      for (int i = 0; i < 10 && iter.Valid(); ++i) {
-        walked.push_back(KeyOf(iter.entry()));
-        iter.Next();
-      }
-    }).join();
-  }
-  stop.store(true);
-  writer.join();
-  EXPECT_TRUE(std::is_sorted(walked.begin(), walked.end(), SlowLess()));
-  size_t old = 0;
-  for (const TestKey& key : walked) {
-    old += key.user_key.back() == 'x' ? 1 : 0;
-  }
-  EXPECT_EQ(100u, old);
-}
-
+}  // namespace
 }  // namespace art_test
 }  // namespace memkv

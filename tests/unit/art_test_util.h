@@ -14,6 +14,7 @@
 #include <mutex>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "memtable/art_tree.h"
@@ -78,10 +79,9 @@ inline void AppendVarint32(std::string* out, uint32_t v) {
 
 constexpr uint8_t kTypeValue = 1;
 
-// An encoded entry, in memory of its exact size, so that a sanitizer sees every
-// read behind the tag.
-inline const char* NewEntry(ArtAllocator* allocator, const std::string& key,
-                            uint64_t sequence, uint8_t type = kTypeValue) {
+// An encoded entry in the tree's memory, not inserted yet.
+inline ArtRef NewEntry(ArtTree* tree, const std::string& key, uint64_t sequence,
+                       uint8_t type = kTypeValue) {
   std::string bytes;
   AppendVarint32(&bytes, static_cast<uint32_t>(key.size() + 8));
   bytes += key;
@@ -89,9 +89,10 @@ inline const char* NewEntry(ArtAllocator* allocator, const std::string& key,
   for (int i = 0; i < 8; ++i) {
     bytes.push_back(static_cast<char>(tag >> (8 * i)));
   }
-  char* entry = allocator->AllocateAligned(bytes.size());
+  char* entry = nullptr;
+  const ArtRef ref = tree->AllocateEntry(bytes.size(), &entry);
   memcpy(entry, bytes.data(), bytes.size());
-  return entry;
+  return ref;
 }
 
 // A user key and a sequence.
@@ -101,12 +102,14 @@ struct TestKey {
 };
 
 inline TestKey KeyOf(const char* entry) {
-  const ArtKey key(entry);
+  // The order decides nothing here.
+  const ArtKey key(entry, ArtOrder::kBytewise);
   return TestKey{std::string(key.user_key(), key.user_size()), key.sequence()};
 }
 
-inline ArtKey ToArtKey(const TestKey& key) {
-  return ArtKey(key.user_key.data(), key.user_key.size(), key.sequence);
+// A view of the TestKey.
+inline ArtKey ToArtKey(const TestKey& key, ArtOrder order) {
+  return ArtKey(key.user_key.data(), key.user_key.size(), key.sequence, order);
 }
 
 // The order of the tree, said slowly.
@@ -138,6 +141,26 @@ inline std::ostream& operator<<(std::ostream& out, const TestKey& key) {
     }
   }
   return out << "\"(" << key.user_key.size() << ")@" << key.sequence;
+}
+
+// Calls visit(node, depth) for every node, the root's depth being 0.
+template <typename Visit>
+void ForEachNode(ArtTree* tree, const Visit& visit) {
+  tree->Help();
+  std::vector<std::pair<const ArtNode*, size_t>> left = {
+      {tree->TEST_Root(), 0}};
+  while (!left.empty()) {
+    const auto [node, depth] = left.back();
+    left.pop_back();
+    visit(*node, depth);
+    const ArtNode::Meta meta = node->meta();
+    for (int i = 0; i < meta.count(); ++i) {
+      const ArtRef ref = node->RefAt(meta, i);
+      if (ArtIsNode(ref)) {
+        left.emplace_back(tree->TEST_Arena().NodeAt(ref), depth + 1);
+      }
+    }
+  }
 }
 
 }  // namespace art_test

@@ -4,129 +4,44 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "memtable/art_tree_iterator.h"
-#include "tests/unit/art_test_util.h"
+#include "tests/unit/art_scaffold.h"
 
 namespace memkv {
 namespace art_test {
 
-constexpr ArtOrder kOrders[] = {ArtOrder::kBytewise,
-                                ArtOrder::kReverseBytewise};
+using ArtTreeTest = ArtScaffoldTest;
 
-// A tree beside a sorted list of what is in it.
-class Scaffold {
- public:
-  explicit Scaffold(ArtOrder order) : tree_(order, &allocator_), less_{order} {}
-
-  ArtTree& tree() { return tree_; }
-  HeapAllocator& allocator() { return allocator_; }
-
-  bool Insert(const std::string& key, uint64_t sequence = 1) {
-    const bool is_new = tree_.Insert(NewEntry(&allocator_, key, sequence));
-    if (is_new) {
-      const TestKey test_key{key, sequence};
-      sorted_.insert(
-          std::upper_bound(sorted_.begin(), sorted_.end(), test_key, less_),
-          test_key);
-    }
-    return is_new;
-  }
-
-  // Both walks, and every kind of seek at every key.
-  void CheckAll() {
-    std::string reason;
-    ASSERT_TRUE(tree_.Validate(&reason)) << reason;
-    ArtIterator iter(&tree_);
-    size_t i = 0;
-    for (iter.SeekToFirst(); iter.Valid(); iter.Next(), ++i) {
-      ASSERT_LT(i, sorted_.size());
-      ASSERT_EQ(sorted_[i], KeyOf(iter.entry()));
-      ASSERT_TRUE(iter.AgreesWithPath(&reason)) << reason;
-    }
-    ASSERT_EQ(sorted_.size(), i);
-    for (iter.SeekToLast(); iter.Valid(); iter.Prev()) {
-      ASSERT_GT(i, 0u);
-      ASSERT_EQ(sorted_[--i], KeyOf(iter.entry()));
-    }
-    ASSERT_EQ(0u, i);
-    for (const TestKey& key : sorted_) {
-      ASSERT_NO_FATAL_FAILURE(CheckSeeks(key));
-    }
-  }
-
-  void CheckSeeks(const TestKey& target) {
-    const ArtKey key = ToArtKey(target);
-    const auto at =
-        std::lower_bound(sorted_.begin(), sorted_.end(), target, less_);
-    const bool there = at != sorted_.end() && *at == target;
-    ASSERT_EQ(there, tree_.Contains(key)) << target;
-
-    ArtIterator iter(&tree_);
-    iter.Seek(key);
-    ASSERT_EQ(at != sorted_.end(), iter.Valid()) << target;
-    if (iter.Valid()) {
-      ASSERT_EQ(*at, KeyOf(iter.entry())) << target;
-      // The neighbours, from where the seek has left the stack.
-      iter.Prev();
-      ASSERT_EQ(at != sorted_.begin(), iter.Valid()) << target;
-      if (iter.Valid()) {
-        ASSERT_EQ(*(at - 1), KeyOf(iter.entry())) << target;
-      }
-    }
-
-    const auto behind =
-        std::upper_bound(sorted_.begin(), sorted_.end(), target, less_);
-    iter.SeekForPrev(key);
-    ASSERT_EQ(behind != sorted_.begin(), iter.Valid()) << target;
-    if (iter.Valid()) {
-      ASSERT_EQ(*(behind - 1), KeyOf(iter.entry())) << target;
-      iter.Next();
-      ASSERT_EQ(behind != sorted_.end(), iter.Valid()) << target;
-    }
-
-    iter.SeekVersions(key);
-    for (auto it = at; it != sorted_.end() && it->user_key == target.user_key;
-         ++it) {
-      ASSERT_TRUE(iter.Valid()) << target;
-      ASSERT_EQ(*it, KeyOf(iter.entry())) << target;
-      iter.Next();
-    }
-    ASSERT_FALSE(iter.Valid()) << target;
-  }
-
- private:
-  HeapAllocator allocator_;
-  ArtTree tree_;
-  const SlowLess less_;
-  std::vector<TestKey> sorted_;
-};
-
-class ArtTreeTest : public ::testing::TestWithParam<ArtOrder> {
- protected:
-  ArtTreeTest() : scaffold_(GetParam()) {}
-  Scaffold scaffold_;
-};
+// ---- Shapes of trees ----
 
 TEST_P(ArtTreeTest, EmptyTreeTakesNoMemoryAndHasNoEntry) {
-  EXPECT_EQ(0u, scaffold_.allocator().bytes());
+  EXPECT_EQ(0u, scaffold_.allocator().calls());
   EXPECT_NO_FATAL_FAILURE(scaffold_.CheckAll());
   EXPECT_NO_FATAL_FAILURE(scaffold_.CheckSeeks({"", 0}));
   EXPECT_NO_FATAL_FAILURE(scaffold_.CheckSeeks({"a", kArtMaxSequence}));
-  ArtIterator iter(&scaffold_.tree());
+  ArtTree& tree = scaffold_.tree();
+  ArtIterator iter(&tree);
   iter.SeekToRandom(1);
   EXPECT_FALSE(iter.Valid());
-  EXPECT_EQ(0u, scaffold_.tree().GetStats().allocated_bytes);
+  EXPECT_EQ(0u, tree.ApproximateNumEntries(scaffold_.Key({"a", 1}),
+                                           scaffold_.Key({"a", 0})));
+  EXPECT_FALSE(tree.NearlyFull());
+  EXPECT_FALSE(tree.Insert(kArtNoRef));
+  EXPECT_FALSE(tree.InsertAlone(kArtNoRef));
+  tree.Help();
+  EXPECT_EQ(0u, tree.GetStats().allocated_bytes);
 }
 
 TEST_P(ArtTreeTest, OneEntryNeedsNoNode) {
   EXPECT_TRUE(scaffold_.Insert("only", 7));
   EXPECT_FALSE(scaffold_.Insert("only", 7));
   EXPECT_NO_FATAL_FAILURE(scaffold_.CheckAll());
-  EXPECT_EQ(0u, scaffold_.tree().GetStats().allocated_bytes);
+  EXPECT_EQ(0u, scaffold_.tree().GetStats().live_node_bytes);
   for (const char* key : {"", "onl", "only", "only ", "onlz", "a", "z"}) {
     for (const uint64_t sequence : {0, 6, 7, 8}) {
       EXPECT_NO_FATAL_FAILURE(scaffold_.CheckSeeks({key, sequence}));
@@ -134,43 +49,102 @@ TEST_P(ArtTreeTest, OneEntryNeedsNoNode) {
   }
 }
 
-TEST_P(ArtTreeTest, EveryNodeSizeEdgeKeepsAllChildren) {
-  // 97 is prime to 256, so the bytes arrive in no order.
-  for (const bool with_end : {false, true}) {
+TEST_P(ArtTreeTest, EveryCountOfNeighboursKeepsAllOfThem) {
+  constexpr int kItems = 200;
+  const std::string prefix = "some prefix ";
+  const auto key_of = [&prefix](int i) {
+    return prefix + static_cast<char>(i) + "suffix";
+  };
+  const std::vector<std::function<TestKey(int)>> kinds = {
+      [&](int i) {
+        return TestKey{key_of(i), 1};
+      },
+      [&](int i) {
+        return TestKey{key_of(kItems - i), 1};
+      },
+      // 97 is prime to 256, so the bytes arrive in no order.
+      [&](int i) {
+        return TestKey{key_of(i * 97 % 256), 1};
+      },
+      // With an end among them, and each with several versions.
+      [&](int i) {
+        return TestKey{i == 1 ? prefix : key_of(i * 97 % 50),
+                       static_cast<uint64_t>(i)};
+      },
+      [&](int i) {
+        return TestKey{prefix, static_cast<uint64_t>(i)};
+      },
+      [&](int i) {
+        return TestKey{prefix, static_cast<uint64_t>(kItems - i)};
+      },
+      [&](int i) {
+        return TestKey{prefix, static_cast<uint64_t>(i) << 40};
+      },
+      // Every key a prefix of the next.
+      [&](int i) {
+        return TestKey{std::string(static_cast<size_t>(i), 'p'), 1};
+      },
+  };
+  for (const auto& kind : kinds) {
     Scaffold s(GetParam());
-    const std::string prefix = "some prefix ";
-    if (with_end) {
-      ASSERT_TRUE(s.Insert(prefix));
-    }
-    for (int n = 1; n <= 256; ++n) {
-      const std::string key =
-          prefix + static_cast<char>((n * 97) % 256) + "suffix";
-      ASSERT_TRUE(s.Insert(key));
-      ASSERT_FALSE(s.Insert(key));
+    std::set<int> live_classes;
+    for (int n = 1; n <= kItems; ++n) {
+      const TestKey key = kind(n);
+      ASSERT_TRUE(s.Insert(key.user_key, key.sequence)) << key;
+      ASSERT_FALSE(s.Insert(key.user_key, key.sequence)) << key;
+      ASSERT_NO_FATAL_FAILURE(s.CheckTree()) << n;
       const ArtStats stats = s.tree().GetStats();
-      const uint64_t nodes[] = {stats.live_nodes[1], stats.live_nodes[2],
-                                stats.live_nodes[3], stats.live_nodes[4]};
-      const int expected = n <= 4 ? 0 : n <= 16 ? 1 : n <= 48 ? 2 : 3;
-      for (int t = 0; t < 4; ++t) {
-        const bool has_node = n > 1 || with_end;
-        ASSERT_EQ(has_node && t == expected ? 1u : 0u, nodes[t])
-            << n << " children, type " << t + 1;
+      for (int c = 0; c < kArtNodeClasses; ++c) {
+        if (stats.live_nodes[c] > 0) {
+          live_classes.insert(c);
+        }
       }
-      const std::set<int> edges = {1,  2,  3,  4,  5,   15,  16, 17,
-                                   18, 47, 48, 49, 128, 255, 256};
-      if (edges.count(n) != 0) {
-        ASSERT_NO_FATAL_FAILURE(s.CheckAll()) << n;
-        for (int byte = 0; byte < 256; ++byte) {
+      if (n < 12 || n % 8 < 2) {
+        for (const TestKey& target : s.sorted()) {
+          ASSERT_NO_FATAL_FAILURE(s.CheckSeeks(target)) << n;
+        }
+        for (int byte = 0; byte < 256; byte += 5) {
+          ASSERT_NO_FATAL_FAILURE(s.CheckSeeks({key_of(byte), 1})) << n;
           ASSERT_NO_FATAL_FAILURE(
-              s.CheckSeeks({prefix + static_cast<char>(byte), 1}));
+              s.CheckSeeks({prefix, static_cast<uint64_t>(byte)}));
         }
       }
     }
-    const ArtStats stats = s.tree().GetStats();
-    EXPECT_EQ(64u + 192u + 704u, stats.obsolete_bytes);
-    EXPECT_EQ(2112u, stats.live_bytes);
-    EXPECT_EQ(s.tree().NumEntries(), stats.entries);
-    EXPECT_GE(stats.allocated_bytes, stats.live_bytes + stats.obsolete_bytes);
+    // Nodes have been of every class, and have been split.
+    EXPECT_EQ(static_cast<size_t>(kArtNodeClasses), live_classes.size());
+    EXPECT_GT(s.Depth(), 1u);
+  }
+}
+
+TEST_P(ArtTreeTest, InnerNodesGrowAndSplitToo) {
+  constexpr size_t kEntries = 30000;
+  const auto sequential = [](size_t i) { return std::to_string(1000000 + i); };
+  const auto mixed = [](size_t i) {
+    return std::to_string(1000000 + i * 7919 % kEntries);
+  };
+  const auto binary = [](size_t i) {
+    const uint64_t word = i * 0x9e3779b97f4a7c15u;
+    return std::string(reinterpret_cast<const char*>(&word), 7);
+  };
+  for (const auto& key_of : std::vector<std::function<std::string(size_t)>>{
+           sequential, mixed, binary}) {
+    Scaffold s(GetParam());
+    for (size_t i = 0; i < kEntries; ++i) {
+      ASSERT_TRUE(s.Insert(key_of(i)));
+      if (i % 2500 == 0) {
+        ASSERT_NO_FATAL_FAILURE(s.CheckTree()) << i;
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(s.CheckTree());
+    // A B-tree of 64-way nodes that are half full has three levels.
+    EXPECT_GE(s.Depth(), 3u);
+    EXPECT_LE(s.Depth(), 6u);
+    for (size_t i = 0; i < kEntries; i += 11) {
+      ASSERT_NO_FATAL_FAILURE(s.CheckSeeks({key_of(i), random_() % 3}));
+      std::string other = key_of(i);
+      other[random_() % other.size()] = static_cast<char>(random_());
+      ASSERT_NO_FATAL_FAILURE(s.CheckSeeks({other, 1}));
+    }
   }
 }
 
@@ -181,7 +155,7 @@ TEST_P(ArtTreeTest, EmptyKeyAndPrefixesAndExtremeBytesAreOrdinaryKeys) {
       keys.push_back(keys[i] + c);
     }
   }
-  std::shuffle(keys.begin(), keys.end(), std::mt19937_64(TestSeed()));
+  std::shuffle(keys.begin(), keys.end(), random_);
   for (const std::string& key : keys) {
     ASSERT_TRUE(scaffold_.Insert(key));
     ASSERT_FALSE(scaffold_.Insert(key));
@@ -197,17 +171,18 @@ TEST_P(ArtTreeTest, EmptyKeyAndPrefixesAndExtremeBytesAreOrdinaryKeys) {
 }
 
 TEST_P(ArtTreeTest, LongSkipsAreVerifiedAtEveryPosition) {
-  // The keys first differ behind 40 common bytes; a window covers 8 of them.
-  for (size_t length : {9, 16, 17, 40}) {
+  // Two keys that first differ behind much that is common; others that leave
+  // it at every position. Some are farther apart than a node's codes reach.
+  for (const size_t length : {9, 16, 17, 40, 130, 300, 600}) {
     const std::string common(length, 'c');
-    for (size_t position = 0; position < length; ++position) {
+    const size_t step = length <= 40 ? 1 : 13;
+    for (size_t position = 0; position < length; position += step) {
       for (const char c : {'b', 'd'}) {
         Scaffold s(GetParam());
         ASSERT_TRUE(s.Insert(common + "1"));
         ASSERT_TRUE(s.Insert(common + "2"));
         std::string other = common;
         other[position] = c;
-        // Absent, then a key of the same length, then one that ends there.
         for (const char* tail : {"", "0", "1", "2", "3"}) {
           ASSERT_NO_FATAL_FAILURE(s.CheckSeeks({other + tail, 1}));
         }
@@ -216,7 +191,6 @@ TEST_P(ArtTreeTest, LongSkipsAreVerifiedAtEveryPosition) {
         ASSERT_NO_FATAL_FAILURE(s.CheckAll());
         ASSERT_TRUE(s.Insert(other.substr(0, position)));
         ASSERT_NO_FATAL_FAILURE(s.CheckAll());
-        // Its symbol at the lower node's rank is absent.
         other[length - 1] = 'x';
         ASSERT_TRUE(s.Insert(other + "9"));
         ASSERT_NO_FATAL_FAILURE(s.CheckAll());
@@ -225,53 +199,94 @@ TEST_P(ArtTreeTest, LongSkipsAreVerifiedAtEveryPosition) {
   }
 }
 
-TEST_P(ArtTreeTest, SplitAboveAnEdgeFarUpThePathIsFound) {
-  // Two long skips, one below the other; the divergence is found at an entry
+TEST_P(ArtTreeTest, DepartureFarUpThePathIsFound) {
+  // Two long skips, one below the other; the departure is found at an entry
   // below both and lies in the upper one.
-  const std::string upper(30, 'u');
-  const std::string lower(30, 'l');
-  for (size_t position = 0; position < upper.size(); ++position) {
-    Scaffold s(GetParam());
-    ASSERT_TRUE(s.Insert(upper + "1" + lower + "1"));
-    ASSERT_TRUE(s.Insert(upper + "1" + lower + "2"));
-    ASSERT_TRUE(s.Insert(upper + "2" + lower + "1"));
-    std::string other = upper;
-    other[position] = 'v';
-    ASSERT_NO_FATAL_FAILURE(s.CheckSeeks({other + "1" + lower + "1", 1}));
-    ASSERT_TRUE(s.Insert(other + "1" + lower + "1"));
-    ASSERT_TRUE(s.Insert(other + "1" + lower + "3"));
-    ASSERT_NO_FATAL_FAILURE(s.CheckAll());
+  for (const size_t length : {30, 270}) {
+    const std::string upper(length, 'u');
+    const std::string lower(length, 'l');
+    for (size_t position = 0; position < length; position += length / 30) {
+      Scaffold s(GetParam());
+      ASSERT_TRUE(s.Insert(upper + "1" + lower + "1"));
+      ASSERT_TRUE(s.Insert(upper + "1" + lower + "2"));
+      ASSERT_TRUE(s.Insert(upper + "2" + lower + "1"));
+      std::string other = upper;
+      other[position] = 'v';
+      ASSERT_NO_FATAL_FAILURE(s.CheckSeeks({other + "1" + lower + "1", 1}));
+      ASSERT_TRUE(s.Insert(other + "1" + lower + "1"));
+      ASSERT_TRUE(s.Insert(other + "1" + lower + "3"));
+      ASSERT_NO_FATAL_FAILURE(s.CheckAll());
+    }
   }
 }
 
-TEST_P(ArtTreeTest, DeepChainsNeedNoRecursion) {
-  constexpr size_t kDepth = 3000;
-  std::vector<size_t> sizes;
-  for (size_t i = 0; i <= kDepth; ++i) {
-    sizes.push_back(i);
+TEST_P(ArtTreeTest, VersionsSplitOffAnotherUserKeyAtEveryPosition) {
+  // Among them user keys longer than what a node's codes reach: the versions
+  // can be told apart in any node, where another key leaves them cannot.
+  for (const size_t length : {20, 260, 600}) {
+    for (const int versions : {2, 7, 70}) {
+      const std::string base(length, 'k');
+      const size_t step = std::max<size_t>(1, length / 20);
+      for (size_t position = 0; position <= length; position += step) {
+        Scaffold s(GetParam());
+        for (int i = 1; i <= versions; ++i) {
+          ASSERT_TRUE(s.Insert(base, static_cast<uint64_t>(i) * 1000));
+        }
+        const std::string other = base.substr(0, position);
+        ASSERT_NO_FATAL_FAILURE(s.CheckSeeks({other + "!", 3000}));
+        ASSERT_TRUE(s.Insert(other + "!", 3000));
+        ASSERT_NO_FATAL_FAILURE(s.CheckTree()) << length << " " << position;
+        ASSERT_TRUE(s.Insert(other + "~", 3000));
+        ASSERT_NO_FATAL_FAILURE(s.CheckSeeks({other, 4000}));
+        s.Insert(other, 4001);
+        ASSERT_TRUE(s.Insert(base, 1));
+        ASSERT_NO_FATAL_FAILURE(s.CheckAll()) << length << " " << position;
+      }
+    }
   }
-  std::shuffle(sizes.begin(), sizes.end(), std::mt19937_64(TestSeed()));
-  for (const size_t size : sizes) {
+}
+
+TEST_P(ArtTreeTest, PrefixesHundredsOfBytesApartMakeADeepTree) {
+  // No node can say two of these borders from one base.
+  constexpr size_t kKeys = 800;
+  const size_t apart = Forward() ? 250 : 125;
+  std::vector<size_t> order(kKeys);
+  for (size_t i = 0; i < kKeys; ++i) {
+    order[i] = i;
+  }
+  std::shuffle(order.begin(), order.end(), random_);
+  ArtTree& tree = scaffold_.tree();
+  for (const size_t i : order) {
     // Insert() of the scaffold keeps a sorted copy, too slow here.
-    ASSERT_TRUE(scaffold_.tree().Insert(
-        NewEntry(&scaffold_.allocator(), std::string(size, 'a'), 1)));
+    ASSERT_TRUE(tree.Insert(NewEntry(&tree, std::string(i * apart, 'a'), 1)));
+    ASSERT_FALSE(tree.Insert(NewEntry(&tree, std::string(i * apart, 'a'), 1)));
   }
   std::string reason;
-  ASSERT_TRUE(scaffold_.tree().Validate(&reason)) << reason;
-  ArtIterator iter(&scaffold_.tree());
-  const bool forward = GetParam() == ArtOrder::kBytewise;
+  ASSERT_TRUE(tree.Validate(&reason)) << reason;
+  EXPECT_GT(scaffold_.Depth(), kKeys / 2);
+  ArtIterator iter(&tree);
   size_t n = 0;
   for (iter.SeekToFirst(); iter.Valid(); iter.Next(), ++n) {
-    ASSERT_EQ(forward ? n : kDepth - n, KeyOf(iter.entry()).user_key.size());
+    ASSERT_EQ(apart * (Forward() ? n : kKeys - 1 - n),
+              KeyOf(iter.entry()).user_key.size());
   }
-  ASSERT_EQ(kDepth + 1, n);
-  const std::string middle(kDepth / 2, 'a');
-  iter.Seek(ToArtKey({middle, 1}));
-  ASSERT_TRUE(iter.Valid());
-  EXPECT_EQ(middle, KeyOf(iter.entry()).user_key);
-  EXPECT_EQ(kDepth / 2 + 1, iter.depth());
-  iter.Seek(ToArtKey({middle + "b", 1}));
-  ASSERT_EQ(!forward, iter.Valid());
+  ASSERT_EQ(kKeys, n);
+  for (iter.SeekToLast(); iter.Valid(); iter.Prev()) {
+    --n;
+  }
+  ASSERT_EQ(0u, n);
+  for (const size_t at : {size_t{0}, kKeys / 2, kKeys - 1}) {
+    const std::string key(at * apart, 'a');
+    ASSERT_NE(nullptr, tree.Get(scaffold_.Key({key, 1})));
+    ASSERT_EQ(nullptr, tree.Get(scaffold_.Key({key + "b", 1})));
+    ASSERT_FALSE(tree.Contains(scaffold_.Key({key + "a", 1})));
+    iter.Seek(scaffold_.Key({key + "b", 1}));
+    // It comes after all of them, or before all of them.
+    ASSERT_EQ(!Forward(), iter.Valid());
+    if (iter.Valid()) {
+      ASSERT_EQ((kKeys - 1) * apart, KeyOf(iter.entry()).user_key.size());
+    }
+  }
 }
 
 TEST_P(ArtTreeTest, KeysOfOneMebibyteWork) {
@@ -291,6 +306,8 @@ TEST_P(ArtTreeTest, KeysOfOneMebibyteWork) {
   ASSERT_NO_FATAL_FAILURE(scaffold_.CheckAll());
 }
 
+// ---- Versions ----
+
 TEST_P(ArtTreeTest, VersionsOfOneKeyComeNewestFirst) {
   const std::vector<uint64_t> sequences = {0,
                                            1,
@@ -309,7 +326,7 @@ TEST_P(ArtTreeTest, VersionsOfOneKeyComeNewestFirst) {
                                            kArtMaxSequence};
   for (const char* key : {"", "k", "key", "kez"}) {
     std::vector<uint64_t> shuffled = sequences;
-    std::shuffle(shuffled.begin(), shuffled.end(), std::mt19937_64(TestSeed()));
+    std::shuffle(shuffled.begin(), shuffled.end(), random_);
     for (const uint64_t sequence : shuffled) {
       ASSERT_TRUE(scaffold_.Insert(key, sequence));
       ASSERT_FALSE(scaffold_.Insert(key, sequence));
@@ -326,112 +343,139 @@ TEST_P(ArtTreeTest, VersionsOfOneKeyComeNewestFirst) {
   }
 }
 
-TEST_P(ArtTreeTest, OldSnapshotUnderManyOverwritesIsFewNodesDeep) {
-  constexpr uint64_t kOverwrites = 100000;
-  for (uint64_t sequence = 1; sequence <= kOverwrites; ++sequence) {
-    ASSERT_TRUE(scaffold_.tree().Insert(
-        NewEntry(&scaffold_.allocator(), "hot", sequence)));
+TEST_P(ArtTreeTest, GetFindsTheNewestThatIsNotNewer) {
+  // Sequences whose higher bytes often differ, so that the snapshot asked for
+  // shares most of its bytes with a version that is not the answer.
+  const std::vector<std::string> keys = {"", "k", "key", std::string(300, 'k')};
+  for (const uint64_t spread : {0x101, 0x4000, 0x1000000}) {
+    for (const size_t of_keys : {size_t{1}, keys.size()}) {
+      Scaffold s(GetParam());
+      for (int i = 0; i < 4000; ++i) {
+        const std::string& key = keys[random_() % of_keys];
+        s.Insert(key, random_() % spread * (random_() % 3));
+        for (int probe = 0; probe < 4; ++probe) {
+          const TestKey target{keys[random_() % keys.size()],
+                               random_() % spread * (random_() % 4)};
+          const auto at = s.sorted().lower_bound(target);
+          const bool has =
+              at != s.sorted().end() && at->user_key == target.user_key;
+          const char* got = s.tree().Get(s.Key(target));
+          ASSERT_EQ(has, got != nullptr) << target;
+          ASSERT_TRUE(!has || *at == KeyOf(got)) << target << " " << *at;
+        }
+      }
+      ASSERT_NO_FATAL_FAILURE(s.CheckTree());
+    }
   }
-  ArtIterator iter(&scaffold_.tree());
-  for (const uint64_t snapshot : {uint64_t{1}, uint64_t{2}, uint64_t{50000},
-                                  kOverwrites, kArtMaxSequence}) {
-    iter.SeekVersions(ToArtKey({"hot", snapshot}));
-    ASSERT_TRUE(iter.Valid());
-    EXPECT_EQ(std::min(snapshot, kOverwrites), KeyOf(iter.entry()).sequence);
-    EXPECT_LE(iter.depth(), static_cast<size_t>(kArtVersionBytes));
-  }
-  iter.SeekVersions(ToArtKey({"hot", 0}));
-  EXPECT_FALSE(iter.Valid());
-  std::string reason;
-  EXPECT_TRUE(scaffold_.tree().Validate(&reason)) << reason;
 }
 
-TEST_P(ArtTreeTest, VersionTrieSplitsOffAnotherUserKeyAtEveryPosition) {
-  // The content of the slot that is split is a version trie.
-  const std::string base = "0123456789abcdefghij";
-  for (size_t position = 0; position <= base.size(); ++position) {
-    Scaffold s(GetParam());
-    for (uint64_t sequence = 1; sequence < 8; ++sequence) {
-      ASSERT_TRUE(s.Insert(base, sequence * 1000));
+TEST_P(ArtTreeTest, OldSnapshotUnderManyOverwritesIsFewNodesDeep) {
+  constexpr uint64_t kOverwrites = 1000000;
+  ArtTree& tree = scaffold_.tree();
+  ASSERT_TRUE(tree.Insert(NewEntry(&tree, "cold", 5)));
+  ASSERT_TRUE(tree.Insert(NewEntry(&tree, "ice", 6)));
+  for (uint64_t sequence = 1; sequence <= kOverwrites; ++sequence) {
+    const ArtRef entry = NewEntry(&tree, "hot", sequence);
+    ASSERT_TRUE(sequence % 2 == 0 ? tree.Insert(entry)
+                                  : tree.InsertAlone(entry));
+    if (sequence % 1000 == 0) {
+      const uint64_t snapshot = 1 + random_() % sequence;
+      const char* got = tree.Get(scaffold_.Key({"hot", snapshot}));
+      ASSERT_NE(nullptr, got);
+      ASSERT_EQ(snapshot, KeyOf(got).sequence);
     }
-    std::string other = base.substr(0, position);
-    ASSERT_NO_FATAL_FAILURE(s.CheckSeeks({other + "!", 3000}));
-    ASSERT_TRUE(s.Insert(other + "!", 3000));
-    ASSERT_NO_FATAL_FAILURE(s.CheckSeeks({other, 4000}));
-    s.Insert(other, 4000);
-    ASSERT_NO_FATAL_FAILURE(s.CheckAll());
   }
+  for (uint64_t snapshot = 1; snapshot <= kOverwrites; snapshot += 997) {
+    const char* got = tree.Get(scaffold_.Key({"hot", snapshot}));
+    ASSERT_NE(nullptr, got);
+    ASSERT_EQ(snapshot, KeyOf(got).sequence);
+  }
+  const char* got = tree.Get(scaffold_.Key({"hot", kArtMaxSequence}));
+  ASSERT_NE(nullptr, got);
+  EXPECT_EQ(kOverwrites, KeyOf(got).sequence);
+  EXPECT_EQ(nullptr, tree.Get(scaffold_.Key({"hot", 0})));
+  // 64 to the power of 4 is 16 million; split nodes are half full.
+  EXPECT_LE(scaffold_.Depth(), 6u);
+  std::string reason;
+  EXPECT_TRUE(tree.Validate(&reason)) << reason;
 }
+
+// ---- Estimates ----
 
 TEST_P(ArtTreeTest, ApproximateNumEntriesIsNeverBelowWhatWasCounted) {
   constexpr int kEntries = 20000;
-  char key[16];
+  ArtTree& tree = scaffold_.tree();
+  const auto key_of = [](int i) { return "k" + std::to_string(10000000 + i); };
   for (int i = 0; i < kEntries; ++i) {
-    snprintf(key, sizeof(key), "%08d", i);
-    ASSERT_TRUE(
-        scaffold_.tree().Insert(NewEntry(&scaffold_.allocator(), key, 1)));
+    ASSERT_TRUE(tree.Insert(NewEntry(&tree, key_of(i * 7919 % kEntries), 1)));
   }
   const auto count = [&](int from, int to) {
-    char from_key[16];
-    char to_key[16];
-    snprintf(from_key, sizeof(from_key), "%08d", from);
-    snprintf(to_key, sizeof(to_key), "%08d", to);
-    return GetParam() == ArtOrder::kBytewise
-               ? scaffold_.tree().ApproximateNumEntries(
-                     ToArtKey({from_key, kArtMaxSequence}),
-                     ToArtKey({to_key, kArtMaxSequence}))
-               : scaffold_.tree().ApproximateNumEntries(
-                     ToArtKey({to_key, 0}), ToArtKey({from_key, 0}));
+    const TestKey low{key_of(from), kArtMaxSequence};
+    const TestKey high{key_of(to), kArtMaxSequence};
+    // In reverse order, what is in (from, to] comes from to downwards.
+    return Forward() ? tree.ApproximateNumEntries(scaffold_.Key(low),
+                                                  scaffold_.Key(high))
+                     : tree.ApproximateNumEntries(scaffold_.Key(high),
+                                                  scaffold_.Key(low));
   };
   EXPECT_EQ(0u, count(5, 5));
   EXPECT_EQ(0u, count(6, 5));
   EXPECT_EQ(1u, count(5, 6));
   EXPECT_EQ(1000u, count(12345, 13345));
-  // Digits: all children of a node weigh the same, so the estimate is good.
-  for (const int to : {3000, 10000, 15000, kEntries}) {
-    EXPECT_NEAR(to, static_cast<double>(count(0, to)), 0.01 * kEntries);
-    EXPECT_NEAR(kEntries - to + 2000,
-                static_cast<double>(count(to - 2000, kEntries)),
-                0.01 * kEntries);
+  EXPECT_EQ(1023u, count(12345, 12345 + 1023));
+  for (int from = 0; from < kEntries; from += 1234) {
+    for (int to = from + 1100; to < kEntries; to += 567) {
+      const uint64_t counted = count(from, to);
+      EXPECT_GE(counted, 1024u);
+      EXPECT_LE(counted, static_cast<uint64_t>(kEntries));
+      // All items of a node weigh alike, which is not quite so.
+      EXPECT_NEAR(to - from, static_cast<double>(counted), 0.25 * kEntries);
+    }
   }
 }
 
 TEST_P(ArtTreeTest, RandomSeeksReachEveryEntry) {
-  std::set<std::string> reached;
-  for (int i = 0; i < 20; ++i) {
-    ASSERT_TRUE(scaffold_.Insert("key" + std::to_string(i), 5));
+  for (const int n : {1, 2, 20, 500}) {
+    Scaffold s(GetParam());
+    std::set<std::string> reached;
+    for (int i = 0; i < n; ++i) {
+      ASSERT_TRUE(s.Insert("key" + std::to_string(i), 5));
+    }
+    ArtIterator iter(&s.tree());
+    for (uint64_t i = 0; i < 40000; ++i) {
+      iter.SeekToRandom(TestSeed() + i);
+      ASSERT_TRUE(iter.Valid());
+      reached.insert(KeyOf(iter.entry()).user_key);
+    }
+    EXPECT_EQ(static_cast<size_t>(n), reached.size());
   }
-  ArtIterator iter(&scaffold_.tree());
-  for (uint64_t i = 0; i < 2000; ++i) {
-    iter.SeekToRandom(TestSeed() + i);
-    ASSERT_TRUE(iter.Valid());
-    reached.insert(KeyOf(iter.entry()).user_key);
-  }
-  EXPECT_EQ(20u, reached.size());
 }
 
+// ---- Damage ----
+
 TEST_P(ArtTreeTest, ChangedKeyByteIsSeenByValidateAndBySeekAndCheck) {
-  // In the middle of a key, so that the byte is one the tree branches on.
-  Scaffold s(GetParam());
+  Scaffold& s = scaffold_;
+  ArtTree& tree = s.tree();
   std::vector<char*> entries;
   for (const char* key : {"aa1zz", "aa2zz", "aa3zz"}) {
-    entries.push_back(const_cast<char*>(NewEntry(&s.allocator(), key, 1)));
-    ASSERT_TRUE(s.tree().Insert(entries.back()));
+    const ArtRef ref = NewEntry(&tree, key, 1);
+    entries.push_back(tree.TEST_Arena().Resolve(ref));
+    ASSERT_TRUE(tree.Insert(ref));
   }
   std::string reason;
-  ASSERT_TRUE(s.tree().Validate(&reason)) << reason;
+  ASSERT_TRUE(tree.Validate(&reason)) << reason;
   // The varint takes one byte; "2" is at offset 2 of the key.
   entries[1][1 + 2] = '9';
-  EXPECT_FALSE(s.tree().Validate(&reason));
-  EXPECT_NE(std::string::npos, reason.find("(I2)")) << reason;
+  EXPECT_FALSE(tree.Validate(&reason));
+  EXPECT_FALSE(reason.empty());
 
-  ArtIterator iter(&s.tree());
+  ArtIterator iter(&tree);
   ArtIterator::Disagreement found;
-  EXPECT_FALSE(iter.SeekAndCheck(ToArtKey({"aa2zz", 1}), &found));
+  EXPECT_FALSE(iter.SeekAndCheck(s.Key({"aa2zz", 1}), &found));
   EXPECT_EQ(entries[1], found.entry);
-  EXPECT_NE(std::string::npos, found.reason.find("slot 50")) << found.reason;
+  EXPECT_FALSE(found.reason.empty());
   EXPECT_FALSE(iter.Valid());
-  EXPECT_TRUE(iter.SeekAndCheck(ToArtKey({"aa1zz", 1}), &found));
+  EXPECT_TRUE(iter.SeekAndCheck(s.Key({"aa1zz", 1}), &found));
   // From the first entry onwards in either order, the second is the changed
   // one.
   iter.SeekToFirst();
@@ -440,187 +484,207 @@ TEST_P(ArtTreeTest, ChangedKeyByteIsSeenByValidateAndBySeekAndCheck) {
   EXPECT_FALSE(iter.AgreesWithPath(&reason));
 }
 
-TEST_P(ArtTreeTest, InsertThatMeetsAChangedKeyEnds) {
-  // Longer than a window, so that the insert compares from the start and finds
-  // the entry to differ where the path says that it does not.
-  const std::string common(20, 'c');
-  char* changed = nullptr;
-  for (const char* tail : {"1", "2", "3"}) {
-    changed =
-        const_cast<char*>(NewEntry(&scaffold_.allocator(), common + tail, 1));
-    ASSERT_TRUE(scaffold_.tree().Insert(changed));
+TEST_P(ArtTreeTest, ValidateSeesEveryByteThatTellsNeighboursApart) {
+  ArtTree& tree = scaffold_.tree();
+  std::vector<char*> entries;
+  while (entries.size() < 150) {
+    std::string key(random_() % 6, '\0');
+    for (char& c : key) {
+      c = "ab\xff"[random_() % 3];
+    }
+    const ArtRef ref = NewEntry(&tree, key, 256 * (random_() % 3));
+    if (tree.Insert(ref)) {
+      entries.push_back(tree.TEST_Arena().Resolve(ref));
+    }
   }
-  changed[1 + common.size()] = '9';
-  EXPECT_FALSE(scaffold_.tree().Insert(
-      NewEntry(&scaffold_.allocator(), common + "3z", 1)));
-  // Others are as before.
-  EXPECT_TRUE(scaffold_.tree().Insert(
-      NewEntry(&scaffold_.allocator(), common + "2z", 1)));
-  EXPECT_TRUE(scaffold_.tree().Contains(ToArtKey({common + "2z", 1})));
-  EXPECT_TRUE(scaffold_.tree().Contains(ToArtKey({common + "1", 1})));
+  const ArtOrder order = GetParam();
+  const auto key_of = [order](char* entry) { return ArtKey(entry, order); };
+  std::sort(entries.begin(), entries.end(), [&](char* a, char* b) {
+    return SlowLess{order}(KeyOf(a), KeyOf(b));
+  });
+  // At which rank neighbours differ, and which symbol the second has there.
+  const auto borders = [&] {
+    std::vector<std::pair<ArtRank, int>> result;
+    for (size_t i = 1; i < entries.size(); ++i) {
+      const ArtKey key = key_of(entries[i]);
+      const ArtRank rank = key_of(entries[i - 1]).Diverge(key);
+      result.emplace_back(rank,
+                          rank == kArtEqualRank ? -2 : key.SymbolAt(rank));
+      if (rank != kArtEqualRank && key.LessAt(rank, key_of(entries[i - 1]))) {
+        result.back().second = -2;
+      }
+    }
+    return result;
+  };
+  const auto intact = borders();
+  std::string reason;
+  ASSERT_TRUE(tree.Validate(&reason)) << reason;
+  uint64_t seen = 0;
+  for (char* entry : entries) {
+    const size_t size = 1 + key_of(entry).user_size() + 8;
+    for (size_t i = 1; i < size; ++i) {
+      const char before = entry[i];
+      for (const int flip : {1, 0x80, 0xff}) {
+        entry[i] = static_cast<char>(before ^ flip);
+        const bool same = borders() == intact;
+        ASSERT_EQ(same, tree.Validate(&reason)) << KeyOf(entry) << " at " << i;
+        seen += !same;
+      }
+      entry[i] = before;
+    }
+  }
+  EXPECT_GT(seen, 100u);
+  ASSERT_TRUE(tree.Validate(&reason)) << reason;
 }
 
-TEST_P(ArtTreeTest, AllocatorThatThrowsLeavesTheTreeAsItWas) {
-  class Throwing : public HeapAllocator {
-   public:
-    char* AllocateAligned(size_t bytes) override {
-      if (left_ == 0) {
-        throw std::bad_alloc();
+TEST_P(ArtTreeTest, InsertThatMeetsAChangedKeyEnds) {
+  for (int round = 0; round < 20; ++round) {
+    Scaffold s(GetParam());
+    ArtTree& tree = s.tree();
+    std::vector<char*> entries;
+    const auto random_key = [&] {
+      std::string key(random_() % 300, 'c');
+      for (int i = 0; i < 3 && !key.empty(); ++i) {
+        key[random_() % key.size()] = static_cast<char>(random_());
       }
-      --left_;
-      return HeapAllocator::AllocateAligned(bytes);
+      return key;
+    };
+    for (int i = 0; i < 500; ++i) {
+      const ArtRef ref = NewEntry(&tree, random_key(), random_() % 3);
+      if (tree.Insert(ref)) {
+        entries.push_back(tree.TEST_Arena().Resolve(ref));
+      }
     }
-    int left_ = 0;
-  };
-  HeapAllocator entries;
-  Throwing nodes;
-  ArtTree tree(GetParam(), &nodes);
-  uint64_t inserted = 0;
-  int failures = 0;
-  for (int i = 0; i < 3000; ++i) {
-    const std::string key = std::to_string(i * 7919 % 3000);
-    const char* entry = NewEntry(&entries, key, 1);
-    nodes.left_ = 0;
-    try {
-      ASSERT_TRUE(tree.Insert(entry));
-    } catch (const std::bad_alloc&) {
-      ++failures;
-      std::string reason;
-      ASSERT_TRUE(tree.Validate(&reason)) << reason;
-      ASSERT_EQ(inserted, tree.NumEntries());
-      ASSERT_FALSE(tree.Contains(ArtKey(entry)));
-      nodes.left_ = 1;
-      ASSERT_TRUE(tree.Insert(entry));
+    for (int i = 0; i < 50; ++i) {
+      char* entry = entries[random_() % entries.size()];
+      const ArtKey key(entry, GetParam());
+      if (key.user_size() > 0) {
+        const_cast<char*>(key.user_key())[random_() % key.user_size()] ^=
+            static_cast<char>(1 + random_() % 255);
+      }
     }
-    ++inserted;
+    uint64_t inserted = entries.size();
+    for (int i = 0; i < 500; ++i) {
+      inserted += tree.Insert(NewEntry(&tree, random_key(), random_() % 3));
+      // It may find anything, but comes to an end.
+      tree.Get(s.Key({random_key(), 1}));
+      ArtIterator iter(&tree);
+      iter.Seek(s.Key({random_key(), 1}));
+      for (int step = 0; step < 20 && iter.Valid(); ++step) {
+        i % 2 == 0 ? iter.Next() : iter.Prev();
+      }
+    }
+    EXPECT_EQ(inserted, tree.NumEntries());
   }
-  EXPECT_GT(failures, 10);
+}
+
+// ---- Exceptions ----
+
+class ThrowingAllocator : public HeapAllocator {
+ public:
+  char* AllocateAligned(size_t bytes) override {
+    if (left == 0) {
+      throw std::bad_alloc();
+    }
+    --left;
+    return HeapAllocator::AllocateAligned(bytes);
+  }
+  int left = 1 << 30;
+};
+
+class ArtTreeThrowTest : public ArtTreeTest {
+ protected:
+  static constexpr int kEntries = 3000;
+
+  // All at once and early, so that later only nodes need memory.
+  void MakeEntries(ArtTree* tree, int round) {
+    keys_.clear();
+    entries_.clear();
+    for (int i = 0; i < kEntries; ++i) {
+      keys_.push_back(
+          {std::to_string(i * 7919 % kEntries), static_cast<uint64_t>(i + 1)});
+      entries_.push_back(
+          NewEntry(tree, keys_.back().user_key, keys_.back().sequence));
+    }
+    // The arena's first shortage is elsewhere each time.
+    for (int i = 0; i < round; ++i) {
+      NewEntry(tree, std::string(40, 'r'), 1);
+    }
+  }
+
+  std::vector<TestKey> keys_;
+  std::vector<ArtRef> entries_;
+};
+
+TEST_P(ArtTreeThrowTest, InsertThatThrowsLeavesTheTreeAsItWas) {
+  int failures = 0;
+  for (int round = 0; round < 10; ++round) {
+    ThrowingAllocator allocator;
+    ArtTree tree(GetParam(), &allocator);
+    MakeEntries(&tree, round);
+    uint64_t inserted = 0;
+    std::string reason;
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      // One call may need several pieces: it fails at each of them.
+      for (int calls = 0;; ++calls) {
+        ASSERT_LT(calls, 10);
+        allocator.left = calls;
+        try {
+          ASSERT_TRUE(tree.Insert(entries_[i])) << keys_[i];
+          break;
+        } catch (const std::bad_alloc&) {
+          ++failures;
+          ASSERT_EQ(inserted, tree.NumEntries());
+          ASSERT_TRUE(tree.Validate(&reason)) << reason;
+          ASSERT_FALSE(tree.Contains(ToArtKey(keys_[i], GetParam())));
+        }
+      }
+      ++inserted;
+    }
+    ASSERT_TRUE(tree.Validate(&reason)) << reason;
+  }
+  EXPECT_GT(failures, 50);
+}
+
+TEST_P(ArtTreeThrowTest, InsertAloneThatThrowsLeavesTheTreeAsItWas) {
+  int failures = 0;
+  for (int round = 0; round < 10; ++round) {
+    ThrowingAllocator allocator;
+    ArtTree tree(GetParam(), &allocator);
+    MakeEntries(&tree, round);
+    std::string reason;
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      // Some are tried again and again while there is nothing to be had.
+      for (int tries = 0;; ++tries) {
+        allocator.left = tries < round ? 0 : 10;
+        try {
+          ASSERT_TRUE(tree.InsertAlone(entries_[i])) << keys_[i];
+          break;
+        } catch (const std::bad_alloc&) {
+          ++failures;
+          allocator.left = 0;
+          try {
+            tree.Help();
+          } catch (const std::bad_alloc&) {
+            ++failures;
+          }
+        }
+      }
+    }
+    allocator.left = 100;
+    ASSERT_TRUE(tree.Validate(&reason)) << reason;
+    ASSERT_EQ(entries_.size(), tree.NumEntries());
+    for (const TestKey& key : keys_) {
+      ASSERT_TRUE(tree.Contains(ToArtKey(key, GetParam()))) << key;
+    }
+  }
+  EXPECT_GT(failures, 50);
 }
 
 INSTANTIATE_TEST_SUITE_P(Orders, ArtTreeTest, ::testing::ValuesIn(kOrders),
-                         [](const ::testing::TestParamInfo<ArtOrder>& param) {
-                           return param.param == ArtOrder::kBytewise
-                                      ? "Bytewise"
-                                      : "ReverseBytewise";
-                         });
-
-// ---- Nodes ----
-
-TEST(ArtNodeTest, FindByte4FindsTheFirstOfTheCountedBytes) {
-  std::mt19937_64 random(TestSeed());
-  for (int round = 0; round < 20000; ++round) {
-    uint8_t bytes[4];
-    uint32_t word = 0;
-    for (int i = 0; i < 4; ++i) {
-      // Few values, the ones where borrows and signs go wrong among them.
-      const uint8_t kBytes[] = {0x00, 0x01, 0x7f, 0x80, 0x81, 0xfe, 0xff};
-      bytes[i] = kBytes[random() % 7];
-      word |= static_cast<uint32_t>(bytes[i]) << (8 * i);
-    }
-    for (int count = 0; count <= 4; ++count) {
-      for (int byte = 0; byte < 256; ++byte) {
-        const uint8_t* hit = std::find(bytes, bytes + count, byte);
-        const int expected =
-            hit == bytes + count ? -1 : static_cast<int>(hit - bytes);
-        ASSERT_EQ(expected,
-                  ArtFindByte4(word, count, static_cast<uint8_t>(byte)));
-      }
-    }
-  }
-}
-
-TEST(ArtNodeTest, FindByte16ScalarAndSimdAgreeWithTheObvious) {
-  std::mt19937_64 random(TestSeed());
-  for (int round = 0; round < 5000; ++round) {
-    uint8_t bytes[16];
-    uint64_t words[2] = {0, 0};
-    for (int i = 0; i < 16; ++i) {
-      bytes[i] =
-          static_cast<uint8_t>(round % 2 == 0 ? random() : random() % 4 * 0x55);
-      words[i / 8] |= static_cast<uint64_t>(bytes[i]) << (8 * (i % 8));
-    }
-    for (int count = 0; count <= 16; ++count) {
-      const int n_probes = 8;
-      for (int probe = 0; probe < n_probes; ++probe) {
-        const uint8_t byte = probe % 2 == 0 ? bytes[random() % 16]
-                                            : static_cast<uint8_t>(random());
-        const uint8_t* hit = std::find(bytes, bytes + count, byte);
-        const int expected =
-            hit == bytes + count ? -1 : static_cast<int>(hit - bytes);
-        ASSERT_EQ(expected,
-                  ArtFindByte16Scalar(words[0], words[1], count, byte));
-        ASSERT_EQ(expected, ArtFindByte16(words[0], words[1], count, byte));
-#if defined(__SSE2__)
-        ASSERT_EQ(expected, ArtFindByte16Sse2(words[0], words[1], count, byte));
-#endif
-      }
-    }
-  }
-}
-
-TEST(ArtNodeTest, BitmapStepsOverEveryGap) {
-  std::mt19937_64 random(TestSeed());
-  for (int round = 0; round < 200; ++round) {
-    ArtBitmap bitmap;
-    std::set<int> model;
-    for (int i = 0; i < round; ++i) {
-      const int byte = static_cast<int>(random() % 256);
-      bitmap.Set(byte);
-      model.insert(byte);
-    }
-    for (int byte = 0; byte <= 256; ++byte) {
-      const auto above = model.lower_bound(byte);
-      ASSERT_EQ(above == model.end() ? -1 : *above, bitmap.AtOrAbove(byte));
-      const auto behind = model.upper_bound(byte - 1);
-      ASSERT_EQ(behind == model.begin() ? -1 : *std::prev(behind),
-                bitmap.AtOrBelow(byte - 1));
-    }
-  }
-}
-
-// ---- Keys ----
-
-TEST(ArtKeyTest, DivergeNamesTheFirstSymbolThatDiffers) {
-  const auto diverge = [](const std::string& a, uint64_t a_seq,
-                          const std::string& b, uint64_t b_seq) {
-    const ArtRank m = ToArtKey({a, a_seq}).Diverge(ToArtKey({b, b_seq}), 0);
-    EXPECT_EQ(m, ToArtKey({b, b_seq}).Diverge(ToArtKey({a, a_seq}), 0));
-    return m;
-  };
-  EXPECT_EQ(0, diverge("a", 1, "b", 1));
-  EXPECT_EQ(0, diverge("", 1, "b", 1));
-  EXPECT_EQ(1, diverge("a", 1, "ab", 1));
-  EXPECT_EQ(kArtEqualRank, diverge("", 1, "", 1));
-  EXPECT_EQ(kArtVersionRank + 6, diverge("", 1, "", 2));
-  EXPECT_EQ(kArtVersionRank + 5, diverge("x", 255, "x", 256));
-  EXPECT_EQ(kArtVersionRank, diverge("x", 0, "x", kArtMaxSequence));
-  for (size_t size = 0; size < 40; ++size) {
-    const std::string a(size, 'k');
-    EXPECT_EQ(static_cast<ArtRank>(size), diverge(a, 1, a + "k", 1));
-    for (size_t i = 0; i < size; ++i) {
-      std::string b = a;
-      b[i] = static_cast<char>(b[i] ^ 0x80);
-      EXPECT_EQ(static_cast<ArtRank>(i), diverge(a, 1, b, 2));
-    }
-  }
-}
-
-TEST(ArtKeyTest, EntriesOfEveryVarintSizeAreDecoded) {
-  HeapAllocator allocator;
-  for (const size_t size :
-       {0, 1, 7, 8, 119, 120, 16375, 16376, 2097143, 2097144}) {
-    const std::string key(size, 's');
-    const ArtKey decoded(NewEntry(&allocator, key, 0x123456789abcde, 0x7f));
-    EXPECT_EQ(key, std::string(decoded.user_key(), decoded.user_size()));
-    EXPECT_EQ(0x123456789abcdeu, decoded.sequence());
-    EXPECT_EQ(kArtEqualRank,
-              decoded.Diverge(ToArtKey({key, 0x123456789abcde}), 0));
-    for (uint32_t level = 0; level <= std::min<size_t>(size, 20); ++level) {
-      EXPECT_EQ(ToArtKey({key, 0}).UserWindow(level),
-                decoded.UserWindow(level));
-    }
-  }
-}
+                         OrderName);
+INSTANTIATE_TEST_SUITE_P(Orders, ArtTreeThrowTest, ::testing::ValuesIn(kOrders),
+                         OrderName);
 
 }  // namespace art_test
 }  // namespace memkv

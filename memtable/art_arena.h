@@ -1,0 +1,212 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// ArtArena: the memory of one memtable, entries and nodes alike, and the 32-bit
+// references by which the tree names them.
+//
+// References. The arena is a table of slots; a slot is up to 2 MiB of
+// contiguous memory. A reference is
+//
+//   bits 31..20  the slot
+//   bits 19..1   the offset in the slot, in units of 4 bytes
+//   bit 0        1 for a node, 0 for an entry
+//
+// and 0 is none. So a reference reaches 8 GiB. An object larger than a slot has
+// an extent and a slot to itself, which name its start.
+//
+// Memory comes from an ArtAllocator in extents: small ones first, then, as the
+// arena grows, up to a slot, never more than 1/32 of what is there. Threads
+// carve regions out of the extent and objects out of their region, under the
+// spin lock of the one of a few shards they belong to, so that writers seldom
+// meet. An object that would waste a region's end gets memory of its own.
+// Nothing is given back before the allocator's memory goes. Nodes that were
+// replaced are used again for nodes of their class (art_tree.h says why that is
+// safe), and, when many of them wait, for entries; but never what a node's
+// first 16 bytes were: its version must not come back to a value that a reader
+// remembers.
+//
+// When three quarters of the slots are taken, NearlyFull() asks for the
+// memtable to be flushed; what is left is more than a write batch can hold.
+// Beyond the last slot AllocateEntry returns a null reference: the memory is
+// valid, the tree cannot name it and refuses the entry.
+//
+// Thread safety: every method may be called from any thread at any time, but
+// for the constructor and the destructor.
+
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace memkv {
+
+// Where memory comes from.
+class ArtAllocator {
+ public:
+  virtual ~ArtAllocator() = default;
+
+  // `bytes` bytes aligned to 8 that stay valid as long as the tree, its
+  // iterators and its entries are in use. Called from many threads at once,
+  // never with a node locked. REQUIRES of the implementation: thread-safe, and
+  // it never returns nullptr: it throws or ends the process if memory runs out.
+  // An exception leaves the tree as it was.
+  virtual char* AllocateAligned(size_t bytes) = 0;
+};
+
+class ArtNode;
+
+using ArtRef = uint32_t;
+
+constexpr ArtRef kArtNoRef = 0;
+inline bool ArtIsNode(ArtRef ref) { return (ref & 1) != 0; }
+
+// Nodes come in classes of capacity, in items (art_node.h).
+constexpr int kArtNodeClasses = 9;
+
+// Waits a little: longer, and giving up the processor, as `spins` grows.
+void ArtPause(int spins);
+
+// A moment's view of the counters; exact when no insert is running.
+struct ArtStats {
+  uint64_t entries = 0;
+  // What was asked for, and what it takes with its alignment.
+  uint64_t entry_bytes = 0;
+  uint64_t entry_padding = 0;
+  // Nodes in use, and waiting to be used again, by class.
+  uint64_t live_nodes[kArtNodeClasses] = {};
+  uint64_t free_nodes[kArtNodeClasses] = {};
+  uint64_t live_node_bytes = 0;
+  uint64_t free_node_bytes = 0;
+  // Taken from the allocator: all of the above, and not carved yet.
+  uint64_t allocated_bytes = 0;
+};
+
+class ArtArena {
+ public:
+  // REQUIRES: allocator outlives the arena. Allocates no memory from it.
+  explicit ArtArena(ArtAllocator* allocator);
+  ~ArtArena();
+  ArtArena(const ArtArena&) = delete;
+  ArtArena& operator=(const ArtArena&) = delete;
+
+  // `bytes` bytes for an entry, aligned to 4.
+  ArtRef AllocateEntry(size_t bytes, char** memory);
+
+  // Memory for a node of the class, aligned to 16: fresh and zeroed, or that
+  // of a node given to FreeNode. kArtNoRef if the slots are used up.
+  ArtRef AllocateNode(int node_class);
+  // REQUIRES: no slot of the tree leads to the node any more.
+  void FreeNode(ArtRef ref, int node_class);
+
+  // REQUIRES: the reference came from this arena.
+  char* Resolve(ArtRef ref) const {
+    return slots_[ref >> kSlotShift].load(std::memory_order_relaxed) +
+           (static_cast<size_t>(ref & kOffsetMask) << 1);
+  }
+
+  // REQUIRES: ArtIsNode(ref), besides.
+  ArtNode* NodeAt(ArtRef ref) const {
+    return reinterpret_cast<ArtNode*>(Resolve(ref));
+  }
+
+  bool NearlyFull() const {
+    return slots_used_.load(std::memory_order_relaxed) > kSlots / 4 * 3;
+  }
+
+  // An entry has become part of the tree.
+  void CountEntry(uint64_t sequence) {
+    Shard& shard = MyShard();
+    shard.entries.fetch_add(1, std::memory_order_relaxed);
+    uint64_t max = shard.max_sequence.load(std::memory_order_relaxed);
+    while (max < sequence && !shard.max_sequence.compare_exchange_weak(
+                                 max, sequence, std::memory_order_relaxed)) {
+    }
+  }
+  // The largest sequence of all entries counted.
+  uint64_t MaxSequence() const {
+    uint64_t max = 0;
+    for (const Shard& shard : shards_) {
+      max = std::max(max, shard.max_sequence.load(std::memory_order_relaxed));
+    }
+    return max;
+  }
+  uint64_t NumEntries() const;
+  ArtStats GetStats() const;
+
+ private:
+  static constexpr int kSlotShift = 20;
+  static constexpr uint32_t kOffsetMask = (uint32_t{1} << kSlotShift) - 2;
+  static constexpr uint32_t kSlots = uint32_t{1} << (32 - kSlotShift);
+  static constexpr size_t kUnit = 4;
+  static constexpr size_t kSlotBytes = size_t{1} << (kSlotShift + 1);
+  static constexpr size_t kMinExtent = size_t{4} << 10;
+  static constexpr size_t kMaxExtent = kSlotBytes;
+  static constexpr size_t kMaxRegion = size_t{64} << 10;
+  static constexpr int kShards = 8;
+  // A vector read of a node's arrays may reach this far behind it.
+  static constexpr size_t kReadSlack = 64;
+  // What an extent takes beyond what it holds: the slack, and its alignment.
+  static constexpr size_t kOverhead = kReadSlack + 8;
+
+  // A piece of an extent. `ref` names `next`.
+  struct Region {
+    char* next = nullptr;
+    char* limit = nullptr;
+    ArtRef ref = kArtNoRef;
+  };
+
+  // Two lines, against the adjacent-line prefetcher.
+  struct alignas(128) Shard {
+    std::atomic<bool> locked{false};
+    // Guarded by locked:
+    Region region;
+    // What is left of a node that is used for entries.
+    Region scrap;
+    // Not guarded:
+    std::atomic<uint64_t> entries{0};
+    std::atomic<uint64_t> max_sequence{0};
+    // Written under the lock.
+    std::atomic<uint64_t> entry_bytes{0};
+    std::atomic<uint64_t> entry_padding{0};
+    // Modulo 2^64: what one thread counts up another may count down.
+    std::atomic<uint64_t> carved_nodes[kArtNodeClasses] = {};
+    std::atomic<uint64_t> free_nodes[kArtNodeClasses] = {};
+  };
+
+  class SpinLock;
+
+  Shard& MyShard();
+  ArtRef PopFreeNode(int node_class);
+  // Makes the shard's scrap of a free node with room for `bytes`, if enough are
+  // free.
+  bool NewScrap(size_t bytes, Region* scrap);
+  // `bytes`, a multiple of kUnit, at a multiple of `alignment`.
+  // REQUIRES: the shard's lock is held.
+  ArtRef Carve(Shard* shard, size_t bytes, size_t alignment, char** memory);
+  static ArtRef TakeFrom(Region* region, size_t bytes, size_t alignment,
+                         char** memory);
+  // At least `bytes`, from the extent or one of its own. False if no slot is
+  // left: then the region has memory but no reference.
+  bool NewRegion(size_t bytes, Region* region);
+  // REQUIRES: extent_locked_ is held.
+  bool NewExtent(size_t bytes, Region* region);
+
+  ArtAllocator* const allocator_;
+  // Written once each, before a reference that needs it is published.
+  std::unique_ptr<std::atomic<char*>[]> slots_;
+  std::atomic<uint32_t> slots_used_{0};
+  std::atomic<bool> extent_locked_{false};
+  // Guarded by extent_locked_:
+  Region extent_;
+  std::atomic<uint64_t> allocated_{0};
+  std::atomic<uint64_t> free_bytes_{0};
+  // Stacks of nodes to be used again, linked through their second word
+  // (art_node.h); the upper half counts, against ABA.
+  std::atomic<uint64_t> free_[kArtNodeClasses] = {};
+  Shard shards_[kShards];
+};
+
+}  // namespace memkv
