@@ -126,20 +126,20 @@
 //
 // Memory orders
 // -------------
+// clang-format off
 //   field               written by     order            read with
 //   version             lock           acquire, fence   acquire; fence, relaxed
 //                       unlock         release          (pairs with acquire)
-//   meta, codes,        lock holder    relaxed or plain the same, between the
-//   symbols, refs                                       two reads of the
-//   version entry bytes         before Insert  plain            plain, after a
-//   version
-//                                                       has been acquired that
-//                                                       was released later
+//   meta, codes,        lock holder    plain            plain, between the two
+//   symbols, refs       (meta:         relaxed)         reads of the version
+//   entry bytes         before Insert  plain            plain, after a version
+//                                                       that was released later
 //   slots of the arena  before Insert  relaxed          the same
 //   places of the ring  the writer     release          acquire
 //   arrived             the writer     release          acquire
 //   drained             any drainer    release          acquire
 //   counters            anyone         relaxed          relaxed
+// clang-format on
 //
 // Forbidden moves
 // ---------------
@@ -201,7 +201,9 @@ class ArtTree {
   // The same for a thread that inserts alone: no other thread is in Insert or
   // InsertAlone. An entry newer than all others waits for a few more, and then
   // they descend together, so that their cache misses overlap. Whoever reads in
-  // between lets it in first: nobody can tell the difference but by the time.
+  // between lets it in first: but for the time and the counters nobody can tell
+  // the difference. (So a reader may allocate, and throw as the allocator does;
+  // nothing is lost by that.)
   bool InsertAlone(ArtRef entry);
 
   // Lets waiting entries in. Any thread, any time; cheap if none waits.
@@ -223,6 +225,7 @@ class ArtTree {
   // is not below what was counted nor above NumEntries().
   uint64_t ApproximateNumEntries(const ArtKey& start, const ArtKey& end) const;
 
+  // Of entries that are in, not of those that wait.
   uint64_t NumEntries() const { return arena_.NumEntries(); }
   ArtStats GetStats() const { return arena_.GetStats(); }
   bool NearlyFull() const { return arena_.NearlyFull(); }
@@ -250,6 +253,12 @@ class ArtTree {
     int last;
     bool before;
   };
+
+  // A number that has grown whenever an insert has returned.
+  uint64_t Changes() const {
+    return arena_.NumEntries() +
+           waiting_.arrived.load(std::memory_order_acquire);
+  }
 
   // ---- Readers (art_tree.cc) ----
 

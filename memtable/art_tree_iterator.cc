@@ -41,10 +41,9 @@ void ArtIterator::Settle() {
 
 bool ArtIterator::SeekFrom(const ArtKey& key, bool forward, bool inclusive,
                            Disagreement* found) {
-  tree_->Help();
+  LetIn();
   const char* decider = nullptr;
   for (int spins = 0;; ArtPause(spins++)) {
-    entries_ = tree_->NumEntries();
     const ArtTree::Found result =
         tree_->TrySeek(key, forward, inclusive, &path_, &decider);
     if (result == ArtTree::Found::kRestart) {
@@ -69,9 +68,8 @@ bool ArtIterator::SeekFrom(const ArtKey& key, bool forward, bool inclusive,
 }
 
 void ArtIterator::SeekToEdge(bool first) {
-  tree_->Help();
+  LetIn();
   ArtTree::Found result;
-  entries_ = tree_->NumEntries();
   for (int spins = 0;
        (result = tree_->TryEdge(first, &path_)) == ArtTree::Found::kRestart;
        ArtPause(spins++)) {
@@ -87,7 +85,7 @@ void ArtIterator::StepOut(bool forward) {
   const bool walks = forward ? steps_ >= 0 : steps_ <= 0;
   const int item = forward ? item_ + 1 : item_ - 1;
   const bool leaves = item < run_->begin || item >= run_->end;
-  const bool same = entries_ == tree_->NumEntries();
+  const bool same = changes_ == tree_->Changes();
   if (next_loaded_ && walks && leaves && run_->Holds() && next_->Holds() &&
       same) {
     std::swap(run_, next_);
@@ -155,7 +153,7 @@ void ArtIterator::LookAhead(bool forward) {
 
 void ArtIterator::LoadNext(bool forward) {
   ArtTree::Found found = ArtTree::Found::kRestart;
-  if (path_leads_ && run_->Holds() && entries_ == tree_->NumEntries()) {
+  if (path_leads_ && run_->Holds() && changes_ == tree_->Changes()) {
     found =
         tree_->StepTo(path_.size() - 1, forward ? run_->end : run_->begin - 1,
                       forward, &path_);
@@ -169,7 +167,7 @@ void ArtIterator::LoadNext(bool forward) {
       return;
     }
     const ArtKey key(tree_->EntryAt(run_->refs[last]), tree_->order_);
-    entries_ = tree_->NumEntries();
+    LetIn();
     found = tree_->TrySeek(key, forward, false, &path_, nullptr);
   }
   if (found != ArtTree::Found::kYes || !Load(next_)) {
@@ -193,9 +191,8 @@ void ArtIterator::LoadNext(bool forward) {
 }
 
 void ArtIterator::SeekToRandom(uint64_t seed) {
-  tree_->Help();
+  LetIn();
   for (int spins = 0;; ArtPause(spins++)) {
-    entries_ = tree_->NumEntries();
     ArtTree::Found result = tree_->TryEdge(true, &path_);
     if (result == ArtTree::Found::kNo) {
       Reset();

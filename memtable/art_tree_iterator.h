@@ -114,6 +114,12 @@ class ArtIterator {
     }
     StepOut(forward);
   }
+  // What has returned from its insert before this is found by what follows;
+  // what returns later, changes_ tells of.
+  void LetIn() {
+    changes_ = tree_->Changes();
+    tree_->Help();
+  }
   void LookAhead(bool forward);
   void LoadNext(bool forward);
   void StepOut(bool forward);
@@ -141,9 +147,9 @@ class ArtIterator {
   bool next_loaded_ = false;
   // Whether path_ leads to the next run, if it is loaded, or else to this one.
   bool path_leads_ = false;
-  // How many entries there were before path_ was made: if there are more now,
-  // one may stand between two runs that have not changed.
-  uint64_t entries_ = 0;
+  // ArtTree::Changes() before path_ was made. If there are more now, an entry
+  // may stand between two runs that have not changed.
+  uint64_t changes_ = 0;
   Run runs_[2];
   ArtPath path_;
 };

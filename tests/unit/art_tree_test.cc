@@ -344,18 +344,23 @@ TEST_P(ArtTreeTest, VersionsOfOneKeyComeNewestFirst) {
 }
 
 TEST_P(ArtTreeTest, GetFindsTheNewestThatIsNotNewer) {
-  // Sequences whose higher bytes often differ, so that the snapshot asked for
-  // shares most of its bytes with a version that is not the answer.
+  // The snapshot asked for often shares its lower bytes, but not a higher one,
+  // with a version that is not the answer.
+  constexpr uint64_t kEntries = 4000;
+  constexpr uint64_t kHigh = 0x10000;
   const std::vector<std::string> keys = {"", "k", "key", std::string(300, 'k')};
-  for (const uint64_t spread : {0x101, 0x4000, 0x1000000}) {
+  for (int kind = 0; kind < 4; ++kind) {
     for (const size_t of_keys : {size_t{1}, keys.size()}) {
       Scaffold s(GetParam());
-      for (int i = 0; i < 4000; ++i) {
-        const std::string& key = keys[random_() % of_keys];
-        s.Insert(key, random_() % spread * (random_() % 3));
-        for (int probe = 0; probe < 4; ++probe) {
-          const TestKey target{keys[random_() % keys.size()],
-                               random_() % spread * (random_() % 4)};
+      for (uint64_t i = 0; i < kEntries; ++i) {
+        const uint64_t sequences[] = {kHigh + i, kHigh + kEntries - i,
+                                      kHigh + random_() % 256 * 16,
+                                      random_() % 0x101 * (random_() % 3)};
+        s.Insert(keys[random_() % of_keys], sequences[kind]);
+        for (int probe = 0; probe < 8; ++probe) {
+          const TestKey target{
+              keys[random_() % of_keys],
+              random_() % 3 * kHigh + random_() % (kEntries + 300)};
           const auto at = s.sorted().lower_bound(target);
           const bool has =
               at != s.sorted().end() && at->user_key == target.user_key;
