@@ -70,6 +70,11 @@ ArtArena::ArtArena(ArtAllocator* allocator)
 
 ArtArena::~ArtArena() = default;
 
+int& ArtArena::HeapScope::depth() {
+  thread_local int depth = 0;
+  return depth;
+}
+
 ArtArena::Shard& ArtArena::MyShard() {
   static std::atomic<unsigned> threads{0};
   thread_local const unsigned mine =
@@ -79,7 +84,14 @@ ArtArena::Shard& ArtArena::MyShard() {
 
 bool ArtArena::NewExtent(size_t bytes, Region* region) {
   const size_t size = bytes / 16 * 16;
-  char* memory = allocator_->AllocateAligned(size + kOverhead);
+  char* memory;
+  if (HeapScope::depth() > 0) {
+    heap_extents_.emplace_back(new char[size + kOverhead]);
+    memory = heap_extents_.back().get();
+    heap_bytes_.fetch_add(size + kOverhead, std::memory_order_relaxed);
+  } else {
+    memory = allocator_->AllocateAligned(size + kOverhead);
+  }
   allocated_.fetch_add(size + kOverhead, std::memory_order_relaxed);
   memory += RoundUp(reinterpret_cast<uintptr_t>(memory), 16) -
             reinterpret_cast<uintptr_t>(memory);
@@ -113,9 +125,9 @@ bool ArtArena::NewRegion(size_t bytes, Region* region) {
   if (left >= RoundUp(bytes, 16)) {
     size = std::min(size, left);
   } else {
-    const size_t extent =
-        MallocSize(std::clamp(allocated_.load(std::memory_order_relaxed) / 32,
-                              kMinExtent, kMaxExtent));
+    const size_t extent = MallocSize(
+        std::clamp(allocated_.load(std::memory_order_relaxed) / 32, kMinExtent,
+                   HeapScope::depth() > 0 ? kMaxRegion : kMaxExtent));
     if (!NewExtent(std::max(size, extent - kOverhead), &extent_)) {
       *region = extent_;
       extent_ = Region();
@@ -230,6 +242,12 @@ ArtRef ArtArena::AllocateEntry(size_t bytes, char** memory) {
     counter->store(counter->load(std::memory_order_relaxed) + n,
                    std::memory_order_relaxed);
   };
+  constexpr size_t kFlush = size_t{1} << 40;
+  const size_t report =
+      heap_bytes_.load(std::memory_order_relaxed) + (NearlyFull() ? kFlush : 0);
+  if (reported_bytes_.load(std::memory_order_relaxed) != report) {
+    reported_bytes_.store(report, std::memory_order_relaxed);
+  }
   add(&shard.entry_bytes, bytes);
   add(&shard.entry_padding, padded - bytes);
   return ref;
@@ -292,6 +310,7 @@ ArtStats ArtArena::GetStats() const {
     }
   }
   stats.allocated_bytes = allocated_.load(std::memory_order_relaxed);
+  stats.heap_bytes = heap_bytes_.load(std::memory_order_relaxed);
   for (int c = 0; c < kArtNodeClasses; ++c) {
     // Read while nodes change hands, the second may be ahead.
     stats.live_nodes[c] = carved[c] - std::min(carved[c], stats.free_nodes[c]);

@@ -25,6 +25,10 @@
 // first 16 bytes were: its version must not come back to a value that a reader
 // remembers.
 //
+// RocksDB counts a memtable's memory when it sets it aside, and relies on its
+// not growing after that. So what a reader's drain (art_tree.h) needs beyond
+// the extent comes from the heap, and is reported with the next entry only.
+//
 // When three quarters of the slots are taken, NearlyFull() asks for the
 // memtable to be flushed; what is left is more than a write batch can hold.
 // Beyond the last slot AllocateEntry returns a null reference: the memory is
@@ -40,6 +44,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace memkv {
 
@@ -80,8 +85,10 @@ struct ArtStats {
   uint64_t free_nodes[kArtNodeClasses] = {};
   uint64_t live_node_bytes = 0;
   uint64_t free_node_bytes = 0;
-  // Taken from the allocator: all of the above, and not carved yet.
+  // Taken: all of the above, and not carved yet.
   uint64_t allocated_bytes = 0;
+  // Of that, from the heap.
+  uint64_t heap_bytes = 0;
 };
 
 class ArtArena {
@@ -100,6 +107,23 @@ class ArtArena {
   ArtRef AllocateNode(int node_class);
   // REQUIRES: no slot of the tree leads to the node any more.
   void FreeNode(ArtRef ref, int node_class);
+
+  // While one lives, its thread takes no memory from the allocator.
+  class HeapScope {
+   public:
+    HeapScope() { ++depth(); }
+    ~HeapScope() { --depth(); }
+    HeapScope(const HeapScope&) = delete;
+    HeapScope& operator=(const HeapScope&) = delete;
+    static int& depth();
+  };
+
+  // What RocksDB is to count besides the allocator's, as of the last
+  // AllocateEntry: the heap's bytes, and, if the arena was nearly full, more
+  // than any write buffer has, so that the memtable is flushed.
+  size_t ReportedBytes() const {
+    return reported_bytes_.load(std::memory_order_relaxed);
+  }
 
   // REQUIRES: the reference came from this arena.
   char* Resolve(ArtRef ref) const {
@@ -201,7 +225,10 @@ class ArtArena {
   std::atomic<bool> extent_locked_{false};
   // Guarded by extent_locked_:
   Region extent_;
+  std::vector<std::unique_ptr<char[]>> heap_extents_;
   std::atomic<uint64_t> allocated_{0};
+  std::atomic<size_t> heap_bytes_{0};
+  std::atomic<size_t> reported_bytes_{0};
   std::atomic<uint64_t> free_bytes_{0};
   // Stacks of nodes to be used again, linked through their second word
   // (art_node.h); the upper half counts, against ABA.

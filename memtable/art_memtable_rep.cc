@@ -215,9 +215,7 @@ void ArtMemTableRep::UniqueRandomSample(
 }
 
 size_t ArtMemTableRep::ApproximateMemoryUsage() {
-  // More than any write buffer: RocksDB asks after each insert, and flushes.
-  constexpr size_t kFlush = size_t{1} << 40;
-  return sizeof(*this) + (tree_.NearlyFull() ? kFlush : 0);
+  return sizeof(*this) + tree_.ReportedBytes();
 }
 
 class ArtMemTableRep::Iterator : public MemTableRep::Iterator {

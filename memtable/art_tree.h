@@ -202,8 +202,8 @@ class ArtTree {
   // InsertAlone. An entry newer than all others waits for a few more, and then
   // they descend together, so that their cache misses overlap. Whoever reads in
   // between lets it in first: but for the time and the counters nobody can tell
-  // the difference. (So a reader may allocate, and throw as the allocator does;
-  // nothing is lost by that.)
+  // the difference. (So a reader may allocate, from the heap, and throw
+  // bad_alloc; nothing is lost by that.)
   bool InsertAlone(ArtRef entry);
 
   // Lets waiting entries in. Any thread, any time; cheap if none waits.
@@ -229,6 +229,7 @@ class ArtTree {
   uint64_t NumEntries() const { return arena_.NumEntries(); }
   ArtStats GetStats() const { return arena_.GetStats(); }
   bool NearlyFull() const { return arena_.NearlyFull(); }
+  size_t ReportedBytes() const { return arena_.ReportedBytes(); }
   ArtOrder order() const { return order_; }
 
   // Checks every invariant that can be seen in a tree at rest. If one is

@@ -105,6 +105,7 @@ void ArtTree::Drain() {
 
 void ArtTree::DrainForReader() {
   waiting_.helped.store(true, std::memory_order_relaxed);
+  const ArtArena::HeapScope heap;
   Drain();
 }
 
