@@ -163,10 +163,11 @@ class ArtKey {
   // Any rank may be asked for: behind the end of the user key there is END.
   int SymbolAt(ArtRank rank) const {
     if (rank >= kArtVersionRank) {
-      const int byte = static_cast<int>(rank - kArtVersionRank);
-      // One more, 0, for what a racing reader takes for a code.
-      assert(byte <= kArtVersionBytes);
-      return static_cast<int>(version_ >> (56 - 8 * byte)) & 0xff;
+      // A racing reader may take any number for a rank.
+      const ArtRank byte = rank - kArtVersionRank;
+      return byte < kArtVersionBytes
+                 ? static_cast<int>(version_ >> (56 - 8 * byte)) & 0xff
+                 : kArtEndSymbol;
     }
     const size_t at = static_cast<size_t>(rank);
     if (order_ == ArtOrder::kBytewise) {

@@ -541,11 +541,14 @@ TEST_P(ArtTreeLockTest, WhoMeetsALockedNodeWaitsAndNobodyElse) {
     ASSERT_TRUE(node_->TryLock(version));
     ASSERT_FALSE(node_->TryLock(version));
     Other other(works[i]);
-    // Whoever does not meet the node does not care.
-    EXPECT_TRUE(tree_.Contains(ToArtKey(outside_, order())));
-    ArtIterator elsewhere(&tree_);
-    elsewhere.Seek(ToArtKey(outside_, order()));
-    EXPECT_EQ(outside_, KeyOf(elsewhere.entry()));
+    // Whoever does not meet the node does not care; but a reader that finds an
+    // entry waiting, as the last of them leaves one, has to let it in.
+    if (i + 1 < works.size()) {
+      EXPECT_TRUE(tree_.Contains(ToArtKey(outside_, order())));
+      ArtIterator elsewhere(&tree_);
+      elsewhere.Seek(ToArtKey(outside_, order()));
+      EXPECT_EQ(outside_, KeyOf(elsewhere.entry()));
+    }
     // Time to arrive. If it does not, nothing is shown, but nothing is wrong.
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
     EXPECT_FALSE(other.Finished()) << i;
