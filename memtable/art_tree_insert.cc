@@ -395,6 +395,11 @@ ArtTree::Outcome ArtTree::PairUp(ArtPath* path, size_t level,
     return Outcome::kFull;
   }
   const ArtRank base = BaseFor(at, d.rank);
+  // What was read of a node that is being written may be no rank at all, and
+  // must not go into a Meta: what is written by it would lie elsewhere.
+  if (!at.node->Unchanged(at.version)) {
+    return Outcome::kRestart;
+  }
   const int code = ArtNode::CodeOf(d.rank, base);
   const int height = ArtIsNode(at.ref)
                          ? std::min(arena_.NodeAt(at.ref)->meta().height() + 1,
