@@ -1,8 +1,8 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# memkv_demo, memtable_bench, and db_bench from RocksDB's own sources with the
-# plugin inside.
+# memkv_demo, memtable_bench, key_coding_bench, and from RocksDB's own sources db_bench and
+# memtablerep_bench with the plugin inside.
 
 find_library(MEMKV_GFLAGS_LIBRARY gflags REQUIRED)
 find_package(benchmark REQUIRED)
@@ -18,6 +18,13 @@ target_compile_definitions(db_bench PRIVATE GFLAGS=1)
 # Mostly RocksDB's sources, whose warnings are RocksDB's.
 target_compile_options(db_bench PRIVATE -w)
 target_link_libraries(db_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}")
+
+add_executable(
+  memtablerep_bench "${MEMKV_ROCKSDB_ROOT}/memtable/memtablerep_bench.cc"
+                    "${memkv_root}/db_bench_ext/db_bench_register.cc")
+target_compile_definitions(memtablerep_bench PRIVATE GFLAGS=1)
+target_compile_options(memtablerep_bench PRIVATE -w)
+target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}")
 
 set(memkv_demo_sources
     memkv_demo.cc
@@ -55,3 +62,35 @@ list(TRANSFORM memkv_memtable_bench_sources
 add_executable(memtable_bench ${memkv_memtable_bench_sources})
 target_link_libraries(
   memtable_bench PRIVATE memkv benchmark::benchmark "${MEMKV_GFLAGS_LIBRARY}")
+
+# What key_coding_bench compares, for its test as well.
+set(memkv_key_codings_sources
+    key_codings.cc
+    token_trie/bucket_search.cc
+    token_trie/builder.cc
+    token_trie/cursor.cc
+    token_trie/reader.cc
+    token_trie/token_encoder.cc
+    token_trie/token_trainer.cc
+    token_trie/tokens.cc
+    token_trie/validate.cc)
+list(TRANSFORM memkv_key_codings_sources PREPEND
+     "${memkv_root}/db_bench_ext/")
+add_library(memkv_key_codings STATIC ${memkv_key_codings_sources})
+target_link_libraries(memkv_key_codings PUBLIC memkv_core)
+
+set(memkv_key_coding_bench_sources
+    key_coding_bench.cc
+    key_source.cc
+    memtable_bench_machine.cc
+    progress_bar.cc
+    record_set.cc
+    url_generator.cc)
+list(TRANSFORM memkv_key_coding_bench_sources
+     PREPEND "${memkv_root}/db_bench_ext/")
+add_executable(key_coding_bench ${memkv_key_coding_bench_sources})
+target_compile_definitions(
+  key_coding_bench
+  PRIVATE MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/fetch_contents.sh")
+target_link_libraries(key_coding_bench PRIVATE memkv_key_codings memkv
+                                               "${MEMKV_GFLAGS_LIBRARY}")

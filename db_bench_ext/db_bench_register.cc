@@ -1,8 +1,9 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// db_bench's main() is RocksDB's and knows nothing of memkv; linked beside it,
-// this makes `art` and `fst` known before main() reads its options.
+// The main() of db_bench and of memtablerep_bench is RocksDB's and knows nothing
+// of memkv; linked beside it, this makes `art` and `fst` known before main()
+// reads its options.
 
 #include "plugin/memkv.h"
 

@@ -9,6 +9,7 @@
 
 #include "db/lookup_key.h"
 #include "db_bench_ext/memtable_bench_machine.h"
+#include "memtable/art_memtable_rep.h"
 #include "monitoring/histogram.h"
 
 namespace memkv {
@@ -24,6 +25,7 @@ namespace {
 
 constexpr size_t kBatch = 64;
 constexpr int kSeekSteps = 10;
+constexpr size_t kWaitProbes = 20000;
 constexpr benchmark::IterationCount kHotReads = 200000;
 
 // What a Get found, by the rules of MemTable's own callback.
@@ -162,6 +164,10 @@ void KeyCases::Register(const std::vector<Subject>& subjects) {
         [this](State& state, const Subject& s) {
           RunGet(state, s, keys_.misses, false);
         });
+    if (subject.factory->IsInsertConcurrentlySupported()) {
+      add("hit_waits", std::min(keys_.hits.size(), kWaitProbes), 1, Clock::kCpu,
+          [this](State& state, const Subject& s) { RunWaits(state, s); });
+    }
     add("seek_10", keys_.hits.size(), 1, Clock::kCpu,
         [this](State& state, const Subject& s) { RunSeek(state, s); });
     for (Direction direction : {Direction::kForwards, Direction::kBackwards}) {
@@ -302,6 +308,30 @@ void KeyCases::RunGet(State& state, const Subject& subject,
   }
   Expect(state, present ? i : 0, found.count, "keys found");
   Expect(state, present ? i * value_.size() : 0, found.bytes, "value bytes");
+}
+
+void KeyCases::RunWaits(State& state, const Subject& subject) {
+  uint64_t waits = 0;
+  BenchTable table(subject.factory.get(), &waits);
+  for (size_t i = 0; i < keys_.load.size(); i++) {
+    table.Insert(keys_.load[i], i + 1, value_);
+  }
+  table.rep()->MarkReadOnly();
+  waits = 0;
+  const auto* const art = dynamic_cast<ArtMemTableRep*>(table.rep());
+  Found found;
+  size_t i = 0;
+  for (auto _ : state) {
+    const Slice key = keys_.hits[i++];
+    GetAt(table.rep(), key, kMaxSequenceNumber, &found);
+    if (art != nullptr) {
+      waits += 1 + art->tree().NodesOnPath(ArtKey(key.data(), key.size(),
+                                                  kMaxSequenceNumber,
+                                                  art->tree().order()));
+    }
+  }
+  Expect(state, i, found.count, "keys found");
+  state.counters["waits"] = static_cast<double>(waits) / static_cast<double>(i);
 }
 
 Slice KeyCases::SeekTarget(size_t i) const {

@@ -29,8 +29,14 @@
 // read-only (the vector sorts itself then, and is too slow before).
 // insert_concurrent and mixed are left out for a memtable that says it cannot.
 //
+//   hit_waits           as hit, fewer of them, in a table of its own that
+//                       counts; its time says nothing
+//
 // Counters: index_B, bytes an entry beyond the encoded entries, by the
-// Allocator's account; p50, p99, p999 and worst, nanoseconds of an insert.
+// Allocator's account; p50, p99, p999 and worst, nanoseconds of an insert;
+// waits, the places in memory a look-up must have read before it knows the next
+// one: what it compares with, each in a node of its own, and of the ART the
+// nodes it passes and the entry at their end.
 //
 // Every benchmark checks what it found and fails otherwise.
 //
@@ -95,6 +101,7 @@ class KeyCases {
   void RunInsertLatency(benchmark::State& state, const Subject& subject);
   void RunGet(benchmark::State& state, const Subject& subject,
               const KeySequence& probes, bool present);
+  void RunWaits(benchmark::State& state, const Subject& subject);
   void RunSeek(benchmark::State& state, const Subject& subject);
   void RunScan(benchmark::State& state, const Subject& subject,
                Direction direction, bool read);

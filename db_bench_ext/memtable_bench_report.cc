@@ -177,7 +177,8 @@ void RatioReporter::PrintTable(FILE* out) const {
                "\nMedian of the repetitions (spread: (max - min) / median), "
                "and how many times better than %s.\n"
                "Nanoseconds an operation, CPU time with one thread, wall time "
-               "with two and for insert_concurrent; index_B: bytes an entry.\n",
+               "with two and for insert_concurrent; index_B: bytes an entry; "
+               "waits: dependent accesses to memory.\n",
                memtables_.front().c_str());
   const std::string* last_set = nullptr;
   auto finish_set = [&] {

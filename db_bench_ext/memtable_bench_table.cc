@@ -16,11 +16,37 @@ namespace {
 // buffer, and no more than this.
 constexpr size_t kArenaBlockBytes = size_t{1} << 20;
 
+// The bytewise comparator by name and order.
+class CountingComparator : public ROCKSDB_NAMESPACE::Comparator {
+ public:
+  explicit CountingComparator(uint64_t* comparisons)
+      : comparisons_(comparisons) {}
+
+  const char* Name() const override { return BytewiseComparator()->Name(); }
+  int Compare(const ROCKSDB_NAMESPACE::Slice& a,
+              const ROCKSDB_NAMESPACE::Slice& b) const override {
+    ++*comparisons_;
+    return BytewiseComparator()->Compare(a, b);
+  }
+  void FindShortestSeparator(
+      std::string* /*start*/,
+      const ROCKSDB_NAMESPACE::Slice& /*limit*/) const override {}
+  void FindShortSuccessor(std::string* /*key*/) const override {}
+
+ private:
+  uint64_t* const comparisons_;
+};
+
 }  // namespace
 
-BenchTable::BenchTable(ROCKSDB_NAMESPACE::MemTableRepFactory* factory)
+BenchTable::BenchTable(ROCKSDB_NAMESPACE::MemTableRepFactory* factory,
+                       uint64_t* comparisons)
     : arena_(kArenaBlockBytes),
-      comparator_(InternalKeyComparator(BytewiseComparator())),
+      counting_(comparisons == nullptr
+                    ? nullptr
+                    : std::make_unique<CountingComparator>(comparisons)),
+      comparator_(InternalKeyComparator(
+          counting_ == nullptr ? BytewiseComparator() : counting_.get())),
       rep_(factory->CreateMemTableRep(comparator_, &arena_, nullptr, nullptr)) {
 }
 

@@ -35,7 +35,10 @@ inline size_t EncodedEntryBytes(size_t key_size, size_t value_size) {
 
 class BenchTable {
  public:
-  explicit BenchTable(ROCKSDB_NAMESPACE::MemTableRepFactory* factory);
+  // If `comparisons` is not null, what the rep compares is counted there; which
+  // is for counting, not for timing.
+  explicit BenchTable(ROCKSDB_NAMESPACE::MemTableRepFactory* factory,
+                      uint64_t* comparisons = nullptr);
   BenchTable(const BenchTable&) = delete;
   BenchTable& operator=(const BenchTable&) = delete;
 
@@ -80,6 +83,7 @@ class BenchTable {
 
  private:
   ROCKSDB_NAMESPACE::ConcurrentArena arena_;
+  const std::unique_ptr<const ROCKSDB_NAMESPACE::Comparator> counting_;
   const ROCKSDB_NAMESPACE::MemTable::KeyComparator comparator_;
   // Last: it is destroyed first.
   std::unique_ptr<ROCKSDB_NAMESPACE::MemTableRep> rep_;

@@ -228,6 +228,15 @@ bool ArtTree::Contains(const ArtKey& key) const {
   }
 }
 
+size_t ArtTree::NodesOnPath(const ArtKey& key) const {
+  Help();
+  ArtPath path;
+  for (int spins = 0; Descend(key, &path) == Found::kRestart;
+       ArtPause(spins++)) {
+  }
+  return path.size();
+}
+
 double ArtTree::Position(const ArtKey& key) const {
   ArtPath path;
   Found found;

@@ -225,6 +225,10 @@ class ArtTree {
   // is not below what was counted nor above NumEntries().
   uint64_t ApproximateNumEntries(const ArtKey& start, const ArtKey& end) const;
 
+  // The nodes a look-up of the key passes, the root included: each is a wait
+  // for memory, and the entry at their end is one more. For measuring.
+  size_t NodesOnPath(const ArtKey& key) const;
+
   // Of entries that are in, not of those that wait.
   uint64_t NumEntries() const { return arena_.NumEntries(); }
   ArtStats GetStats() const { return arena_.GetStats(); }

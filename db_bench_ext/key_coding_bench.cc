@@ -1,0 +1,256 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// key_coding_bench: ways to keep the keys of a table, side by side: bytes a
+// key, and nanoseconds of a look-up, of a step and of building.
+//
+//   key_coding_bench --keys=urls.txt
+//   key_coding_bench --keys=apt-contents --codings=front_coding,token_trie
+//   key_coding_bench --keys=gen:hex:5000000
+//
+// All codings get the same keys and the same look-ups in the same order; every
+// repetition measures one after the other, and medians are shown, with how many
+// times better than the first coding.  CPU time of one thread, pinned.  A miss
+// is a key with one byte of its second half changed.
+//
+// Every answer is compared with the sorted keys before anything is timed, and
+// every scan's sum.  With --repeat=0 that is all: exit 1 if one is wrong.
+
+#include <gflags/gflags.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db_bench_ext/key_codings.h"
+#include "db_bench_ext/key_source.h"
+#include "db_bench_ext/memtable_bench_machine.h"
+#include "db_bench_ext/random_source.h"
+
+#ifndef MEMKV_FETCH_CONTENTS
+#define MEMKV_FETCH_CONTENTS "db_bench_ext/fetch_contents.sh"
+#endif
+
+DEFINE_string(
+    keys, "gen:urls:1000000",
+    "A file of keys, one a line (- for standard input); apt-contents, "
+    "Debian's Contents lists; gen:urls:N; gen:hex:N, 16 random "
+    "digits.");
+DEFINE_string(codings, "front_coding,key_trie,token_trie",
+              "Which; the first is what the others are compared with.");
+DEFINE_uint64(limit, 0, "Lines to read at most, 0: all.");
+DEFINE_uint64(queries, 1000000, "Look-ups a repetition.");
+DEFINE_uint64(repeat, 5, "Repetitions.");
+DEFINE_uint64(bucket_keys, 64, "Keys a bucket of the tries.");
+DEFINE_uint64(segment_keys, 8192, "Keys a segment of the tries.");
+DEFINE_uint64(sample_bytes, 8 << 20, "To train token_trie with.");
+DEFINE_uint64(seed, 20260101, "Of keys and look-ups.");
+DEFINE_string(fetch_script, MEMKV_FETCH_CONTENTS,
+              "The script that writes the Contents lists.");
+
+namespace memkv {
+namespace {
+
+using rocksdb::Status;
+
+// Nanoseconds of CPU this thread has had.
+double CpuNanos() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+}
+
+Status ReadKeys(DemoInput* input) {
+  const std::string& from = FLAGS_keys;
+  const auto count = [&from](const char* prefix) -> uint64_t {
+    const std::string_view view(prefix);
+    return from.compare(0, view.size(), view) == 0
+               ? strtoull(from.c_str() + view.size(), nullptr, 10)
+               : 0;
+  };
+  if (from == "apt-contents") {
+    return ReadContents(FLAGS_fetch_script, FLAGS_limit, input);
+  }
+  if (const uint64_t n = count("gen:urls:")) {
+    return GenerateKeys(FLAGS_seed, n, input);
+  }
+  if (const uint64_t n = count("gen:hex:")) {
+    RandomSource random(FLAGS_seed);
+    for (uint64_t i = 0; i < n; ++i) {
+      char key[17];
+      snprintf(key, sizeof(key), "%016llx",
+               static_cast<unsigned long long>(random.Next()));
+      input->records.Add(rocksdb::Slice(key, 16), rocksdb::Slice());
+    }
+    input->records.SortAndMerge(DuplicateRule::kLastWins);
+    input->description = "random hexadecimal keys";
+    return Status::OK();
+  }
+  return ReadKeyFile(from, FLAGS_limit, input);
+}
+
+struct Queries {
+  std::vector<std::string> hits;
+  std::vector<uint64_t> ranks;
+  std::vector<std::string> misses;
+};
+
+Queries MakeQueries(const std::vector<std::string_view>& keys) {
+  Queries queries;
+  RandomSource random(FLAGS_seed + 1);
+  while (queries.hits.size() < FLAGS_queries) {
+    const uint64_t rank = random.Uniform(keys.size());
+    queries.ranks.push_back(rank);
+    queries.hits.emplace_back(keys[rank]);
+    std::string miss(keys[rank]);
+    if (!miss.empty()) {
+      char& c = miss[miss.size() - 1 - random.Uniform((miss.size() + 1) / 2)];
+      c = static_cast<char>(c ^ (1 + random.Uniform(15)));
+    }
+    while (std::binary_search(keys.begin(), keys.end(), miss)) {
+      miss += "\x01";
+    }
+    queries.misses.push_back(std::move(miss));
+  }
+  return queries;
+}
+
+struct Subject {
+  std::string name;
+  std::unique_ptr<KeyCoding> coding;
+  double build = 0;
+  std::vector<double> times[4];
+};
+
+constexpr const char* kTimes[] = {"hit", "miss", "next", "prev"};
+
+bool AnswersRight(const Subject& subject, const Queries& queries,
+                  uint64_t key_sum) {
+  uint64_t wrong = 0;
+  for (size_t i = 0; i < queries.hits.size(); ++i) {
+    wrong += subject.coding->Find(queries.hits[i]) != queries.ranks[i];
+    wrong += subject.coding->Find(queries.misses[i]) != KeyCoding::kNotFound;
+  }
+  std::string reason;
+  if (!subject.coding->Validate(&reason)) {
+    fprintf(stderr, "%s: %s\n", subject.name.c_str(), reason.c_str());
+    return false;
+  }
+  wrong += subject.coding->Scan(true) != key_sum;
+  wrong += subject.coding->Scan(false) != key_sum;
+  if (wrong > 0) {
+    fprintf(stderr, "%s: %llu wrong answers\n", subject.name.c_str(),
+            static_cast<unsigned long long>(wrong));
+  }
+  return wrong == 0;
+}
+
+void Measure(Subject* subject, const Queries& queries, double num_keys) {
+  uint64_t sum = 0;
+  for (int what = 0; what < 4; ++what) {
+    const double start = CpuNanos();
+    double operations = num_keys;
+    if (what < 2) {
+      const auto& probes = what == 0 ? queries.hits : queries.misses;
+      for (const std::string& key : probes) {
+        sum += subject->coding->Find(key);
+      }
+      operations = static_cast<double>(probes.size());
+    } else {
+      sum += subject->coding->Scan(what == 2);
+    }
+    subject->times[what].push_back((CpuNanos() - start) / operations);
+  }
+  volatile uint64_t used = sum;
+  (void)used;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+int Run() {
+  DemoInput input;
+  const Status s = ReadKeys(&input);
+  if (!s.ok()) {
+    fprintf(stderr, "%s\n", s.ToString().c_str());
+    return 1;
+  }
+  std::vector<std::string_view> keys;
+  uint64_t key_sum = 0;
+  for (size_t i = 0; i < input.records.size(); ++i) {
+    keys.emplace_back(input.records.key(i).data(), input.records.key(i).size());
+    key_sum += KeySum(keys.back());
+  }
+  const auto n = static_cast<double>(keys.size());
+  printf("%s: %zu keys, %.1f bytes each\n", input.description.c_str(),
+         keys.size(), static_cast<double>(input.records.KeyBytes()) / n);
+  RememberCpus();
+  PinToCpu(0);
+
+  KeyCodingOptions options;
+  options.bucket_keys = static_cast<uint32_t>(FLAGS_bucket_keys);
+  options.segment_keys = FLAGS_segment_keys;
+  options.sample_bytes = FLAGS_sample_bytes;
+  std::vector<Subject> subjects;
+  std::istringstream names(FLAGS_codings);
+  for (std::string name; std::getline(names, name, ',');) {
+    Subject subject;
+    subject.name = name;
+    subject.coding = NewKeyCoding(name, options);
+    if (subject.coding == nullptr) {
+      fprintf(stderr, "no coding is called %s\n", name.c_str());
+      return 1;
+    }
+    std::string reason;
+    const double start = CpuNanos();
+    if (!subject.coding->Build(keys, &reason)) {
+      fprintf(stderr, "%s: %s\n", name.c_str(), reason.c_str());
+      return 1;
+    }
+    subject.build = (CpuNanos() - start) / n;
+    subjects.push_back(std::move(subject));
+  }
+  const Queries queries = MakeQueries(keys);
+  for (const Subject& subject : subjects) {
+    if (!AnswersRight(subject, queries, key_sum)) {
+      return 1;
+    }
+  }
+  for (uint64_t i = 0; i < FLAGS_repeat; ++i) {
+    for (Subject& subject : subjects) {
+      Measure(&subject, queries, n);
+    }
+  }
+  printf("%-13s %8s %8s", "", "bytes", "build");
+  for (const char* what : kTimes) {
+    printf(" %16s", what);
+  }
+  printf("\n");
+  for (const Subject& subject : subjects) {
+    printf("%-13s %8.3f %8.0f", subject.name.c_str(),
+           static_cast<double>(subject.coding->Bytes()) / n, subject.build);
+    for (int what = 0; what < 4 && FLAGS_repeat > 0; ++what) {
+      const double median = Median(subject.times[what]);
+      printf(" %8.1f (%4.2fx)", median,
+             Median(subjects[0].times[what]) / median);
+    }
+    printf("  %s\n", subject.coding->Parts().c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace memkv
+
+int main(int argc, char** argv) {
+  gflags::SetUsageMessage("Compares ways to keep the keys of a table.");
+  gflags::ParseCommandLineFlags(&argc, &argv, true);
+  return memkv::Run();
+}

@@ -1,0 +1,362 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "db_bench_ext/key_codings.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "db_bench_ext/random_source.h"
+#include "db_bench_ext/token_trie/builder.h"
+#include "db_bench_ext/token_trie/cursor.h"
+#include "db_bench_ext/token_trie/reader.h"
+#include "db_bench_ext/token_trie/token_encoder.h"
+#include "db_bench_ext/token_trie/token_trainer.h"
+#include "table/key_trie_builder.h"
+#include "table/key_trie_cursor.h"
+#include "table/key_trie_format.h"
+#include "table/key_trie_reader.h"
+
+namespace memkv {
+
+namespace {
+
+const uint8_t* Bytes(std::string_view s) {
+  return reinterpret_cast<const uint8_t*>(s.data());
+}
+
+size_t SharedPrefix(std::string_view a, std::string_view b) {
+  return CommonPrefix(Bytes(a), Bytes(b), std::min(a.size(), b.size()));
+}
+
+// ---------------------------------------------------------------------------
+
+class FrontCoding : public KeyCoding {
+ public:
+  bool Build(const std::vector<std::string_view>& keys,
+             std::string* /*reason*/) override {
+    num_keys_ = keys.size();
+    for (size_t i = 0; i < keys.size(); ++i) {
+      size_t shared = 0;
+      if (i % kRestart == 0) {
+        restarts_.push_back(static_cast<uint32_t>(bytes_.size()));
+      } else {
+        shared = SharedPrefix(keys[i], keys[i - 1]);
+        PutVarint64(&bytes_, shared);
+      }
+      PutVarint64(&bytes_, keys[i].size() - shared);
+      bytes_ += keys[i].substr(shared);
+      longest_ = std::max(longest_, keys[i].size());
+    }
+    bytes_.shrink_to_fit();
+    return bytes_.size() <= UINT32_MAX;
+  }
+
+  size_t Bytes() const override {
+    return bytes_.size() + restarts_.size() * sizeof(restarts_[0]);
+  }
+
+  uint64_t Find(std::string_view key) const override {
+    if (num_keys_ == 0) {
+      return kNotFound;
+    }
+    // The last restart point that is not greater.
+    size_t low = 0;
+    for (size_t n = restarts_.size(); n > 1;) {
+      const size_t half = n / 2;
+      uint32_t length = 0;
+      const uint8_t* const p = Varint(Start(low + half), &length);
+      if (std::string_view(reinterpret_cast<const char*>(p), length) <= key) {
+        low += half;
+        n -= half;
+      } else {
+        n = half;
+      }
+    }
+    const uint8_t* p = Start(low);
+    uint64_t matched = 0;
+    const uint64_t first = low * kRestart;
+    const uint64_t end = std::min<uint64_t>(first + kRestart, num_keys_);
+    for (uint64_t i = first; i < end; ++i) {
+      uint32_t shared = 0;
+      uint32_t length = 0;
+      if (i != first) {
+        p = Varint(p, &shared);
+      }
+      p = Varint(p, &length);
+      if (shared < matched) {
+        return kNotFound;
+      }
+      if (shared == matched) {
+        const size_t rest = key.size() - matched;
+        const size_t shorter = std::min<size_t>(length, rest);
+        const size_t common =
+            CommonPrefix(p, memkv::Bytes(key) + matched, shorter);
+        if (common == length && common == rest) {
+          return i;
+        }
+        if (common == rest ||
+            (common < length &&
+             p[common] > static_cast<uint8_t>(key[matched + common]))) {
+          return kNotFound;
+        }
+        matched += common;
+      }
+      p += length;
+    }
+    return kNotFound;
+  }
+
+  uint64_t Scan(bool forwards) const override {
+    std::string key(longest_, '\0');
+    uint64_t sum = 0;
+    // Backwards, every restart interval is decoded once from its start.
+    const size_t intervals = restarts_.size();
+    for (size_t n = 0; n < intervals; ++n) {
+      const size_t interval = forwards ? n : intervals - 1 - n;
+      const uint8_t* p = Start(interval);
+      const uint64_t first = interval * kRestart;
+      const uint64_t end = std::min<uint64_t>(first + kRestart, num_keys_);
+      for (uint64_t i = first; i < end; ++i) {
+        uint32_t shared = 0;
+        uint32_t length = 0;
+        if (i != first) {
+          p = Varint(p, &shared);
+        }
+        p = Varint(p, &length);
+        memcpy(&key[shared], p, length);
+        p += length;
+        sum += KeySum(std::string_view(key).substr(0, shared + length));
+      }
+    }
+    return sum;
+  }
+
+ private:
+  static constexpr size_t kRestart = 16;
+
+  const uint8_t* Start(size_t restart) const {
+    return memkv::Bytes(bytes_) + restarts_[restart];
+  }
+  const uint8_t* Varint(const uint8_t* p, uint32_t* value) const {
+    return GetVarint32(p, memkv::Bytes(bytes_) + bytes_.size(), value);
+  }
+
+  size_t num_keys_ = 0;
+  size_t longest_ = 0;
+  std::string bytes_;
+  std::vector<uint32_t> restarts_;
+};
+
+// ---------------------------------------------------------------------------
+
+// Segments of keys under an index of their last ones.
+template <class Reader, class Cursor>
+class Segmented : public KeyCoding {
+ public:
+  explicit Segmented(const KeyCodingOptions& options) : options_(options) {}
+
+  bool Validate(std::string* reason) const override {
+    for (const Reader& segment : segments_) {
+      if (!segment.Validate(reason)) {
+        return false;
+      }
+    }
+    return index_.Validate(reason);
+  }
+
+  size_t Bytes() const override {
+    size_t bytes = index_bytes_.size();
+    for (const std::string& segment : segment_bytes_) {
+      bytes += segment.size();
+    }
+    return bytes;
+  }
+
+  uint64_t Find(std::string_view key) const override {
+    const uint32_t segment = index_.LowerBound(key);
+    if (segment >= segments_.size()) {
+      return kNotFound;
+    }
+    const uint32_t ordinal = segments_[segment].Find(key);
+    return ordinal >= Reader::kCorrupt
+               ? kNotFound
+               : uint64_t{segment} * options_.segment_keys + ordinal;
+  }
+
+  uint64_t Scan(bool forwards) const override {
+    uint64_t sum = 0;
+    Cursor cursor;
+    for (size_t n = 0; n < segments_.size(); ++n) {
+      cursor.Reset(&segments_[forwards ? n : segments_.size() - 1 - n]);
+      if (forwards) {
+        for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) {
+          sum += KeySum(cursor.key());
+        }
+      } else {
+        for (cursor.SeekToLast(); cursor.Valid(); cursor.Prev()) {
+          sum += KeySum(cursor.key());
+        }
+      }
+    }
+    return sum;
+  }
+
+ protected:
+  const KeyCodingOptions options_;
+  std::vector<std::string> segment_bytes_;
+  std::vector<Reader> segments_;
+  std::string index_bytes_;
+  Reader index_;
+};
+
+class KeyTrieCoding : public Segmented<KeyTrieReader, KeyTrieCursor> {
+ public:
+  using Segmented::Segmented;
+
+  bool Build(const std::vector<std::string_view>& keys,
+             std::string* reason) override {
+    KeyTrieBuilder::Options options;
+    options.bucket_keys = options_.bucket_keys;
+    KeyTrieBuilder builder(options);
+    KeyTrieBuilder index(options);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      builder.Add(keys[i]);
+      if ((i + 1) % options_.segment_keys == 0 || i + 1 == keys.size()) {
+        segment_bytes_.emplace_back();
+        if (!builder.Finish(&segment_bytes_.back(), reason)) {
+          return false;
+        }
+        segment_bytes_.back().shrink_to_fit();
+        builder.Reset();
+        index.Add(keys[i]);
+      }
+    }
+    segments_.resize(segment_bytes_.size());
+    for (size_t i = 0; i < segments_.size(); ++i) {
+      if (!KeyTrieReader::Open(segment_bytes_[i], &segments_[i], reason)) {
+        return false;
+      }
+    }
+    return index.Finish(&index_bytes_, reason) &&
+           KeyTrieReader::Open(index_bytes_, &index_, reason);
+  }
+};
+
+class TokenTrieCoding
+    : public Segmented<token_trie::Reader, token_trie::Cursor> {
+ public:
+  using Segmented::Segmented;
+
+  // All keys are kept front coded until the dictionary is trained on a sample
+  // of all of them: what a table's builder would do with the keys of a file.
+  bool Build(const std::vector<std::string_view>& keys,
+             std::string* reason) override {
+    token_trie::Builder::Options options;
+    options.bucket_keys = options_.bucket_keys;
+    std::vector<std::unique_ptr<token_trie::Builder>> builders;
+    token_trie::Builder index(options);
+    uint64_t suffix_bytes = 0;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (i % options_.segment_keys == 0) {
+        builders.push_back(std::make_unique<token_trie::Builder>(options));
+      }
+      builders.back()->Add(keys[i]);
+      suffix_bytes +=
+          keys[i].size() - (i == 0 ? 0 : SharedPrefix(keys[i], keys[i - 1]));
+      if ((i + 1) % options_.segment_keys == 0 || i + 1 == keys.size()) {
+        index.Add(keys[i]);
+      }
+    }
+    std::unique_ptr<token_trie::TokenEncoder> encoder;
+    if (!Train(builders, suffix_bytes, keys, reason)) {
+      return false;
+    }
+    if (!tokens_.empty()) {
+      encoder = std::make_unique<token_trie::TokenEncoder>(tokens_);
+    }
+    segment_bytes_.resize(builders.size());
+    segments_.resize(builders.size());
+    for (size_t i = 0; i < builders.size(); ++i) {
+      if (!builders[i]->Finish(encoder.get(), &segment_bytes_[i], reason)) {
+        return false;
+      }
+      builders[i].reset();
+      segment_bytes_[i].shrink_to_fit();
+      if (!token_trie::Reader::Open(segment_bytes_[i], &tokens_, &segments_[i],
+                                    reason)) {
+        return false;
+      }
+    }
+    return index.Finish(encoder.get(), &index_bytes_, reason) &&
+           token_trie::Reader::Open(index_bytes_, &tokens_, &index_, reason);
+  }
+
+  size_t Bytes() const override {
+    return Segmented::Bytes() + tokens_.MemoryUsage();
+  }
+
+  std::string Parts() const override {
+    return std::to_string(tokens_.num_tokens()) + " tokens in " +
+           std::to_string(tokens_.MemoryUsage()) + " bytes, codes of " +
+           std::to_string(tokens_.width()) + " bits";
+  }
+
+ private:
+  bool Train(const std::vector<std::unique_ptr<token_trie::Builder>>& builders,
+             uint64_t suffix_bytes, const std::vector<std::string_view>& keys,
+             std::string* reason) {
+    const double share =
+        std::min(1.0, static_cast<double>(options_.sample_bytes) /
+                          static_cast<double>(suffix_bytes + 1));
+    bool one_length = true;
+    bool occurs[256] = {};
+    for (const std::string_view key : keys) {
+      one_length = one_length && key.size() == keys[0].size();
+    }
+    token_trie::TokenTrainer trainer;
+    RandomSource random(1);
+    uint64_t suffixes = 0;
+    for (const auto& builder : builders) {
+      builder->ForEachSuffix([&](std::string_view suffix) {
+        if (random.Fraction() < share) {
+          trainer.Add(suffix);
+          ++suffixes;
+          for (const char c : suffix) {
+            occurs[static_cast<uint8_t>(c)] = true;
+          }
+        }
+      });
+    }
+    // Without tokens: symbols, and lengths unless all keys have one.
+    const auto symbols =
+        static_cast<size_t>(std::count(occurs, occurs + 256, true));
+    const uint64_t plain_bits =
+        trainer.sample_bytes() *
+            token_trie::BitWidth(symbols < 2 ? 1 : symbols - 1) +
+        (one_length ? 0 : suffixes * 6);
+    std::string bytes;
+    trainer.Train(share, plain_bits / 8, &bytes);
+    return bytes.empty() || tokens_.Open(bytes, reason);
+  }
+
+  token_trie::Tokens tokens_;
+};
+
+}  // namespace
+
+std::unique_ptr<KeyCoding> NewKeyCoding(const std::string& name,
+                                        const KeyCodingOptions& options) {
+  if (name == "front_coding") {
+    return std::make_unique<FrontCoding>();
+  }
+  if (name == "key_trie") {
+    return std::make_unique<KeyTrieCoding>(options);
+  }
+  if (name == "token_trie") {
+    return std::make_unique<TokenTrieCoding>(options);
+  }
+  return nullptr;
+}
+
+}  // namespace memkv

@@ -1,0 +1,140 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+// An immutable, ordered dictionary of distinct byte strings: key <-> ordinal,
+// the ordinal being the key's rank, in [0, num_keys()).  A view of bytes that
+// Builder made; the format is in format.h.
+//
+// It is not a map (values are the caller's, by ordinal), not a filter (answers
+// are exact), and it holds no checksum: the container has one.
+//
+// Keys lie in buckets; the shortest separators between buckets are the keys of
+// the level above, down to one bucket in the highest.  Look-up: in every level,
+// a bucket's LCPs and the first codes of its suffixes, unpacked, say at once
+// which of its keys is the next that may not be smaller; only that one is
+// compared, and its codes are found by counting the ends of keys.
+// bucket_search.h has the argument.
+//
+// Thread safety: a value type; const methods are thread-safe.  The bytes given
+// to Open must outlive every copy.  Find, LowerBound and FloorOrdinal allocate
+// nothing.
+//
+// Invariants:
+// (I1) Whatever the bytes, no method reads outside them, loops without end,
+//      recurses, or allocates more than a small multiple of their number.
+//      Bytes that no builder writes give a wrong but well-formed answer or
+//      kCorrupt.  Meant, not yet tested with damaged bytes.
+// (I2) Open checks that the header and the section sizes agree, in O(1).
+// (I3) Validate accepts what Builder writes, whatever way it cuts keys
+//      into buckets and suffixes into tokens, and nothing else.
+//
+// Literature: front coding with LCP-only comparison is Morrison's blind search
+// moved to sorted blocks (Ferragina and Grossi, String B-tree, JACM 1999);
+// short separators are Bayer and Unterauer's prefix B-tree (TODS 1977).  Here
+// the first key of a bucket is not whole either: its separator holds its prefix.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db_bench_ext/token_trie/bucket_search.h"
+#include "table/packed_array.h"
+
+namespace memkv {
+namespace token_trie {
+
+class Cursor;
+
+class Reader {
+ public:
+  static constexpr uint32_t kNotFound = UINT32_MAX;
+  static constexpr uint32_t kCorrupt = UINT32_MAX - 1;
+
+  // A dictionary of no keys.
+  Reader() = default;
+
+  // Makes *out a view of data, which must be exactly one dictionary.  tokens is
+  // the file's, or nullptr if it has none; it must outlive every copy.  False,
+  // with *out untouched and *reason set to one sentence, if (I2) fails.
+  static bool Open(std::string_view data, const Tokens* tokens, Reader* out,
+                   std::string* reason);
+
+  uint32_t num_keys() const {
+    return levels_.empty() ? 0 : levels_[0].num_keys;
+  }
+  // Of all levels.
+  uint32_t num_buckets() const;
+
+  // The key's ordinal, kNotFound or kCorrupt.
+  uint32_t Find(std::string_view key) const;
+
+  // The number of keys < key, which is the first ordinal whose key is >= key
+  // or num_keys() if there is none; or kCorrupt.
+  uint32_t LowerBound(std::string_view key) const;
+
+  // The last ordinal whose key is <= key, kNotFound if there is none, or
+  // kCorrupt.
+  uint32_t FloorOrdinal(std::string_view key) const;
+
+  // Sets *key to the key of that rank.  False, with *key unspecified, if the
+  // bytes are corrupt.
+  // REQUIRES: ordinal < num_keys()
+  bool KeyAt(uint32_t ordinal, std::string* key) const;
+
+  // Checks everything (I3): every bucket decodes, keys ascend, separators are
+  // the shortest ones, places are exact, every choice of width is the smallest
+  // and no byte is unused.  O(bytes).  On failure sets *reason to one sentence.
+  bool Validate(std::string* reason) const;
+
+ private:
+  friend class Cursor;
+  friend class Validator;
+
+  struct Level {
+    uint32_t num_keys = 0;
+    uint32_t num_buckets = 0;
+    uint32_t buckets_size = 0;
+    unsigned ordinal_bits = 0;
+    const uint8_t* buckets = nullptr;
+    // Of bucket b, and behind the last one: offset << ordinal_bits | ordinal of
+    // the first key.
+    PackedArrayView directory;
+  };
+
+  // Where a key belongs.
+  struct Position {
+    uint32_t bucket = 0;
+    uint32_t ordinal = 0;
+    Place place;  // in the bucket
+  };
+
+  const Codes& CodesOf(size_t level) const {
+    return level == 0 ? codes_ : kBytes;
+  }
+  // False from the next ones: the bytes are corrupt.
+  bool Search(std::string_view key, Position* position) const;
+  // Finds the bucket of the lowest level whose separator is the greatest one
+  // <= key, the length of their common prefix, and whether that is the whole
+  // separator.
+  // REQUIRES: num_keys() > 0
+  bool FindBucket(const Target& key, uint32_t* bucket, uint64_t* matched,
+                  bool* whole) const;
+  bool OpenBucket(size_t level, uint32_t bucket, Bucket* out) const;
+  // The bucket of a key.
+  // REQUIRES: ordinal < the level's num_keys
+  bool BucketOf(size_t level, uint32_t ordinal, uint32_t* bucket) const;
+  // Sets *separator to the separator of a bucket of the lowest level.
+  bool GetSeparator(uint32_t bucket, std::string* separator) const;
+
+  static const Codes kBytes;
+
+  Codes codes_;  // of the lowest level
+  std::vector<Level> levels_;
+};
+
+}  // namespace token_trie
+}  // namespace memkv

@@ -1,0 +1,120 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "db_bench_ext/token_trie/token_encoder.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace memkv {
+namespace token_trie {
+
+namespace {
+
+constexpr uint32_t kBlock = 256;
+// Blocks that are tried before a new one is added, and places in each.
+constexpr uint32_t kOpenBlocks = 8;
+
+std::vector<Tokens::Token> TokensOf(const Tokens& tokens) {
+  std::vector<Tokens::Token> list(tokens.num_tokens());
+  for (uint32_t code = 0; code < tokens.num_tokens(); ++code) {
+    list[code].bytes.assign(reinterpret_cast<const char*>(tokens.BytesOf(code)),
+                            tokens.LengthOf(code));
+    list[code].ends = code >= tokens.first_end();
+  }
+  return list;
+}
+
+}  // namespace
+
+TokenMatcher::TokenMatcher(const std::vector<Tokens::Token>& tokens) {
+  std::vector<uint32_t> order(tokens.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&tokens](uint32_t a, uint32_t b) {
+    return tokens[a].bytes < tokens[b].bytes;
+  });
+  AddBlock();
+  nodes_[kRoot].check = kRoot;
+  // A node: the tokens [begin, end) of the order share their first depth bytes.
+  struct Range {
+    uint32_t node;
+    uint32_t begin;
+    uint32_t end;
+    uint32_t depth;
+  };
+  std::vector<Range> pending = {
+      {kRoot, 0, static_cast<uint32_t>(order.size()), 0}};
+  std::vector<uint32_t> starts;
+  std::vector<uint8_t> children;
+  for (size_t i = 0; i < pending.size(); ++i) {
+    const Range range = pending[i];
+    uint32_t begin = range.begin;
+    while (begin < range.end &&
+           tokens[order[begin]].bytes.size() == range.depth) {
+      Ends& ends = ends_[range.node];
+      (tokens[order[begin]].ends ? ends.last : ends.plain) = order[begin];
+      ++begin;
+    }
+    starts.clear();
+    children.clear();
+    for (uint32_t k = begin; k < range.end; ++k) {
+      const auto byte =
+          static_cast<uint8_t>(tokens[order[k]].bytes[range.depth]);
+      if (children.empty() || children.back() != byte) {
+        children.push_back(byte);
+        starts.push_back(k);
+      }
+    }
+    starts.push_back(range.end);
+    if (!children.empty()) {
+      const uint32_t base = FindBase(children.data(), children.size());
+      nodes_[range.node].base = base;
+      for (size_t c = 0; c < children.size(); ++c) {
+        const uint32_t child = base ^ children[c];
+        nodes_[child].check = range.node;
+        pending.push_back({child, starts[c], starts[c + 1], range.depth + 1});
+      }
+    } else {
+      // No place has a leaf as its check.
+      nodes_[range.node].base = range.node & ~(kBlock - 1);
+    }
+    if (ends_[range.node].plain != kNone) {
+      nodes_[range.node].base |= kPlainBit;
+    }
+  }
+}
+
+void TokenMatcher::AddBlock() {
+  nodes_.resize(nodes_.size() + kBlock);
+  ends_.resize(nodes_.size());
+}
+
+uint32_t TokenMatcher::FindBase(const uint8_t* children, size_t n) {
+  const auto blocks = static_cast<uint32_t>(nodes_.size() / kBlock);
+  first_open_ =
+      std::max(first_open_, blocks < kOpenBlocks ? 0 : blocks - kOpenBlocks);
+  for (uint32_t block = first_open_; block < blocks; ++block) {
+    const uint32_t begin = block * kBlock;
+    for (uint32_t place = begin; place < begin + kBlock; ++place) {
+      if (nodes_[place].check != kNone) {
+        continue;
+      }
+      const uint32_t base = place ^ children[0];
+      size_t c = 1;
+      while (c < n && nodes_[base ^ children[c]].check == kNone) {
+        ++c;
+      }
+      if (c == n) {
+        return base;
+      }
+    }
+  }
+  AddBlock();
+  return blocks * kBlock;
+}
+
+TokenEncoder::TokenEncoder(const Tokens& tokens)
+    : width_(tokens.width()), matcher_(TokensOf(tokens)) {}
+
+}  // namespace token_trie
+}  // namespace memkv

@@ -1,0 +1,412 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "db_bench_ext/token_trie/token_trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "db_bench_ext/token_trie/token_encoder.h"
+
+namespace memkv {
+namespace token_trie {
+
+namespace {
+
+using Token = Tokens::Token;
+
+// What pieces number below this are: the bytes, and the end of a key.
+constexpr uint32_t kEnd = 256;
+constexpr uint32_t kFirstPair = 257;
+// Between suffixes.
+constexpr uint32_t kGap = UINT32_MAX;
+
+// A token's bytes, its length in the file and its entry in memory.
+constexpr size_t kTokenOverhead = 5;
+
+// A batch is this share of the pieces there are.
+constexpr double kBatch = 0.35;
+constexpr size_t kMinBatch = 256;
+
+uint64_t Hash(uint64_t key) { return (key * 0x9e3779b97f4a7c15u) >> 24; }
+
+// Pairs of pieces and how often they are neighbours.
+class PairCounts {
+ public:
+  explicit PairCounts(size_t expected) { Clear(expected); }
+
+  void Clear(size_t expected) {
+    size_t size = size_t{1} << 12;
+    while (size < 2 * expected) {
+      size *= 2;
+    }
+    slots_.assign(size, 0);
+    used_ = 0;
+  }
+
+  void Prefetch(uint32_t a, uint32_t b) const {
+    __builtin_prefetch(&slots_[Hash(Key(a, b)) & (slots_.size() - 1)], 1);
+  }
+
+  void Add(uint32_t a, uint32_t b) {
+    if (AddKey(Key(a, b), 1) && 2 * ++used_ > slots_.size()) {
+      std::vector<uint64_t> old(2 * slots_.size());
+      old.swap(slots_);
+      for (const uint64_t slot : old) {
+        if (slot != 0) {
+          AddKey(slot >> kCountBits, slot & kMaxCount);
+        }
+      }
+    }
+  }
+
+  struct Pair {
+    uint64_t count;
+    uint32_t first;
+    uint32_t second;
+    // The most frequent first; a total order, for (I2).
+    bool operator<(const Pair& other) const {
+      return count != other.count   ? count > other.count
+             : first != other.first ? first < other.first
+                                    : second < other.second;
+    }
+  };
+
+  template <class F>
+  void ForEach(F f) const {
+    for (const uint64_t slot : slots_) {
+      if (slot != 0) {
+        const uint64_t key = (slot >> kCountBits) - 1;
+        f(Pair{slot & kMaxCount, static_cast<uint32_t>(key >> kPieceBits),
+               static_cast<uint32_t>(key & ((1u << kPieceBits) - 1))});
+      }
+    }
+  }
+
+ private:
+  static constexpr unsigned kPieceBits = 17;
+  static constexpr unsigned kCountBits = 64 - 2 * kPieceBits - 1;
+  static constexpr uint64_t kMaxCount = (uint64_t{1} << kCountBits) - 1;
+
+  static uint64_t Key(uint32_t a, uint32_t b) {
+    return (uint64_t{a} << kPieceBits | b) + 1;
+  }
+
+  // Whether it was not there.
+  bool AddKey(uint64_t key, uint64_t count) {
+    for (uint64_t i = Hash(key);; ++i) {
+      uint64_t& slot = slots_[i & (slots_.size() - 1)];
+      if (slot == 0) {
+        slot = key << kCountBits | count;
+        return true;
+      }
+      if (slot >> kCountBits == key) {
+        slot += (slot & kMaxCount) + count <= kMaxCount ? count : 0;
+        return false;
+      }
+    }
+  }
+
+  std::vector<uint64_t> slots_;  // key << kCountBits | count
+  size_t used_ = 0;
+};
+
+// The pairs of a batch, and the pieces they become.
+class Merges {
+ public:
+  explicit Merges(size_t n) {
+    size_t size = 64;
+    while (size < 4 * n) {
+      size *= 2;
+    }
+    slots_.assign(size, {0, kGap});
+  }
+  void Put(uint32_t a, uint32_t b, uint32_t piece) {
+    uint64_t i = Hash(Key(a, b));
+    while (slots_[i & (slots_.size() - 1)].key != 0) {
+      ++i;
+    }
+    slots_[i & (slots_.size() - 1)] = {Key(a, b), piece};
+  }
+  // kGap if there is none.
+  uint32_t Get(uint32_t a, uint32_t b) const {
+    const uint64_t key = Key(a, b);
+    for (uint64_t i = Hash(key);; ++i) {
+      const Slot& slot = slots_[i & (slots_.size() - 1)];
+      if (slot.key == key || slot.key == 0) {
+        return slot.piece;
+      }
+    }
+  }
+
+ private:
+  struct Slot {
+    uint64_t key;
+    uint32_t piece;
+  };
+  static uint64_t Key(uint32_t a, uint32_t b) {
+    return (uint64_t{a} << 32 | b) + 1;
+  }
+  std::vector<Slot> slots_;
+};
+
+}  // namespace
+
+void TokenTrainer::Add(std::string_view suffix) {
+  text_.append(suffix.data(), suffix.size());
+  ends_.push_back(text_.size());
+}
+
+std::string TokenTrainer::BytesOf(uint32_t piece, bool* ends) const {
+  std::string bytes;
+  std::vector<uint32_t> pending = {piece};
+  *ends = false;
+  while (!pending.empty()) {
+    const uint32_t p = pending.back();
+    pending.pop_back();
+    if (p == kEnd) {
+      *ends = true;
+    } else if (p < kEnd) {
+      bytes.push_back(static_cast<char>(p));
+    } else {
+      pending.push_back(pieces_[p].second);
+      pending.push_back(pieces_[p].first);
+    }
+  }
+  return bytes;
+}
+
+void TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count) {
+  pieces_.clear();
+  for (uint32_t i = 0; i < kFirstPair; ++i) {
+    pieces_.push_back({i, i, 1});
+  }
+  symbols_.clear();
+  symbols_.reserve(text_.size() + 2 * ends_.size());
+  size_t begin = 0;
+  for (const size_t end : ends_) {
+    for (size_t i = begin; i < end; ++i) {
+      symbols_.push_back(static_cast<uint8_t>(text_[i]));
+    }
+    symbols_.push_back(kEnd);
+    symbols_.push_back(kGap);
+    begin = end;
+  }
+  constexpr size_t kAhead = 12;
+  PairCounts counts(0);
+  std::vector<PairCounts::Pair> pairs;
+  while (pieces_.size() < max_pieces) {
+    counts.Clear(pieces_.size() * 4);
+    uint32_t before = kGap;
+    for (size_t i = 0; i + 1 < symbols_.size(); ++i) {
+      if (i + kAhead + 1 < symbols_.size()) {
+        counts.Prefetch(symbols_[i + kAhead], symbols_[i + kAhead + 1]);
+      }
+      const uint32_t a = symbols_[i];
+      const uint32_t b = symbols_[i + 1];
+      if (a == kGap || b == kGap) {
+        before = kGap;
+        continue;
+      }
+      if (a == b && before == a) {
+        before = kGap;  // Of three equal ones only two can merge.
+        continue;
+      }
+      before = a;
+      counts.Add(a, b);
+    }
+    pairs.clear();
+    counts.ForEach([&](const PairCounts::Pair& pair) {
+      // The end needs no room in a token.
+      if (pair.count >= min_count &&
+          pieces_[pair.first].length + pieces_[pair.second].length <=
+              Tokens::kMaxLength) {
+        pairs.push_back(pair);
+      }
+    });
+    if (pairs.empty()) {
+      return;
+    }
+    const size_t batch = std::min(
+        {pairs.size(), max_pieces - pieces_.size(),
+         std::max(kMinBatch, static_cast<size_t>(pieces_.size() * kBatch))});
+    std::nth_element(pairs.begin(), pairs.begin() + batch - 1, pairs.end());
+    pairs.resize(batch);
+    std::sort(pairs.begin(), pairs.end());
+    Merges merges(batch);
+    for (const PairCounts::Pair& pair : pairs) {
+      merges.Put(pair.first, pair.second,
+                 static_cast<uint32_t>(pieces_.size()));
+      pieces_.push_back(
+          {pair.first, pair.second,
+           pieces_[pair.first].length + pieces_[pair.second].length});
+    }
+    // From left to right, but a more frequent pair, which has the lower number,
+    // goes before its left neighbour.
+    size_t out = 0;
+    for (size_t i = 0; i < symbols_.size();) {
+      const uint32_t a = symbols_[i];
+      uint32_t merged = kGap;
+      if (a != kGap && i + 1 < symbols_.size() && symbols_[i + 1] != kGap) {
+        merged = merges.Get(a, symbols_[i + 1]);
+      }
+      if (merged != kGap && i + 2 < symbols_.size() &&
+          symbols_[i + 2] != kGap &&
+          merges.Get(symbols_[i + 1], symbols_[i + 2]) < merged) {
+        merged = kGap;
+      }
+      symbols_[out++] = merged == kGap ? a : merged;
+      i += merged == kGap ? 1 : 2;
+    }
+    symbols_.resize(out);
+  }
+}
+
+void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
+  // A pair that occurs less often in the whole file than its token costs bytes
+  // is of no use.
+  const auto min_count =
+      std::max<uint64_t>(2, static_cast<uint64_t>(4 * share));
+  MergePairs((size_t{1} << Tokens::kMaxWidth) * 3 / 2, min_count);
+  symbols_.clear();
+  symbols_.shrink_to_fit();
+  std::vector<Token> tokens(pieces_.size());
+  for (uint32_t i = 0; i < pieces_.size(); ++i) {
+    bool ends = false;
+    tokens[i].bytes = BytesOf(i, &ends);
+    tokens[i].ends = ends;
+  }
+  pieces_.clear();
+  // Different pairs can be the same string.
+  std::vector<uint32_t> order(tokens.size());
+  for (uint32_t i = 0; i < order.size(); ++i) {
+    order[i] = i;
+  }
+  // The first ones, which are required, stay first.
+  std::sort(order.begin() + kFirstPair, order.end(),
+            [&tokens](uint32_t a, uint32_t b) {
+              return tokens[a].ends != tokens[b].ends
+                         ? tokens[a].ends < tokens[b].ends
+                         : tokens[a].bytes < tokens[b].bytes;
+            });
+  order.erase(std::unique(order.begin() + kFirstPair, order.end(),
+                          [&tokens](uint32_t a, uint32_t b) {
+                            return tokens[a].ends == tokens[b].ends &&
+                                   tokens[a].bytes == tokens[b].bytes;
+                          }),
+              order.end());
+  std::vector<Token> distinct;
+  distinct.reserve(order.size());
+  for (const uint32_t i : order) {
+    distinct.push_back(std::move(tokens[i]));
+  }
+  tokens = std::move(distinct);
+
+  std::vector<uint64_t> counts;
+  uint64_t total = 0;
+  Prune(Tokens::kMaxTokens, share, &tokens, &counts, &total);
+  uint64_t memory = 0;
+  for (const Token& token : tokens) {
+    memory += token.bytes.size() + kTokenOverhead;
+  }
+  const double bytes =
+      static_cast<double>(total) * Tokens::WidthFor(tokens.size()) / 8;
+  text_.clear();
+  ends_.clear();
+  if (bytes + static_cast<double>(memory) * share >=
+      static_cast<double>(plain_bytes)) {
+    return;
+  }
+  order.resize(tokens.size());
+  for (uint32_t i = 0; i < order.size(); ++i) {
+    order[i] = i;
+  }
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return tokens[a].ends != tokens[b].ends ? tokens[a].ends < tokens[b].ends
+                                            : tokens[a].bytes < tokens[b].bytes;
+  });
+  std::vector<Token> sorted;
+  sorted.reserve(tokens.size());
+  for (const uint32_t i : order) {
+    sorted.push_back(std::move(tokens[i]));
+  }
+  Tokens::Encode(sorted, out);
+}
+
+void TokenTrainer::Prune(size_t max_tokens, double share,
+                         std::vector<Token>* tokens,
+                         std::vector<uint64_t>* counts, uint64_t* total) {
+  std::vector<uint32_t> cut;
+  for (;;) {
+    const TokenMatcher matcher(*tokens);
+    counts->assign(tokens->size(), 0);
+    *total = 0;
+    size_t begin = 0;
+    for (const size_t end : ends_) {
+      cut.clear();
+      matcher.Cut(std::string_view(text_).substr(begin, end - begin), true,
+                  &cut);
+      for (const uint32_t token : cut) {
+        ++(*counts)[token];
+      }
+      *total += cut.size();
+      begin = end;
+    }
+    // What it would cost to be without each, in codes.
+    struct Loss {
+      uint64_t loss;
+      uint32_t token;
+    };
+    std::vector<Loss> losses;
+    const double code_bytes =
+        Tokens::WidthFor(std::min(tokens->size(), max_tokens)) / 8.0;
+    for (uint32_t i = kFirstPair; i < tokens->size(); ++i) {
+      const Token& token = (*tokens)[i];
+      uint64_t loss = 0;
+      if ((*counts)[i] > 0) {
+        cut.clear();
+        matcher.Cut(token.bytes, token.ends, &cut, i);
+        loss = (*counts)[i] * (cut.size() - 1);
+      }
+      if (static_cast<double>(loss) * code_bytes >
+          static_cast<double>(token.bytes.size() + kTokenOverhead) * share) {
+        losses.push_back({loss, i});
+      }
+    }
+    const size_t keep =
+        std::min(losses.size(),
+                 std::max(max_tokens - kFirstPair, tokens->size() * 4 / 5));
+    if (keep + kFirstPair == tokens->size()) {
+      return;
+    }
+    std::sort(losses.begin(), losses.end(), [](const Loss& a, const Loss& b) {
+      return a.loss != b.loss ? a.loss > b.loss : a.token < b.token;
+    });
+    losses.resize(keep);
+    std::sort(losses.begin(), losses.end(),
+              [](const Loss& a, const Loss& b) { return a.token < b.token; });
+    std::vector<Token> kept(
+        std::make_move_iterator(tokens->begin()),
+        std::make_move_iterator(tokens->begin() + kFirstPair));
+    for (const Loss& loss : losses) {
+      kept.push_back(std::move((*tokens)[loss.token]));
+    }
+    const bool nearly = keep + kFirstPair > tokens->size() * 99 / 100 &&
+                        keep + kFirstPair <= max_tokens;
+    *tokens = std::move(kept);
+    if (nearly) {
+      // The counts are those of a few more; near enough to end here.
+      std::vector<uint64_t> kept_counts(counts->begin(),
+                                        counts->begin() + kFirstPair);
+      for (const Loss& loss : losses) {
+        kept_counts.push_back((*counts)[loss.token]);
+      }
+      *counts = std::move(kept_counts);
+      return;
+    }
+  }
+}
+
+}  // namespace token_trie
+}  // namespace memkv

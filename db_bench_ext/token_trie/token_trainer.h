@@ -1,0 +1,73 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+// Makes a dictionary of tokens for the keys of a file from a sample of their
+// suffixes: what keys do not share with the ones before them.
+//
+// Pairs of neighbouring tokens that are frequent become tokens, in rounds, a
+// batch of the most frequent ones a round; half as many again as there are
+// codes for. Then the sample is cut as the encoder cuts, and those whose
+// absence would cost least are left out. How many stay follows from what the
+// tokens save in the whole file, against the memory they take.
+//
+// Thread safety: none; one thread at a time.
+//
+// Invariants:
+// (I1) Memory is a small multiple of the sample.
+// (I2) The same sample and options give the same dictionary.
+// (I3) The dictionary has a token of every byte alone, and the one of no bytes
+//      that ends a key, so that every string can be cut.
+//
+// Literature: byte pair encoding (Gage, 1994), in batches as FSST trains its
+// symbols (Boncz, Neumann and Leis, VLDB 2020); leaving out what is not used is
+// the pruning of unigram language models (Kudo, ACL 2018).
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "db_bench_ext/token_trie/tokens.h"
+
+namespace memkv {
+namespace token_trie {
+
+class TokenTrainer {
+ public:
+  // Adds a suffix to the sample.
+  void Add(std::string_view suffix);
+
+  size_t sample_bytes() const { return text_.size(); }
+
+  // Appends a dictionary's bytes to *out and forgets the sample; nothing if
+  // tokens would not make the keys smaller.  The sample is one suffix in
+  // `share` of the file's; plain_bytes is what the sample's suffixes and their
+  // lengths would take without tokens.
+  void Train(double share, uint64_t plain_bytes, std::string* out);
+
+ private:
+  // Tokens in the making: a byte, the end of a key, or two tokens.
+  struct Piece {
+    uint32_t first;
+    uint32_t second;
+    uint32_t length;  // the end counts as one
+  };
+
+  void MergePairs(size_t max_pieces, uint64_t min_count);
+  std::string BytesOf(uint32_t piece, bool* ends) const;
+  void Prune(size_t max_tokens, double share,
+             std::vector<Tokens::Token>* tokens, std::vector<uint64_t>* counts,
+             uint64_t* total);
+
+  std::string text_;
+  std::vector<size_t> ends_;  // of the suffixes, in text_
+  std::vector<Piece> pieces_;
+  std::vector<uint32_t> symbols_;
+};
+
+}  // namespace token_trie
+}  // namespace memkv
