@@ -38,11 +38,19 @@ void UnpackBytes(const uint8_t* p, unsigned width, uint32_t n, uint8_t* out) {
 #endif
 }
 
-// The same of width <= 16 bits.
+// The same of width <= 16 bits; writes up to the next sixteen.
 void UnpackWords(const uint8_t* p, unsigned width, uint32_t n, uint16_t* out) {
 #if defined(MEMKV_AVX2)
   if (width == 16) {
     memcpy(out, p, 2 * size_t{n});
+    return;
+  }
+  if (width == 8) {
+    for (uint32_t i = 0; i < n; i += 16) {
+      const __m256i words = _mm256_cvtepu8_epi16(
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i)));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), words);
+    }
     return;
   }
   // Four numbers are at most 60 bits, and start in the low or the high half of

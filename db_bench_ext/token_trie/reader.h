@@ -31,7 +31,8 @@
 // Literature: front coding with LCP-only comparison is Morrison's blind search
 // moved to sorted blocks (Ferragina and Grossi, String B-tree, JACM 1999);
 // short separators are Bayer and Unterauer's prefix B-tree (TODS 1977).  Here
-// the first key of a bucket is not whole either: its separator holds its prefix.
+// the first key of a bucket is not whole either: its separator holds its
+// prefix.
 
 #pragma once
 

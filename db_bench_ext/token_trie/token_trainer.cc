@@ -29,6 +29,11 @@ constexpr size_t kTokenOverhead = 5;
 constexpr double kBatch = 0.35;
 constexpr size_t kMinBatch = 256;
 
+// With that many pieces, codes that take more than this share of what keys take
+// without tokens will not come below it.
+constexpr size_t kEnoughPieces = 3000;
+constexpr double kHopeless = 1.2;
+
 uint64_t Hash(uint64_t key) { return (key * 0x9e3779b97f4a7c15u) >> 24; }
 
 // Pairs of pieces and how often they are neighbours.
@@ -177,7 +182,8 @@ std::string TokenTrainer::BytesOf(uint32_t piece, bool* ends) const {
   return bytes;
 }
 
-void TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count) {
+bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
+                              uint64_t plain_bytes) {
   pieces_.clear();
   for (uint32_t i = 0; i < kFirstPair; ++i) {
     pieces_.push_back({i, i, 1});
@@ -226,7 +232,7 @@ void TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count) {
       }
     });
     if (pairs.empty()) {
-      return;
+      return true;
     }
     const size_t batch = std::min(
         {pairs.size(), max_pieces - pieces_.size(),
@@ -260,7 +266,15 @@ void TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count) {
       i += merged == kGap ? 1 : 2;
     }
     symbols_.resize(out);
+    // Random keys are known by then: more tokens gain them a few percent.
+    const auto codes = static_cast<double>(out - ends_.size());
+    if (pieces_.size() >= kEnoughPieces &&
+        codes * Tokens::WidthFor(pieces_.size()) / 8 >
+            kHopeless * static_cast<double>(plain_bytes)) {
+      return false;
+    }
   }
+  return true;
 }
 
 void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
@@ -268,9 +282,15 @@ void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
   // is of no use.
   const auto min_count =
       std::max<uint64_t>(2, static_cast<uint64_t>(4 * share));
-  MergePairs((size_t{1} << Tokens::kMaxWidth) * 3 / 2, min_count);
+  const bool hopeful = MergePairs((size_t{1} << Tokens::kMaxWidth) * 3 / 2,
+                                  min_count, plain_bytes);
   symbols_.clear();
   symbols_.shrink_to_fit();
+  if (!hopeful) {
+    text_.clear();
+    ends_.clear();
+    return;
+  }
   std::vector<Token> tokens(pieces_.size());
   for (uint32_t i = 0; i < pieces_.size(); ++i) {
     bool ends = false;
@@ -303,9 +323,7 @@ void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
   }
   tokens = std::move(distinct);
 
-  std::vector<uint64_t> counts;
-  uint64_t total = 0;
-  Prune(Tokens::kMaxTokens, share, &tokens, &counts, &total);
+  const uint64_t total = Prune(Tokens::kMaxTokens, share, &tokens);
   uint64_t memory = 0;
   for (const Token& token : tokens) {
     memory += token.bytes.size() + kTokenOverhead;
@@ -334,78 +352,55 @@ void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
   Tokens::Encode(sorted, out);
 }
 
-void TokenTrainer::Prune(size_t max_tokens, double share,
-                         std::vector<Token>* tokens,
-                         std::vector<uint64_t>* counts, uint64_t* total) {
+uint64_t TokenTrainer::Prune(size_t max_tokens, double share,
+                             std::vector<Token>* tokens) const {
+  const TokenMatcher matcher(*tokens);
+  std::vector<uint64_t> counts(tokens->size());
   std::vector<uint32_t> cut;
-  for (;;) {
-    const TokenMatcher matcher(*tokens);
-    counts->assign(tokens->size(), 0);
-    *total = 0;
-    size_t begin = 0;
-    for (const size_t end : ends_) {
-      cut.clear();
-      matcher.Cut(std::string_view(text_).substr(begin, end - begin), true,
-                  &cut);
-      for (const uint32_t token : cut) {
-        ++(*counts)[token];
-      }
-      *total += cut.size();
-      begin = end;
+  uint64_t total = 0;
+  size_t begin = 0;
+  for (const size_t end : ends_) {
+    cut.clear();
+    matcher.Cut(std::string_view(text_).substr(begin, end - begin), true, &cut);
+    for (const uint32_t token : cut) {
+      ++counts[token];
     }
-    // What it would cost to be without each, in codes.
-    struct Loss {
-      uint64_t loss;
-      uint32_t token;
-    };
-    std::vector<Loss> losses;
-    const double code_bytes =
-        Tokens::WidthFor(std::min(tokens->size(), max_tokens)) / 8.0;
-    for (uint32_t i = kFirstPair; i < tokens->size(); ++i) {
-      const Token& token = (*tokens)[i];
-      uint64_t loss = 0;
-      if ((*counts)[i] > 0) {
-        cut.clear();
-        matcher.Cut(token.bytes, token.ends, &cut, i);
-        loss = (*counts)[i] * (cut.size() - 1);
-      }
-      if (static_cast<double>(loss) * code_bytes >
-          static_cast<double>(token.bytes.size() + kTokenOverhead) * share) {
-        losses.push_back({loss, i});
-      }
+    total += cut.size();
+    begin = end;
+  }
+  // What it would cost to be without each, in codes.
+  struct Loss {
+    uint64_t loss;
+    uint32_t token;
+  };
+  std::vector<Loss> losses;
+  const double code_bytes =
+      Tokens::WidthFor(std::min(tokens->size(), max_tokens)) / 8.0;
+  for (uint32_t i = kFirstPair; i < tokens->size(); ++i) {
+    const Token& token = (*tokens)[i];
+    if (counts[i] == 0) {
+      continue;
     }
-    const size_t keep =
-        std::min(losses.size(),
-                 std::max(max_tokens - kFirstPair, tokens->size() * 4 / 5));
-    if (keep + kFirstPair == tokens->size()) {
-      return;
-    }
-    std::sort(losses.begin(), losses.end(), [](const Loss& a, const Loss& b) {
-      return a.loss != b.loss ? a.loss > b.loss : a.token < b.token;
-    });
-    losses.resize(keep);
-    std::sort(losses.begin(), losses.end(),
-              [](const Loss& a, const Loss& b) { return a.token < b.token; });
-    std::vector<Token> kept(
-        std::make_move_iterator(tokens->begin()),
-        std::make_move_iterator(tokens->begin() + kFirstPair));
-    for (const Loss& loss : losses) {
-      kept.push_back(std::move((*tokens)[loss.token]));
-    }
-    const bool nearly = keep + kFirstPair > tokens->size() * 99 / 100 &&
-                        keep + kFirstPair <= max_tokens;
-    *tokens = std::move(kept);
-    if (nearly) {
-      // The counts are those of a few more; near enough to end here.
-      std::vector<uint64_t> kept_counts(counts->begin(),
-                                        counts->begin() + kFirstPair);
-      for (const Loss& loss : losses) {
-        kept_counts.push_back((*counts)[loss.token]);
-      }
-      *counts = std::move(kept_counts);
-      return;
+    cut.clear();
+    matcher.Cut(token.bytes, token.ends, &cut, i);
+    const uint64_t loss = counts[i] * (cut.size() - 1);
+    if (static_cast<double>(loss) * code_bytes >
+        static_cast<double>(token.bytes.size() + kTokenOverhead) * share) {
+      losses.push_back({loss, i});
     }
   }
+  std::sort(losses.begin(), losses.end(), [](const Loss& a, const Loss& b) {
+    return a.loss != b.loss ? a.loss > b.loss : a.token < b.token;
+  });
+  losses.resize(std::min(losses.size(), max_tokens - kFirstPair));
+  std::vector<Token> kept(
+      std::make_move_iterator(tokens->begin()),
+      std::make_move_iterator(tokens->begin() + kFirstPair));
+  for (const Loss& loss : losses) {
+    kept.push_back(std::move((*tokens)[loss.token]));
+  }
+  *tokens = std::move(kept);
+  return total;
 }
 
 }  // namespace token_trie

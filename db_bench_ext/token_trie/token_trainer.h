@@ -57,11 +57,14 @@ class TokenTrainer {
     uint32_t length;  // the end counts as one
   };
 
-  void MergePairs(size_t max_pieces, uint64_t min_count);
+  // False if tokens will not pay.
+  bool MergePairs(size_t max_pieces, uint64_t min_count, uint64_t plain_bytes);
   std::string BytesOf(uint32_t piece, bool* ends) const;
-  void Prune(size_t max_tokens, double share,
-             std::vector<Tokens::Token>* tokens, std::vector<uint64_t>* counts,
-             uint64_t* total);
+  // Leaves out tokens that do not pay, and those whose absence costs least if
+  // there are more than max_tokens. Returns how many codes the sample takes in
+  // those there were.
+  uint64_t Prune(size_t max_tokens, double share,
+                 std::vector<Tokens::Token>* tokens) const;
 
   std::string text_;
   std::vector<size_t> ends_;  // of the suffixes, in text_
