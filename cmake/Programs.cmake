@@ -70,6 +70,7 @@ set(memkv_key_codings_sources
     token_trie/builder.cc
     token_trie/cursor.cc
     token_trie/reader.cc
+    token_trie/separator_trie.cc
     token_trie/token_encoder.cc
     token_trie/token_trainer.cc
     token_trie/tokens.cc

@@ -10,12 +10,13 @@
 #include "db_bench_ext/token_trie/builder.h"
 #include "db_bench_ext/token_trie/cursor.h"
 #include "db_bench_ext/token_trie/reader.h"
+#include "db_bench_ext/token_trie/separator_trie.h"
 #include "db_bench_ext/token_trie/token_encoder.h"
 #include "db_bench_ext/token_trie/token_trainer.h"
 #include "table/key_trie_builder.h"
 #include "table/key_trie_cursor.h"
-#include "table/key_trie_format.h"
 #include "table/key_trie_reader.h"
+#include "table/trie_coding.h"
 
 namespace memkv {
 
@@ -23,10 +24,6 @@ namespace {
 
 const uint8_t* Bytes(std::string_view s) {
   return reinterpret_cast<const uint8_t*>(s.data());
-}
-
-size_t SharedPrefix(std::string_view a, std::string_view b) {
-  return CommonPrefix(Bytes(a), Bytes(b), std::min(a.size(), b.size()));
 }
 
 // ---------------------------------------------------------------------------
@@ -41,7 +38,7 @@ class FrontCoding : public KeyCoding {
       if (i % kRestart == 0) {
         restarts_.push_back(static_cast<uint32_t>(bytes_.size()));
       } else {
-        shared = SharedPrefix(keys[i], keys[i - 1]);
+        shared = CommonPrefix(keys[i], keys[i - 1]);
         PutVarint64(&bytes_, shared);
       }
       PutVarint64(&bytes_, keys[i].size() - shared);
@@ -150,7 +147,7 @@ class FrontCoding : public KeyCoding {
 
 // ---------------------------------------------------------------------------
 
-// Segments of keys under an index of their last ones.
+// Segments of keys under an index of them.
 template <class Reader, class Cursor>
 class Segmented : public KeyCoding {
  public:
@@ -162,7 +159,7 @@ class Segmented : public KeyCoding {
         return false;
       }
     }
-    return index_.Validate(reason);
+    return true;
   }
 
   size_t Bytes() const override {
@@ -174,7 +171,7 @@ class Segmented : public KeyCoding {
   }
 
   uint64_t Find(std::string_view key) const override {
-    const uint32_t segment = index_.LowerBound(key);
+    const uint32_t segment = SegmentOf(key);
     if (segment >= segments_.size()) {
       return kNotFound;
     }
@@ -207,7 +204,10 @@ class Segmented : public KeyCoding {
   std::vector<std::string> segment_bytes_;
   std::vector<Reader> segments_;
   std::string index_bytes_;
-  Reader index_;
+
+ private:
+  // The one that may hold the key.
+  virtual uint32_t SegmentOf(std::string_view key) const = 0;
 };
 
 class KeyTrieCoding : public Segmented<KeyTrieReader, KeyTrieCursor> {
@@ -241,6 +241,13 @@ class KeyTrieCoding : public Segmented<KeyTrieReader, KeyTrieCursor> {
     return index.Finish(&index_bytes_, reason) &&
            KeyTrieReader::Open(index_bytes_, &index_, reason);
   }
+
+ private:
+  uint32_t SegmentOf(std::string_view key) const override {
+    return index_.LowerBound(key);
+  }
+
+  KeyTrieReader index_;  // of the segments' last keys
 };
 
 class TokenTrieCoding
@@ -255,18 +262,16 @@ class TokenTrieCoding
     token_trie::Builder::Options options;
     options.bucket_keys = options_.bucket_keys;
     std::vector<std::unique_ptr<token_trie::Builder>> builders;
-    token_trie::Builder index(options);
+    std::vector<std::string> separators;
     uint64_t suffix_bytes = 0;
     for (size_t i = 0; i < keys.size(); ++i) {
+      const size_t lcp = i == 0 ? 0 : CommonPrefix(keys[i], keys[i - 1]);
+      suffix_bytes += keys[i].size() - lcp;
       if (i % options_.segment_keys == 0) {
         builders.push_back(std::make_unique<token_trie::Builder>(options));
+        separators.emplace_back(keys[i].substr(0, i == 0 ? 0 : lcp + 1));
       }
       builders.back()->Add(keys[i]);
-      suffix_bytes +=
-          keys[i].size() - (i == 0 ? 0 : SharedPrefix(keys[i], keys[i - 1]));
-      if ((i + 1) % options_.segment_keys == 0 || i + 1 == keys.size()) {
-        index.Add(keys[i]);
-      }
     }
     std::unique_ptr<token_trie::TokenEncoder> encoder;
     if (!Train(builders, suffix_bytes, keys, reason)) {
@@ -288,8 +293,16 @@ class TokenTrieCoding
         return false;
       }
     }
-    return index.Finish(encoder.get(), &index_bytes_, reason) &&
-           token_trie::Reader::Open(index_bytes_, &tokens_, &index_, reason);
+    if (!token_trie::SeparatorTrieBuilder::Encode(separators, UINT32_MAX,
+                                                  &index_bytes_)) {
+      *reason = "too many segments";
+      return false;
+    }
+    const size_t size = index_bytes_.size();
+    index_bytes_.append(token_trie::kPadding, '\0');
+    return token_trie::SeparatorTrie::Open(
+        std::string_view(index_bytes_).substr(0, size),
+        static_cast<uint32_t>(separators.size()), &index_, reason);
   }
 
   size_t Bytes() const override {
@@ -340,7 +353,14 @@ class TokenTrieCoding
     return bytes.empty() || tokens_.Open(bytes, reason);
   }
 
+  uint32_t SegmentOf(std::string_view key) const override {
+    token_trie::SeparatorTrie::Place place;
+    return index_.Find(token_trie::Target(key), &place) ? place.ordinal
+                                                        : UINT32_MAX;
+  }
+
   token_trie::Tokens tokens_;
+  token_trie::SeparatorTrie index_;  // of the segments
 };
 
 }  // namespace

@@ -26,10 +26,7 @@ void KeyTrieBuilder::Add(std::string_view key) {
     overflow_ = true;
     return;
   }
-  const size_t shorter = std::min(key.size(), last_key_.size());
-  const uint64_t lcp =
-      CommonPrefix(reinterpret_cast<const uint8_t*>(key.data()),
-                   reinterpret_cast<const uint8_t*>(last_key_.data()), shorter);
+  const uint64_t lcp = CommonPrefix(key, last_key_);
   if (num_keys_ > 0) {
     min_lcp_ = std::min(min_lcp_, lcp);
   }

@@ -45,23 +45,6 @@ constexpr uint32_t kMaxKeyTrieBucketKeys = 1024;
 constexpr uint64_t kMaxKeyTrieKeys = (uint64_t{1} << 31) - 1;
 constexpr uint64_t kMaxKeyTrieSize = (uint64_t{1} << 31) - 1;
 
-// The length of the longest common prefix of a[0, n) and b[0, n).
-inline size_t CommonPrefix(const uint8_t* a, const uint8_t* b, size_t n) {
-  size_t i = 0;
-#if defined(__GNUC__)
-  for (; i + sizeof(uint64_t) <= n; i += sizeof(uint64_t)) {
-    const uint64_t diff = LoadFixed64(a + i) ^ LoadFixed64(b + i);
-    if (diff != 0) {
-      return i + static_cast<size_t>(__builtin_ctzll(diff)) / 8;
-    }
-  }
-#endif
-  while (i < n && a[i] == b[i]) {
-    ++i;
-  }
-  return i;
-}
-
 // ---------------------------------------------------------------------------
 // Bucket entries.  The header of an entry is one byte,
 //   bits 0-2  z, the change of the LCP since the entry before (0 before the

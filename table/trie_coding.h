@@ -1,10 +1,10 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// What the succinct-trie cores need to read and write bytes: little-endian
-// fixed-width loads that assume no alignment, and LEB128 varints that never
-// read past a limit.  Not a general coding library, and no RocksDB header: the
-// cores link without librocksdb.
+// What the succinct-trie cores need to read, write and compare bytes:
+// little-endian fixed-width loads that assume no alignment, LEB128 varints that
+// never read past a limit, and common prefixes.  Not a general coding library,
+// and no RocksDB header: the cores link without librocksdb.
 //
 // Every function is pure and thread-safe.
 //
@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 namespace memkv {
 
@@ -121,6 +122,29 @@ inline const uint8_t* GetVarint32(const uint8_t* p, const uint8_t* limit,
     }
   }
   return nullptr;
+}
+
+// The length of the longest common prefix of a[0, n) and b[0, n).
+inline size_t CommonPrefix(const uint8_t* a, const uint8_t* b, size_t n) {
+  size_t i = 0;
+#if defined(__GNUC__)
+  for (; i + sizeof(uint64_t) <= n; i += sizeof(uint64_t)) {
+    const uint64_t diff = LoadFixed64(a + i) ^ LoadFixed64(b + i);
+    if (diff != 0) {
+      return i + static_cast<size_t>(__builtin_ctzll(diff)) / 8;
+    }
+  }
+#endif
+  while (i < n && a[i] == b[i]) {
+    ++i;
+  }
+  return i;
+}
+
+inline size_t CommonPrefix(std::string_view a, std::string_view b) {
+  return CommonPrefix(reinterpret_cast<const uint8_t*>(a.data()),
+                      reinterpret_cast<const uint8_t*>(b.data()),
+                      a.size() < b.size() ? a.size() : b.size());
 }
 
 }  // namespace memkv

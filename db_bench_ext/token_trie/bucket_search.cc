@@ -102,10 +102,7 @@ uint64_t SumBytes(const uint8_t* p, uint32_t n) {
 
 }  // namespace
 
-Tokens::Codes Codes::CodesFor(uint8_t byte) const {
-  if (coding == kTokenCodes) {
-    return tokens->CodesFor(byte);
-  }
+Tokens::Codes Codes::SymbolsFor(uint8_t byte) const {
   uint32_t code = byte;
   bool is_symbol = true;
   if (symbols != nullptr) {
@@ -118,6 +115,40 @@ Tokens::Codes Codes::CodesFor(uint8_t byte) const {
   const auto first = static_cast<uint16_t>(code);
   const auto past = static_cast<uint16_t>(code + is_symbol);
   return {first, past, UINT16_MAX, UINT16_MAX};
+}
+
+uint64_t Codes::EightSymbolsSlow(const uint8_t* p, uint64_t i) const {
+  uint64_t eight = 0;
+  for (unsigned k = 8; k > 0; --k) {
+    eight = eight << 8 | SymbolOf(BitsAt(p, width, i + k - 1));
+  }
+  return eight;
+}
+
+uint64_t Codes::EightSymbols(const uint8_t* p, uint64_t i) const {
+#if defined(MEMKV_AVX2)
+  // Eight codes of at most 7 bits, in 57 bits of a load.
+  const uint64_t bit = i * width;
+  const uint64_t eight = _pdep_u64(
+      LoadFixed64(p + bit / 8) >> (bit % 8),
+      ((uint64_t{1} << width) - 1) * uint64_t{0x0101010101010101});
+  if (num_symbols <= 16) {
+    const __m128i table =
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(symbols));
+    const __m128i places = _mm_cvtsi64_si128(static_cast<int64_t>(eight));
+    const __m128i none = _mm_cmpgt_epi8(
+        places, _mm_set1_epi8(static_cast<char>(num_symbols - 1)));
+    return static_cast<uint64_t>(_mm_cvtsi128_si64(
+        _mm_shuffle_epi8(table, _mm_or_si128(places, none))));
+  }
+  uint64_t result = 0;
+  for (unsigned shift = 0; shift < 64; shift += 8) {
+    result |= uint64_t{SymbolOf((eight >> shift) & 0xff)} << shift;
+  }
+  return result;
+#else
+  return EightSymbolsSlow(p, i);
+#endif
 }
 
 void Heads::Unpack(const Codes& codes, const Bucket& bucket) {
@@ -214,59 +245,84 @@ uint32_t Heads::NextSlow(const Codes& codes, uint32_t after, uint64_t lcp,
   return num_keys_;
 }
 
+#if defined(MEMKV_AVX2)
+namespace {
+
+// Bit i: whether code i of 32 is one of the bounds' byte or a greater one.
+class NotBelow {
+ public:
+  NotBelow(const Tokens::Codes& bounds, uint32_t first_end)
+      : plain_(_mm256_set1_epi16(static_cast<short>(bounds.plain))),
+        last_(_mm256_set1_epi16(static_cast<short>(bounds.last))),
+        end_(_mm256_set1_epi16(static_cast<short>(first_end))) {}
+
+  uint32_t operator()(const uint16_t* codes) const {
+    return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_permute4x64_epi64(
+        _mm256_packs_epi16(Sixteen(codes), Sixteen(codes + 16)), 0xd8)));
+  }
+
+ private:
+  __m256i Sixteen(const uint16_t* codes) const {
+    const __m256i code =
+        _mm256_load_si256(reinterpret_cast<const __m256i*>(codes));
+    const auto at_least = [code](__m256i bound) {
+      return _mm256_cmpeq_epi16(_mm256_max_epu16(code, bound), code);
+    };
+    return _mm256_andnot_si256(
+        _mm256_andnot_si256(at_least(last_), at_least(end_)), at_least(plain_));
+  }
+
+  const __m256i plain_;
+  const __m256i last_;
+  const __m256i end_;
+};
+
+}  // namespace
+#endif
+
 uint32_t Heads::Next(const Codes& codes, uint32_t after, uint64_t lcp,
                      int byte) const {
   if (lcp < base_) {
     return num_keys_;
   }
-  if (!narrow_ || lcp - base_ > UINT8_MAX) {
-    return NextSlow(codes, after, lcp, byte);
-  }
 #if defined(MEMKV_AVX2)
-  Tokens::Codes bounds = {0, 0, 0, 0};
-  uint16_t first_end = UINT16_MAX;
-  if (byte >= 0) {
-    bounds = codes.CodesFor(static_cast<uint8_t>(byte));
-    if (codes.coding == kTokenCodes) {
-      first_end = static_cast<uint16_t>(codes.tokens->first_end());
+  if (narrow_ && lcp - base_ <= UINT8_MAX) {
+    Tokens::Codes bounds = {0, 0, 0, 0};
+    if (byte >= 0) {
+      bounds = codes.CodesFor(static_cast<uint8_t>(byte));
     }
-  }
-  const __m256i equal_to = _mm256_set1_epi8(static_cast<char>(lcp - base_));
-  const __m256i plain = _mm256_set1_epi16(static_cast<short>(bounds.plain));
-  const __m256i last = _mm256_set1_epi16(static_cast<short>(bounds.last));
-  const __m256i end = _mm256_set1_epi16(static_cast<short>(first_end));
-  // Whether the first code is one of `byte` or a greater one.
-  const auto not_below = [&](const uint16_t* p) {
-    const __m256i code =
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    const auto at_least = [code](__m256i bound) {
-      return _mm256_cmpeq_epi16(_mm256_max_epu16(code, bound), code);
+    const NotBelow not_below(bounds, codes.coding == kTokenCodes
+                                         ? codes.tokens->first_end()
+                                         : UINT16_MAX);
+    const __m256i equal_to = _mm256_set1_epi8(static_cast<char>(lcp - base_));
+    // Bit i: an LCP that is smaller, or one that is equal with a suffix that is
+    // not below.
+    const auto stops = [&](uint32_t i) {
+      const __m256i lcps =
+          _mm256_load_si256(reinterpret_cast<const __m256i*>(narrow_lcps_ + i));
+      const auto mask = [](__m256i bytes) {
+        return static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
+      };
+      const uint32_t equal = mask(_mm256_cmpeq_epi8(lcps, equal_to));
+      const uint32_t at_most =
+          mask(_mm256_cmpeq_epi8(_mm256_min_epu8(lcps, equal_to), lcps));
+      return uint64_t{at_most & (not_below(first_codes_ + i) | ~equal)};
     };
-    return _mm256_andnot_si256(
-        _mm256_andnot_si256(at_least(last), at_least(end)), at_least(plain));
-  };
-  for (uint32_t i = after + 1; i < num_keys_; i += 32) {
-    const __m256i lcps =
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(narrow_lcps_ + i));
-    const __m256i equal = _mm256_cmpeq_epi8(lcps, equal_to);
-    const __m256i at_most =
-        _mm256_cmpeq_epi8(_mm256_min_epu8(lcps, equal_to), lcps);
-    const __m256i bytes = _mm256_permute4x64_epi64(
-        _mm256_packs_epi16(not_below(first_codes_ + i),
-                           not_below(first_codes_ + i + 16)),
-        0xd8);
-    // Smaller LCPs, and equal ones whose suffix is not below.
-    const auto stop = static_cast<uint32_t>(_mm256_movemask_epi8(
-        _mm256_andnot_si256(_mm256_andnot_si256(bytes, equal), at_most)));
-    if (stop != 0) {
-      return std::min(num_keys_,
-                      i + static_cast<uint32_t>(__builtin_ctz(stop)));
+    // 64 at once: where among them the next one is would be guessed wrong.
+    for (uint32_t i = (after + 1) / 64 * 64; i < num_keys_; i += 64) {
+      uint64_t stop = stops(i) | stops(i + 32) << 32;
+      if (i <= after) {
+        stop &= ~uint64_t{1} << (after - i);
+      }
+      if (stop != 0) {
+        return std::min(num_keys_,
+                        i + static_cast<uint32_t>(__builtin_ctzll(stop)));
+      }
     }
+    return num_keys_;
   }
-  return num_keys_;
-#else
-  return NextSlow(codes, after, lcp, byte);
 #endif
+  return NextSlow(codes, after, lcp, byte);
 }
 
 bool Suffixes::GoTo(uint32_t index) {
@@ -378,51 +434,79 @@ bool Suffixes::NamesOnly() const {
   return code < codes_->tokens->num_tokens();
 }
 
-bool Suffixes::Compare(const Target& target, size_t at, size_t* common,
-                       int* order) const {
+bool Suffixes::CompareSymbols(uint32_t index, const Target& target, size_t at,
+                              size_t* common, int* order) {
   const size_t rest = target.size() - at;
-  if (codes_->coding == kSymbols) {
-    uint64_t length = 0;
-    if (!SymbolsHere(&length)) {
+  const uint64_t lcp = heads_->LcpAt(index);
+  const uint64_t key_length = bucket_->LengthAt(index);
+  if (key_length < lcp) {
+    return false;
+  }
+  const uint64_t length = key_length - lcp;
+  const size_t shorter = std::min<uint64_t>(length, rest);
+  size_t i = 0;
+  int difference = 0;
+  if (shorter > 0) {
+    difference =
+        int{codes_->SymbolOf(heads_->FirstCodeAt(index))} - int{target[at]};
+  }
+  if (shorter > 0 && difference == 0) {
+    uint64_t unused = 0;
+    if (!GoTo(index) || !SymbolsHere(&unused)) {
       return false;
     }
-    const size_t shorter = std::min<uint64_t>(length, rest);
-    size_t i = 0;
-    int difference = 0;
-    if (shorter > 0) {
-      difference = int{SymbolOf(heads_->FirstCodeAt(index_))} - int{target[at]};
-    }
-    if (shorter > 0 && difference == 0) {
-      i = 1;
-      if (codes_->symbols == nullptr) {
-        const uint8_t* const suffix = bucket_->codes + code_;
-        i += target.CommonPrefixAt(at + 1, suffix, shorter - 1);
-        difference = i < shorter ? int{suffix[i - 1]} - int{target[at + i]} : 0;
-      } else {
-        for (; i < shorter; ++i) {
-          difference =
-              int{SymbolOf(CodeAt(code_ + i - 1))} - int{target[at + i]};
-          if (difference != 0) {
-            break;
-          }
+    i = 1;
+    if (codes_->symbols == nullptr) {
+      const uint8_t* const suffix = bucket_->codes + code_;
+      i += target.CommonPrefixAt(at + 1, suffix, shorter - 1);
+      difference = i < shorter ? int{suffix[i - 1]} - int{target[at + i]} : 0;
+    } else {
+      while (i < shorter) {
+        uint8_t eight[8];
+        const uint64_t symbols =
+            codes_->EightSymbols(bucket_->codes, code_ + i - 1);
+        memcpy(eight, &symbols, sizeof(eight));
+        const size_t n = std::min<size_t>(shorter - i, 8);
+        size_t equal = 0;
+        while (equal < n && eight[equal] == target[at + i + equal]) {
+          ++equal;
+        }
+        i += equal;
+        if (equal < n) {
+          difference = int{eight[equal]} - int{target[at + i]};
+          break;
         }
       }
     }
-    *common = i;
-    *order = i < shorter ? difference : (length > rest) - (length < rest);
-    return true;
+  }
+  *common = i;
+  *order = i < shorter ? difference : (length > rest) - (length < rest);
+  return true;
+}
+
+bool Suffixes::Compare(uint32_t index, const Target& target, size_t at,
+                       size_t* common, int* order) {
+  if (codes_->coding == kSymbols) {
+    return CompareSymbols(index, target, at, common, order);
   }
   const Tokens& tokens = *codes_->tokens;
+  const size_t rest = target.size() - at;
   size_t done = 0;
-  uint32_t code = heads_->FirstCodeAt(index_);
-  for (uint64_t i = code_;; ++i) {
-    const size_t length = tokens.LengthOf(code);
-    const uint8_t* const bytes = tokens.BytesOf(code);
-    const size_t equal = target.CommonPrefixAt(at + done, bytes, length);
+  uint32_t code = heads_->FirstCodeAt(index);
+  for (uint64_t i = 0;; ++i) {
+    const Tokens::Entry entry = tokens.EntryOf(code);
+    const size_t length = Tokens::LengthOf(entry);
+    const size_t equal =
+        length <= kSliceBytes
+            ? target.CommonSliceAt(at + done, entry, length)
+            : target.CommonPrefixAt(at + done, tokens.BytesOf(entry), length);
     done += equal;
     if (equal < length) {
+      const auto byte = length <= kSliceBytes
+                            ? static_cast<uint8_t>(entry >> (56 - 8 * equal))
+                            : tokens.BytesOf(entry)[equal];
       *common = done;
-      *order = done < rest ? int{bytes[equal]} - int{target[at + done]} : 1;
+      *order = done < rest ? int{byte} - int{target[at + done]} : 1;
       return true;
     }
     if (code >= tokens.first_end()) {
@@ -430,16 +514,20 @@ bool Suffixes::Compare(const Target& target, size_t at, size_t* common,
       *order = done < rest ? -1 : 0;
       return true;
     }
-    if (i >= bucket_->num_codes) {
+    // Most suffixes differ in their first token, and need not be found.
+    if (i == 0 && !GoTo(index)) {
       return false;
     }
-    code = CodeAt(i);
+    if (code_ + i >= bucket_->num_codes) {
+      return false;
+    }
+    code = CodeAt(code_ + i);
   }
 }
 
-bool FindInBucket(const Target& key, uint64_t matched, bool whole,
-                  const Codes& codes, const Bucket& bucket, const Heads& heads,
-                  Suffixes* suffixes, Place* place) {
+bool FindInBucket(const Target& key, uint64_t matched, const Codes& codes,
+                  const Bucket& bucket, const Heads& heads, Suffixes* suffixes,
+                  Place* place) {
   // What key shares with the greatest key before it is `matched` bytes; `index`
   // is the next key that may not be smaller than key.
   const auto next = [&](uint32_t after) {
@@ -447,11 +535,11 @@ bool FindInBucket(const Target& key, uint64_t matched, bool whole,
                       matched < key.size() ? int{key[matched]} : -1);
   };
   uint32_t index = 0;
-  uint32_t begun_with = UINT32_MAX;  // a key that key begins with
-  if (whole) {
-    // The separator is a byte longer than what the head shares with the key
-    // before it, and that byte is also the first of the head's suffix.
-    matched = heads.LcpAt(0);
+  if (matched > bucket.head_lcp || bucket.first_ordinal == 0) {
+    // Key begins with the whole separator.  That is a byte longer than what the
+    // head shares with the key before it, and its last byte is also the first
+    // of the head's suffix; or it is the first one, which is empty.
+    matched = bucket.head_lcp;
     if (matched > key.size()) {
       return false;
     }
@@ -468,8 +556,8 @@ bool FindInBucket(const Target& key, uint64_t matched, bool whole,
     }
     size_t common = 0;
     int order = 0;
-    if (!suffixes->GoTo(index) ||
-        !suffixes->Compare(key, matched, &common, &order)) {
+    ++place->comparisons;
+    if (!suffixes->Compare(index, key, matched, &common, &order)) {
       return false;
     }
     if (order >= 0) {
@@ -478,12 +566,8 @@ bool FindInBucket(const Target& key, uint64_t matched, bool whole,
       break;
     }
     matched += common;
-    if (suffixes->EndsAt(common)) {
-      begun_with = index;
-    }
   }
   place->index = index;
-  place->begins_with_before = begun_with == index - 1;
   place->lcp_before = matched;
   return true;
 }

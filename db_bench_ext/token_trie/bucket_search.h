@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "db_bench_ext/token_trie/format.h"
+#include "db_bench_ext/token_trie/target.h"
 #include "db_bench_ext/token_trie/tokens.h"
 
 namespace memkv {
@@ -36,64 +37,21 @@ struct Codes {
   const Tokens* tokens = nullptr;
 
   // The first codes of suffixes that begin with `byte`.
-  Tokens::Codes CodesFor(uint8_t byte) const;
-};
-
-// A key that is sought, followed by bytes that may be read, so that a piece of
-// it is compared with a token in one step.
-class Target {
- public:
-  // key must outlive the target.
-  explicit Target(std::string_view key)
-      : data_(reinterpret_cast<const uint8_t*>(key.data())), size_(key.size()) {
-    if (size_ <= kCopied) {
-      memcpy(copy_, key.data(), size_);
-      data_ = copy_;
-    }
+  Tokens::Codes CodesFor(uint8_t byte) const {
+    return coding == kTokenCodes ? tokens->CodesFor(byte) : SymbolsFor(byte);
   }
-  Target(const Target&) = delete;
-  Target& operator=(const Target&) = delete;
+  Tokens::Codes SymbolsFor(uint8_t byte) const;
 
-  size_t size() const { return size_; }
-  // REQUIRES: i < size()
-  uint8_t operator[](size_t i) const { return data_[i]; }
-  std::string_view view() const {
-    return {reinterpret_cast<const char*>(data_), size_};
+  // The symbol of a code, 0 if it names none; and of eight codes from the i-th
+  // at p on, the first in the lowest byte.
+  // REQUIRES: coding is kSymbols, and for eight of them symbols != nullptr
+  uint8_t SymbolOf(uint32_t code) const {
+    return symbols == nullptr   ? static_cast<uint8_t>(code)
+           : code < num_symbols ? symbols[code]
+                                : 0;
   }
-
-  // The length of the common prefix of the key from `at` on and of bytes[0, n),
-  // where 16 bytes more may be read, at most the smaller of both lengths.
-  // REQUIRES: at <= size()
-  size_t CommonPrefixAt(size_t at, const uint8_t* bytes, size_t n) const {
-    n = n < size_ - at ? n : size_ - at;
-#if defined(__SSE2__)
-    if (data_ == copy_) {
-      for (size_t i = 0; i < n; i += 16) {
-        const unsigned equal = static_cast<unsigned>(_mm_movemask_epi8(
-            _mm_cmpeq_epi8(Load(bytes + i), Load(data_ + at + i))));
-        if (equal != 0xffff) {
-          i += static_cast<size_t>(__builtin_ctz(~equal));
-          return i < n ? i : n;
-        }
-      }
-      return n;
-    }
-#endif
-    return CommonPrefix(bytes, data_ + at, n);
-  }
-
- private:
-  static constexpr size_t kCopied = 256;
-
-#if defined(__SSE2__)
-  static __m128i Load(const uint8_t* p) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  }
-#endif
-
-  const uint8_t* data_;
-  const size_t size_;
-  uint8_t copy_[kCopied + 16];
+  uint64_t EightSymbols(const uint8_t* p, uint64_t i) const;
+  uint64_t EightSymbolsSlow(const uint8_t* p, uint64_t i) const;
 };
 
 // A bucket's LCPs and first codes, unpacked.
@@ -183,18 +141,13 @@ class Suffixes {
   // REQUIRES: this->index() <= index < the bucket's number of keys
   bool GoTo(uint32_t index);
 
-  // Compares the suffix here with target from `at` on: *common is the length of
-  // their common prefix, *order is negative, zero or positive as the suffix is
-  // smaller, equal or greater.  Does not move.  False if it does not fit (I1).
-  // REQUIRES: at <= target.size()
-  bool Compare(const Target& target, size_t at, size_t* common,
-               int* order) const;
-
-  // With symbols: whether the suffix here is of that length.
-  bool EndsAt(size_t length) const {
-    return codes_->coding == kSymbols &&
-           bucket_->LengthAt(index_) == heads_->LcpAt(index_) + length;
-  }
+  // Moves to the suffix of key `index`, if that is needed, and compares it with
+  // target from `at` on: *common is the length of their common prefix, *order
+  // is negative, zero or positive as the suffix is smaller, equal or greater.
+  // False if it does not fit (I1).
+  // REQUIRES: as GoTo; at <= target.size()
+  bool Compare(uint32_t index, const Target& target, size_t at, size_t* common,
+               int* order);
 
   // Whether all codes of the suffix here name something.
   // REQUIRES: it can be read
@@ -220,11 +173,8 @@ class Suffixes {
     return key_length >= lcp &&
            (*length < 2 || *length - 1 <= bucket_->num_codes - code_);
   }
-  uint8_t SymbolOf(uint32_t code) const {
-    return codes_->symbols == nullptr   ? static_cast<uint8_t>(code)
-           : code < codes_->num_symbols ? codes_->symbols[code]
-                                        : 0;
-  }
+  bool CompareSymbols(uint32_t index, const Target& target, size_t at,
+                      size_t* common, int* order);
 
   const Codes* codes_ = nullptr;
   const Bucket* bucket_ = nullptr;
@@ -242,12 +192,15 @@ bool Suffixes::Read(Write write) {
     }
     if (length > 0) {
       char* const out = write(length);
-      out[0] = static_cast<char>(SymbolOf(heads_->FirstCodeAt(index_)));
+      out[0] =
+          static_cast<char>(codes_->SymbolOf(heads_->FirstCodeAt(index_)));
       if (codes_->symbols == nullptr) {
         memcpy(out + 1, bucket_->codes + code_, length - 1);
       } else {
-        for (uint64_t i = 1; i < length; ++i) {
-          out[i] = static_cast<char>(SymbolOf(CodeAt(code_ + i - 1)));
+        for (uint64_t i = 1; i < length; i += 8) {
+          const uint64_t eight =
+              codes_->EightSymbols(bucket_->codes, code_ + i - 1);
+          memcpy(out + i, &eight, sizeof(eight));
         }
       }
       code_ += length - 1;
@@ -258,13 +211,8 @@ bool Suffixes::Read(Write write) {
   const Tokens& tokens = *codes_->tokens;
   uint32_t code = heads_->FirstCodeAt(index_);
   for (;;) {
-    const uint32_t length = tokens.LengthOf(code);
-    const uint8_t* const bytes = tokens.BytesOf(code);
-    char* const out = write(length);
-    memcpy(out, bytes, 16);
-    if (length > 16) {
-      memcpy(out + 16, bytes + 16, Tokens::kMaxLength - 16);
-    }
+    const Tokens::Entry entry = tokens.EntryOf(code);
+    tokens.Copy(entry, write(Tokens::LengthOf(entry)));
     if (code >= tokens.first_end()) {
       ++index_;
       return true;
@@ -280,13 +228,11 @@ bool Suffixes::Read(Write write) {
 struct Place {
   uint32_t index = 0;  // keys of the bucket that are < the key sought
   bool equal = false;  // whether the key at index is the key sought
-  // With symbols: whether the key sought begins with the whole of the one at
-  // index - 1, if that is in the bucket.
-  bool begins_with_before = false;
   // What the key sought has in common with the key before index, and with the
   // one at index if that is in the bucket.
   uint64_t lcp_before = 0;
   uint64_t lcp_at = 0;
+  uint32_t comparisons = 0;  // of suffixes
 };
 
 // Of the keys in turn, with m what key shares with the one before, which is
@@ -296,12 +242,12 @@ struct Place {
 // finds the next one that is not smaller for sure, all at once.
 //
 // Finds the place of key in a bucket whose separator is the greatest one <=
-// key. matched is the length of their common prefix, whole whether that is all
-// of the separator.  Leaves suffixes, which must be at the first key, not
-// beyond the index.  False if the bytes are corrupt.
-bool FindInBucket(const Target& key, uint64_t matched, bool whole,
-                  const Codes& codes, const Bucket& bucket, const Heads& heads,
-                  Suffixes* suffixes, Place* place);
+// key. matched is the length of their common prefix.  Leaves suffixes, which
+// must be at the first key, not beyond the index.  False if the bytes are
+// corrupt.
+bool FindInBucket(const Target& key, uint64_t matched, const Codes& codes,
+                  const Bucket& bucket, const Heads& heads, Suffixes* suffixes,
+                  Place* place);
 
 }  // namespace token_trie
 }  // namespace memkv

@@ -10,9 +10,8 @@
 // Thread safety: none; one thread at a time.
 //
 // Invariants:
-// (I1) Until Finish, memory is the last key and what each key does not share
-//      with the one before it; the same of separators.  So a million long keys
-//      with a common prefix cost one copy of it.
+// (I1) Until Finish, memory is the last key, what each key does not share with
+//      the one before it, and a separator a bucket.
 // (I2) Add is O(size of the key) and Finish O(keys + bytes).
 // (I3) The same keys, options and tokens give the same bytes.
 //
@@ -23,7 +22,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,70 +31,11 @@ namespace token_trie {
 
 class TokenEncoder;
 
-// A level in the making: keys, of which each is given by what it shares with
-// the one before it and the rest, cut into buckets.
-class LevelBuilder {
- public:
-  struct Key {
-    uint32_t lcp;         // with the key before
-    uint32_t suffix_end;  // in the suffixes
-  };
-
-  explicit LevelBuilder(uint32_t bucket_keys) : bucket_keys_(bucket_keys) {}
-
-  // Adds the next key.  If a bucket of more than bucket_keys keys would stay
-  // open, ends it and returns true: *lcp and *rest are then the separator of
-  // the bucket that begins, as Add takes keys. REQUIRES: lcp is exact
-  bool Add(size_t lcp, std::string_view suffix, size_t* separator_lcp,
-           std::string* separator_rest);
-
-  bool empty() const { return keys_.empty(); }
-  size_t num_keys() const { return keys_.size(); }
-  size_t num_buckets() const { return heads_.size(); }
-  std::string_view last_key() const { return last_key_; }
-  const std::string& suffixes() const { return suffixes_; }
-  std::string_view SuffixOf(size_t i) const {
-    const size_t begin = i == 0 ? 0 : keys_[i - 1].suffix_end;
-    return std::string_view(suffixes_).substr(begin,
-                                              keys_[i].suffix_end - begin);
-  }
-
-  // How the codes of suffixes are written: tokens, or with symbols.
-  struct Coding {
-    const TokenEncoder* tokens = nullptr;
-    unsigned width = 8;
-    // The code of each byte, if there are no tokens.
-    uint8_t code_of[256];
-  };
-
-  // Appends the level.
-  void Write(const Coding& coding, std::string* out) const;
-
-  void Reset();
-
- private:
-  // Ends the bucket that is open, which has bucket_keys_ keys and the one added
-  // last behind it.
-  void CutBucket(size_t* separator_lcp, std::string* separator_rest);
-  // Appends the bucket of keys [begin, end).
-  void WriteBucket(const Coding& coding, size_t begin, size_t end,
-                   std::vector<uint16_t>* codes, std::string* out) const;
-
-  const uint32_t bucket_keys_;
-  std::string last_key_;
-  std::vector<Key> keys_;
-  std::string suffixes_;
-  // The first key of every bucket.
-  std::vector<uint32_t> heads_;
-  size_t separator_length_ = 0;  // of the last bucket's
-};
-
 class Builder {
  public:
   struct Options {
-    // The most keys a bucket of the lowest level, clipped to
-    // [1, kMaxBucketKeys]; a bucket but the last has at least three
-    // quarters of them.  More is smaller and slower.
+    // The most keys a bucket, clipped to [1, kMaxBucketKeys]; a bucket but the
+    // last has at least three quarters of them.  More is smaller and slower.
     uint32_t bucket_keys = 96;
     // The largest encoding, in bytes; clipped to 2^31 - 1, the format's limit.
     uint64_t max_size = UINT32_MAX;
@@ -111,9 +50,7 @@ class Builder {
   // REQUIRES: key is bytewise greater than every key added since Reset.
   void Add(std::string_view key);
 
-  uint32_t num_keys() const {
-    return static_cast<uint32_t>(levels_[0]->num_keys());
-  }
+  uint32_t num_keys() const { return static_cast<uint32_t>(keys_.size()); }
 
   // At least about what Finish would append now without tokens, in O(1).
   size_t EstimatedSize() const;
@@ -122,8 +59,8 @@ class Builder {
   // the one before it: what a dictionary of tokens is trained on.
   template <class F>
   void ForEachSuffix(F f) const {
-    for (size_t i = 0; i < levels_[0]->num_keys(); ++i) {
-      f(levels_[0]->SuffixOf(i));
+    for (size_t i = 0; i < keys_.size(); ++i) {
+      f(SuffixOf(i));
     }
   }
 
@@ -139,12 +76,40 @@ class Builder {
   void Reset();
 
  private:
+  struct Key {
+    uint32_t lcp;         // with the key before
+    uint32_t suffix_end;  // in the suffixes
+  };
+  // How the codes of suffixes are written: tokens, or with symbols.
+  struct Coding;
+
+  std::string_view SuffixOf(size_t i) const {
+    const size_t begin = i == 0 ? 0 : keys_[i - 1].suffix_end;
+    return std::string_view(suffixes_).substr(begin,
+                                              keys_[i].suffix_end - begin);
+  }
+  // Ends the bucket that is open, which has bucket_keys_ keys and the one added
+  // last behind it.
+  void CutBucket();
+  Coding ChooseCoding(const TokenEncoder* tokens) const;
+  // Appends the bucket of keys [begin, end).
+  void WriteBucket(const Coding& coding, size_t begin, size_t end,
+                   std::string* out);
+  bool TooLarge(std::string* reason);
+
   const uint32_t bucket_keys_;
   const uint64_t max_size_;
   bool overflow_ = false;
-  // The lowest first.
-  std::vector<std::unique_ptr<LevelBuilder>> levels_;
-  std::string separator_rest_;
+  std::string last_key_;
+  std::vector<Key> keys_;
+  std::string suffixes_;
+  // Of every bucket.
+  std::vector<uint32_t> heads_;  // the first key
+  std::vector<std::string> separators_;
+  size_t separator_bytes_ = 0;
+  // Of a bucket being written, to keep their memory.
+  std::vector<uint16_t> suffix_codes_;
+  std::vector<uint16_t> codes_;
 };
 
 }  // namespace token_trie

@@ -37,7 +37,7 @@ bool Cursor::LoadBucket(uint32_t bucket) {
   bucket_ = kNoBucket;
   read_.clear();
   read_bytes_.clear();
-  if (!reader_->OpenBucket(0, bucket, &bytes_)) {
+  if (!reader_->OpenBucket(bucket, &bytes_)) {
     return false;
   }
   heads_.Unpack(reader_->codes_, bytes_);
@@ -94,7 +94,7 @@ void Cursor::ReadNext(uint32_t index) {
 bool Cursor::LoadSeparator() {
   if (separator_bucket_ != bucket_) {
     separator_bucket_ = kNoBucket;
-    if (!reader_->GetSeparator(bucket_, &separator_)) {
+    if (!reader_->separators_.Get(bucket_, &separator_)) {
       return false;
     }
     separator_bucket_ = bucket_;
@@ -178,7 +178,7 @@ void Cursor::MoveTo(uint32_t index, uint64_t keep) {
 
 void Cursor::MoveToOrdinal(uint32_t ordinal) {
   uint32_t bucket = 0;
-  if (!reader_->BucketOf(0, ordinal, &bucket) || !LoadBucket(bucket)) {
+  if (!reader_->BucketOf(ordinal, &bucket) || !LoadBucket(bucket)) {
     SetCorrupt();
     return;
   }
@@ -200,33 +200,31 @@ void Cursor::SeekToLast() {
 }
 
 bool Cursor::Search(std::string_view key, Reader::Position* position) {
+  Invalidate();
+  if (reader_->num_keys() == 0) {
+    return false;
+  }
   const Target target(key);
-  uint64_t matched = 0;
-  bool whole = false;
-  if (!reader_->FindBucket(target, &position->bucket, &matched, &whole) ||
-      !LoadBucket(position->bucket)) {
+  SeparatorTrie::Place separator;
+  bool whole = reader_->separators_.Find(target, &separator) &&
+               LoadBucket(separator.ordinal);
+  if (whole) {
+    next_.Set(0, 0);
+    whole = FindInBucket(target, separator.matched, reader_->codes_, bytes_,
+                         heads_, &next_, &position->place);
+  }
+  if (!whole) {
+    SetCorrupt();
     return false;
   }
-  next_.Set(0, 0);
-  if (!FindInBucket(target, matched, whole, reader_->codes_, bytes_, heads_,
-                    &next_, &position->place)) {
-    return false;
-  }
+  position->bucket = separator.ordinal;
   position->ordinal = bytes_.first_ordinal + position->place.index;
   return true;
 }
 
 void Cursor::Seek(std::string_view target) {
-  Invalidate();
-  if (reader_->num_keys() == 0) {
-    return;
-  }
   Reader::Position position;
-  if (!Search(target, &position)) {
-    SetCorrupt();
-    return;
-  }
-  if (position.ordinal == reader_->num_keys()) {
+  if (!Search(target, &position) || position.ordinal == reader_->num_keys()) {
     return;
   }
   if (position.place.index == bytes_.num_keys) {
@@ -242,13 +240,8 @@ void Cursor::Seek(std::string_view target) {
 }
 
 void Cursor::SeekForPrev(std::string_view target) {
-  Invalidate();
-  if (reader_->num_keys() == 0) {
-    return;
-  }
   Reader::Position position;
   if (!Search(target, &position)) {
-    SetCorrupt();
     return;
   }
   const uint32_t back = position.place.equal ? 0 : 1;
@@ -269,7 +262,7 @@ void Cursor::Next() {
   assert(valid_);
   uint32_t index = index_ + 1;
   if (index == bytes_.num_keys) {
-    if (bucket_ + 1 == reader_->levels_[0].num_buckets) {
+    if (bucket_ + 1 == reader_->num_buckets()) {
       Invalidate();
       return;
     }

@@ -89,7 +89,8 @@ class Cursor {
   void SetCorrupt();
   // Makes (I2) true for the bucket; false if it does not decode.
   bool LoadBucket(uint32_t bucket);
-  // Finds target's place and loads its bucket.
+  // Makes the cursor invalid, finds target's place and loads its bucket.  False
+  // if there are no keys or, then corrupt(), the bytes are corrupt.
   bool Search(std::string_view target, Reader::Position* position);
   // Makes separator_ that of bucket_; false if it is corrupt.
   bool LoadSeparator();

@@ -24,37 +24,32 @@
 
 #include "table/trie_coding.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 namespace memkv {
 namespace token_trie {
 
 // The header, all fields little-endian:
 //   0  1  encoding            kEncoding
-//   1  1  suffix coding       Coding, of the lowest level
-//   2  1  code width          in bits, of the lowest level
-//   3  1  number of levels    0 if there are no keys, to kMaxLevels
+//   1  1  suffix coding       Coding
+//   2  1  code width          in bits
+//   3  1  reserved            0
 //   4  2  number of symbols
 //   6  2  reserved            0
-// Then the symbols, the levels from the lowest one up, and kPadding zero
-// bytes, so that vectors may be loaded where a byte is.
+//   8  4  number of keys      < 2^31
+//  12  4  number of buckets
+//  16  4  size of the separators
+//  20  4  size of the directory
+//  24  4  size of the buckets
+// Then the symbols, the separators of the buckets (separator_trie.h), the
+// directory, the buckets, and kPadding zero bytes, so that vectors may be
+// loaded where a byte is.
 //
-// A level is
-//   0  4  number of keys      < 2^31
-//   4  4  number of buckets   1 in the highest level, more in the others
-//   8  4  size of the directory
-//  12  4  size of the buckets
-// and the directory and the buckets.  The keys of the lowest level are the
-// dictionary's, those of another the separators of the buckets below it,
-// written as bytes.
+// The directory is a packed array (table/packed_array.h) of one element a
+// bucket, and one more: offset << BitWidth(number of keys) | ordinal of the
+// first key.
 constexpr uint8_t kEncoding = 2;
-constexpr size_t kHeaderSize = 8;
-constexpr size_t kLevelHeaderSize = 16;
-constexpr size_t kPadding = 64;
+constexpr size_t kHeaderSize = 28;
+constexpr size_t kPadding = 128;
 constexpr uint32_t kMaxBucketKeys = 128;
-constexpr uint32_t kMaxLevels = 8;
 constexpr uint64_t kMaxKeys = (uint64_t{1} << 31) - 1;
 constexpr uint64_t kMaxSize = (uint64_t{1} << 31) - 1;
 
@@ -65,23 +60,6 @@ enum Coding : uint8_t {
   // A code a token of the file's dictionary (db_bench_ext/token_trie/tokens.h).
   kTokenCodes = 1,
 };
-
-// The length of the longest common prefix of a[0, n) and b[0, n).
-inline size_t CommonPrefix(const uint8_t* a, const uint8_t* b, size_t n) {
-  size_t i = 0;
-#if defined(__GNUC__)
-  for (; i + sizeof(uint64_t) <= n; i += sizeof(uint64_t)) {
-    const uint64_t diff = LoadFixed64(a + i) ^ LoadFixed64(b + i);
-    if (diff != 0) {
-      return i + static_cast<size_t>(__builtin_ctzll(diff)) / 8;
-    }
-  }
-#endif
-  while (i < n && a[i] == b[i]) {
-    ++i;
-  }
-  return i;
-}
 
 // ---------------------------------------------------------------------------
 // Numbers of a fixed number of bits, the first in the lowest bits of the first

@@ -25,8 +25,6 @@ std::string Number(uint64_t n) { return std::to_string(n); }
 
 }  // namespace
 
-const Codes Reader::kBytes;
-
 bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
                   std::string* reason) {
   constexpr size_t kAround = kHeaderSize + kPadding;
@@ -44,11 +42,10 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
   Codes codes;
   codes.coding = static_cast<Coding>(p[1]);
   codes.width = p[2];
-  const uint32_t num_levels = p[3];
   const uint32_t num_symbols = LoadFixed16(p + 4);
-  if (LoadFixed16(p + 6) != 0) {
-    *reason = "key trie: reserved bytes are " + Number(LoadFixed16(p + 6)) +
-              ", expected 0";
+  const uint32_t reserved = p[3] + uint32_t{LoadFixed16(p + 6)};
+  if (reserved != 0) {
+    *reason = "key trie: reserved bytes are not 0";
     return false;
   }
   bool coding_is_known = false;
@@ -71,10 +68,23 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
               Number(num_symbols) + " symbols";
     return false;
   }
-  if (num_levels > kMaxLevels || num_symbols > data.size() - kAround) {
-    *reason = "key trie: " + Number(num_levels) + " levels and " +
-              Number(num_symbols) + " symbols in " + Number(data.size()) +
-              " bytes";
+  Reader reader;
+  reader.num_keys_ = LoadFixed32(p + 8);
+  reader.num_buckets_ = LoadFixed32(p + 12);
+  const uint32_t separators_size = LoadFixed32(p + 16);
+  const uint32_t directory_size = LoadFixed32(p + 20);
+  reader.buckets_size_ = LoadFixed32(p + 24);
+  const uint64_t sections = uint64_t{num_symbols} + separators_size +
+                            directory_size + reader.buckets_size_;
+  if (sections != data.size() - kAround) {
+    *reason = "key trie: sections of " + Number(sections) + " bytes in " +
+              Number(data.size() - kAround);
+    return false;
+  }
+  if (reader.num_keys_ > kMaxKeys || reader.num_buckets_ > reader.num_keys_ ||
+      reader.num_keys_ > uint64_t{reader.num_buckets_} * kMaxBucketKeys) {
+    *reason = "key trie: " + Number(reader.num_keys_) + " keys in " +
+              Number(reader.num_buckets_) + " buckets";
     return false;
   }
   if (codes.coding == kTokenCodes) {
@@ -83,107 +93,66 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
     codes.symbols = p + kHeaderSize;
     codes.num_symbols = num_symbols;
   }
-  std::vector<Level> levels(num_levels);
+  reader.codes_ = codes;
   size_t at = kHeaderSize + num_symbols;
-  const size_t end = data.size() - kPadding;
-  for (uint32_t i = 0; i < num_levels; ++i) {
-    const std::string which = "key trie: level " + Number(i);
-    if (end - at < kLevelHeaderSize) {
-      *reason = which + " has no header";
+  if (reader.num_buckets_ == 0) {
+    if (separators_size != 0) {
+      *reason = "key trie: separators of no buckets";
       return false;
     }
-    Level& level = levels[i];
-    level.num_keys = LoadFixed32(p + at);
-    level.num_buckets = LoadFixed32(p + at + 4);
-    const uint32_t directory_size = LoadFixed32(p + at + 8);
-    level.buckets_size = LoadFixed32(p + at + 12);
-    at += kLevelHeaderSize;
-    if (uint64_t{directory_size} + level.buckets_size > end - at) {
-      *reason = which + " of " + Number(directory_size) + " and " +
-                Number(level.buckets_size) + " bytes in " + Number(end - at);
-      return false;
-    }
-    const bool highest = i + 1 == num_levels;
-    if (level.num_keys == 0 || level.num_keys > kMaxKeys ||
-        level.num_buckets > level.num_keys || level.num_buckets == 0 ||
-        level.num_keys > uint64_t{level.num_buckets} * kMaxBucketKeys ||
-        (level.num_buckets == 1) != highest ||
-        (i > 0 && level.num_keys != levels[i - 1].num_buckets)) {
-      *reason = which + " of " + Number(num_levels) + " has " +
-                Number(level.num_keys) + " keys in " +
-                Number(level.num_buckets) + " buckets";
-      return false;
-    }
-    size_t consumed = 0;
-    if (!PackedArrayView::Open(data.substr(at, directory_size),
-                               size_t{level.num_buckets} + 1, &level.directory,
-                               &consumed) ||
-        consumed != directory_size) {
-      *reason = which + " has a directory of " + Number(directory_size) +
-                " bytes that is not a packed array of " +
-                Number(level.num_buckets) + " + 1 elements";
-      return false;
-    }
-    level.ordinal_bits = BitWidth(level.num_keys);
-    level.buckets = p + at + directory_size;
-    at += directory_size + level.buckets_size;
-  }
-  if (at != end) {
-    *reason = "key trie: " + Number(end - at) + " bytes after the levels";
+  } else if (!SeparatorTrie::Open(data.substr(at, separators_size),
+                                  reader.num_buckets_, &reader.separators_,
+                                  reason)) {
     return false;
   }
-  out->codes_ = codes;
-  out->levels_ = std::move(levels);
+  at += separators_size;
+  size_t consumed = 0;
+  if (!PackedArrayView::Open(data.substr(at, directory_size),
+                             size_t{reader.num_buckets_} + 1,
+                             &reader.directory_, &consumed) ||
+      consumed != directory_size) {
+    *reason = "key trie: a directory of " + Number(directory_size) +
+              " bytes that is not a packed array of " +
+              Number(reader.num_buckets_) + " + 1 elements";
+    return false;
+  }
+  at += directory_size;
+  reader.ordinal_bits_ = BitWidth(reader.num_keys_);
+  reader.buckets_ = p + at;
+  *out = reader;
   return true;
 }
 
-uint32_t Reader::num_buckets() const {
-  uint32_t n = 0;
-  for (const Level& level : levels_) {
-    n += level.num_buckets;
-  }
-  return n;
-}
-
-bool Reader::OpenBucket(size_t number, uint32_t bucket, Bucket* out) const {
-  const Level& level = levels_[number];
-  assert(bucket < level.num_buckets);
-  uint64_t begin = 0;
-  uint64_t end = level.buckets_size;
-  uint64_t first = 0;
-  uint64_t past = level.num_keys;
-  if (level.num_buckets > 1) {
-    const uint64_t place = level.directory[bucket];
-    const uint64_t next = level.directory[bucket + 1];
-    const uint64_t mask = (uint64_t{1} << level.ordinal_bits) - 1;
-    begin = place >> level.ordinal_bits;
-    end = next >> level.ordinal_bits;
-    first = place & mask;
-    past = next & mask;
-  }
-  if (end > level.buckets_size || begin >= end || past > level.num_keys ||
+bool Reader::OpenBucket(uint32_t bucket, Bucket* out) const {
+  assert(bucket < num_buckets_);
+  const uint64_t place = directory_[bucket];
+  const uint64_t next = directory_[bucket + 1];
+  const uint64_t mask = (uint64_t{1} << ordinal_bits_) - 1;
+  const uint64_t begin = place >> ordinal_bits_;
+  const uint64_t end = next >> ordinal_bits_;
+  const uint64_t first = place & mask;
+  const uint64_t past = next & mask;
+  if (end > buckets_size_ || begin >= end || past > num_keys_ ||
       first >= past || past - first > kMaxBucketKeys) {
     return false;
   }
   // What is looked at depends on what is found; ask for all of it at once.
   for (uint64_t at = begin; at < end && at < begin + kPrefetched;
        at += kCacheLine) {
-    __builtin_prefetch(level.buckets + at);
+    __builtin_prefetch(buckets_ + at);
   }
-  const Codes& codes = CodesOf(number);
   out->first_ordinal = static_cast<uint32_t>(first);
-  return out->Decode(level.buckets + begin, level.buckets + end,
-                     static_cast<uint32_t>(past - first), codes.coding,
-                     codes.width);
+  return out->Decode(buckets_ + begin, buckets_ + end,
+                     static_cast<uint32_t>(past - first), codes_.coding,
+                     codes_.width);
 }
 
-bool Reader::BucketOf(size_t number, uint32_t ordinal, uint32_t* bucket) const {
-  const Level& level = levels_[number];
-  const uint64_t mask = (uint64_t{1} << level.ordinal_bits) - 1;
+bool Reader::BucketOf(uint32_t ordinal, uint32_t* bucket) const {
+  const uint64_t mask = (uint64_t{1} << ordinal_bits_) - 1;
   uint32_t low = 0;
-  for (uint32_t n = level.num_buckets; n > 1;) {
+  for (uint32_t n = num_buckets_; n > 1;) {
     const uint32_t half = n / 2;
-    if ((level.directory[low + half] & mask) <= ordinal) {
+    if ((directory_[low + half] & mask) <= ordinal) {
       low += half;
       n -= half;
     } else {
@@ -191,118 +160,30 @@ bool Reader::BucketOf(size_t number, uint32_t ordinal, uint32_t* bucket) const {
     }
   }
   *bucket = low;
-  return (level.directory[low] & mask) <= ordinal &&
-         ordinal < (level.directory[low + 1] & mask);
-}
-
-bool Reader::FindBucket(const Target& key, uint32_t* bucket, uint64_t* matched,
-                        bool* whole) const {
-  *bucket = 0;
-  *matched = 0;
-  *whole = true;
-  for (size_t level = levels_.size() - 1; level > 0; --level) {
-    Bucket bytes;
-    if (!OpenBucket(level, *bucket, &bytes)) {
-      return false;
-    }
-    Heads heads;
-    heads.Unpack(kBytes, bytes);
-    Suffixes suffixes(kBytes, bytes, heads);
-    Place place;
-    if (!FindInBucket(key, *matched, *whole, kBytes, bytes, heads, &suffixes,
-                      &place)) {
-      return false;
-    }
-    const uint32_t ordinal = bytes.first_ordinal + place.index;
-    if (place.equal) {
-      *matched = place.lcp_at;
-      *whole = true;
-    } else {
-      if (ordinal == 0) {
-        return false;  // The first separator is the empty one.
-      }
-      *matched = place.lcp_before;
-      *whole = place.begins_with_before;
-      if (place.index == 0) {
-        // The greatest separator <= key is the last of the bucket before.
-        Bucket before;
-        if (!OpenBucket(level, *bucket - 1, &before)) {
-          return false;
-        }
-        *whole = before.LengthAt(before.num_keys - 1) == *matched;
-      }
-    }
-    *bucket = ordinal - !place.equal;
-    if (*bucket >= levels_[level - 1].num_buckets) {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool Reader::GetSeparator(uint32_t bucket, std::string* separator) const {
-  // From the highest level down, the separators on the way.
-  uint32_t ordinals[kMaxLevels + 1];
-  uint32_t buckets[kMaxLevels];
-  ordinals[1] = bucket;
-  for (size_t level = 1; level < levels_.size(); ++level) {
-    if (ordinals[level] >= levels_[level].num_keys ||
-        !BucketOf(level, ordinals[level], &buckets[level])) {
-      return false;
-    }
-    ordinals[level + 1] = buckets[level];
-  }
-  separator->clear();
-  for (size_t level = levels_.size() - 1; level > 0; --level) {
-    Bucket bytes;
-    if (!OpenBucket(level, buckets[level], &bytes) ||
-        ordinals[level] < bytes.first_ordinal) {
-      return false;
-    }
-    Heads heads;
-    heads.Unpack(kBytes, bytes);
-    Suffixes suffixes(kBytes, bytes, heads);
-    const uint32_t index = ordinals[level] - bytes.first_ordinal;
-    while (suffixes.index() <= index) {
-      const uint64_t lcp = heads.LcpAt(suffixes.index());
-      if (lcp > separator->size()) {
-        return false;
-      }
-      size_t size = lcp;
-      if (!suffixes.Read([separator, &size](uint64_t n) {
-            separator->resize(size + n + Tokens::kMaxLength);
-            char* const out = &(*separator)[size];
-            size += n;
-            return out;
-          })) {
-        return false;
-      }
-      separator->resize(size);
-    }
-  }
-  return true;
+  return (directory_[low] & mask) <= ordinal &&
+         ordinal < (directory_[low + 1] & mask);
 }
 
 bool Reader::Search(std::string_view key, Position* position) const {
   *position = Position();
-  if (levels_.empty()) {
+  if (num_keys_ == 0) {
     return true;
   }
   const Target target(key);
-  uint64_t matched = 0;
-  bool whole = false;
+  SeparatorTrie::Place separator;
   Bucket bucket;
-  if (!FindBucket(target, &position->bucket, &matched, &whole) ||
-      !OpenBucket(0, position->bucket, &bucket)) {
+  if (!separators_.Find(target, &separator) ||
+      !OpenBucket(separator.ordinal, &bucket)) {
     return false;
   }
   Heads heads;
   heads.Unpack(codes_, bucket);
   Suffixes suffixes(codes_, bucket, heads);
-  if (!FindInBucket(target, matched, whole, codes_, bucket, heads, &suffixes,
-                    &position->place)) {
+  if (!FindInBucket(target, separator.matched, codes_, bucket, heads,
+                    &suffixes, &position->place)) {
     return false;
   }
+  position->bucket = separator.ordinal;
   position->ordinal = bucket.first_ordinal + position->place.index;
   return true;
 }

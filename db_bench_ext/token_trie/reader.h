@@ -40,9 +40,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "db_bench_ext/token_trie/bucket_search.h"
+#include "db_bench_ext/token_trie/separator_trie.h"
 #include "table/packed_array.h"
 
 namespace memkv {
@@ -64,11 +64,8 @@ class Reader {
   static bool Open(std::string_view data, const Tokens* tokens, Reader* out,
                    std::string* reason);
 
-  uint32_t num_keys() const {
-    return levels_.empty() ? 0 : levels_[0].num_keys;
-  }
-  // Of all levels.
-  uint32_t num_buckets() const;
+  uint32_t num_keys() const { return num_keys_; }
+  uint32_t num_buckets() const { return num_buckets_; }
 
   // The key's ordinal, kNotFound or kCorrupt.
   uint32_t Find(std::string_view key) const;
@@ -95,17 +92,6 @@ class Reader {
   friend class Cursor;
   friend class Validator;
 
-  struct Level {
-    uint32_t num_keys = 0;
-    uint32_t num_buckets = 0;
-    uint32_t buckets_size = 0;
-    unsigned ordinal_bits = 0;
-    const uint8_t* buckets = nullptr;
-    // Of bucket b, and behind the last one: offset << ordinal_bits | ordinal of
-    // the first key.
-    PackedArrayView directory;
-  };
-
   // Where a key belongs.
   struct Position {
     uint32_t bucket = 0;
@@ -113,28 +99,23 @@ class Reader {
     Place place;  // in the bucket
   };
 
-  const Codes& CodesOf(size_t level) const {
-    return level == 0 ? codes_ : kBytes;
-  }
   // False from the next ones: the bytes are corrupt.
   bool Search(std::string_view key, Position* position) const;
-  // Finds the bucket of the lowest level whose separator is the greatest one
-  // <= key, the length of their common prefix, and whether that is the whole
-  // separator.
-  // REQUIRES: num_keys() > 0
-  bool FindBucket(const Target& key, uint32_t* bucket, uint64_t* matched,
-                  bool* whole) const;
-  bool OpenBucket(size_t level, uint32_t bucket, Bucket* out) const;
+  bool OpenBucket(uint32_t bucket, Bucket* out) const;
   // The bucket of a key.
-  // REQUIRES: ordinal < the level's num_keys
-  bool BucketOf(size_t level, uint32_t ordinal, uint32_t* bucket) const;
-  // Sets *separator to the separator of a bucket of the lowest level.
-  bool GetSeparator(uint32_t bucket, std::string* separator) const;
+  // REQUIRES: ordinal < num_keys()
+  bool BucketOf(uint32_t ordinal, uint32_t* bucket) const;
 
-  static const Codes kBytes;
-
-  Codes codes_;  // of the lowest level
-  std::vector<Level> levels_;
+  uint32_t num_keys_ = 0;
+  uint32_t num_buckets_ = 0;
+  uint32_t buckets_size_ = 0;
+  unsigned ordinal_bits_ = 0;
+  Codes codes_;
+  SeparatorTrie separators_;  // of the buckets, if there are any
+  // Of bucket b, and behind the last one: offset << ordinal_bits_ | ordinal of
+  // the first key.
+  PackedArrayView directory_;
+  const uint8_t* buckets_ = nullptr;
 };
 
 }  // namespace token_trie

@@ -18,8 +18,7 @@ constexpr uint32_t kOpenBlocks = 8;
 std::vector<Tokens::Token> TokensOf(const Tokens& tokens) {
   std::vector<Tokens::Token> list(tokens.num_tokens());
   for (uint32_t code = 0; code < tokens.num_tokens(); ++code) {
-    list[code].bytes.assign(reinterpret_cast<const char*>(tokens.BytesOf(code)),
-                            tokens.LengthOf(code));
+    list[code].bytes = tokens.TokenOf(code);
     list[code].ends = code >= tokens.first_end();
   }
   return list;

@@ -32,9 +32,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "db_bench_ext/token_trie/target.h"
 
 namespace memkv {
 namespace token_trie {
@@ -52,7 +55,7 @@ class Tokens {
   // So that no code is 2^16 - 1.
   static constexpr size_t kMaxTokens = (size_t{1} << kMaxWidth) - 1;
   static constexpr size_t kMaxLength = 63;
-  static constexpr size_t kOverread = 16;
+  static constexpr size_t kOverread = Target::kOverread;
   static constexpr size_t kHeaderSize = 16;
 
   // A dictionary of no tokens, which no key trie with tokens accepts.
@@ -87,13 +90,39 @@ class Tokens {
   };
   const Codes& CodesFor(uint8_t byte) const { return by_byte_[byte]; }
 
-  // REQUIRES for both: code < 2^width().
-  const uint8_t* BytesOf(uint32_t code) const {
-    return reinterpret_cast<const uint8_t*>(bytes_.data()) +
-           (entries_[code] >> kLengthBits);
+  // A token as it is looked up: its length in the lowest byte, and the bytes, if
+  // they are no more than kSliceBytes, as in a slice (target.h); otherwise only
+  // the first kFirstBytes of them, and where all are.
+  using Entry = uint64_t;
+  static constexpr size_t kFirstBytes = 3;
+  // REQUIRES: code < 2^width().
+  Entry EntryOf(uint32_t code) const { return entries_[code]; }
+  static uint32_t LengthOf(Entry entry) {
+    return static_cast<uint32_t>(entry & kSliceLengthMask);
   }
-  uint32_t LengthOf(uint32_t code) const {
-    return entries_[code] & ((1u << kLengthBits) - 1);
+  // REQUIRES: LengthOf(entry) > kSliceBytes
+  const uint8_t* BytesOf(Entry entry) const {
+    return reinterpret_cast<const uint8_t*>(bytes_.data()) +
+           static_cast<uint32_t>(entry >> 8);
+  }
+  // Writes the token's bytes, and others behind them: kMaxLength in all.
+  void Copy(Entry entry, char* out) const {
+    const uint32_t length = LengthOf(entry);
+    if (length <= kSliceBytes) {
+      CopySlice(entry, out);
+      return;
+    }
+    const uint8_t* const bytes = BytesOf(entry);
+    memcpy(out, bytes, 16);
+    if (length > 16) {
+      memcpy(out + 16, bytes + 16, kMaxLength - 16);
+    }
+  }
+  std::string TokenOf(uint32_t code) const {
+    std::string bytes(kMaxLength, '\0');
+    Copy(EntryOf(code), &bytes[0]);
+    bytes.resize(LengthOf(EntryOf(code)));
+    return bytes;
   }
 
   size_t MemoryUsage() const {
@@ -101,13 +130,11 @@ class Tokens {
   }
 
  private:
-  static constexpr unsigned kLengthBits = 6;
-
   uint32_t num_tokens_ = 0;
   unsigned width_ = 0;
   uint32_t first_end_ = 0;
-  std::vector<uint32_t> entries_;  // where << kLengthBits | length
-  std::string bytes_;
+  std::vector<Entry> entries_;
+  std::string bytes_;  // of the tokens longer than kSliceBytes
   Codes by_byte_[256] = {};
 };
 

@@ -1,8 +1,8 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// Reader::Validate: the whole format, level by level, each with the
-// separators of the level above beside it.
+// Reader::Validate: the whole format, key by key, and the separators made once
+// more from the keys.
 //
 // What it leaves out, because Open has checked it: the headers and the sizes of
 // the sections.  The two together accept exactly what Builder may write,
@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "db_bench_ext/token_trie/format.h"
 #include "db_bench_ext/token_trie/reader.h"
@@ -38,48 +39,34 @@ class Validator {
   explicit Validator(const Reader& trie) : trie_(trie) {}
 
   bool Run(std::string* reason) {
-    if (!CheckSymbols(reason)) {
+    if (!CheckSymbols(reason) || !CheckKeys(reason) ||
+        !CheckSeparators(reason)) {
       return false;
     }
-    for (size_t level = 0; level < trie_.levels_.size(); ++level) {
-      if (!CheckLevel(level, reason)) {
-        *reason += " of level " + std::to_string(level);
-        return false;
-      }
-    }
-    const uint8_t* const padding =
-        trie_.levels_.empty()
-            ? nullptr
-            : trie_.levels_.back().buckets + trie_.levels_.back().buckets_size;
-    if (padding != nullptr &&
-        std::any_of(padding, padding + kPadding,
+    const uint8_t* const padding = trie_.buckets_ + trie_.buckets_size_;
+    if (std::any_of(padding, padding + kPadding,
                     [](uint8_t byte) { return byte != 0; })) {
-      *reason = "key trie: the bytes after the levels are not zero";
+      *reason = "key trie: the bytes after the buckets are not zero";
       return false;
     }
     return true;
   }
 
  private:
-  using Level = Reader::Level;
-
-  // Reads the keys of a level one after the other.
+  // Reads the keys one after the other.
   class Walk {
    public:
-    Walk(const Reader& trie, size_t level)
-        : trie_(trie),
-          level_(level),
-          num_buckets_(trie.levels_[level].num_buckets) {}
+    explicit Walk(const Reader& trie) : trie_(trie) {}
 
     // Moves to the next key.  False at the end, and if it does not fit.
     bool Next() {
       if (suffixes_.index() == bytes_.num_keys) {
-        if (next_bucket_ == num_buckets_ ||
-            !trie_.OpenBucket(level_, next_bucket_, &bytes_)) {
+        if (next_bucket_ == trie_.num_buckets_ ||
+            !trie_.OpenBucket(next_bucket_, &bytes_)) {
           return false;
         }
-        heads_.Unpack(trie_.CodesOf(level_), bytes_);
-        suffixes_ = Suffixes(trie_.CodesOf(level_), bytes_, heads_);
+        heads_.Unpack(trie_.codes_, bytes_);
+        suffixes_ = Suffixes(trie_.codes_, bytes_, heads_);
         ++next_bucket_;
       }
       lcp_ = heads_.LcpAt(suffixes_.index());
@@ -119,8 +106,6 @@ class Validator {
 
    private:
     const Reader& trie_;
-    const size_t level_;
-    const uint32_t num_buckets_;
     uint32_t next_bucket_ = 0;
     Bucket bytes_;
     Heads heads_;
@@ -150,22 +135,20 @@ class Validator {
     return ascend;
   }
 
-  bool CheckLevel(size_t number, std::string* reason) {
-    const Level& level = trie_.levels_[number];
-    if (!level.directory.Validate(reason)) {
+  bool CheckKeys(std::string* reason) {
+    if (!trie_.directory_.Validate(reason)) {
       return false;
     }
-    if (level.directory[0] != 0 ||
-        level.directory[level.num_buckets] !=
-            (uint64_t{level.buckets_size} << level.ordinal_bits |
-             level.num_keys)) {
+    if (trie_.directory_[0] != 0 ||
+        trie_.directory_[trie_.num_buckets_] !=
+            (uint64_t{trie_.buckets_size_} << trie_.ordinal_bits_ |
+             trie_.num_keys_)) {
       *reason = "key trie: keys before the first bucket or after the last";
       return false;
     }
-    Walk keys(trie_, number);
-    Walk separators(trie_, number + 1 < trie_.levels_.size() ? number + 1 : 0);
+    Walk keys(trie_);
     Widths widths;
-    for (uint32_t i = 0; i < level.num_keys; ++i) {
+    for (uint32_t i = 0; i < trie_.num_keys_; ++i) {
       if (!keys.Next()) {
         *reason = At("no whole key", i);
         return false;
@@ -178,13 +161,8 @@ class Validator {
       }
       if (keys.index() == 0) {
         widths = Widths();
-        if (level.num_buckets > 1 &&
-            (!separators.Next() ||
-             separators.key() !=
-                 keys.key().substr(0, i == 0 ? 0 : keys.lcp() + 1))) {
-          *reason = At("wrong separator for bucket", keys.bucket());
-          return false;
-        }
+        separators_.push_back(
+            keys.key().substr(0, i == 0 ? 0 : keys.lcp() + 1));
       } else {
         widths.max_lcp = std::max(widths.max_lcp, keys.lcp());
         widths.min_lcp = std::min(widths.min_lcp, keys.lcp());
@@ -193,9 +171,21 @@ class Validator {
       widths.max_length = std::max(widths.max_length, length);
       widths.min_length = std::min(widths.min_length, length);
       if (keys.index() + 1 == keys.bytes().num_keys &&
-          !CheckBucket(number, keys, widths, reason)) {
+          !CheckBucket(keys, widths, reason)) {
         return false;
       }
+    }
+    return true;
+  }
+
+  bool CheckSeparators(std::string* reason) {
+    std::string expected;
+    const std::string_view found = trie_.separators_.data();
+    if (trie_.num_buckets_ > 0 &&
+        (!SeparatorTrieBuilder::Encode(separators_, found.size(), &expected) ||
+         expected != found)) {
+      *reason = "key trie: the separators are not those of the buckets";
+      return false;
     }
     return true;
   }
@@ -209,10 +199,8 @@ class Validator {
   };
 
   // The bucket whose last key has been read.
-  bool CheckBucket(size_t number, const Walk& keys, Widths widths,
-                   std::string* reason) {
-    const Level& level = trie_.levels_[number];
-    const Codes& codes = trie_.CodesOf(number);
+  bool CheckBucket(const Walk& keys, Widths widths, std::string* reason) {
+    const Codes& codes = trie_.codes_;
     const Bucket& bucket = keys.bytes();
     if (bucket.num_keys == 1) {
       widths.min_lcp = 0;
@@ -229,8 +217,8 @@ class Validator {
     const uint64_t n = bucket.num_keys;
     const uint64_t length_bits = symbols ? n * bucket.length_width : 0;
     const uint8_t* const end =
-        level.buckets +
-        (level.directory[keys.bucket() + 1] >> level.ordinal_bits);
+        trie_.buckets_ +
+        (trie_.directory_[keys.bucket() + 1] >> trie_.ordinal_bits_);
     if (!ZeroBetween(bucket.lcps, (n - 1) * bucket.lcp_width, bucket.lengths) ||
         !ZeroBetween(bucket.lengths, length_bits, bucket.first_codes) ||
         !ZeroBetween(bucket.first_codes, n * codes.width, bucket.codes) ||
@@ -242,6 +230,7 @@ class Validator {
   }
 
   const Reader& trie_;
+  std::vector<std::string> separators_;  // of the buckets, by their keys
 };
 
 bool Reader::Validate(std::string* reason) const {

@@ -1,0 +1,353 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "db_bench_ext/token_trie/separator_trie.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "db_bench_ext/token_trie/format.h"
+#include "table/trie_coding.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace memkv {
+namespace token_trie {
+
+namespace {
+
+constexpr uint64_t kMaxNarrowOffset = UINT16_MAX;
+constexpr uint32_t kLongLabel = 255;
+constexpr uint32_t kMaxGroups = (1u << 23) - 1;
+constexpr uint32_t kGoesOnBit = 1u << 31;
+
+unsigned OrdinalWidth(uint32_t num_separators) {
+  return num_separators <= UINT8_MAX ? 1 : num_separators <= UINT16_MAX ? 2 : 4;
+}
+
+// The separators [begin, end), which share their first `depth` bytes.
+struct NodePlan {
+  uint32_t begin;
+  uint32_t end;
+  uint64_t depth;
+  uint64_t label_size = 0;
+  // Groups, and where each starts; one more start ends the last.
+  uint32_t first_group = 0;  // among all plans' groups
+  uint32_t num_groups = 0;
+  bool goes_on = false;
+  uint64_t offset = 0;
+};
+
+struct GroupPlan {
+  uint64_t slice;
+  uint32_t begin;
+  uint32_t child;  // plan, 0 if none
+};
+
+}  // namespace
+
+bool SeparatorTrieBuilder::Encode(const std::vector<std::string>& separators,
+                                  uint64_t max_size, std::string* out) {
+  const auto n = static_cast<uint32_t>(separators.size());
+  assert(n > 0 && separators[0].empty());
+  if (n == 1) {
+    return true;
+  }
+  std::vector<NodePlan> plans = {{1, n, 0}};
+  std::vector<GroupPlan> groups;
+  for (size_t i = 0; i < plans.size(); ++i) {
+    NodePlan plan = plans[i];
+    const std::string& first = separators[plan.begin];
+    const std::string& last = separators[plan.end - 1];
+    const uint64_t shared =
+        CommonPrefix(first, last);  // of all of them, as they ascend
+    plan.label_size = shared - plan.depth;
+    plan.first_group = static_cast<uint32_t>(groups.size());
+    if (plan.end - plan.begin > 1) {
+      for (uint32_t s = plan.begin; s < plan.end; ++s) {
+        const uint64_t slice = SliceOf(separators[s], shared);
+        if (s == plan.begin || groups.back().slice != slice) {
+          groups.push_back({slice, s, 0});
+        }
+      }
+      plan.num_groups =
+          static_cast<uint32_t>(groups.size()) - plan.first_group;
+      for (uint32_t g = plan.first_group; g < groups.size(); ++g) {
+        if ((groups[g].slice & kSliceLengthMask) == kSliceGoesOn) {
+          plan.goes_on = true;
+          groups[g].child = static_cast<uint32_t>(plans.size());
+          plans.push_back(
+              {groups[g].begin,
+               g + 1 < groups.size() ? groups[g + 1].begin : plan.end,
+               shared + kSliceBytes});
+        }
+      }
+    }
+    plans[i] = plan;
+  }
+  const unsigned ordinal_width = OrdinalWidth(n);
+  unsigned offset_width = 2;
+  uint64_t size = 0;
+  for (;; offset_width = 4) {
+    size = 1;
+    for (NodePlan& plan : plans) {
+      plan.offset = size;
+      const uint64_t group_size = sizeof(uint64_t) + ordinal_width +
+                                  (plan.goes_on ? offset_width : 0);
+      size += (plan.label_size < kLongLabel ? 4 : 8) + plan.label_size +
+              plan.num_groups * group_size;
+    }
+    if (offset_width == 4 || size <= kMaxNarrowOffset) {
+      break;
+    }
+  }
+  if (size > max_size || size > kMaxSize || n > kMaxGroups) {
+    return false;
+  }
+  out->reserve(out->size() + size);
+  out->push_back(static_cast<char>(ordinal_width | offset_width << 4));
+  for (const NodePlan& plan : plans) {
+    PutFixed(out,
+             std::min<uint64_t>(plan.label_size, kLongLabel) |
+                 plan.num_groups << 8 | (plan.goes_on ? kGoesOnBit : 0),
+             4);
+    if (plan.label_size >= kLongLabel) {
+      PutFixed(out, plan.label_size, 4);
+    }
+    out->append(separators[plan.begin], plan.depth, plan.label_size);
+    const auto begin = groups.begin() + plan.first_group;
+    const auto end = begin + plan.num_groups;
+    for (auto g = begin; g != end; ++g) {
+      PutFixed(out, g->slice, sizeof(uint64_t));
+    }
+    for (auto g = begin; g != end; ++g) {
+      PutFixed(out, g->begin, ordinal_width);
+    }
+    for (auto g = begin; g != end && plan.goes_on; ++g) {
+      PutFixed(out, g->child == 0 ? 0 : plans[g->child].offset, offset_width);
+    }
+  }
+  return true;
+}
+
+bool SeparatorTrie::Open(std::string_view data, uint32_t num_separators,
+                         SeparatorTrie* out, std::string* reason) {
+  SeparatorTrie trie;
+  trie.data_ = reinterpret_cast<const uint8_t*>(data.data());
+  trie.size_ = data.size();
+  trie.num_separators_ = num_separators;
+  if (num_separators > 1) {
+    trie.ordinal_width_ = OrdinalWidth(num_separators);
+    trie.offset_width_ = data.size() <= kMaxNarrowOffset ? 2 : 4;
+  }
+  const bool well_formed =
+      num_separators == 1
+          ? data.empty()
+          : !data.empty() &&
+                trie.data_[0] ==
+                    (trie.ordinal_width_ | trie.offset_width_ << 4);
+  if (!well_formed) {
+    *reason = "separators: " + std::to_string(num_separators) + " in " +
+              std::to_string(data.size()) + " bytes" +
+              (data.empty() ? ""
+                            : " that begin with " +
+                                  std::to_string(trie.data_[0]));
+    return false;
+  }
+  *out = trie;
+  return true;
+}
+
+bool SeparatorTrie::OpenNode(uint64_t offset, Node* node) const {
+  if (offset == 0 || offset >= size_) {
+    return false;
+  }
+  const uint8_t* p = data_ + offset;
+  const uint32_t head = LoadFixed32(p);
+  p += 4;
+  node->label_size = head & kLongLabel;
+  if (node->label_size == kLongLabel) {
+    node->label_size = LoadFixed32(p);
+    p += 4;
+  }
+  node->num_groups = (head & ~kGoesOnBit) >> 8;
+  node->label = p;
+  node->slices = p + node->label_size;
+  node->ordinals = node->slices + sizeof(uint64_t) * node->num_groups;
+  const uint8_t* end =
+      node->ordinals + size_t{ordinal_width_} * node->num_groups;
+  node->offsets = nullptr;
+  if ((head & kGoesOnBit) != 0) {
+    node->offsets = end;
+    end += size_t{offset_width_} * node->num_groups;
+  }
+  return static_cast<uint64_t>(end - data_) <= size_;
+}
+
+uint32_t SeparatorTrie::CountNotGreaterSlow(const uint8_t* slices, uint32_t n,
+                                            uint64_t slice) {
+  uint32_t count = 0;
+  while (count < n && LoadFixed64(slices + 8 * size_t{count}) <= slice) {
+    ++count;
+  }
+  return count;
+}
+
+uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
+                                        uint64_t slice) {
+#if defined(__AVX2__)
+  uint32_t begin = 0;
+  while (n > 16) {
+    const uint32_t half = n / 2;
+    const bool beyond =
+        LoadFixed64(slices + 8 * size_t{begin + half - 1}) <= slice;
+    begin += beyond ? half : 0;
+    n -= beyond ? half : n - half;
+  }
+  // Sixteen, whatever n: a loop's end would be guessed wrong more often than
+  // not.
+  const __m256i sign = _mm256_set1_epi64x(INT64_MIN);
+  const __m256i sought = _mm256_set1_epi64x(
+      static_cast<int64_t>(slice ^ static_cast<uint64_t>(INT64_MIN)));
+  const uint8_t* const p = slices + 8 * size_t{begin};
+  const auto greater = [&](unsigned i) {
+    const __m256i four = _mm256_xor_si256(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8 * i)), sign);
+    return static_cast<unsigned>(_mm256_movemask_pd(
+               _mm256_castsi256_pd(_mm256_cmpgt_epi64(four, sought))))
+           << i;
+  };
+  // Slices ascend: the first greater one ends the count.
+  return begin + static_cast<uint32_t>(
+                     __builtin_ctz(greater(0) | greater(4) | greater(8) |
+                                   greater(12) | 1u << n));
+#else
+  return CountNotGreaterSlow(slices, n, slice);
+#endif
+}
+
+bool SeparatorTrie::Find(const Target& key, Place* place) const {
+  *place = Place();
+  if (num_separators_ == 1) {
+    return true;
+  }
+  uint64_t depth = 0;
+  uint64_t offset = 1;
+  // Separators [first, limit) are below the node.
+  uint32_t first = 1;
+  uint32_t limit = num_separators_;
+  // The slice of the one before them, where the key has another, and where.
+  // At first that is the empty one.
+  uint64_t slice_before = 0;
+  uint64_t slice_there = 0;
+  uint64_t depth_before = 0;
+  const auto before = [&] {
+    place->ordinal = first - 1;
+    place->matched = depth_before + CommonSlice(slice_before, slice_there);
+    return first > 0 && first <= num_separators_;
+  };
+  for (;;) {
+    Node node;
+    if (!OpenNode(offset, &node)) {
+      return false;
+    }
+    ++place->num_nodes;
+    const uint64_t common =
+        key.CommonPrefixAt(depth, node.label, node.label_size);
+    if (common < node.label_size) {
+      if (depth + common == key.size() ||
+          key[depth + common] < node.label[common]) {
+        return before();
+      }
+      place->ordinal = limit - 1;
+      place->matched = depth + common;
+      return limit > 0 && limit <= num_separators_;
+    }
+    depth += node.label_size;
+    if (node.num_groups == 0) {
+      place->ordinal = first;
+      place->matched = depth;
+      return first < num_separators_;
+    }
+    const uint64_t slice = key.SliceAt(depth);
+    const uint32_t count =
+        CountNotGreater(node.slices, node.num_groups, slice);
+    if (count == 0) {
+      return before();
+    }
+    const uint32_t group = count - 1;
+    if (count < node.num_groups) {
+      limit = OrdinalAt(node, count);
+    }
+    const uint8_t* const at = node.slices + 8 * size_t{group};
+    const uint64_t found = LoadFixed64(at);
+    if (found != slice) {
+      place->ordinal = limit - 1;
+      place->matched = depth + CommonSlice(found, slice);
+      return limit > 0 && limit <= num_separators_;
+    }
+    first = OrdinalAt(node, group);
+    if ((slice & kSliceLengthMask) != kSliceGoesOn) {
+      place->ordinal = first;
+      place->matched = depth + (slice & kSliceLengthMask);
+      return first < num_separators_;
+    }
+    if (group > 0) {
+      slice_before = LoadFixed64(at - 8);
+      slice_there = slice;
+      depth_before = depth;
+    }
+    depth += kSliceBytes;
+    offset = OffsetAt(node, group);
+  }
+}
+
+bool SeparatorTrie::Get(uint32_t ordinal, std::string* separator) const {
+  assert(ordinal < num_separators_);
+  separator->clear();
+  if (ordinal == 0) {
+    return true;
+  }
+  for (uint64_t offset = 1;;) {
+    Node node;
+    if (!OpenNode(offset, &node)) {
+      return false;
+    }
+    separator->append(reinterpret_cast<const char*>(node.label),
+                      node.label_size);
+    if (node.num_groups == 0) {
+      return true;
+    }
+    uint32_t group = 0;
+    for (uint32_t n = node.num_groups; n > 1;) {
+      const uint32_t half = n / 2;
+      if (OrdinalAt(node, group + half) <= ordinal) {
+        group += half;
+        n -= half;
+      } else {
+        n = half;
+      }
+    }
+    const uint64_t slice = LoadFixed64(node.slices + 8 * size_t{group});
+    const uint64_t length = slice & kSliceLengthMask;
+    if (length > kSliceGoesOn) {
+      return false;
+    }
+    for (uint64_t i = 0; i < std::min<uint64_t>(length, kSliceBytes); ++i) {
+      separator->push_back(static_cast<char>(slice >> (56 - 8 * i)));
+    }
+    if (length != kSliceGoesOn) {
+      return OrdinalAt(node, group) == ordinal;
+    }
+    const uint64_t below = OffsetAt(node, group);
+    if (below <= offset) {
+      return false;  // Nodes are level by level: a child is behind.
+    }
+    offset = below;
+  }
+}
+
+}  // namespace token_trie
+}  // namespace memkv
