@@ -64,20 +64,8 @@ target_link_libraries(
   memtable_bench PRIVATE memkv benchmark::benchmark "${MEMKV_GFLAGS_LIBRARY}")
 
 # What key_coding_bench compares, for its test as well.
-set(memkv_key_codings_sources
-    key_codings.cc
-    token_trie/bucket_search.cc
-    token_trie/builder.cc
-    token_trie/cursor.cc
-    token_trie/reader.cc
-    token_trie/separator_trie.cc
-    token_trie/token_encoder.cc
-    token_trie/token_trainer.cc
-    token_trie/tokens.cc
-    token_trie/validate.cc)
-list(TRANSFORM memkv_key_codings_sources PREPEND
-     "${memkv_root}/db_bench_ext/")
-add_library(memkv_key_codings STATIC ${memkv_key_codings_sources})
+add_library(memkv_key_codings STATIC
+            "${memkv_root}/db_bench_ext/key_codings.cc")
 target_link_libraries(memkv_key_codings PUBLIC memkv_core)
 
 set(memkv_key_coding_bench_sources

@@ -5,7 +5,7 @@
 // key, and nanoseconds of a look-up, of a step and of building.
 //
 //   key_coding_bench --keys=urls.txt
-//   key_coding_bench --keys=apt-contents --codings=front_coding,token_trie
+//   key_coding_bench --keys=apt-contents --codings=key_trie
 //   key_coding_bench --keys=gen:hex:5000000
 //
 // All codings get the same keys and the same look-ups in the same order; every
@@ -41,14 +41,15 @@ DEFINE_string(
     "A file of keys, one a line (- for standard input); apt-contents, "
     "Debian's Contents lists; gen:urls:N; gen:hex:N, 16 random "
     "digits.");
-DEFINE_string(codings, "front_coding,key_trie,token_trie",
+DEFINE_string(codings, "front_coding,key_trie",
               "Which; the first is what the others are compared with.");
 DEFINE_uint64(limit, 0, "Lines to read at most, 0: all.");
 DEFINE_uint64(queries, 1000000, "Look-ups a repetition.");
 DEFINE_uint64(repeat, 5, "Repetitions.");
 DEFINE_uint64(bucket_keys, 64, "Keys a bucket of the tries.");
 DEFINE_uint64(segment_keys, 8192, "Keys a segment of the tries.");
-DEFINE_uint64(sample_bytes, 8 << 20, "To train token_trie with.");
+DEFINE_uint64(sample_bytes, 8 << 20,
+              "Of suffixes, to train the dictionary with.");
 DEFINE_uint64(seed, 20260101, "Of keys and look-ups.");
 DEFINE_string(fetch_script, MEMKV_FETCH_CONTENTS,
               "The script that writes the Contents lists.");

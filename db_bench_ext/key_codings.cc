@@ -6,16 +6,12 @@
 #include <algorithm>
 #include <cstring>
 
-#include "db_bench_ext/random_source.h"
-#include "db_bench_ext/token_trie/builder.h"
-#include "db_bench_ext/token_trie/cursor.h"
-#include "db_bench_ext/token_trie/reader.h"
-#include "db_bench_ext/token_trie/separator_trie.h"
-#include "db_bench_ext/token_trie/token_encoder.h"
-#include "db_bench_ext/token_trie/token_trainer.h"
 #include "table/key_trie_builder.h"
 #include "table/key_trie_cursor.h"
 #include "table/key_trie_reader.h"
+#include "table/key_trie_separators.h"
+#include "table/key_trie_token_encoder.h"
+#include "table/key_trie_token_trainer.h"
 #include "table/trie_coding.h"
 
 namespace memkv {
@@ -147,14 +143,68 @@ class FrontCoding : public KeyCoding {
 
 // ---------------------------------------------------------------------------
 
-// Segments of keys under an index of them.
-template <class Reader, class Cursor>
-class Segmented : public KeyCoding {
+// Segments of keys under an index of them, with one dictionary: as a table's.
+class KeyTrieCoding : public KeyCoding {
  public:
-  explicit Segmented(const KeyCodingOptions& options) : options_(options) {}
+  explicit KeyTrieCoding(const KeyCodingOptions& options) : options_(options) {}
+
+  bool Build(const std::vector<std::string_view>& keys,
+             std::string* reason) override {
+    KeyTrieBuilder::Options options;
+    options.bucket_keys = options_.bucket_keys;
+    std::vector<std::unique_ptr<KeyTrieBuilder>> builders;
+    std::vector<std::string> separators;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (i % options_.segment_keys == 0) {
+        const size_t lcp = i == 0 ? 0 : CommonPrefix(keys[i], keys[i - 1]) + 1;
+        separators.emplace_back(keys[i].substr(0, lcp));
+        builders.push_back(std::make_unique<KeyTrieBuilder>(options));
+      }
+      builders.back()->Add(keys[i]);
+    }
+    std::vector<const KeyTrieBuilder*> trained;
+    for (const auto& builder : builders) {
+      trained.push_back(builder.get());
+    }
+    std::string dictionary;
+    key_trie::TrainTokens(trained, options_.sample_bytes, &dictionary);
+    std::unique_ptr<key_trie::TokenEncoder> encoder;
+    if (!dictionary.empty()) {
+      if (!tokens_.Open(dictionary, reason)) {
+        return false;
+      }
+      encoder = std::make_unique<key_trie::TokenEncoder>(tokens_);
+    }
+    segment_bytes_.resize(builders.size());
+    segments_.resize(builders.size());
+    for (size_t i = 0; i < builders.size(); ++i) {
+      if (!builders[i]->Finish(encoder.get(), &segment_bytes_[i], reason)) {
+        return false;
+      }
+      builders[i].reset();
+      segment_bytes_[i].shrink_to_fit();
+      if (!KeyTrieReader::Open(segment_bytes_[i], &tokens_, &segments_[i],
+                               reason)) {
+        return false;
+      }
+    }
+    if (separators.empty()) {
+      return true;
+    }
+    if (!key_trie::SeparatorTrieBuilder::Encode(separators, UINT32_MAX,
+                                                &index_bytes_)) {
+      *reason = "too many segments";
+      return false;
+    }
+    const size_t size = index_bytes_.size();
+    index_bytes_.append(key_trie::kPadding, '\0');
+    return key_trie::SeparatorTrie::Open(
+        std::string_view(index_bytes_).substr(0, size),
+        static_cast<uint32_t>(separators.size()), &index_, reason);
+  }
 
   bool Validate(std::string* reason) const override {
-    for (const Reader& segment : segments_) {
+    for (const KeyTrieReader& segment : segments_) {
       if (!segment.Validate(reason)) {
         return false;
       }
@@ -163,27 +213,33 @@ class Segmented : public KeyCoding {
   }
 
   size_t Bytes() const override {
-    size_t bytes = index_bytes_.size();
+    size_t bytes = index_bytes_.size() + tokens_.MemoryUsage();
     for (const std::string& segment : segment_bytes_) {
       bytes += segment.size();
     }
     return bytes;
   }
 
+  std::string Parts() const override {
+    return std::to_string(tokens_.num_tokens()) + " tokens in " +
+           std::to_string(tokens_.MemoryUsage()) + " bytes, codes of " +
+           std::to_string(tokens_.width()) + " bits";
+  }
+
   uint64_t Find(std::string_view key) const override {
-    const uint32_t segment = SegmentOf(key);
-    if (segment >= segments_.size()) {
+    key_trie::SeparatorTrie::Place place;
+    if (segments_.empty() || !index_.Find(key_trie::Target(key), &place)) {
       return kNotFound;
     }
-    const uint32_t ordinal = segments_[segment].Find(key);
-    return ordinal >= Reader::kCorrupt
+    const uint32_t ordinal = segments_[place.ordinal].Find(key);
+    return ordinal >= KeyTrieReader::kCorrupt
                ? kNotFound
-               : uint64_t{segment} * options_.segment_keys + ordinal;
+               : uint64_t{place.ordinal} * options_.segment_keys + ordinal;
   }
 
   uint64_t Scan(bool forwards) const override {
     uint64_t sum = 0;
-    Cursor cursor;
+    KeyTrieCursor cursor;
     for (size_t n = 0; n < segments_.size(); ++n) {
       cursor.Reset(&segments_[forwards ? n : segments_.size() - 1 - n]);
       if (forwards) {
@@ -199,168 +255,13 @@ class Segmented : public KeyCoding {
     return sum;
   }
 
- protected:
+ private:
   const KeyCodingOptions options_;
   std::vector<std::string> segment_bytes_;
-  std::vector<Reader> segments_;
+  std::vector<KeyTrieReader> segments_;
   std::string index_bytes_;
-
- private:
-  // The one that may hold the key.
-  virtual uint32_t SegmentOf(std::string_view key) const = 0;
-};
-
-class KeyTrieCoding : public Segmented<KeyTrieReader, KeyTrieCursor> {
- public:
-  using Segmented::Segmented;
-
-  bool Build(const std::vector<std::string_view>& keys,
-             std::string* reason) override {
-    KeyTrieBuilder::Options options;
-    options.bucket_keys = options_.bucket_keys;
-    KeyTrieBuilder builder(options);
-    KeyTrieBuilder index(options);
-    for (size_t i = 0; i < keys.size(); ++i) {
-      builder.Add(keys[i]);
-      if ((i + 1) % options_.segment_keys == 0 || i + 1 == keys.size()) {
-        segment_bytes_.emplace_back();
-        if (!builder.Finish(&segment_bytes_.back(), reason)) {
-          return false;
-        }
-        segment_bytes_.back().shrink_to_fit();
-        builder.Reset();
-        index.Add(keys[i]);
-      }
-    }
-    segments_.resize(segment_bytes_.size());
-    for (size_t i = 0; i < segments_.size(); ++i) {
-      if (!KeyTrieReader::Open(segment_bytes_[i], &segments_[i], reason)) {
-        return false;
-      }
-    }
-    return index.Finish(&index_bytes_, reason) &&
-           KeyTrieReader::Open(index_bytes_, &index_, reason);
-  }
-
- private:
-  uint32_t SegmentOf(std::string_view key) const override {
-    return index_.LowerBound(key);
-  }
-
-  KeyTrieReader index_;  // of the segments' last keys
-};
-
-class TokenTrieCoding
-    : public Segmented<token_trie::Reader, token_trie::Cursor> {
- public:
-  using Segmented::Segmented;
-
-  // All keys are kept front coded until the dictionary is trained on a sample
-  // of all of them: what a table's builder would do with the keys of a file.
-  bool Build(const std::vector<std::string_view>& keys,
-             std::string* reason) override {
-    token_trie::Builder::Options options;
-    options.bucket_keys = options_.bucket_keys;
-    std::vector<std::unique_ptr<token_trie::Builder>> builders;
-    std::vector<std::string> separators;
-    uint64_t suffix_bytes = 0;
-    for (size_t i = 0; i < keys.size(); ++i) {
-      const size_t lcp = i == 0 ? 0 : CommonPrefix(keys[i], keys[i - 1]);
-      suffix_bytes += keys[i].size() - lcp;
-      if (i % options_.segment_keys == 0) {
-        builders.push_back(std::make_unique<token_trie::Builder>(options));
-        separators.emplace_back(keys[i].substr(0, i == 0 ? 0 : lcp + 1));
-      }
-      builders.back()->Add(keys[i]);
-    }
-    std::unique_ptr<token_trie::TokenEncoder> encoder;
-    if (!Train(builders, suffix_bytes, keys, reason)) {
-      return false;
-    }
-    if (!tokens_.empty()) {
-      encoder = std::make_unique<token_trie::TokenEncoder>(tokens_);
-    }
-    segment_bytes_.resize(builders.size());
-    segments_.resize(builders.size());
-    for (size_t i = 0; i < builders.size(); ++i) {
-      if (!builders[i]->Finish(encoder.get(), &segment_bytes_[i], reason)) {
-        return false;
-      }
-      builders[i].reset();
-      segment_bytes_[i].shrink_to_fit();
-      if (!token_trie::Reader::Open(segment_bytes_[i], &tokens_, &segments_[i],
-                                    reason)) {
-        return false;
-      }
-    }
-    if (!token_trie::SeparatorTrieBuilder::Encode(separators, UINT32_MAX,
-                                                  &index_bytes_)) {
-      *reason = "too many segments";
-      return false;
-    }
-    const size_t size = index_bytes_.size();
-    index_bytes_.append(token_trie::kPadding, '\0');
-    return token_trie::SeparatorTrie::Open(
-        std::string_view(index_bytes_).substr(0, size),
-        static_cast<uint32_t>(separators.size()), &index_, reason);
-  }
-
-  size_t Bytes() const override {
-    return Segmented::Bytes() + tokens_.MemoryUsage();
-  }
-
-  std::string Parts() const override {
-    return std::to_string(tokens_.num_tokens()) + " tokens in " +
-           std::to_string(tokens_.MemoryUsage()) + " bytes, codes of " +
-           std::to_string(tokens_.width()) + " bits";
-  }
-
- private:
-  bool Train(const std::vector<std::unique_ptr<token_trie::Builder>>& builders,
-             uint64_t suffix_bytes, const std::vector<std::string_view>& keys,
-             std::string* reason) {
-    const double share =
-        std::min(1.0, static_cast<double>(options_.sample_bytes) /
-                          static_cast<double>(suffix_bytes + 1));
-    bool one_length = true;
-    bool occurs[256] = {};
-    for (const std::string_view key : keys) {
-      one_length = one_length && key.size() == keys[0].size();
-    }
-    token_trie::TokenTrainer trainer;
-    RandomSource random(1);
-    uint64_t suffixes = 0;
-    for (const auto& builder : builders) {
-      builder->ForEachSuffix([&](std::string_view suffix) {
-        if (random.Fraction() < share) {
-          trainer.Add(suffix);
-          ++suffixes;
-          for (const char c : suffix) {
-            occurs[static_cast<uint8_t>(c)] = true;
-          }
-        }
-      });
-    }
-    // Without tokens: symbols, and lengths unless all keys have one.
-    const auto symbols =
-        static_cast<size_t>(std::count(occurs, occurs + 256, true));
-    const uint64_t plain_bits =
-        trainer.sample_bytes() *
-            token_trie::BitWidth(symbols < 2 ? 1 : symbols - 1) +
-        (one_length ? 0 : suffixes * 6);
-    std::string bytes;
-    trainer.Train(share, plain_bits / 8, &bytes);
-    return bytes.empty() || tokens_.Open(bytes, reason);
-  }
-
-  uint32_t SegmentOf(std::string_view key) const override {
-    token_trie::SeparatorTrie::Place place;
-    return index_.Find(token_trie::Target(key), &place) ? place.ordinal
-                                                        : UINT32_MAX;
-  }
-
-  token_trie::Tokens tokens_;
-  token_trie::SeparatorTrie index_;  // of the segments
+  key_trie::Tokens tokens_;
+  key_trie::SeparatorTrie index_;  // of the segments
 };
 
 }  // namespace
@@ -372,9 +273,6 @@ std::unique_ptr<KeyCoding> NewKeyCoding(const std::string& name,
   }
   if (name == "key_trie") {
     return std::make_unique<KeyTrieCoding>(options);
-  }
-  if (name == "token_trie") {
-    return std::make_unique<TokenTrieCoding>(options);
   }
   return nullptr;
 }

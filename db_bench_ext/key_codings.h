@@ -4,14 +4,11 @@
 // Ways to keep a set of keys in order and in little memory, behind one face,
 // for key_coding_bench:
 //
-//   front_coding     what each key does not share with the one before it, a
-//   whole
-//                    key every 16, a binary search over those: the reference
-//   key_trie         what tables are made of today (table/key_trie_reader.h)
-//   token_trie       the candidate to replace it (db_bench_ext/token_trie/)
-//
-// The last two hold the keys in segments under an index of their last keys, as
-// a table does.
+//   front_coding     what each key does not share with the one before it, and a
+//                    whole key every 16 with a binary search over those: the
+//                    reference
+//   key_trie         what tables are made of (table/key_trie_reader.h), in
+//                    segments under an index, as in a table
 //
 // Thread safety: a coding is immutable once built.
 
@@ -58,7 +55,7 @@ inline uint64_t KeySum(std::string_view key) {
 struct KeyCodingOptions {
   uint32_t bucket_keys = 64;
   size_t segment_keys = 8192;
-  // Of suffixes, to train token_trie with.
+  // Of suffixes, to train the dictionary with.
   size_t sample_bytes = size_t{8} << 20;
 };
 

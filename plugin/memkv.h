@@ -78,6 +78,11 @@ struct FstTableOptions {
   // Values of a segment that are all at most this many bytes are kept beside
   // its trie and cost no I/O of their own.  Range: [0, 1024].
   size_t inline_value_size = 16;
+
+  // Bytes of segments that a file being written keeps in memory until the
+  // dictionary of its keys is trained on them; those of a longer file that
+  // come later use it as it is.  0: no dictionary.  Range: [0, 1 TiB].
+  size_t key_buffer_size = size_t{64} << 20;
 };
 
 // Registers `art` and `fst` with ObjectLibrary::Default(), so that options

@@ -55,9 +55,12 @@ CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
 
 }  // namespace
 
-bool SegmentBlock::Parse(bool mirrored, std::string* reason) {
-  return Segment::Open(contents_.data.ToStringView(), mirrored, &segment_,
-                       reason);
+bool SegmentBlock::Parse(bool mirrored,
+                         std::shared_ptr<const key_trie::Tokens> tokens,
+                         std::string* reason) {
+  tokens_ = std::move(tokens);
+  return Segment::Open(contents_.data.ToStringView(), mirrored, tokens_.get(),
+                       &segment_, reason);
 }
 
 bool ValueBlock::Parse(size_t num_values, std::string* reason) {
@@ -157,6 +160,20 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
   return Status::OK();
 }
 
+Status FileBlockStore::ReadTokens(const BlockReadContext& context,
+                                  const BlockHandle& handle) {
+  BlockContents contents;
+  const Status s = ReadRaw(context, handle, BlockType::kData, &contents);
+  if (!s.ok()) return s;
+  auto tokens = std::make_shared<key_trie::Tokens>();
+  std::string reason;
+  if (!tokens->Open(contents.data.ToStringView(), &reason)) {
+    return Corrupt(handle.offset(), reason);
+  }
+  tokens_ = std::move(tokens);
+  return s;
+}
+
 Status FileBlockStore::PinSegments(const BlockReadContext& context,
                                    const FileIndex& index) {
   pinned_.reserve(index.num_segments());
@@ -168,7 +185,7 @@ Status FileBlockStore::PinSegments(const BlockReadContext& context,
     if (!s.ok()) return s;
     auto block = std::make_unique<SegmentBlock>(std::move(contents));
     std::string reason;
-    if (!block->Parse(index.mirrored(), &reason)) {
+    if (!block->Parse(index.mirrored(), tokens_, &reason)) {
       return Corrupt(at.offset, reason);
     }
     pinned_bytes_ += block->ApproximateMemoryUsage();
@@ -188,7 +205,7 @@ Status FileBlockStore::GetSegment(const BlockReadContext& context,
   return GetParsed<SegmentBlock>(
       context, BlockHandle(at.offset, at.size),
       [&](SegmentBlock* block, std::string* reason) {
-        return block->Parse(index.mirrored(), reason);
+        return block->Parse(index.mirrored(), tokens_, reason);
       },
       entry);
 }

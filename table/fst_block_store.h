@@ -6,8 +6,8 @@
 // the block cache; segments do too (residency=cache) or are held for the life
 // of the file (residency=pin).
 //
-// Thread safety: immutable after PinSegments(); every Get*() may be called
-// from any thread.
+// Thread safety: immutable after ReadTokens() and PinSegments(); every Get*()
+// may be called from any thread.
 //
 // Lifetime: a CachableEntry keeps its block alive; an entry of a pinned
 // segment refers to the store.  A FileBlockStore outlives the readers and
@@ -27,6 +27,7 @@
 #include "table/fst_index.h"
 #include "table/fst_segment.h"
 #include "table/fst_value_run.h"
+#include "table/key_trie_tokens.h"
 
 namespace memkv {
 
@@ -37,7 +38,9 @@ class SegmentBlock {
       ROCKSDB_NAMESPACE::CacheEntryRole::kIndexBlock;
   SegmentBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
       : contents_(std::move(contents)) {}
-  bool Parse(bool mirrored, std::string* reason);
+  // tokens: the file's dictionary, which a block in the cache may outlive.
+  bool Parse(bool mirrored, std::shared_ptr<const key_trie::Tokens> tokens,
+             std::string* reason);
   bool own_bytes() const { return contents_.own_bytes(); }
   const Segment& segment() const { return segment_; }
   size_t ApproximateMemoryUsage() const {
@@ -47,6 +50,7 @@ class SegmentBlock {
 
  private:
   ROCKSDB_NAMESPACE::BlockContents contents_;
+  std::shared_ptr<const key_trie::Tokens> tokens_;
   Segment segment_;
 };
 
@@ -116,6 +120,11 @@ class FileBlockStore {
       ROCKSDB_NAMESPACE::BlockType type,
       ROCKSDB_NAMESPACE::BlockContents* contents) const;
 
+  // Reads the file's dictionary; must precede any read of a segment.
+  ROCKSDB_NAMESPACE::Status ReadTokens(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle);
+
   // Reads all segments of `index` and holds them from then on.
   ROCKSDB_NAMESPACE::Status PinSegments(const BlockReadContext& context,
                                         const FileIndex& index);
@@ -141,7 +150,10 @@ class FileBlockStore {
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions() const {
     return ioptions_;
   }
-  size_t pinned_bytes() const { return pinned_bytes_; }
+  // Of segments that are held, and of the dictionary.
+  size_t pinned_bytes() const {
+    return pinned_bytes_ + (tokens_ != nullptr ? tokens_->MemoryUsage() : 0);
+  }
 
  private:
   template <typename TBlock, typename ParseFn>
@@ -155,6 +167,7 @@ class FileBlockStore {
   const std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader> file_;
   const ROCKSDB_NAMESPACE::Footer footer_;
   ROCKSDB_NAMESPACE::OffsetableCacheKey base_cache_key_;
+  std::shared_ptr<const key_trie::Tokens> tokens_;
   std::vector<std::unique_ptr<SegmentBlock>> pinned_;
   size_t pinned_bytes_ = 0;
 };

@@ -25,6 +25,7 @@ void Directory::EncodeTo(std::string* out) const {
   PutFixed32(out, version);
   PutFixed32(out, features);
   index.EncodeTo(out);
+  tokens.EncodeTo(out);
   PutVarint64(out, num_keys);
 }
 
@@ -43,7 +44,8 @@ Status Directory::DecodeFrom(Slice in) {
                                 std::to_string(features & ~kKnownFeatures) +
                                 " unknown to this memkv, use a newer one");
   }
-  const Status s = index.DecodeFrom(&in);
+  Status s = index.DecodeFrom(&in);
+  if (s.ok()) s = tokens.DecodeFrom(&in);
   if (!s.ok() || !GetVarint64(&in, &num_keys) || !in.empty()) {
     return Status::Corruption("FST directory is damaged");
   }

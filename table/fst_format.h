@@ -46,6 +46,7 @@ struct Directory {
   uint32_t version = kVersion;
   uint32_t features = 0;
   ROCKSDB_NAMESPACE::BlockHandle index;
+  ROCKSDB_NAMESPACE::BlockHandle tokens;  // of size 0 if there are none
   uint64_t num_keys = 0;
 
   void EncodeTo(std::string* out) const;

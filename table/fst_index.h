@@ -11,9 +11,11 @@
 // immutable after Open().
 //
 // Invariants
-// (X1) Segments are numbered in the file's key order.  The trie holds the last
-//      user key (in that order) of every segment, so they are all distinct.
-// (X2) Counts are cumulative and ascend strictly: every segment has a key.
+// (X1) Segments are numbered in the file's key order.  The separators hold the
+//      last user key (in that order) of every segment, so they are all
+//      distinct.
+// (X2) Counts are cumulative and ascend strictly: every segment has a key, and
+//      at least its own bytes.
 // (X3) Segments lie in the file in their order and do not overlap.
 
 #pragma once
@@ -24,7 +26,7 @@
 #include <vector>
 
 #include "table/fst_segment.h"
-#include "table/key_trie_reader.h"
+#include "table/key_trie_separators.h"
 #include "table/packed_array.h"
 
 namespace memkv {
@@ -34,8 +36,10 @@ class FileIndexBuilder {
   explicit FileIndexBuilder(bool mirrored) : mirrored_(mirrored) {}
 
   // Adds the next segment in the file's order.
+  // value_bytes: stored bytes of the segment's value blocks.
   void AddSegment(std::string_view last_key, const BlockLocation& location,
-                  uint64_t num_keys, uint64_t num_entries);
+                  uint64_t num_keys, uint64_t num_entries,
+                  uint64_t value_bytes);
   size_t num_segments() const { return offsets_.size(); }
   uint64_t num_keys() const { return keys_.empty() ? 0 : keys_.back(); }
   size_t EstimatedSize() const;
@@ -51,11 +55,12 @@ class FileIndexBuilder {
   std::vector<uint64_t> sizes_;
   std::vector<uint64_t> keys_;     // cumulative
   std::vector<uint64_t> entries_;  // cumulative
+  std::vector<uint64_t> bytes_;    // cumulative
 };
 
 class FileIndex {
  public:
-  static constexpr uint32_t kCorrupt = KeyTrieReader::kCorrupt;
+  static constexpr uint32_t kCorrupt = Segment::kCorrupt;
 
   // Binds to `data`, which must outlive the index.
   static bool Open(std::string_view data, FileIndex* out, std::string* reason);
@@ -69,26 +74,33 @@ class FileIndex {
   // The last key of segment i; false if damaged.
   bool LastKey(uint32_t i, std::string* user_key) const;
   BlockLocation Location(uint32_t i) const { return {offsets_[i], sizes_[i]}; }
-  // Keys and entries in the segments [0, i).  REQUIRES: i <= num_segments().
+  // Keys and entries in the segments [0, i), and stored bytes of them and of
+  // their value blocks.  REQUIRES: i <= num_segments().
   uint64_t KeysBefore(uint32_t i) const { return i == 0 ? 0 : keys_[i - 1]; }
   uint64_t EntriesBefore(uint32_t i) const {
     return i == 0 ? 0 : entries_[i - 1];
   }
+  uint64_t BytesBefore(uint32_t i) const { return i == 0 ? 0 : bytes_[i - 1]; }
 
   bool Validate(std::string* reason) const;
 
  private:
-  uint32_t Mirror(uint32_t i) const {
-    return mirrored_ ? num_segments_ - 1 - i : i;
-  }
+  bool ValidateSeparators() const;
 
   bool mirrored_ = false;
   uint32_t num_segments_ = 0;
-  KeyTrieReader last_keys_;
+  // A bytewise file: the empty string, and every last key with a zero byte
+  // behind it, so that as many last keys are before a key as its place says.  A
+  // mirrored one: the empty string, and every last key; they ascend from the
+  // last segment to the first.
+  key_trie::SeparatorTrie separators_;
+  // In a mirrored file the empty string is a last key itself.
+  bool has_empty_key_ = false;
   PackedArrayView offsets_;
   PackedArrayView sizes_;
   PackedArrayView keys_;
   PackedArrayView entries_;
+  PackedArrayView bytes_;
 };
 
 }  // namespace memkv

@@ -5,7 +5,6 @@
 
 #include <cassert>
 
-#include "table/key_trie_cursor.h"
 #include "table/trie_coding.h"
 
 namespace memkv {
@@ -27,24 +26,36 @@ constexpr size_t kMaxCount = 0x7fffffff;
 
 void SegmentBuilder::Add(std::string_view user_key, uint64_t tag,
                          std::string_view value) {
-  if (key_ends_.empty() || last_key() != user_key) {
-    key_bytes_.append(user_key.data(), user_key.size());
-    key_ends_.push_back(key_bytes_.size());
+  assert(!sealed_);
+  if (first_entries_.empty() || last_key_ != user_key) {
+    if (mirrored_) {
+      key_bytes_.append(user_key.data(), user_key.size());
+      key_ends_.push_back(key_bytes_.size());
+    } else {
+      trie_.Add(user_key);
+    }
+    last_key_.assign(user_key.data(), user_key.size());
     first_entries_.push_back(tags_.size());
   }
   tags_.push_back(tag);
   pending_.Add(value);
 }
 
-std::string_view SegmentBuilder::Key(uint32_t k) const {
-  const size_t begin = k == 0 ? 0 : key_ends_[k - 1];
-  return std::string_view(key_bytes_).substr(begin, key_ends_[k] - begin);
-}
-
 size_t SegmentBuilder::EstimatedSize() const {
   // Two bytes stand for a sequence number and type, which often vanish.
-  return kHeaderSize + key_bytes_.size() + 2 * tags_.size() +
-         8 * blocks_.size() + pending_.EstimatedSize();
+  return kHeaderSize + trie_.EstimatedSize() + key_bytes_.size() +
+         2 * tags_.size() + 8 * blocks_.size() + pending_.EstimatedSize();
+}
+
+void SegmentBuilder::Seal() {
+  for (size_t k = key_ends_.size(); k > 0; --k) {
+    const size_t begin = k == 1 ? 0 : key_ends_[k - 2];
+    trie_.Add(
+        std::string_view(key_bytes_).substr(begin, key_ends_[k - 1] - begin));
+  }
+  std::string().swap(key_bytes_);
+  std::vector<size_t>().swap(key_ends_);
+  sealed_ = true;
 }
 
 void SegmentBuilder::TakePendingValues(size_t target_bytes, std::string* out) {
@@ -54,11 +65,13 @@ void SegmentBuilder::TakePendingValues(size_t target_bytes, std::string* out) {
 
 void SegmentBuilder::AddValueBlock(const BlockLocation& location) {
   blocks_.push_back(location);
+  value_block_bytes_ += location.size;
   assert(blocks_.size() == block_first_entries_.size());
 }
 
-bool SegmentBuilder::Finish(std::string* out, std::string* reason) {
-  assert(blocks_.empty() || pending_.empty());
+bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
+                            std::string* out, std::string* reason) {
+  assert(sealed_ && (blocks_.empty() || pending_.empty()));
   if (tags_.size() > kMaxCount) {
     *reason = std::to_string(tags_.size()) + " entries in one segment; " +
               std::to_string(kMaxCount) + " is the most";
@@ -66,9 +79,6 @@ bool SegmentBuilder::Finish(std::string* out, std::string* reason) {
   }
   const uint32_t keys = num_keys();
   const size_t entries = tags_.size();
-  for (uint32_t i = 0; i < keys; ++i) {
-    trie_.Add(Key(mirrored_ ? keys - 1 - i : i));
-  }
   const size_t start = out->size();
   unsigned char flags = 0;
   if (entries != keys) flags |= kManyVersions;
@@ -82,7 +92,7 @@ bool SegmentBuilder::Finish(std::string* out, std::string* reason) {
   const size_t trie_at = out->size();
   assert(trie_at == start + kHeaderSize);
   (void)start;
-  const bool ok = trie_.Finish(out, reason);
+  const bool ok = trie_.Finish(tokens, out, reason);
   trie_.Reset();
   if (!ok) return false;
   std::string trie_size;
@@ -111,16 +121,18 @@ bool SegmentBuilder::Finish(std::string* out, std::string* reason) {
     PackedArrayBuilder::Encode(part.data(), part.size(), out);
   }
 
-  key_bytes_.clear();
-  key_ends_.clear();
+  sealed_ = false;
+  last_key_.clear();
   first_entries_.clear();
   tags_.clear();
   blocks_.clear();
   block_first_entries_.clear();
+  value_block_bytes_ = 0;
   return true;
 }
 
-bool Segment::Open(std::string_view data, bool mirrored, Segment* out,
+bool Segment::Open(std::string_view data, bool mirrored,
+                   const key_trie::Tokens* tokens, Segment* out,
                    std::string* reason) {
   if (data.size() < kHeaderSize) {
     *reason = "segment: " + std::to_string(data.size()) +
@@ -154,7 +166,8 @@ bool Segment::Open(std::string_view data, bool mirrored, Segment* out,
               std::to_string(rest.size());
     return false;
   }
-  if (!KeyTrieReader::Open(rest.substr(0, trie_size), &out->trie_, reason)) {
+  if (!KeyTrieReader::Open(rest.substr(0, trie_size), tokens, &out->trie_,
+                           reason)) {
     *reason = "segment: " + *reason;
     return false;
   }

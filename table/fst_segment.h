@@ -41,6 +41,8 @@
 #include "table/fst_value_run.h"
 #include "table/key_trie_builder.h"
 #include "table/key_trie_reader.h"
+#include "table/key_trie_token_encoder.h"
+#include "table/key_trie_tokens.h"
 #include "table/packed_array.h"
 
 namespace memkv {
@@ -53,40 +55,54 @@ struct BlockLocation {
 
 // Collects the entries of one segment.  The caller decides when values leave
 // for a value block: it takes the pending run, writes it, and reports where.
+// Keys are held front coded, so that a file's segments can wait for its
+// dictionary; those of a mirrored file are, once they are sealed.
 class SegmentBuilder {
  public:
   explicit SegmentBuilder(bool mirrored) : mirrored_(mirrored) {}
+
+  SegmentBuilder(const SegmentBuilder&) = delete;
+  SegmentBuilder& operator=(const SegmentBuilder&) = delete;
 
   // Adds the next entry in internal-key order.
   void Add(std::string_view user_key, uint64_t tag, std::string_view value);
 
   bool empty() const { return tags_.empty(); }
-  uint32_t num_keys() const { return static_cast<uint32_t>(key_ends_.size()); }
+  uint32_t num_keys() const {
+    return static_cast<uint32_t>(first_entries_.size());
+  }
   uint32_t num_entries() const { return static_cast<uint32_t>(tags_.size()); }
   // REQUIRES: !empty().
-  std::string_view last_key() const { return Key(num_keys() - 1); }
-  size_t key_bytes() const { return key_bytes_.size(); }
-  // A little more than Finish() would append now, but for the trie's own
-  // compression of the keys.
+  const std::string& last_key() const { return last_key_; }
+  // A little more than Finish() would append now without tokens.
   size_t EstimatedSize() const;
+
+  // Ends the segment: no entry may be added until Finish().
+  void Seal();
+  // The keys, to train a dictionary on.  REQUIRES: sealed
+  const KeyTrieBuilder& keys() const { return trie_; }
 
   // The values not yet assigned to a block.
   const ValueRunBuilder& pending_values() const { return pending_; }
   bool has_value_blocks() const { return !blocks_.empty(); }
+  uint64_t value_block_bytes() const { return value_block_bytes_; }
   // Moves the first pending values, as ValueRunBuilder::TakeFront(), into *out;
   // AddValueBlock() with the place they were written to must follow.
   void TakePendingValues(size_t target_bytes, std::string* out);
   void AddValueBlock(const BlockLocation& location);
 
-  // Appends the encoding to *out and becomes empty.  Values that are still
-  // pending are kept inside, which REQUIRES !has_value_blocks() or no pending
-  // values.  False, with a reason, if a limit of the format is exceeded.
-  bool Finish(std::string* out, std::string* reason);
+  // Appends the encoding to *out, keys in `tokens` if that is not null, and
+  // becomes empty.  Values that are still pending are kept inside, which
+  // REQUIRES !has_value_blocks() or no pending values.  False, with a reason,
+  // if a limit of the format is exceeded.  REQUIRES: sealed
+  bool Finish(const key_trie::TokenEncoder* tokens, std::string* out,
+              std::string* reason);
 
  private:
-  std::string_view Key(uint32_t k) const;
-
   const bool mirrored_;
+  bool sealed_ = false;
+  std::string last_key_;
+  // Of a mirrored file until it is sealed: keys descend, the trie's ascend.
   std::string key_bytes_;
   std::vector<size_t> key_ends_;
   std::vector<uint64_t> first_entries_;  // per key
@@ -94,6 +110,7 @@ class SegmentBuilder {
   ValueRunBuilder pending_;
   std::vector<BlockLocation> blocks_;
   std::vector<uint64_t> block_first_entries_;
+  uint64_t value_block_bytes_ = 0;
   KeyTrieBuilder trie_;
 };
 
@@ -102,8 +119,10 @@ class Segment {
   static constexpr uint32_t kNotFound = KeyTrieReader::kNotFound;
   static constexpr uint32_t kCorrupt = KeyTrieReader::kCorrupt;
 
-  // Binds to `data`, which must outlive the segment.
-  static bool Open(std::string_view data, bool mirrored, Segment* out,
+  // Binds to `data` and to the file's dictionary, null if it has none; both
+  // must outlive the segment.
+  static bool Open(std::string_view data, bool mirrored,
+                   const key_trie::Tokens* tokens, Segment* out,
                    std::string* reason);
 
   uint32_t num_keys() const { return num_keys_; }

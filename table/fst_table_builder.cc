@@ -9,7 +9,7 @@
 
 #include "options/cf_options.h"
 #include "rocksdb/merge_operator.h"
-#include "table/fst_format.h"
+#include "table/key_trie_token_trainer.h"
 #include "util/coding.h"
 
 namespace memkv {
@@ -52,7 +52,9 @@ FstTableBuilder::FstTableBuilder(const FstTableOptions& options,
       write_options_(tbo.write_options),
       file_(file),
       compressor_(tbo.compression_type, tbo.compression_opts),
-      segment_(mirrored),
+      mirrored_(mirrored),
+      segment_(std::make_unique<SegmentBuilder>(mirrored)),
+      buffering_(options.key_buffer_size != 0),
       index_(mirrored),
       range_del_block_(/*block_restart_interval=*/1) {
   compat::MakeCollectors(tbo, &collectors_);
@@ -141,42 +143,75 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
                                const Slice& value) {
   const std::string_view user_key =
       ROCKSDB_NAMESPACE::ExtractUserKey(internal_key).ToStringView();
-  if (segment_.EstimatedSize() >= options_.segment_size && !segment_.empty() &&
-      segment_.last_key() != user_key) {
-    FinishSegment();
+  if (segment_->EstimatedSize() >= options_.segment_size &&
+      !segment_->empty() && segment_->last_key() != user_key) {
+    SealSegment();
     if (!ok()) return;
   }
-  segment_.Add(user_key, tag, value.ToStringView());
+  segment_->Add(user_key, tag, value.ToStringView());
   last_internal_key_.assign(internal_key.data(), internal_key.size());
-  raw_bytes_ += internal_key.size() + value.size();
   WriteValueBlocks(/*all=*/false);
 }
 
 void FstTableBuilder::WriteValueBlocks(bool all) {
-  const ValueRunBuilder& pending = segment_.pending_values();
-  const bool inlined = !segment_.has_value_blocks() &&
+  const ValueRunBuilder& pending = segment_->pending_values();
+  const bool inlined = !segment_->has_value_blocks() &&
                        pending.largest_value() <= options_.inline_value_size;
   if (inlined) return;
   while (ok() && !pending.empty() &&
          (all || pending.value_bytes() >= options_.value_block_size)) {
     raw_block_.clear();
-    segment_.TakePendingValues(options_.value_block_size, &raw_block_);
+    segment_->TakePendingValues(options_.value_block_size, &raw_block_);
     const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
-    segment_.AddValueBlock({handle.offset(), handle.size()});
+    segment_->AddValueBlock({handle.offset(), handle.size()});
     value_bytes_ += handle.size();
     props_.num_data_blocks++;
   }
 }
 
-void FstTableBuilder::FinishSegment() {
+void FstTableBuilder::SealSegment() {
   WriteValueBlocks(/*all=*/true);
   if (!ok()) return;
-  const std::string last_key(segment_.last_key());
-  const uint64_t num_keys = segment_.num_keys();
-  const uint64_t num_entries = segment_.num_entries();
+  segment_->Seal();
+  if (!buffering_) {
+    WriteSegment(segment_.get());
+    return;
+  }
+  buffered_bytes_ += segment_->EstimatedSize();
+  buffered_.push_back(std::move(segment_));
+  segment_ = std::make_unique<SegmentBuilder>(mirrored_);
+  if (buffered_bytes_ >= options_.key_buffer_size) WriteBufferedSegments();
+}
+
+void FstTableBuilder::WriteBufferedSegments() {
+  std::vector<const KeyTrieBuilder*> keys;
+  for (const auto& segment : buffered_) keys.push_back(&segment->keys());
+  key_trie::TrainTokens(keys, key_trie::kTokenSampleBytes, &tokens_block_);
+  if (!tokens_block_.empty()) {
+    std::string reason;
+    if (!tokens_.Open(tokens_block_, &reason)) {
+      SetStatus(Status::Corruption(file_->file_name() + ": " + reason));
+    }
+    encoder_ = std::make_unique<key_trie::TokenEncoder>(tokens_);
+  }
+  for (auto& segment : buffered_) {
+    if (ok()) WriteSegment(segment.get());
+    segment.reset();
+  }
+  buffered_.clear();
+  buffered_bytes_ = 0;
+  buffering_ = false;
+}
+
+void FstTableBuilder::WriteSegment(SegmentBuilder* segment) {
+  const std::string last_key = segment->last_key();
+  const uint64_t num_keys = segment->num_keys();
+  const uint64_t num_entries = segment->num_entries();
+  const uint64_t value_bytes = segment->value_block_bytes();
+  const uint64_t estimate = segment->EstimatedSize();
   raw_block_.clear();
   std::string reason;
-  if (!segment_.Finish(&raw_block_, &reason)) {
+  if (!segment->Finish(encoder_.get(), &raw_block_, &reason)) {
     SetStatus(
         Status::NotSupported(file_->file_name() + ": " + reason,
                              "write_format=block_based has no such limit"));
@@ -184,21 +219,25 @@ void FstTableBuilder::FinishSegment() {
   }
   const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
   index_.AddSegment(last_key, {handle.offset(), handle.size()}, num_keys,
-                    num_entries);
+                    num_entries, value_bytes);
   key_bytes_ += handle.size();
+  written_estimates_ += estimate;
   props_.num_data_blocks++;
   props_.data_size = offset_;
-  written_raw_bytes_ = raw_bytes_;
 }
 
 Status FstTableBuilder::Finish() {
   assert(!closed_);
   closed_ = true;
-  if (ok() && !segment_.empty()) FinishSegment();
+  if (ok() && !segment_->empty()) SealSegment();
+  if (ok() && buffering_) WriteBufferedSegments();
   if (!ok()) return status_;
   props_.tail_start_offset = offset_;
 
-  const BlockHandle index = WriteIndex();
+  Directory directory;
+  directory.tokens = WriteTokens();
+  directory.index = WriteIndex();
+  directory.num_keys = index_.num_keys();
   MetaIndexBuilder metaindex;
   if (!range_del_block_.empty()) {
     metaindex.Add(ROCKSDB_NAMESPACE::kRangeDelBlockName,
@@ -206,10 +245,15 @@ Status FstTableBuilder::Finish() {
   }
   const BlockHandle stub_index = WriteStubIndex();
   metaindex.Add(ROCKSDB_NAMESPACE::kPropertiesBlockName,
-                WriteProperties(index));
+                WriteProperties(directory));
   WriteFooter(WriteBlock(metaindex.Finish(), /*compress=*/false), stub_index);
   tail_size_ = offset_ - props_.tail_start_offset;
   return status_;
+}
+
+BlockHandle FstTableBuilder::WriteTokens() {
+  if (tokens_block_.empty()) return BlockHandle(0, 0);
+  return WriteBlock(tokens_block_, /*compress=*/true);
 }
 
 BlockHandle FstTableBuilder::WriteIndex() {
@@ -235,10 +279,7 @@ BlockHandle FstTableBuilder::WriteStubIndex() {
   return WriteBlock(stub.Finish(), /*compress=*/false);
 }
 
-BlockHandle FstTableBuilder::WriteProperties(const BlockHandle& index) {
-  Directory directory;
-  directory.index = index;
-  directory.num_keys = index_.num_keys();
+BlockHandle FstTableBuilder::WriteProperties(const Directory& directory) {
   directory.EncodeTo(&props_.user_collected_properties[kDirectoryProperty]);
   props_.user_collected_properties[kDistinctKeysProperty] =
       std::to_string(index_.num_keys());
@@ -310,12 +351,15 @@ void FstTableBuilder::Append(const Slice& data) {
 }
 
 uint64_t FstTableBuilder::EstimatedFileSize() const {
-  const uint64_t held = raw_bytes_ - written_raw_bytes_;
-  if (written_raw_bytes_ == 0) return offset_ + held;
-  const double ratio = static_cast<double>(props_.data_size) /
-                       static_cast<double>(written_raw_bytes_);
-  return props_.data_size +
-         static_cast<uint64_t>(ratio * static_cast<double>(held));
+  // What tokens leave of front-coded keys beside tiny values, about.
+  constexpr double kUsualShare = 0.6;
+  const double share = written_estimates_ == 0
+                           ? kUsualShare
+                           : static_cast<double>(key_bytes_) /
+                                 static_cast<double>(written_estimates_);
+  const uint64_t held =
+      buffered_bytes_ + (segment_->empty() ? 0 : segment_->EstimatedSize());
+  return offset_ + static_cast<uint64_t>(share * static_cast<double>(held));
 }
 
 bool FstTableBuilder::NeedCompact() const {

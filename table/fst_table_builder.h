@@ -2,9 +2,11 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // Writes an FST file: RocksDB hands it internal keys in order, at a flush or a
-// compaction, and it streams segments and value blocks out as they fill.  Its
-// memory is bounded by a segment (and by the versions of one user key), not by
-// the file.
+// compaction, and it streams value blocks out as they fill.  Segments wait, as
+// RocksDB's blocks wait for a compression dictionary, until the dictionary of
+// their keys is trained; after that they are streamed out, too.  Its memory is
+// bounded by that buffer and a segment (and by the versions of one user key),
+// not by the file.
 //
 // Thread safety: as TableBuilder says; nothing here runs in the background.
 
@@ -13,12 +15,16 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "plugin/memkv.h"
 #include "port/rocksdb_compat.h"
 #include "table/block_based/block_builder.h"
+#include "table/fst_format.h"
 #include "table/fst_index.h"
 #include "table/fst_segment.h"
+#include "table/key_trie_token_encoder.h"
+#include "table/key_trie_tokens.h"
 #include "table/table_builder.h"
 
 namespace memkv {
@@ -45,8 +51,8 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
 
   uint64_t NumEntries() const override { return props_.num_entries; }
   uint64_t FileSize() const override { return offset_; }
-  // What is written, and what the entries still held will take if they
-  // compress as those before them did.
+  // What is written, and what the segments still held will take: as much of
+  // their estimates as those before them did, or as keys in tokens mostly do.
   uint64_t EstimatedFileSize() const override;
   uint64_t GetTailSize() const override { return tail_size_; }
   bool NeedCompact() const override;
@@ -65,11 +71,15 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
                 const ROCKSDB_NAMESPACE::Slice& value);
   // Writes pending values as value blocks: those that fill one, or all.
   void WriteValueBlocks(bool all);
-  void FinishSegment();
+  void SealSegment();
+  // Trains the dictionary on the segments that wait for it, if that pays, and
+  // writes them.
+  void WriteBufferedSegments();
+  void WriteSegment(SegmentBuilder* segment);
+  ROCKSDB_NAMESPACE::BlockHandle WriteTokens();
   ROCKSDB_NAMESPACE::BlockHandle WriteIndex();
   ROCKSDB_NAMESPACE::BlockHandle WriteStubIndex();
-  ROCKSDB_NAMESPACE::BlockHandle WriteProperties(
-      const ROCKSDB_NAMESPACE::BlockHandle& index);
+  ROCKSDB_NAMESPACE::BlockHandle WriteProperties(const Directory& directory);
   void WriteFooter(const ROCKSDB_NAMESPACE::BlockHandle& metaindex,
                    const ROCKSDB_NAMESPACE::BlockHandle& stub_index);
   // Appends a block and its trailer, compressed if `compress` and worth it.
@@ -90,7 +100,16 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   compat::Collectors collectors_;
 
   ROCKSDB_NAMESPACE::TableProperties props_;
-  SegmentBuilder segment_;
+  const bool mirrored_;
+  std::unique_ptr<SegmentBuilder> segment_;
+  // Segments wait here, sealed, until there are options_.key_buffer_size bytes
+  // of them or the file ends; later ones do not.
+  std::vector<std::unique_ptr<SegmentBuilder>> buffered_;
+  uint64_t buffered_bytes_ = 0;  // of the segments' estimates
+  bool buffering_ = true;
+  std::string tokens_block_;  // the dictionary, empty if there is none
+  key_trie::Tokens tokens_;
+  std::unique_ptr<key_trie::TokenEncoder> encoder_;
   FileIndexBuilder index_;
   ROCKSDB_NAMESPACE::BlockBuilder range_del_block_;
   std::string last_internal_key_;
@@ -98,8 +117,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   std::string compressed_block_;
 
   uint64_t offset_ = 0;
-  uint64_t raw_bytes_ = 0;          // of all entries
-  uint64_t written_raw_bytes_ = 0;  // of the entries in finished segments
+  uint64_t written_estimates_ = 0;  // of the segments that are written
   uint64_t key_bytes_ = 0;
   uint64_t value_bytes_ = 0;
   uint64_t tail_size_ = 0;

@@ -125,6 +125,8 @@ const SizeRange kSizeRanges[] = {
      offsetof(FstTableOptions, value_block_size), 64, size_t{64} << 20},
     {"inline_value_size", &FstTableOptions::inline_value_size,
      offsetof(FstTableOptions, inline_value_size), 0, 1024},
+    {"key_buffer_size", &FstTableOptions::key_buffer_size,
+     offsetof(FstTableOptions, key_buffer_size), 0, size_t{1} << 40},
 };
 
 Status CheckRange(const SizeRange& range, size_t value) {
@@ -265,7 +267,8 @@ std::string FstTableFactory::GetPrintableOptions() const {
          "\n  segment_size: " + std::to_string(o.segment_size) +
          "\n  value_block_size: " + std::to_string(o.value_block_size) +
          "\n  inline_value_size: " + std::to_string(o.inline_value_size) +
-         "\n" + config_.block_based->GetPrintableOptions();
+         "\n  key_buffer_size: " + std::to_string(o.key_buffer_size) + "\n" +
+         config_.block_based->GetPrintableOptions();
 }
 
 Status FstTableFactory::NewTableReader(

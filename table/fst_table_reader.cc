@@ -166,6 +166,9 @@ Status FstTableReader::Open(const Settings& settings,
   s = reader->ReadMetaindex(context);
   if (s.ok()) s = reader->ReadProperties(context, options);
   if (s.ok()) s = reader->ReadIndex(context);
+  if (s.ok() && reader->directory_.tokens.size() != 0) {
+    s = reader->store_.ReadTokens(context, reader->directory_.tokens);
+  }
   if (s.ok()) s = reader->ReadRangeDeletions(context);
   if (s.ok() && settings.pin_segments) {
     context.prefetch_buffer = nullptr;
@@ -486,19 +489,14 @@ Status FstTableReader::Get(const ReadOptions& read_options,
   return Status::OK();
 }
 
-uint64_t FstTableReader::SegmentEnd(uint32_t i) const {
-  const BlockLocation at = index_.Location(i);
-  return at.offset + at.size + store_.footer().GetBlockTrailerSize();
-}
-
-uint64_t FstTableReader::DataOffsetOf(const BlockReadContext& context,
-                                      const Slice& internal_key) const {
+uint64_t FstTableReader::DataBytesBefore(const BlockReadContext& context,
+                                         const Slice& internal_key) const {
   const std::string_view user_key =
       ROCKSDB_NAMESPACE::ExtractUserKey(internal_key).ToStringView();
   const uint32_t i = index_.SegmentFor(user_key);
-  if (i >= index_.num_segments()) return properties_->data_size;
-  const uint64_t begin = i == 0 ? 0 : SegmentEnd(i - 1);
-  const uint64_t end = SegmentEnd(i);
+  if (i >= index_.num_segments()) return DataBytes();
+  const uint64_t begin = index_.BytesBefore(i);
+  const uint64_t end = index_.BytesBefore(i + 1);
   SegmentEntry entry;
   if (!store_.GetSegment(context, index_, i, &entry).ok()) {
     return begin + (end - begin) / 2;
@@ -514,19 +512,18 @@ uint64_t FstTableReader::ApproximateOffsetOf(const ReadOptions& read_options,
                                              const Slice& internal_key,
                                              TableReaderCaller /*caller*/) {
   // Only range deletions: as BlockBasedTable, neither end.
-  if (properties_->data_size == 0) return file_size_ / 2;
+  if (DataBytes() == 0) return file_size_ / 2;
   // The file's metadata is spread over its data in proportion.
   const BlockReadContext context{read_options};
   return static_cast<uint64_t>(
-      static_cast<double>(DataOffsetOf(context, internal_key)) /
-      static_cast<double>(properties_->data_size) *
-      static_cast<double>(file_size_));
+      static_cast<double>(DataBytesBefore(context, internal_key)) /
+      static_cast<double>(DataBytes()) * static_cast<double>(file_size_));
 }
 
 uint64_t FstTableReader::ApproximateSize(const ReadOptions& read_options,
                                          const Slice& start, const Slice& end,
                                          TableReaderCaller caller) {
-  if (properties_->data_size == 0) return file_size_;
+  if (DataBytes() == 0) return file_size_;
   const uint64_t from = ApproximateOffsetOf(read_options, start, caller);
   const uint64_t to = ApproximateOffsetOf(read_options, end, caller);
   return to > from ? to - from : 0;
@@ -544,8 +541,8 @@ Status FstTableReader::ApproximateKeyAnchors(const ReadOptions& read_options,
   uint64_t done = 0;
   for (uint32_t i = 0; i < segments; ++i) {
     if ((i + 1) % step != 0 && i + 1 != segments) continue;
-    const uint64_t begin = i == 0 ? 0 : SegmentEnd(i - 1);
-    const uint64_t end = SegmentEnd(i);
+    const uint64_t begin = index_.BytesBefore(i);
+    const uint64_t end = index_.BytesBefore(i + 1);
     std::string key;
     if (per_segment > 1) {
       SegmentEntry entry;
@@ -652,6 +649,13 @@ Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
   if (!FileIndex::Open(contents.data.ToStringView(), &index, &reason) ||
       !index.Validate(&reason)) {
     return store_.Corrupt(directory_.index.offset(), reason);
+  }
+  if (directory_.tokens.size() != 0) {
+    s = store_.ReadRaw(context, directory_.tokens, BlockType::kData, &contents);
+    if (!s.ok()) return s;
+    if (!key_trie::Tokens().Open(contents.data.ToStringView(), &reason)) {
+      return store_.Corrupt(directory_.tokens.offset(), reason);
+    }
   }
   if (!range_del_handle_.IsNull()) {
     s = store_.ReadRaw(context, range_del_handle_, BlockType::kRangeDeletion,

@@ -147,10 +147,13 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       std::unique_ptr<ROCKSDB_NAMESPACE::TableProperties>* properties) const;
   ROCKSDB_NAMESPACE::Status VerifySegment(const BlockReadContext& context,
                                           uint32_t i, std::string* last_key);
-  // Where in the bytes of segments and values `user_key` lies.
-  uint64_t DataOffsetOf(const BlockReadContext& context,
-                        const ROCKSDB_NAMESPACE::Slice& internal_key) const;
-  uint64_t SegmentEnd(uint32_t i) const;
+  // Stored bytes of all segments and value blocks, and of those before
+  // `user_key`.
+  uint64_t DataBytes() const {
+    return index_.BytesBefore(index_.num_segments());
+  }
+  uint64_t DataBytesBefore(const BlockReadContext& context,
+                           const ROCKSDB_NAMESPACE::Slice& internal_key) const;
 
   const Settings settings_;
   const ROCKSDB_NAMESPACE::InternalKeyComparator internal_comparator_;

@@ -7,121 +7,243 @@
 #include <cassert>
 
 #include "table/key_trie_format.h"
+#include "table/key_trie_separators.h"
+#include "table/key_trie_token_encoder.h"
 #include "table/packed_array.h"
 
 namespace memkv {
+namespace key_trie {
 
-KeyTrieBuilder::KeyTrieBuilder(const Options& options)
-    : bucket_keys_(std::min(std::max(options.bucket_keys, uint32_t{1}),
-                            kMaxKeyTrieBucketKeys)),
-      max_size_(std::min<uint64_t>(options.max_size, kMaxKeyTrieSize)) {}
+namespace {
 
-void KeyTrieBuilder::Add(std::string_view key) {
-  assert(num_keys_ == 0 || last_key_ < key);
-  if (overflow_ || num_keys_ == kMaxKeyTrieKeys || key.size() > max_size_ ||
-      EstimatedSize() / 2 > max_size_) {
-    // What is refused here cannot fit: every byte of a key is stored at least
-    // once, and the estimate is not wrong by a factor.  It bounds the memory;
-    // Finish knows the exact size and has the last word.
+// What a bucket costs beside its codes and its separator, at the widths that
+// file paths have: for the estimate.
+constexpr size_t kBucketEstimate = 20;
+
+}  // namespace
+
+struct Builder::Coding {
+  const TokenEncoder* tokens = nullptr;
+  unsigned width = 8;
+  // Without tokens: the symbols, none if codes are bytes, and the code of each
+  // byte.
+  std::string symbols;
+  uint8_t code_of[256];
+};
+
+Builder::Builder(const Options& options)
+    : bucket_keys_(
+          std::min(std::max(options.bucket_keys, uint32_t{1}), kMaxBucketKeys)),
+      max_size_(std::min<uint64_t>(options.max_size, kMaxSize)) {}
+
+void Builder::Add(std::string_view key) {
+  assert(keys_.empty() || last_key_ < key);
+  // What is refused here cannot fit: a code is at least a bit, and a token has
+  // at most kMaxLength bytes.  It bounds the memory; Finish knows the exact
+  // size and has the last word.
+  const size_t raw = suffixes_.size() + key.size();
+  if (overflow_ || keys_.size() == kMaxKeys || raw > kMaxSize ||
+      raw / Tokens::kMaxLength > max_size_ || keys_.size() / 8 > max_size_) {
     overflow_ = true;
     return;
   }
-  const uint64_t lcp = CommonPrefix(key, last_key_);
-  if (num_keys_ > 0) {
-    min_lcp_ = std::min(min_lcp_, lcp);
+  const size_t lcp = CommonPrefix(key, last_key_);
+  const std::string_view suffix = key.substr(lcp);
+  suffixes_.append(suffix.data(), suffix.size());
+  keys_.push_back(
+      {static_cast<uint32_t>(lcp), static_cast<uint32_t>(suffixes_.size())});
+  last_key_.replace(lcp, std::string::npos, suffix.data(), suffix.size());
+  shortest_key_ = std::min(shortest_key_, key.size());
+  longest_key_ = std::max(longest_key_, key.size());
+  if (heads_.empty()) {
+    heads_.push_back(0);
+    separators_.emplace_back();
+  } else if (keys_.size() - heads_.back() > bucket_keys_) {
+    CutBucket();
   }
-  if (keys_in_bucket_ == bucket_keys_) {
-    FlushBucket();
-    // The shortest string that is greater than the last key and not greater
-    // than this one is a prefix of this one.
-    const uint64_t length = lcp + 1;
-    const uint64_t shared = std::min(min_lcp_, separator_length_);
-    top_.Add(shared, key.substr(static_cast<size_t>(shared),
-                                static_cast<size_t>(length - shared)));
-    separator_length_ = length;
-    min_lcp_ = UINT64_MAX;
-  }
-  PutEntryHeader(&headers_, last_lcp_, lcp, key.size() - lcp);
-  suffixes_.append(key.data() + lcp, key.size() - static_cast<size_t>(lcp));
-  last_lcp_ = lcp;
-  last_key_.assign(key.data(), key.size());
-  ++keys_in_bucket_;
-  ++num_keys_;
 }
 
-void KeyTrieBuilder::FlushBucket() {
-  bucket_offsets_.push_back(buckets_.size());
-  PutVarint64(&buckets_, headers_.size());
-  buckets_ += headers_;
-  buckets_ += suffixes_;
-  headers_.clear();
-  suffixes_.clear();
-  keys_in_bucket_ = 0;
-  last_lcp_ = 0;
-}
-
-size_t KeyTrieBuilder::EstimatedSize() const {
-  size_t size = kKeyTrieHeaderSize + buckets_.size() + headers_.size() +
-                suffixes_.size() + VarintLength(headers_.size());
-  size_t offset_bits = 0;
-  for (size_t max = buckets_.size(); max != 0; max >>= 1) {
-    ++offset_bits;
-  }
-  size += 2 + ((bucket_offsets_.size() + 1) * offset_bits + 7) / 8;
-  if (!bucket_offsets_.empty()) {
-    size += top_.EstimatedSize();
-  }
-  return size;
-}
-
-bool KeyTrieBuilder::Finish(std::string* out, std::string* reason) {
-  std::string offsets;
-  std::string top;
-  if (!overflow_) {
-    if (keys_in_bucket_ > 0) {
-      FlushBucket();
-    }
-    PackedArrayBuilder::Encode(bucket_offsets_.data(), bucket_offsets_.size(),
-                               &offsets);
-    if (bucket_offsets_.size() > 1) {
-      top_.Finish(&top);
+void Builder::CutBucket() {
+  const size_t last = keys_.size() - 1;
+  size_t head = last;
+  for (size_t i = last; i > last - (bucket_keys_ + 3) / 4; --i) {
+    if (keys_[i].lcp < keys_[head].lcp) {
+      head = i;
     }
   }
-  if (overflow_ || kKeyTrieHeaderSize + uint64_t{offsets.size()} + top.size() +
-                           buckets_.size() >
-                       max_size_) {
-    *reason = "key trie: the keys take more than " + std::to_string(max_size_) +
-              " bytes or are more than " + std::to_string(kMaxKeyTrieKeys) +
-              "; build several dictionaries of fewer keys";
-    overflow_ = true;
-    return false;
+  // The shortest string that is greater than the key before the head and not
+  // greater than the head: a prefix of the head, and all but its last byte also
+  // of the last key, since no LCP between them is smaller.
+  std::string separator = last_key_.substr(0, keys_[head].lcp);
+  separator.push_back(SuffixOf(head)[0]);
+  heads_.push_back(static_cast<uint32_t>(head));
+  separator_bytes_ +=
+      separator.size() - CommonPrefix(separator, separators_.back());
+  separators_.push_back(std::move(separator));
+}
+
+void Builder::WriteBucket(const Coding& coding, size_t begin, size_t end,
+                          std::string* out) {
+  uint32_t min_lcp = UINT32_MAX;
+  uint32_t max_lcp = 0;
+  for (size_t i = begin + 1; i < end; ++i) {
+    min_lcp = std::min(min_lcp, keys_[i].lcp);
+    max_lcp = std::max(max_lcp, keys_[i].lcp);
   }
-  out->push_back(static_cast<char>(kKeyTrieEncoding));
+  if (end - begin == 1) {
+    min_lcp = 0;
+  }
+  const unsigned lcp_width = BitWidth(max_lcp - min_lcp);
+  out->push_back(static_cast<char>(lcp_width));
+  PutVarint32(out, keys_[begin].lcp);
+  PutVarint32(out, min_lcp);
+  const auto length_of = [this](size_t i) {
+    return static_cast<uint32_t>(keys_[i].lcp + SuffixOf(i).size());
+  };
+  uint32_t min_length = UINT32_MAX;
+  uint32_t max_length = 0;
+  unsigned length_width = 0;
+  if (coding.tokens == nullptr) {
+    for (size_t i = begin; i < end; ++i) {
+      min_length = std::min(min_length, length_of(i));
+      max_length = std::max(max_length, length_of(i));
+    }
+    length_width = BitWidth(max_length - min_length);
+    out->push_back(static_cast<char>(length_width));
+    PutVarint32(out, min_length);
+  }
+  BitsWriter bits(out);
+  for (size_t i = begin + 1; i < end; ++i) {
+    bits.Put(keys_[i].lcp - min_lcp, lcp_width);
+  }
+  bits.Finish();
+  if (coding.tokens == nullptr) {
+    for (size_t i = begin; i < end; ++i) {
+      bits.Put(length_of(i) - min_length, length_width);
+    }
+    bits.Finish();
+  }
+  codes_.clear();
+  for (size_t i = begin; i < end; ++i) {
+    suffix_codes_.clear();
+    if (coding.tokens != nullptr) {
+      coding.tokens->Encode(SuffixOf(i), &suffix_codes_);
+    } else {
+      for (const char c : SuffixOf(i)) {
+        suffix_codes_.push_back(coding.code_of[static_cast<uint8_t>(c)]);
+      }
+      if (suffix_codes_.empty()) {
+        suffix_codes_.push_back(0);  // The empty key's, which no one reads.
+      }
+    }
+    bits.Put(suffix_codes_[0], coding.width);
+    codes_.insert(codes_.end(), suffix_codes_.begin() + 1, suffix_codes_.end());
+  }
+  bits.Finish();
+  for (const uint16_t code : codes_) {
+    bits.Put(code, coding.width);
+  }
+  bits.Finish();
+}
+
+size_t Builder::EstimatedSize() const {
+  // LCPs and lengths are a byte each or less but where keys are very long.
+  return kHeaderSize + kPadding + suffixes_.size() + 2 * keys_.size() +
+         heads_.size() * kBucketEstimate + separator_bytes_;
+}
+
+Builder::Coding Builder::ChooseCoding(const TokenEncoder* tokens) const {
+  Coding coding;
+  if (tokens != nullptr) {
+    coding.tokens = tokens;
+    coding.width = tokens->width();
+    return coding;
+  }
+  bool occurs[256] = {};
+  for (const char c : suffixes_) {
+    occurs[static_cast<uint8_t>(c)] = true;
+  }
+  for (int byte = 0; byte < 256; ++byte) {
+    if (occurs[byte]) {
+      coding.code_of[byte] = static_cast<uint8_t>(coding.symbols.size());
+      coding.symbols.push_back(static_cast<char>(byte));
+    }
+  }
+  const size_t symbols = coding.symbols.size();
+  coding.width = symbols < 2 ? 1 : BitWidth(symbols - 1);
+  if (coding.width == 8) {
+    coding.symbols.clear();
+    for (int byte = 0; byte < 256; ++byte) {
+      coding.code_of[byte] = static_cast<uint8_t>(byte);
+    }
+  }
+  return coding;
+}
+
+bool Builder::TooLarge(std::string* reason) {
+  *reason = "key trie: the keys take more than " + std::to_string(max_size_) +
+            " bytes or are more than " + std::to_string(kMaxKeys) +
+            "; build several dictionaries of fewer keys";
+  overflow_ = true;
+  return false;
+}
+
+bool Builder::Finish(const TokenEncoder* tokens, std::string* out,
+                     std::string* reason) {
+  std::string separators;
+  if (overflow_ ||
+      (!heads_.empty() &&
+       !SeparatorTrieBuilder::Encode(separators_, max_size_, &separators))) {
+    return TooLarge(reason);
+  }
+  const Coding coding = ChooseCoding(tokens);
+  const unsigned ordinal_bits = BitWidth(keys_.size());
+  std::string buckets;
+  std::vector<uint64_t> places;
+  places.reserve(heads_.size() + 1);
+  for (size_t b = 0; b < heads_.size(); ++b) {
+    const size_t end = b + 1 < heads_.size() ? heads_[b + 1] : keys_.size();
+    places.push_back(uint64_t{buckets.size()} << ordinal_bits | heads_[b]);
+    WriteBucket(coding, heads_[b], end, &buckets);
+  }
+  places.push_back(uint64_t{buckets.size()} << ordinal_bits | keys_.size());
+  std::string directory;
+  PackedArrayBuilder::Encode(places.data(), places.size(), &directory);
+  if (kHeaderSize + uint64_t{coding.symbols.size()} + separators.size() +
+          directory.size() + buckets.size() + kPadding >
+      max_size_) {
+    return TooLarge(reason);
+  }
+  out->push_back(static_cast<char>(kEncoding));
+  out->push_back(static_cast<char>(tokens != nullptr ? kTokenCodes : kSymbols));
+  out->push_back(static_cast<char>(coding.width));
   out->push_back(0);
-  PutFixed(out, bucket_keys_, 2);
-  PutFixed(out, num_keys_, 4);
-  PutFixed(out, offsets.size(), 4);
-  PutFixed(out, top.size(), 4);
-  PutFixed(out, buckets_.size(), 4);
-  *out += offsets;
-  *out += top;
-  *out += buckets_;
+  PutFixed(out, coding.symbols.size(), 2);
+  PutFixed(out, 0, 2);
+  PutFixed(out, keys_.size(), 4);
+  PutFixed(out, heads_.size(), 4);
+  PutFixed(out, separators.size(), 4);
+  PutFixed(out, directory.size(), 4);
+  PutFixed(out, buckets.size(), 4);
+  *out += coding.symbols;
+  *out += separators;
+  *out += directory;
+  *out += buckets;
+  out->append(kPadding, '\0');
   return true;
 }
 
-void KeyTrieBuilder::Reset() {
-  num_keys_ = 0;
+void Builder::Reset() {
   overflow_ = false;
   last_key_.clear();
-  headers_.clear();
+  shortest_key_ = SIZE_MAX;
+  longest_key_ = 0;
+  keys_.clear();
   suffixes_.clear();
-  keys_in_bucket_ = 0;
-  last_lcp_ = 0;
-  buckets_.clear();
-  bucket_offsets_.clear();
-  top_.Reset();
-  separator_length_ = 0;
-  min_lcp_ = UINT64_MAX;
+  heads_.clear();
+  separators_.clear();
+  separator_bytes_ = 0;
 }
 
+}  // namespace key_trie
 }  // namespace memkv

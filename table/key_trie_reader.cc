@@ -4,10 +4,13 @@
 #include "table/key_trie_reader.h"
 
 #include <cassert>
+#include <utility>
 
+#include "table/key_trie_cursor.h"
 #include "table/key_trie_format.h"
 
 namespace memkv {
+namespace key_trie {
 
 namespace {
 
@@ -15,320 +18,211 @@ const uint8_t* Bytes(std::string_view s) {
   return reinterpret_cast<const uint8_t*>(s.data());
 }
 
-// Sections as the header claims them.
-bool SizesAgree(size_t data_size, uint32_t offsets_size, uint32_t top_size,
-                uint32_t buckets_size) {
-  return uint64_t{offsets_size} + top_size + buckets_size ==
-         data_size - kKeyTrieHeaderSize;
-}
+constexpr uint64_t kCacheLine = 64;
+constexpr uint64_t kPrefetched = 12 * kCacheLine;
+
+std::string Number(uint64_t n) { return std::to_string(n); }
 
 }  // namespace
 
-bool KeyTrieReader::Open(std::string_view data, KeyTrieReader* out,
-                         std::string* reason) {
-  if (data.size() < kKeyTrieHeaderSize || data.size() > kMaxKeyTrieSize) {
-    *reason = "key trie: " + std::to_string(data.size()) + " bytes, expected " +
-              std::to_string(kKeyTrieHeaderSize) + " to " +
-              std::to_string(kMaxKeyTrieSize);
+bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
+                  std::string* reason) {
+  constexpr size_t kAround = kHeaderSize + kPadding;
+  if (data.size() < kAround || data.size() > kMaxSize) {
+    *reason = "key trie: " + Number(data.size()) + " bytes, expected " +
+              Number(kAround) + " to " + Number(kMaxSize);
     return false;
   }
   const uint8_t* p = Bytes(data);
-  if (p[0] != kKeyTrieEncoding) {
-    *reason = "key trie: encoding " + std::to_string(p[0]) + ", expected " +
-              std::to_string(kKeyTrieEncoding) +
-              "; a newer memkv may be able to read it";
+  if (p[0] != kEncoding) {
+    *reason = "key trie: encoding " + Number(p[0]) + ", expected " +
+              Number(kEncoding) + "; a newer memkv may be able to read it";
     return false;
   }
-  const uint32_t bucket_keys = LoadFixed16(p + 2);
-  const uint32_t num_keys = LoadFixed32(p + 4);
-  const uint32_t offsets_size = LoadFixed32(p + 8);
-  const uint32_t top_size = LoadFixed32(p + 12);
-  const uint32_t buckets_size = LoadFixed32(p + 16);
-  if (p[1] != 0) {
-    *reason =
-        "key trie: reserved byte is " + std::to_string(p[1]) + ", expected 0";
+  Codes codes;
+  codes.coding = static_cast<Coding>(p[1]);
+  codes.width = p[2];
+  const uint32_t num_symbols = LoadFixed16(p + 4);
+  const uint32_t reserved = p[3] + uint32_t{LoadFixed16(p + 6)};
+  if (reserved != 0) {
+    *reason = "key trie: reserved bytes are not 0";
     return false;
   }
-  if (bucket_keys == 0 || bucket_keys > kMaxKeyTrieBucketKeys) {
-    *reason = "key trie: " + std::to_string(bucket_keys) +
-              " keys a bucket, expected 1 to " +
-              std::to_string(kMaxKeyTrieBucketKeys);
+  bool coding_is_known = false;
+  if (codes.coding == kSymbols) {
+    coding_is_known = codes.width >= 1 && codes.width <= 8 &&
+                      num_symbols <= (1u << codes.width) &&
+                      (codes.width < 8 || num_symbols == 0);
+  } else if (codes.coding == kTokenCodes) {
+    if (tokens == nullptr || codes.width != tokens->width()) {
+      *reason = "key trie: codes of " + Number(codes.width) +
+                " bits, but the file's tokens have " +
+                (tokens == nullptr ? "none" : Number(tokens->width()));
+      return false;
+    }
+    coding_is_known = num_symbols == 0;
+  }
+  if (!coding_is_known) {
+    *reason = "key trie: suffix coding " + Number(codes.coding) +
+              " with codes of " + Number(codes.width) + " bits and " +
+              Number(num_symbols) + " symbols";
     return false;
   }
-  if (!SizesAgree(data.size(), offsets_size, top_size, buckets_size)) {
-    *reason = "key trie: sections of " + std::to_string(offsets_size) + ", " +
-              std::to_string(top_size) + " and " +
-              std::to_string(buckets_size) + " bytes in a body of " +
-              std::to_string(data.size() - kKeyTrieHeaderSize);
+  Reader reader;
+  reader.num_keys_ = LoadFixed32(p + 8);
+  reader.num_buckets_ = LoadFixed32(p + 12);
+  const uint32_t separators_size = LoadFixed32(p + 16);
+  const uint32_t directory_size = LoadFixed32(p + 20);
+  reader.buckets_size_ = LoadFixed32(p + 24);
+  const uint64_t sections = uint64_t{num_symbols} + separators_size +
+                            directory_size + reader.buckets_size_;
+  if (sections != data.size() - kAround) {
+    *reason = "key trie: sections of " + Number(sections) + " bytes in " +
+              Number(data.size() - kAround);
     return false;
   }
-  // Every key has a header of at least a byte.
-  if (num_keys > buckets_size || (num_keys == 0 && buckets_size != 0)) {
-    *reason = "key trie: " + std::to_string(num_keys) + " keys in " +
-              std::to_string(buckets_size) + " bytes of buckets";
+  if (reader.num_keys_ > kMaxKeys || reader.num_buckets_ > reader.num_keys_ ||
+      reader.num_keys_ > uint64_t{reader.num_buckets_} * kMaxBucketKeys) {
+    *reason = "key trie: " + Number(reader.num_keys_) + " keys in " +
+              Number(reader.num_buckets_) + " buckets";
     return false;
   }
-  const uint32_t num_buckets =
-      num_keys / bucket_keys + (num_keys % bucket_keys != 0);
-  if ((num_buckets > 1) != (top_size > 0)) {
-    *reason = "key trie: a top trie of " + std::to_string(top_size) +
-              " bytes over " + std::to_string(num_buckets) + " buckets";
+  if (codes.coding == kTokenCodes) {
+    codes.tokens = tokens;
+  } else if (codes.width < 8) {
+    codes.symbols = p + kHeaderSize;
+    codes.num_symbols = num_symbols;
+  }
+  reader.codes_ = codes;
+  size_t at = kHeaderSize + num_symbols;
+  if (reader.num_buckets_ == 0) {
+    if (separators_size != 0) {
+      *reason = "key trie: separators of no buckets";
+      return false;
+    }
+  } else if (!SeparatorTrie::Open(data.substr(at, separators_size),
+                                  reader.num_buckets_, &reader.separators_,
+                                  reason)) {
     return false;
   }
-  PackedArrayView bucket_offsets;
+  at += separators_size;
   size_t consumed = 0;
-  if (!PackedArrayView::Open(data.substr(kKeyTrieHeaderSize, offsets_size),
-                             num_buckets, &bucket_offsets, &consumed) ||
-      consumed != offsets_size) {
-    *reason = "key trie: bucket offsets of " + std::to_string(offsets_size) +
-              " bytes are not a packed array of " +
-              std::to_string(num_buckets) + " elements";
+  if (!PackedArrayView::Open(data.substr(at, directory_size),
+                             size_t{reader.num_buckets_} + 1,
+                             &reader.directory_, &consumed) ||
+      consumed != directory_size) {
+    *reason = "key trie: a directory of " + Number(directory_size) +
+              " bytes that is not a packed array of " +
+              Number(reader.num_buckets_) + " + 1 elements";
     return false;
   }
-  out->num_keys_ = num_keys;
-  out->bucket_keys_ = bucket_keys;
-  out->num_buckets_ = num_buckets;
-  out->top_size_ = top_size;
-  out->buckets_size_ = buckets_size;
-  out->top_ = p + kKeyTrieHeaderSize + offsets_size;
-  out->buckets_ = out->top_ + top_size;
-  out->bucket_offsets_ = bucket_offsets;
+  at += directory_size;
+  reader.ordinal_bits_ = BitWidth(reader.num_keys_);
+  reader.buckets_ = p + at;
+  *out = reader;
   return true;
 }
 
-bool KeyTrieReader::OpenBucket(uint32_t bucket, KeyTrieBucket* out) const {
+bool Reader::OpenBucket(uint32_t bucket, Bucket* out) const {
   assert(bucket < num_buckets_);
-  const uint64_t begin = bucket_offsets_[bucket];
-  const bool last = bucket + 1 == num_buckets_;
-  const uint64_t end = last ? buckets_size_ : bucket_offsets_[bucket + 1];
-  if (end > buckets_size_ || begin >= end) {
+  const uint64_t place = directory_[bucket];
+  const uint64_t next = directory_[bucket + 1];
+  const uint64_t mask = (uint64_t{1} << ordinal_bits_) - 1;
+  const uint64_t begin = place >> ordinal_bits_;
+  const uint64_t end = next >> ordinal_bits_;
+  const uint64_t first = place & mask;
+  const uint64_t past = next & mask;
+  if (end > buckets_size_ || begin >= end || past > num_keys_ ||
+      first >= past || past - first > kMaxBucketKeys) {
     return false;
   }
-  const uint8_t* limit = buckets_ + end;
-  uint32_t headers_size = 0;
-  const uint8_t* headers = GetVarint32(buckets_ + begin, limit, &headers_size);
-  if (headers == nullptr ||
-      headers_size > static_cast<size_t>(limit - headers)) {
-    return false;
+  // What is looked at depends on what is found; ask for all of it at once.
+  for (uint64_t at = begin; at < end && at < begin + kPrefetched;
+       at += kCacheLine) {
+    __builtin_prefetch(buckets_ + at);
   }
-  out->headers = headers;
-  out->suffixes = headers + headers_size;
-  out->end = limit;
-  out->num_keys = last ? num_keys_ - bucket * bucket_keys_ : bucket_keys_;
-  out->max_head_lcp = bucket == 0 ? 0 : top_size_;
-  return true;
+  out->first_ordinal = static_cast<uint32_t>(first);
+  return out->Decode(buckets_ + begin, buckets_ + end,
+                     static_cast<uint32_t>(past - first), codes_.coding,
+                     codes_.width);
 }
 
-bool KeyTrieReader::FindBucket(std::string_view key, uint32_t* bucket,
-                               uint64_t* matched) const {
-  *bucket = 0;
-  *matched = 0;
-  if (num_buckets_ <= 1) {
-    return true;
+bool Reader::BucketOf(uint32_t ordinal, uint32_t* bucket) const {
+  const uint64_t mask = (uint64_t{1} << ordinal_bits_) - 1;
+  uint32_t low = 0;
+  for (uint32_t n = num_buckets_; n > 1;) {
+    const uint32_t half = n / 2;
+    if ((directory_[low + half] & mask) <= ordinal) {
+      low += half;
+      n -= half;
+    } else {
+      n = half;
+    }
   }
-  const uint8_t* const limit = top_ + top_size_;
-  const uint8_t* p = top_;
-  // The separators below the node at p are those of rank [first, end).  Before
-  // it, key agrees with separator first - 1 in before_matched bytes.
-  uint64_t first = 0;
-  uint64_t end = num_buckets_;
-  uint64_t before_matched = 0;
-  uint64_t depth = 0;  // the bytes of key that led here
-  // Where the search ends: the greatest separator <= key is floor_end - 1.
-  uint64_t floor_end = 0;
-  for (;;) {
-    KeyTrieTopNode node;
-    if (!node.Decode(p, limit)) {
-      return false;
-    }
-    const uint64_t rest = key.size() - depth;
-    const uint64_t shorter =
-        rest < node.label_length ? rest : node.label_length;
-    const uint64_t common =
-        CommonPrefix(node.label, Bytes(key) + depth, shorter);
-    if (common < node.label_length) {
-      if (common == rest ||
-          static_cast<uint8_t>(key[depth + common]) < node.label[common]) {
-        floor_end = first;  // Everything below is greater than key.
-        *matched = before_matched;
-      } else {
-        floor_end = end;  // Everything below is smaller.
-        *matched = depth + common;
-      }
-      break;
-    }
-    depth += node.label_length;
-    uint32_t children_le = 0;
-    if (depth < key.size()) {
-      children_le =
-          node.num_children == 0
-              ? 0
-              : node.CountLessEqual(static_cast<uint8_t>(key[depth]), limit);
-    }
-    if (children_le == 0) {
-      // The node's own separator, or what comes before the node.
-      floor_end = first + node.terminal;
-      *matched = node.terminal ? depth : before_matched;
-      break;
-    }
-    const uint32_t child = children_le - 1;
-    if (children_le < node.num_children) {
-      end = first + node.ChildRank(children_le);
-    }
-    if (node.bytes[child] != static_cast<uint8_t>(key[depth])) {
-      floor_end = end;
-      *matched = depth;
-      break;
-    }
-    if (child > 0 || node.terminal) {
-      before_matched = depth;
-    }
-    first += node.ChildRank(child);
-    ++depth;
-    const uint64_t offset = node.ChildOffset(child);
-    if (offset >= static_cast<uint64_t>(limit - node.end)) {
-      return false;
-    }
-    p = node.end + offset;
-  }
-  if (floor_end == 0 || floor_end > num_buckets_) {
-    return false;
-  }
-  *bucket = static_cast<uint32_t>(floor_end - 1);
-  return true;
+  *bucket = low;
+  return (directory_[low] & mask) <= ordinal &&
+         ordinal < (directory_[low + 1] & mask);
 }
 
-bool KeyTrieReader::GetSeparator(uint32_t bucket,
-                                 std::string* separator) const {
-  separator->clear();
-  if (bucket == 0) {
-    return true;
-  }
-  const uint8_t* const limit = top_ + top_size_;
-  const uint8_t* p = top_;
-  uint64_t rank = bucket;  // counted from the node at p
-  for (;;) {
-    KeyTrieTopNode node;
-    if (!node.Decode(p, limit)) {
-      return false;
-    }
-    separator->append(reinterpret_cast<const char*>(node.label),
-                      node.label_length);
-    if (node.terminal && rank == 0) {
-      return true;
-    }
-    if (node.num_children == 0) {
-      return false;
-    }
-    const uint32_t child = node.ChildOfRank(rank);
-    const uint64_t child_rank = node.ChildRank(child);
-    const uint64_t offset = node.ChildOffset(child);
-    if (child_rank > rank ||
-        offset >= static_cast<uint64_t>(limit - node.end)) {
-      return false;
-    }
-    separator->push_back(static_cast<char>(node.bytes[child]));
-    rank -= child_rank;
-    p = node.end + offset;
-  }
-}
-
-bool KeyTrieReader::Search(std::string_view key, Position* position) const {
+bool Reader::Search(std::string_view key, Position* position) const {
   *position = Position();
   if (num_keys_ == 0) {
     return true;
   }
-  uint64_t matched = 0;  // what key shares with the greatest entry before it
-  KeyTrieBucket bucket;
-  if (!FindBucket(key, &position->bucket, &matched) ||
-      !OpenBucket(position->bucket, &bucket)) {
+  const Target target(key);
+  SeparatorTrie::Place separator;
+  Bucket bucket;
+  if (!separators_.Find(target, &separator) ||
+      !OpenBucket(separator.ordinal, &bucket)) {
     return false;
   }
-  KeyTrieEntryStream entry(bucket);
-  uint32_t index = 0;
-  for (; index < bucket.num_keys; ++index) {
-    if (!entry.Next()) {
-      return false;
-    }
-    const uint64_t lcp = entry.lcp();
-    if (index == 0 && matched > lcp) {
-      // The separator is a byte longer than what the head shares with the
-      // entry before it, and that byte is also the first of the suffix.
-      matched = lcp;
-    }
-    if (lcp > matched) {
-      continue;  // It differs from key where the entry before it did.
-    }
-    if (lcp < matched) {
-      position->lcp_at = lcp;
-      break;  // It is greater where the entry before it still agreed.
-    }
-    const uint64_t rest = key.size() - matched;
-    const uint64_t length = entry.suffix_length();
-    const uint64_t common = CommonPrefix(entry.suffix(), Bytes(key) + matched,
-                                         length < rest ? length : rest);
-    if (common < length &&
-        (common == rest || entry.suffix()[common] >
-                               static_cast<uint8_t>(key[matched + common]))) {
-      position->lcp_at = matched + common;
-      break;
-    }
-    if (common == length && common == rest) {
-      position->lcp_at = matched + common;
-      position->equal = true;
-      break;
-    }
-    matched += common;
+  Heads heads;
+  heads.Unpack(codes_, bucket);
+  Suffixes suffixes(codes_, bucket, heads);
+  if (!FindInBucket(target, separator.matched, codes_, bucket, heads, &suffixes,
+                    &position->place)) {
+    return false;
   }
-  position->index = index;
-  position->lcp_before = matched;
+  position->bucket = separator.ordinal;
+  position->ordinal = bucket.first_ordinal + position->place.index;
   return true;
 }
 
-uint32_t KeyTrieReader::Find(std::string_view key) const {
+uint32_t Reader::Find(std::string_view key) const {
   Position position;
   if (!Search(key, &position)) {
     return kCorrupt;
   }
-  return position.equal ? OrdinalOf(position) : kNotFound;
+  return position.place.equal ? position.ordinal : kNotFound;
 }
 
-uint32_t KeyTrieReader::LowerBound(std::string_view key) const {
+uint32_t Reader::LowerBound(std::string_view key) const {
   Position position;
-  return Search(key, &position) ? OrdinalOf(position) : kCorrupt;
+  return Search(key, &position) ? position.ordinal : kCorrupt;
 }
 
-uint32_t KeyTrieReader::FloorOrdinal(std::string_view key) const {
+uint32_t Reader::FloorOrdinal(std::string_view key) const {
   Position position;
   if (!Search(key, &position)) {
     return kCorrupt;
   }
-  const uint32_t ordinal = OrdinalOf(position);
-  if (position.equal) {
-    return ordinal;
+  if (position.place.equal) {
+    return position.ordinal;
   }
-  return ordinal == 0 ? kNotFound : ordinal - 1;
+  return position.ordinal == 0 ? kNotFound : position.ordinal - 1;
 }
 
-bool KeyTrieReader::KeyAt(uint32_t ordinal, std::string* key) const {
-  assert(ordinal < num_keys_);
-  const uint32_t bucket_number = ordinal / bucket_keys_;
-  KeyTrieBucket bucket;
-  if (!OpenBucket(bucket_number, &bucket) ||
-      !GetSeparator(bucket_number, key)) {
+bool Reader::KeyAt(uint32_t ordinal, std::string* key) const {
+  assert(ordinal < num_keys());
+  Cursor cursor;
+  cursor.Reset(this);
+  cursor.SeekToOrdinal(ordinal);
+  if (!cursor.Valid()) {
     return false;
   }
-  KeyTrieEntryStream entry(bucket);
-  for (uint32_t i = 0; i <= ordinal % bucket_keys_; ++i) {
-    // Only a head can share more than there is: the stream checks the others.
-    if (!entry.Next() || entry.lcp() > key->size()) {
-      return false;
-    }
-    key->resize(entry.lcp());
-    key->append(reinterpret_cast<const char*>(entry.suffix()),
-                entry.suffix_length());
-  }
+  key->assign(cursor.key());
   return true;
 }
 
+}  // namespace key_trie
 }  // namespace memkv

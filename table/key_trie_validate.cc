@@ -1,12 +1,12 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// KeyTrieReader::Validate: the whole format, checked in one pass over the
-// buckets with one walk of the top trie beside it.
+// Reader::Validate: the whole format, key by key, and the separators made once
+// more from the keys.
 //
-// What it leaves out, because Open has checked it: the header and the sizes of
-// the sections.  The two together accept exactly what KeyTrieBuilder writes, so
-// every refusal below names something that only damage can cause.
+// What it leaves out, because Open has checked it: the headers and the sizes of
+// the sections.  The two together accept exactly what Builder may write,
+// so every refusal below names something that only damage can cause.
 
 #include <algorithm>
 #include <string>
@@ -16,6 +16,7 @@
 #include "table/key_trie_reader.h"
 
 namespace memkv {
+namespace key_trie {
 
 namespace {
 
@@ -23,240 +24,218 @@ std::string At(const char* what, uint64_t number) {
   return std::string("key trie: ") + what + " " + std::to_string(number);
 }
 
-// Yields the separators of a top trie in order, checking every byte it passes.
-class TopWalker {
- public:
-  TopWalker(const uint8_t* top, size_t size)
-      : top_(top), next_(top), limit_(top + size) {}
-
-  // Advances to the next separator.  False at the end and on damage: *reason
-  // is set only by damage.
-  bool Next(std::string* reason) {
-    shared_ = path_.size();
-    if (stack_.empty()) {
-      return next_ == top_ && Enter(reason);
-    }
-    do {
-      // After a terminal node come its children, then its siblings, then those
-      // of its ancestors.
-      Frame* frame = &stack_.back();
-      while (frame->child == frame->node.num_children) {
-        stack_.pop_back();
-        if (stack_.empty()) {
-          return false;
-        }
-        frame = &stack_.back();
-      }
-      shared_ = std::min(shared_, frame->path_length);
-      path_.resize(frame->path_length);
-      const KeyTrieTopNode& node = frame->node;
-      const uint32_t child = frame->child++;
-      if (static_cast<uint64_t>(next_ - node.end) != node.ChildOffset(child)) {
-        *reason = Where(node) + " has its child " + std::to_string(child) +
-                  " at offset " + std::to_string(node.ChildOffset(child)) +
-                  ", expected " + std::to_string(next_ - node.end);
-        return false;
-      }
-      if (num_separators_ - frame->first_rank != node.ChildRank(child)) {
-        *reason = Where(node) + " gives its child " + std::to_string(child) +
-                  " rank " + std::to_string(node.ChildRank(child)) +
-                  ", expected " +
-                  std::to_string(num_separators_ - frame->first_rank);
-        return false;
-      }
-      if (child > 0 && node.bytes[child] <= node.bytes[child - 1]) {
-        *reason = Where(node) + " has child bytes that do not ascend";
-        return false;
-      }
-      path_.push_back(static_cast<char>(node.bytes[child]));
-      if (!Enter(reason)) {
-        return false;
-      }
-    } while (!stack_.back().node.terminal);
-    return true;
-  }
-
-  // The separator Next arrived at.
-  const std::string& separator() const { return path_; }
-  // How many of its bytes are those of the separator before it.
-  size_t shared() const { return shared_; }
-
-  bool AtEnd() const { return next_ == limit_; }
-
- private:
-  struct Frame {
-    KeyTrieTopNode node;
-    size_t path_length;
-    uint64_t first_rank;
-    uint32_t child;
-  };
-
-  std::string Where(const KeyTrieTopNode& node) const {
-    return At("the top node ending at", static_cast<uint64_t>(node.end - top_));
-  }
-
-  // Decodes and checks the node at next_ and makes it the innermost one.
-  bool Enter(std::string* reason) {
-    Frame frame;
-    KeyTrieTopNode& node = frame.node;
-    if (!node.Decode(next_, limit_)) {
-      *reason = At("no whole top node at", static_cast<uint64_t>(next_ - top_));
-      return false;
-    }
-    const bool root = stack_.empty();
-    if (root && (!node.terminal || node.label_length != 0)) {
-      *reason = Where(node) + " is the root, but not the empty separator";
-      return false;
-    }
-    if (node.num_children == 1 && !node.terminal) {
-      *reason = Where(node) + " has one child and no separator of its own";
-      return false;
-    }
-    if (node.num_children > 0) {
-      const uint32_t last = node.num_children - 1;
-      const uint64_t max_rank = last == 0 ? 0 : node.ChildRank(last);
-      if (TopWidthCode(node.ChildOffset(last)) != node.offset_code ||
-          TopWidthCode(max_rank) != node.rank_code) {
-        *reason = Where(node) + " has wider offsets or ranks than it needs";
-        return false;
-      }
-    }
-    path_.append(reinterpret_cast<const char*>(node.label), node.label_length);
-    frame.path_length = path_.size();
-    frame.first_rank = num_separators_;
-    frame.child = 0;
-    num_separators_ += node.terminal;
-    next_ = node.end;
-    stack_.push_back(frame);
-    return true;
-  }
-
-  const uint8_t* const top_;
-  const uint8_t* next_;  // where the next node starts
-  const uint8_t* const limit_;
-  std::vector<Frame> stack_;
-  std::string path_;
-  size_t shared_ = 0;
-  uint64_t num_separators_ = 0;
-};
+// Whether the bits at p from `bits` on, up to `end`, are zero and less than a
+// byte.
+bool ZeroBetween(const uint8_t* p, uint64_t bits, const uint8_t* end) {
+  const uint8_t* const last = p + bits / 8;
+  return bits % 8 == 0 ? last == end
+                       : last + 1 == end && (*last >> (bits % 8)) == 0;
+}
 
 }  // namespace
 
-class KeyTrieValidator {
+class Validator {
  public:
-  explicit KeyTrieValidator(const KeyTrieReader& trie)
-      : trie_(trie), top_(trie.top_, trie.top_size_) {}
+  explicit Validator(const Reader& trie) : trie_(trie) {}
 
   bool Run(std::string* reason) {
-    reason->clear();
-    if (!trie_.bucket_offsets_.Validate(reason)) {
+    if (!CheckSymbols(reason) || !CheckKeys(reason) ||
+        !CheckSeparators(reason)) {
       return false;
     }
-    for (uint32_t b = 0; b < trie_.num_buckets_; ++b) {
-      if (!CheckBucket(b, reason)) {
-        return false;
-      }
-    }
-    if (trie_.top_size_ > 0) {
-      if (top_.Next(reason)) {
-        *reason = "key trie: the top trie has more separators than buckets";
-      }
-      if (!reason->empty()) {
-        return false;
-      }
-      if (!top_.AtEnd()) {
-        *reason = "key trie: unused bytes after the top trie";
-        return false;
-      }
+    const uint8_t* const padding = trie_.buckets_ + trie_.buckets_size_;
+    if (std::any_of(padding, padding + kPadding,
+                    [](uint8_t byte) { return byte != 0; })) {
+      *reason = "key trie: the bytes after the buckets are not zero";
+      return false;
     }
     return true;
   }
 
  private:
-  bool CheckBucket(uint32_t b, std::string* reason) {
-    if (b == 0 && trie_.bucket_offsets_[0] != 0) {
-      *reason = "key trie: unused bytes before the first bucket";
-      return false;
-    }
-    KeyTrieBucket bucket;
-    if (!trie_.OpenBucket(b, &bucket)) {
-      *reason = At("no whole bucket", b);
-      return false;
-    }
-    KeyTrieEntryStream entry(bucket);
-    for (uint32_t i = 0; i < bucket.num_keys; ++i) {
-      if (!entry.Next()) {
-        *reason = At("entry", i) + " of bucket " + std::to_string(b) +
-                  " does not fit into it";
+  // Reads the keys one after the other.
+  class Walk {
+   public:
+    explicit Walk(const Reader& trie) : trie_(trie) {}
+
+    // Moves to the next key.  False at the end, and if it does not fit.
+    bool Next() {
+      if (suffixes_.index() == bytes_.num_keys) {
+        if (next_bucket_ == trie_.num_buckets_ ||
+            !trie_.OpenBucket(next_bucket_, &bytes_)) {
+          return false;
+        }
+        heads_.Unpack(trie_.codes_, bytes_);
+        suffixes_ = Suffixes(trie_.codes_, bytes_, heads_);
+        ++next_bucket_;
+      }
+      lcp_ = heads_.LcpAt(suffixes_.index());
+      const Suffixes here = suffixes_;
+      size_t size = 0;
+      suffix_.clear();
+      if (lcp_ > key_.size() || !suffixes_.Read([this, &size](uint64_t n) {
+            suffix_.resize(size + n + Tokens::kMaxLength);
+            char* const out = &suffix_[size];
+            size += n;
+            return out;
+          })) {
         return false;
       }
-      const bool first = b == 0 && i == 0;
-      if (!first && !Ascends(entry)) {
-        *reason = At("key", i) + " of bucket " + std::to_string(b) +
+      suffix_.resize(size);
+      if (!here.NamesOnly()) {
+        return false;
+      }
+      ascends_ = !suffix_.empty() &&
+                 (lcp_ == key_.size() || static_cast<uint8_t>(suffix_[0]) >
+                                             static_cast<uint8_t>(key_[lcp_]));
+      key_.resize(lcp_);
+      key_ += suffix_;
+      return true;
+    }
+
+    const std::string& key() const { return key_; }
+    uint64_t lcp() const { return lcp_; }
+    // Whether the key is greater than the one before, and lcp() exact.
+    bool ascends() const { return ascends_; }
+    uint32_t bucket() const { return next_bucket_ - 1; }
+    const Bucket& bytes() const { return bytes_; }
+    // Of the key, in its bucket.
+    uint32_t index() const { return suffixes_.index() - 1; }
+    // Where the codes of the next one start.
+    uint64_t code() const { return suffixes_.code(); }
+
+   private:
+    const Reader& trie_;
+    uint32_t next_bucket_ = 0;
+    Bucket bytes_;
+    Heads heads_;
+    Suffixes suffixes_;
+    std::string key_;
+    std::string suffix_;
+    uint64_t lcp_ = 0;
+    bool ascends_ = false;
+  };
+
+  // The symbols ascend, and codes are no wider than their number asks for.
+  bool CheckSymbols(std::string* reason) {
+    const Codes& codes = trie_.codes_;
+    if (codes.coding != kSymbols || codes.symbols == nullptr) {
+      return true;
+    }
+    const unsigned width =
+        codes.num_symbols < 2 ? 1 : BitWidth(codes.num_symbols - 1);
+    bool ascend = width == codes.width;
+    for (uint32_t i = 1; i < codes.num_symbols; ++i) {
+      ascend = ascend && codes.symbols[i - 1] < codes.symbols[i];
+    }
+    if (!ascend) {
+      *reason = At("symbols that do not ascend, or of wrong number:",
+                   codes.num_symbols);
+    }
+    return ascend;
+  }
+
+  bool CheckKeys(std::string* reason) {
+    if (!trie_.directory_.Validate(reason)) {
+      return false;
+    }
+    if (trie_.directory_[0] != 0 ||
+        trie_.directory_[trie_.num_buckets_] !=
+            (uint64_t{trie_.buckets_size_} << trie_.ordinal_bits_ |
+             trie_.num_keys_)) {
+      *reason = "key trie: keys before the first bucket or after the last";
+      return false;
+    }
+    Walk keys(trie_);
+    Widths widths;
+    for (uint32_t i = 0; i < trie_.num_keys_; ++i) {
+      if (!keys.Next()) {
+        *reason = At("no whole key", i);
+        return false;
+      }
+      if (i > 0 && !keys.ascends()) {
+        *reason = At("key", i) +
                   " is not greater than the key before it, or its LCP with "
                   "that key is not exact";
         return false;
       }
-      if (!first) {
-        min_lcp_ = std::min(min_lcp_, entry.lcp());
+      if (keys.index() == 0) {
+        widths = Widths();
+        separators_.push_back(
+            keys.key().substr(0, i == 0 ? 0 : keys.lcp() + 1));
+      } else {
+        widths.max_lcp = std::max(widths.max_lcp, keys.lcp());
+        widths.min_lcp = std::min(widths.min_lcp, keys.lcp());
       }
-      key_.resize(entry.lcp());
-      key_.append(reinterpret_cast<const char*>(entry.suffix()),
-                  entry.suffix_length());
-      if (i == 0 && trie_.top_size_ > 0 &&
-          !CheckSeparator(b, entry.lcp(), reason)) {
+      const uint64_t length = keys.key().size();
+      widths.max_length = std::max(widths.max_length, length);
+      widths.min_length = std::min(widths.min_length, length);
+      if (keys.index() + 1 == keys.bytes().num_keys &&
+          !CheckBucket(keys, widths, reason)) {
         return false;
       }
     }
-    if (!entry.AtEnd()) {
-      *reason = At("unused bytes in bucket", b);
+    return true;
+  }
+
+  bool CheckSeparators(std::string* reason) {
+    std::string expected;
+    const std::string_view found = trie_.separators_.data();
+    if (trie_.num_buckets_ > 0 &&
+        (!SeparatorTrieBuilder::Encode(separators_, found.size(), &expected) ||
+         expected != found)) {
+      *reason = "key trie: the separators are not those of the buckets";
       return false;
     }
     return true;
   }
 
-  bool Ascends(const KeyTrieEntryStream& entry) const {
-    if (entry.lcp() > key_.size() || entry.suffix_length() == 0) {
-      return false;
-    }
-    return entry.lcp() == key_.size() ||
-           entry.suffix()[0] > static_cast<uint8_t>(key_[entry.lcp()]);
-  }
+  // What the numbers of a bucket must hold.
+  struct Widths {
+    uint64_t max_lcp = 0;
+    uint64_t min_lcp = UINT64_MAX;
+    uint64_t max_length = 0;
+    uint64_t min_length = UINT64_MAX;
+  };
 
-  // Checks the separator of the bucket whose head is key_: the shortest string
-  // that is greater than the key before the head and not greater than the head.
-  bool CheckSeparator(uint32_t b, uint64_t head_lcp, std::string* reason) {
-    if (!top_.Next(reason)) {
-      if (reason->empty()) {
-        *reason = At("no separator for bucket", b);
-      }
+  // The bucket whose last key has been read.
+  bool CheckBucket(const Walk& keys, Widths widths, std::string* reason) {
+    const Codes& codes = trie_.codes_;
+    const Bucket& bucket = keys.bytes();
+    if (bucket.num_keys == 1) {
+      widths.min_lcp = 0;
+    }
+    const bool symbols = codes.coding == kSymbols;
+    if (bucket.lcp_base != widths.min_lcp ||
+        bucket.lcp_width != BitWidth(widths.max_lcp - widths.min_lcp) ||
+        (symbols && (bucket.length_base != widths.min_length ||
+                     bucket.length_width !=
+                         BitWidth(widths.max_length - widths.min_length)))) {
+      *reason = At("numbers wider than needed in bucket", keys.bucket());
       return false;
     }
-    const std::string& separator = top_.separator();
-    const uint64_t length = b == 0 ? 0 : head_lcp + 1;
-    // What both share with the separator and head before them needs no second
-    // look; without this, long common prefixes would cost a pass a bucket.
-    const size_t equal =
-        static_cast<size_t>(std::min<uint64_t>(top_.shared(), min_lcp_));
-    min_lcp_ = UINT64_MAX;
-    if (separator.size() != length ||
-        (equal < length && separator.compare(equal, std::string::npos, key_,
-                                             equal, length - equal) != 0)) {
-      *reason = At("wrong separator for bucket", b);
+    const uint64_t n = bucket.num_keys;
+    const uint64_t length_bits = symbols ? n * bucket.length_width : 0;
+    const uint8_t* const end =
+        trie_.buckets_ +
+        (trie_.directory_[keys.bucket() + 1] >> trie_.ordinal_bits_);
+    if (!ZeroBetween(bucket.lcps, (n - 1) * bucket.lcp_width, bucket.lengths) ||
+        !ZeroBetween(bucket.lengths, length_bits, bucket.first_codes) ||
+        !ZeroBetween(bucket.first_codes, n * codes.width, bucket.codes) ||
+        !ZeroBetween(bucket.codes, keys.code() * codes.width, end)) {
+      *reason = At("unused bytes in bucket", keys.bucket());
       return false;
     }
     return true;
   }
 
-  const KeyTrieReader& trie_;
-  TopWalker top_;
-  std::string key_;  // the one before the entry at hand
-  // The smallest LCP of neighbours since the last head.
-  uint64_t min_lcp_ = UINT64_MAX;
+  const Reader& trie_;
+  std::vector<std::string> separators_;  // of the buckets, by their keys
 };
 
-bool KeyTrieReader::Validate(std::string* reason) const {
-  return KeyTrieValidator(*this).Run(reason);
+bool Reader::Validate(std::string* reason) const {
+  return Validator(*this).Run(reason);
 }
 
+}  // namespace key_trie
 }  // namespace memkv

@@ -140,6 +140,13 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
                 kDirectoryProperty))
             .ok());
     blocks_.push_back(directory.index);
+    key_trie::Tokens tokens;
+    if (directory.tokens.size() != 0) {
+      blocks_.push_back(directory.tokens);
+      std::string token_reason;
+      ASSERT_TRUE(tokens.Open(BlockAt(directory.tokens), &token_reason))
+          << token_reason;
+    }
     const std::string index_bytes = BlockAt(directory.index);
     FileIndex index;
     std::string reason;
@@ -149,15 +156,16 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
       blocks_.emplace_back(at.offset, at.size);
       const std::string segment_bytes = BlockAt(blocks_.back());
       Segment segment;
-      ASSERT_TRUE(
-          Segment::Open(segment_bytes, index.mirrored(), &segment, &reason))
+      ASSERT_TRUE(Segment::Open(segment_bytes, index.mirrored(), &tokens,
+                                &segment, &reason))
           << reason;
       for (uint32_t b = 0; b < segment.num_value_blocks(); ++b) {
         const BlockLocation value_block = segment.ValueBlockLocation(b);
         blocks_.emplace_back(value_block.offset, value_block.size);
       }
     }
-    ASSERT_EQ(blocks_.size(), table_.built_properties().num_data_blocks + 1);
+    ASSERT_EQ(blocks_.size(), table_.built_properties().num_data_blocks + 1 +
+                                  (directory.tokens.size() != 0 ? 1 : 0));
   }
 
   // True if RocksDB would abort rather than report damage to [begin, end).

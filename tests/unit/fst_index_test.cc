@@ -19,7 +19,7 @@ namespace {
 std::string Build(const std::vector<std::string>& last_keys, bool mirrored) {
   FileIndexBuilder builder(mirrored);
   for (size_t i = 0; i < last_keys.size(); ++i) {
-    builder.AddSegment(last_keys[i], {105 * i, 100}, i + 1, 2 * (i + 1));
+    builder.AddSegment(last_keys[i], {105 * i, 100}, i + 1, 2 * (i + 1), 7);
   }
   EXPECT_EQ(builder.num_segments(), last_keys.size());
   EXPECT_GE(builder.EstimatedSize(), 12u);
@@ -56,6 +56,7 @@ TEST(FstIndexTest, EverySegmentComesBackInBothOrders) {
         EXPECT_EQ(index.Location(i).size, 100u);
         EXPECT_EQ(index.KeysBefore(i), total);
         EXPECT_EQ(index.EntriesBefore(i), 2 * total);
+        EXPECT_EQ(index.BytesBefore(i), 107u * i);
         total += i + 1;
       }
       EXPECT_EQ(index.KeysBefore(static_cast<uint32_t>(n)), total);
@@ -121,8 +122,8 @@ TEST(FstIndexTest, ValidateNamesTheInvariantThatIsBroken) {
   std::string reason;
   std::string bytes;
   FileIndexBuilder without_keys(false);
-  without_keys.AddSegment("a", {0, 100}, 1, 1);
-  without_keys.AddSegment("b", {105, 100}, 0, 0);
+  without_keys.AddSegment("a", {0, 100}, 1, 1, 7);
+  without_keys.AddSegment("b", {105, 100}, 0, 0, 7);
   ASSERT_TRUE(without_keys.Finish(&bytes, &reason));
   ASSERT_TRUE(FileIndex::Open(bytes, &index, &reason)) << reason;
   EXPECT_FALSE(index.Validate(&reason));
@@ -130,8 +131,8 @@ TEST(FstIndexTest, ValidateNamesTheInvariantThatIsBroken) {
 
   bytes.clear();
   FileIndexBuilder overlapping(false);
-  overlapping.AddSegment("a", {0, 100}, 1, 1);
-  overlapping.AddSegment("b", {99, 100}, 1, 1);
+  overlapping.AddSegment("a", {0, 100}, 1, 1, 7);
+  overlapping.AddSegment("b", {99, 100}, 1, 1, 7);
   ASSERT_TRUE(overlapping.Finish(&bytes, &reason));
   ASSERT_TRUE(FileIndex::Open(bytes, &index, &reason)) << reason;
   EXPECT_FALSE(index.Validate(&reason));

@@ -53,8 +53,10 @@ Built Build(const std::vector<Entry>& entries, bool mirrored,
   while (block_size != 0 && !builder.pending_values().empty()) write_block();
   EXPECT_EQ(builder.num_entries(), entries.size());
   EXPECT_GT(builder.EstimatedSize(), 0u);
+  builder.Seal();
+  EXPECT_EQ(builder.keys().num_keys(), builder.num_keys());
   std::string reason;
-  EXPECT_TRUE(builder.Finish(&built.bytes, &reason)) << reason;
+  EXPECT_TRUE(builder.Finish(nullptr, &built.bytes, &reason)) << reason;
   EXPECT_TRUE(builder.empty());
   return built;
 }
@@ -88,7 +90,7 @@ void ExpectHolds(const Built& built, const std::vector<Entry>& entries,
                  bool mirrored) {
   Segment segment;
   std::string reason;
-  ASSERT_TRUE(Segment::Open(built.bytes, mirrored, &segment, &reason))
+  ASSERT_TRUE(Segment::Open(built.bytes, mirrored, nullptr, &segment, &reason))
       << reason;
   ASSERT_TRUE(segment.Validate(&reason)) << reason;
   ASSERT_EQ(segment.num_entries(), entries.size());
@@ -167,9 +169,11 @@ TEST(FstSegmentTest, BuilderCanBeUsedAgain) {
     builder.Add("b" + std::to_string(round), Tag(1), "3");
     EXPECT_EQ(builder.last_key(), "b" + std::to_string(round));
     EXPECT_EQ(builder.num_keys(), 2u);
-    ASSERT_TRUE(builder.Finish(&bytes, &reason)) << reason;
+    builder.Seal();
+    ASSERT_TRUE(builder.Finish(nullptr, &bytes, &reason)) << reason;
     Segment segment;
-    ASSERT_TRUE(Segment::Open(bytes, false, &segment, &reason)) << reason;
+    ASSERT_TRUE(Segment::Open(bytes, false, nullptr, &segment, &reason))
+        << reason;
     EXPECT_EQ(segment.num_entries(), 3u);
     EXPECT_EQ(segment.FindKey("b" + std::to_string(round)), 1u);
   }
@@ -183,7 +187,8 @@ TEST(FstSegmentTest, SeekFindsTheNewestVersionNotAfterTheTag) {
   const Built built = Build(entries, false);
   Segment segment;
   std::string reason;
-  ASSERT_TRUE(Segment::Open(built.bytes, false, &segment, &reason)) << reason;
+  ASSERT_TRUE(Segment::Open(built.bytes, false, nullptr, &segment, &reason))
+      << reason;
   for (uint64_t seq = 0; seq <= 1010; ++seq) {
     const uint32_t e = segment.SeekEntry(0, 100, Tag(seq, 0xff));
     uint32_t expected = 0;
@@ -204,8 +209,10 @@ TEST(FstSegmentTest, AbsentKeysAreBetweenTheirNeighboursInBothOrders) {
   Segment up;
   Segment down;
   std::string reason;
-  ASSERT_TRUE(Segment::Open(forward.bytes, false, &up, &reason)) << reason;
-  ASSERT_TRUE(Segment::Open(mirrored.bytes, true, &down, &reason)) << reason;
+  ASSERT_TRUE(Segment::Open(forward.bytes, false, nullptr, &up, &reason))
+      << reason;
+  ASSERT_TRUE(Segment::Open(mirrored.bytes, true, nullptr, &down, &reason))
+      << reason;
   const std::map<std::string, uint32_t> before = {
       {"", 0}, {"a", 0}, {"b\x01", 1}, {"baa", 2}, {"c", 3}, {"e", 4}};
   for (const auto& [key, keys] : before) {
@@ -245,12 +252,14 @@ TEST(FstSegmentTest, ValidateNamesTheInvariantThatIsBroken) {
   Segment segment;
   // Versions oldest first.
   Built built = Build({{"k", Tag(1), "a"}, {"k", Tag(2), "b"}}, false);
-  ASSERT_TRUE(Segment::Open(built.bytes, false, &segment, &reason)) << reason;
+  ASSERT_TRUE(Segment::Open(built.bytes, false, nullptr, &segment, &reason))
+      << reason;
   EXPECT_FALSE(segment.Validate(&reason));
   EXPECT_EQ(reason.rfind("(S2) tags ascend", 0), 0u) << reason;
   // The same version twice.
   built = Build({{"k", Tag(1), "a"}, {"k", Tag(1), "b"}}, false);
-  ASSERT_TRUE(Segment::Open(built.bytes, false, &segment, &reason)) << reason;
+  ASSERT_TRUE(Segment::Open(built.bytes, false, nullptr, &segment, &reason))
+      << reason;
   EXPECT_FALSE(segment.Validate(&reason));
   EXPECT_EQ(reason.rfind("(S2)", 0), 0u) << reason;
 }
@@ -264,13 +273,15 @@ TEST(FstSegmentTest, TruncationAtEveryLengthIsReported) {
       built.bytes.copy(bytes.get(), size);
       Segment segment;
       std::string reason;
-      ASSERT_FALSE(Segment::Open({bytes.get(), size}, false, &segment, &reason))
+      ASSERT_FALSE(
+          Segment::Open({bytes.get(), size}, false, nullptr, &segment, &reason))
           << size;
       EXPECT_FALSE(reason.empty());
     }
     Segment segment;
     std::string reason;
-    EXPECT_FALSE(Segment::Open(built.bytes + '\0', false, &segment, &reason));
+    EXPECT_FALSE(
+        Segment::Open(built.bytes + '\0', false, nullptr, &segment, &reason));
     EXPECT_EQ(reason, "segment: 1 bytes follow its last section");
   }
 }
@@ -289,7 +300,8 @@ TEST(FstSegmentTest, FlippedBitsNeverLeadOutsideAndAreNamed) {
         bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
         Segment segment;
         std::string reason;
-        if (Segment::Open({bytes.get(), size}, mirrored, &segment, &reason)) {
+        if (Segment::Open({bytes.get(), size}, mirrored, nullptr, &segment,
+                          &reason)) {
           for (const Entry& entry : entries) {
             const uint32_t k = segment.FindKey(entry.key);
             segment.KeysBefore(entry.key);

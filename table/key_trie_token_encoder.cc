@@ -1,13 +1,13 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "db_bench_ext/token_trie/token_encoder.h"
+#include "table/key_trie_token_encoder.h"
 
 #include <algorithm>
 #include <numeric>
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
 
 namespace {
 
@@ -115,5 +115,5 @@ uint32_t TokenMatcher::FindBase(const uint8_t* children, size_t n) {
 TokenEncoder::TokenEncoder(const Tokens& tokens)
     : width_(tokens.width()), matcher_(TokensOf(tokens)) {}
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv

@@ -22,10 +22,10 @@
 #include <string_view>
 #include <vector>
 
-#include "db_bench_ext/token_trie/tokens.h"
+#include "table/key_trie_tokens.h"
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
 
 // Finds the longest token at the beginning of a text.
 class TokenMatcher {
@@ -123,5 +123,5 @@ class TokenEncoder {
   const TokenMatcher matcher_;
 };
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv

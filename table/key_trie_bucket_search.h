@@ -19,12 +19,12 @@
 #include <string>
 #include <string_view>
 
-#include "db_bench_ext/token_trie/format.h"
-#include "db_bench_ext/token_trie/target.h"
-#include "db_bench_ext/token_trie/tokens.h"
+#include "table/key_trie_format.h"
+#include "table/key_trie_target.h"
+#include "table/key_trie_tokens.h"
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
 
 // What every bucket of a key trie has in common.
 struct Codes {
@@ -192,8 +192,7 @@ bool Suffixes::Read(Write write) {
     }
     if (length > 0) {
       char* const out = write(length);
-      out[0] =
-          static_cast<char>(codes_->SymbolOf(heads_->FirstCodeAt(index_)));
+      out[0] = static_cast<char>(codes_->SymbolOf(heads_->FirstCodeAt(index_)));
       if (codes_->symbols == nullptr) {
         memcpy(out + 1, bucket_->codes + code_, length - 1);
       } else {
@@ -249,5 +248,5 @@ bool FindInBucket(const Target& key, uint64_t matched, const Codes& codes,
                   const Bucket& bucket, const Heads& heads, Suffixes* suffixes,
                   Place* place);
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv

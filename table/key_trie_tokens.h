@@ -37,10 +37,10 @@
 #include <string_view>
 #include <vector>
 
-#include "db_bench_ext/token_trie/target.h"
+#include "table/key_trie_target.h"
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
 
 class Tokens {
  public:
@@ -90,9 +90,9 @@ class Tokens {
   };
   const Codes& CodesFor(uint8_t byte) const { return by_byte_[byte]; }
 
-  // A token as it is looked up: its length in the lowest byte, and the bytes, if
-  // they are no more than kSliceBytes, as in a slice (target.h); otherwise only
-  // the first kFirstBytes of them, and where all are.
+  // A token as it is looked up: its length in the lowest byte, and the bytes,
+  // if they are no more than kSliceBytes, as in a slice (target.h); otherwise
+  // only the first kFirstBytes of them, and where all are.
   using Entry = uint64_t;
   static constexpr size_t kFirstBytes = 3;
   // REQUIRES: code < 2^width().
@@ -138,5 +138,5 @@ class Tokens {
   Codes by_byte_[256] = {};
 };
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv

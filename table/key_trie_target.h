@@ -23,7 +23,7 @@
 #endif
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
 
 constexpr uint64_t kSliceBytes = 7;
 constexpr uint64_t kSliceGoesOn = 8;
@@ -148,5 +148,5 @@ class Target {
   uint8_t copy_[kCopied + kOverread];
 };
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv

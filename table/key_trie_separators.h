@@ -49,10 +49,10 @@
 #include <string_view>
 #include <vector>
 
-#include "db_bench_ext/token_trie/target.h"
+#include "table/key_trie_target.h"
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
 
 class SeparatorTrieBuilder {
  public:
@@ -79,8 +79,8 @@ class SeparatorTrie {
   uint32_t num_separators() const { return num_separators_; }
 
   struct Place {
-    uint32_t ordinal = 0;   // of the greatest separator <= the key
-    uint64_t matched = 0;   // the length of their common prefix
+    uint32_t ordinal = 0;    // of the greatest separator <= the key
+    uint64_t matched = 0;    // the length of their common prefix
     uint32_t num_nodes = 0;  // visited
   };
   // False if the bytes are corrupt.
@@ -126,5 +126,5 @@ class SeparatorTrie {
   unsigned offset_width_ = 2;
 };
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv

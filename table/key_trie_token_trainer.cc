@@ -1,16 +1,19 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "db_bench_ext/token_trie/token_trainer.h"
+#include "table/key_trie_token_trainer.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <random>
 
-#include "db_bench_ext/token_trie/token_encoder.h"
+#include "table/key_trie_builder.h"
+#include "table/key_trie_format.h"
+#include "table/key_trie_token_encoder.h"
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
 
 namespace {
 
@@ -156,7 +159,55 @@ class Merges {
   std::vector<Slot> slots_;
 };
 
+// Fewer bytes of suffixes are not worth a dictionary.
+constexpr uint64_t kMinSuffixBytes = 4096;
+constexpr uint64_t kMinSampleShare = 8;
+
+// Bits of the length of a key, where keys have several.
+constexpr uint64_t kLengthBits = 6;
+
 }  // namespace
+
+void TrainTokens(const std::vector<const Builder*>& builders,
+                 size_t sample_bytes, std::string* out) {
+  uint64_t suffix_bytes = 0;
+  size_t shortest = SIZE_MAX;
+  size_t longest = 0;
+  for (const Builder* builder : builders) {
+    suffix_bytes += builder->suffix_bytes();
+    shortest = std::min(shortest, builder->shortest_key());
+    longest = std::max(longest, builder->longest_key());
+  }
+  if (suffix_bytes < kMinSuffixBytes) {
+    return;
+  }
+  const double share =
+      std::min(1.0 / kMinSampleShare, static_cast<double>(sample_bytes) /
+                                          static_cast<double>(suffix_bytes));
+  TokenTrainer trainer;
+  std::minstd_rand random(1);
+  const auto below = static_cast<uint64_t>(
+      share * static_cast<double>(std::minstd_rand::max()));
+  bool occurs[256] = {};
+  uint64_t suffixes = 0;
+  for (const Builder* builder : builders) {
+    builder->ForEachSuffix([&](std::string_view suffix) {
+      if (random() < below) {
+        trainer.Add(suffix);
+        ++suffixes;
+        for (const char c : suffix) {
+          occurs[static_cast<uint8_t>(c)] = true;
+        }
+      }
+    });
+  }
+  const auto symbols =
+      static_cast<size_t>(std::count(occurs, occurs + 256, true));
+  const uint64_t plain_bits =
+      trainer.sample_bytes() * BitWidth(symbols < 2 ? 1 : symbols - 1) +
+      (shortest == longest ? 0 : suffixes * kLengthBits);
+  trainer.Train(share, plain_bits / 8, out);
+}
 
 void TokenTrainer::Add(std::string_view suffix) {
   text_.append(suffix.data(), suffix.size());
@@ -403,5 +454,5 @@ uint64_t TokenTrainer::Prune(size_t max_tokens, double share,
   return total;
 }
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv

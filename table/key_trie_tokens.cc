@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "db_bench_ext/token_trie/tokens.h"
+#include "table/key_trie_tokens.h"
 
 #include <cassert>
 #include <utility>
@@ -9,7 +9,7 @@
 #include "table/trie_coding.h"
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
 
 namespace {
 
@@ -144,5 +144,5 @@ bool Tokens::Open(std::string_view data, std::string* reason) {
   return true;
 }
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv

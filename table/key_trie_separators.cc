@@ -1,12 +1,12 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "db_bench_ext/token_trie/separator_trie.h"
+#include "table/key_trie_separators.h"
 
 #include <algorithm>
 #include <cassert>
 
-#include "db_bench_ext/token_trie/format.h"
+#include "table/key_trie_format.h"
 #include "table/trie_coding.h"
 
 #if defined(__AVX2__)
@@ -14,7 +14,7 @@
 #endif
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
 
 namespace {
 
@@ -72,8 +72,7 @@ bool SeparatorTrieBuilder::Encode(const std::vector<std::string>& separators,
           groups.push_back({slice, s, 0});
         }
       }
-      plan.num_groups =
-          static_cast<uint32_t>(groups.size()) - plan.first_group;
+      plan.num_groups = static_cast<uint32_t>(groups.size()) - plan.first_group;
       for (uint32_t g = plan.first_group; g < groups.size(); ++g) {
         if ((groups[g].slice & kSliceLengthMask) == kSliceGoesOn) {
           plan.goes_on = true;
@@ -94,8 +93,8 @@ bool SeparatorTrieBuilder::Encode(const std::vector<std::string>& separators,
     size = 1;
     for (NodePlan& plan : plans) {
       plan.offset = size;
-      const uint64_t group_size = sizeof(uint64_t) + ordinal_width +
-                                  (plan.goes_on ? offset_width : 0);
+      const uint64_t group_size =
+          sizeof(uint64_t) + ordinal_width + (plan.goes_on ? offset_width : 0);
       size += (plan.label_size < kLongLabel ? 4 : 8) + plan.label_size +
               plan.num_groups * group_size;
     }
@@ -145,15 +144,14 @@ bool SeparatorTrie::Open(std::string_view data, uint32_t num_separators,
   const bool well_formed =
       num_separators == 1
           ? data.empty()
-          : !data.empty() &&
-                trie.data_[0] ==
-                    (trie.ordinal_width_ | trie.offset_width_ << 4);
+          : !data.empty() && trie.data_[0] == (trie.ordinal_width_ |
+                                               trie.offset_width_ << 4);
   if (!well_formed) {
-    *reason = "separators: " + std::to_string(num_separators) + " in " +
-              std::to_string(data.size()) + " bytes" +
-              (data.empty() ? ""
-                            : " that begin with " +
-                                  std::to_string(trie.data_[0]));
+    *reason =
+        "separators: " + std::to_string(num_separators) + " in " +
+        std::to_string(data.size()) + " bytes" +
+        (data.empty() ? ""
+                      : " that begin with " + std::to_string(trie.data_[0]));
     return false;
   }
   *out = trie;
@@ -220,9 +218,9 @@ uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
            << i;
   };
   // Slices ascend: the first greater one ends the count.
-  return begin + static_cast<uint32_t>(
-                     __builtin_ctz(greater(0) | greater(4) | greater(8) |
-                                   greater(12) | 1u << n));
+  return begin +
+         static_cast<uint32_t>(__builtin_ctz(
+             greater(0) | greater(4) | greater(8) | greater(12) | 1u << n));
 #else
   return CountNotGreaterSlow(slices, n, slice);
 #endif
@@ -272,8 +270,7 @@ bool SeparatorTrie::Find(const Target& key, Place* place) const {
       return first < num_separators_;
     }
     const uint64_t slice = key.SliceAt(depth);
-    const uint32_t count =
-        CountNotGreater(node.slices, node.num_groups, slice);
+    const uint32_t count = CountNotGreater(node.slices, node.num_groups, slice);
     if (count == 0) {
       return before();
     }
@@ -349,5 +346,5 @@ bool SeparatorTrie::Get(uint32_t ordinal, std::string* separator) const {
   }
 }
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv

@@ -31,10 +31,22 @@
 #include <utility>
 #include <vector>
 
-#include "db_bench_ext/token_trie/tokens.h"
+#include "table/key_trie_tokens.h"
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
+
+class Builder;
+
+// The most of suffixes, in bytes, that a dictionary is trained on.
+constexpr size_t kTokenSampleBytes = size_t{8} << 20;
+
+// Trains a dictionary on a sample of at most sample_bytes, and of an eighth, of
+// the suffixes that the builders hold, and appends its bytes to *out; nothing
+// if tokens would not make the keys smaller.  Training takes as long as writing
+// some eight times the sample does: hence the eighth.
+void TrainTokens(const std::vector<const Builder*>& builders,
+                 size_t sample_bytes, std::string* out);
 
 class TokenTrainer {
  public:
@@ -72,5 +84,5 @@ class TokenTrainer {
   std::vector<uint32_t> symbols_;
 };
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "db_bench_ext/token_trie/bucket_search.h"
+#include "table/key_trie_bucket_search.h"
 
 #include <algorithm>
 #include <cassert>
@@ -12,7 +12,7 @@
 #endif
 
 namespace memkv {
-namespace token_trie {
+namespace key_trie {
 
 namespace {
 
@@ -129,17 +129,17 @@ uint64_t Codes::EightSymbols(const uint8_t* p, uint64_t i) const {
 #if defined(MEMKV_AVX2)
   // Eight codes of at most 7 bits, in 57 bits of a load.
   const uint64_t bit = i * width;
-  const uint64_t eight = _pdep_u64(
-      LoadFixed64(p + bit / 8) >> (bit % 8),
-      ((uint64_t{1} << width) - 1) * uint64_t{0x0101010101010101});
+  const uint64_t eight =
+      _pdep_u64(LoadFixed64(p + bit / 8) >> (bit % 8),
+                ((uint64_t{1} << width) - 1) * uint64_t{0x0101010101010101});
   if (num_symbols <= 16) {
     const __m128i table =
         _mm_loadu_si128(reinterpret_cast<const __m128i*>(symbols));
     const __m128i places = _mm_cvtsi64_si128(static_cast<int64_t>(eight));
     const __m128i none = _mm_cmpgt_epi8(
         places, _mm_set1_epi8(static_cast<char>(num_symbols - 1)));
-    return static_cast<uint64_t>(_mm_cvtsi128_si64(
-        _mm_shuffle_epi8(table, _mm_or_si128(places, none))));
+    return static_cast<uint64_t>(
+        _mm_cvtsi128_si64(_mm_shuffle_epi8(table, _mm_or_si128(places, none))));
   }
   uint64_t result = 0;
   for (unsigned shift = 0; shift < 64; shift += 8) {
@@ -572,5 +572,5 @@ bool FindInBucket(const Target& key, uint64_t matched, const Codes& codes,
   return true;
 }
 
-}  // namespace token_trie
+}  // namespace key_trie
 }  // namespace memkv
