@@ -16,7 +16,8 @@ constexpr size_t kHeaderSize = 12;
 constexpr unsigned char kMirrored = 1 << 0;
 constexpr unsigned char kHasEmptyKey = 1 << 1;
 constexpr unsigned char kKnownFlags = kMirrored | kHasEmptyKey;
-constexpr size_t kMaxSegments = 0x7fffffff;
+constexpr size_t kMaxSegments =
+    key_trie::SeparatorTrieBuilder::kMaxSeparators - 1;
 
 }  // namespace
 

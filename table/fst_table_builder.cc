@@ -24,6 +24,7 @@ using ROCKSDB_NAMESPACE::SequenceNumber;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableBuilderOptions;
+using ROCKSDB_NAMESPACE::TableFileCreationReason;
 using ROCKSDB_NAMESPACE::ValueType;
 using ROCKSDB_NAMESPACE::WritableFileWriter;
 
@@ -54,7 +55,10 @@ FstTableBuilder::FstTableBuilder(const FstTableOptions& options,
       compressor_(tbo.compression_type, tbo.compression_opts),
       mirrored_(mirrored),
       segment_(std::make_unique<SegmentBuilder>(mirrored)),
-      buffering_(options.key_buffer_size != 0),
+      // A flush must be fast, and what it writes is soon compacted.
+      buffering_(options.key_buffer_size != 0 &&
+                 tbo.reason != TableFileCreationReason::kFlush &&
+                 tbo.reason != TableFileCreationReason::kRecovery),
       index_(mirrored),
       range_del_block_(/*block_restart_interval=*/1) {
   compat::MakeCollectors(tbo, &collectors_);

@@ -171,25 +171,28 @@ FstTableFactory::TypeInfo() {
   // No option is marked mutable, and yet all change on a live database: what
   // is marked so would be changed in place, under the feet of readers, where
   // SetOptions() changes the others on a clone.
-  static const std::unordered_map<std::string, OptionTypeInfo> kInfo = {
-      {"write_format",
-       OptionTypeInfo::Enum<FstTableOptions::WriteFormat>(
-           offsetof(Config, fst) + offsetof(FstTableOptions, write_format),
-           &kWriteFormats)},
-      {"residency",
-       OptionTypeInfo::Enum<FstTableOptions::Residency>(
-           offsetof(Config, fst) + offsetof(FstTableOptions, residency),
-           &kResidencies)},
-      {kSizeRanges[0].name, SizeOption(kSizeRanges[0], offsetof(Config, fst))},
-      {kSizeRanges[1].name, SizeOption(kSizeRanges[1], offsetof(Config, fst))},
-      {kSizeRanges[2].name, SizeOption(kSizeRanges[2], offsetof(Config, fst))},
-      // A "struct" to the framework, so that block_based.<option> finds it.
-      {kBlockBasedOption,
-       OptionTypeInfo(offsetof(Config, block_based), OptionType::kStruct)
-           .SetParseFunc(ParseBlockBased)
-           .SetSerializeFunc(SerializeBlockBased)
-           .SetEqualsFunc(BlockBasedEqual)},
-  };
+  static const auto kInfo = [] {
+    std::unordered_map<std::string, OptionTypeInfo> info = {
+        {"write_format",
+         OptionTypeInfo::Enum<FstTableOptions::WriteFormat>(
+             offsetof(Config, fst) + offsetof(FstTableOptions, write_format),
+             &kWriteFormats)},
+        {"residency",
+         OptionTypeInfo::Enum<FstTableOptions::Residency>(
+             offsetof(Config, fst) + offsetof(FstTableOptions, residency),
+             &kResidencies)},
+        // A "struct" to the framework, so that block_based.<option> finds it.
+        {kBlockBasedOption,
+         OptionTypeInfo(offsetof(Config, block_based), OptionType::kStruct)
+             .SetParseFunc(ParseBlockBased)
+             .SetSerializeFunc(SerializeBlockBased)
+             .SetEqualsFunc(BlockBasedEqual)},
+    };
+    for (const SizeRange& range : kSizeRanges) {
+      info.emplace(range.name, SizeOption(range, offsetof(Config, fst)));
+    }
+    return info;
+  }();
   return kInfo;
 }
 

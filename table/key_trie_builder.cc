@@ -182,8 +182,10 @@ Builder::Coding Builder::ChooseCoding(const TokenEncoder* tokens) const {
 
 bool Builder::TooLarge(std::string* reason) {
   *reason = "key trie: the keys take more than " + std::to_string(max_size_) +
-            " bytes or are more than " + std::to_string(kMaxKeys) +
-            "; build several dictionaries of fewer keys";
+            " bytes, are more than " + std::to_string(kMaxKeys) +
+            ", or need more than " +
+            std::to_string(SeparatorTrieBuilder::kMaxSeparators) +
+            " buckets; build several dictionaries of fewer keys";
   overflow_ = true;
   return false;
 }

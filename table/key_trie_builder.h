@@ -3,7 +3,7 @@
 
 // Builds the key dictionary that Reader reads: distinct byte strings in
 // ascending order, each with an ordinal equal to its rank.  The bytes are
-// described in format.h.
+// described in key_trie_format.h.
 //
 // Not a set: it neither sorts nor removes duplicates.
 //

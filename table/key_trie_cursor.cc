@@ -17,6 +17,9 @@ void Cursor::Reset(const Reader* reader) {
   reader_ = reader;
   bucket_ = kNoBucket;
   separator_bucket_ = kNoBucket;
+  if (reader != nullptr && key_ == nullptr) {
+    GrowKey(0, 0);  // A token of no bytes is written too, into the slack.
+  }
   Invalidate();
 }
 

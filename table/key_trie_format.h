@@ -2,10 +2,10 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
 // The shapes that the key trie's builder, reader, cursor and validator share.
-// A candidate: no file holds it, and it may change.
+// FORMAT.md, "Key trie", is the normative description.
 //
-// Not for users of the dictionary: they include builder.h, reader.h and
-// cursor.h.
+// Not for users of the dictionary: they include key_trie_builder.h,
+// key_trie_reader.h and key_trie_cursor.h.
 //
 // Thread safety: pure functions and value types.
 //
@@ -39,7 +39,7 @@ namespace key_trie {
 //  16  4  size of the separators
 //  20  4  size of the directory
 //  24  4  size of the buckets
-// Then the symbols, the separators of the buckets (separator_trie.h), the
+// Then the symbols, the separators of the buckets (key_trie_separators.h), the
 // directory, the buckets, and kPadding zero bytes, so that vectors may be
 // loaded where a byte is.
 //

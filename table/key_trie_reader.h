@@ -3,17 +3,16 @@
 
 // An immutable, ordered dictionary of distinct byte strings: key <-> ordinal,
 // the ordinal being the key's rank, in [0, num_keys()).  A view of bytes that
-// Builder made; the format is in format.h.
+// Builder made; the format is in key_trie_format.h.
 //
 // It is not a map (values are the caller's, by ordinal), not a filter (answers
 // are exact), and it holds no checksum: the container has one.
 //
-// Keys lie in buckets; the shortest separators between buckets are the keys of
-// the level above, down to one bucket in the highest.  Look-up: in every level,
-// a bucket's LCPs and the first codes of its suffixes, unpacked, say at once
-// which of its keys is the next that may not be smaller; only that one is
-// compared, and its codes are found by counting the ends of keys.
-// bucket_search.h has the argument.
+// Keys lie in buckets; a trie of slices over the shortest separators between
+// buckets leads to one (key_trie_separators.h).  There, the LCPs and the first
+// codes of the suffixes, unpacked, say at once which key is the next that may
+// not be smaller; only that one is compared, and its codes are found by
+// counting the ends of keys.  key_trie_bucket_search.h has the argument.
 //
 // Thread safety: a value type; const methods are thread-safe.  The bytes given
 // to Open must outlive every copy.  Find, LowerBound and FloorOrdinal allocate
@@ -23,7 +22,7 @@
 // (I1) Whatever the bytes, no method reads outside them, loops without end,
 //      recurses, or allocates more than a small multiple of their number.
 //      Bytes that no builder writes give a wrong but well-formed answer or
-//      kCorrupt.  Meant, not yet tested with damaged bytes.
+//      kCorrupt.
 // (I2) Open checks that the header and the section sizes agree, in O(1).
 // (I3) Validate accepts what Builder writes, whatever way it cuts keys
 //      into buckets and suffixes into tokens, and nothing else.

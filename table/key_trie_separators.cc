@@ -20,7 +20,6 @@ namespace {
 
 constexpr uint64_t kMaxNarrowOffset = UINT16_MAX;
 constexpr uint32_t kLongLabel = 255;
-constexpr uint32_t kMaxGroups = (1u << 23) - 1;
 constexpr uint32_t kGoesOnBit = 1u << 31;
 
 unsigned OrdinalWidth(uint32_t num_separators) {
@@ -102,7 +101,7 @@ bool SeparatorTrieBuilder::Encode(const std::vector<std::string>& separators,
       break;
     }
   }
-  if (size > max_size || size > kMaxSize || n > kMaxGroups) {
+  if (size > max_size || size > kMaxSize || n > kMaxSeparators) {
     return false;
   }
   out->reserve(out->size() + size);
@@ -309,7 +308,9 @@ bool SeparatorTrie::Get(uint32_t ordinal, std::string* separator) const {
   }
   for (uint64_t offset = 1;;) {
     Node node;
-    if (!OpenNode(offset, &node)) {
+    // Nodes do not overlap, so no separator is longer than all of them.
+    if (!OpenNode(offset, &node) ||
+        separator->size() + node.label_size > size_) {
       return false;
     }
     separator->append(reinterpret_cast<const char*>(node.label),

@@ -56,8 +56,11 @@ namespace key_trie {
 
 class SeparatorTrieBuilder {
  public:
+  static constexpr uint32_t kMaxSeparators = (1u << 23) - 1;
+
   // REQUIRES: separators ascend; the first one is the empty one.
-  // False if the bytes would be more than max_size.
+  // False if the bytes would be more than max_size, or there are more than
+  // kMaxSeparators.
   static bool Encode(const std::vector<std::string>& separators,
                      uint64_t max_size, std::string* out);
 };

@@ -71,7 +71,8 @@ class Target {
   // key must outlive the target.
   explicit Target(std::string_view key)
       : data_(reinterpret_cast<const uint8_t*>(key.data())), size_(key.size()) {
-    if (size_ <= kCopied) {
+    // The empty key, which may be at no address, is not copied.
+    if (size_ - 1 < kCopied) {
       memcpy(copy_, key.data(), size_);
       memset(copy_ + size_, 0, sizeof(uint64_t));
       data_ = copy_;

@@ -4,6 +4,7 @@
 #include "table/key_trie_token_encoder.h"
 
 #include <algorithm>
+#include <cassert>
 #include <numeric>
 
 namespace memkv {
@@ -33,7 +34,7 @@ TokenMatcher::TokenMatcher(const std::vector<Tokens::Token>& tokens) {
     return tokens[a].bytes < tokens[b].bytes;
   });
   AddBlock();
-  nodes_[kRoot].check = kRoot;
+  nodes_[kRoot] = MakeNode(0, kRoot, kNoPlain);
   // A node: the tokens [begin, end) of the order share their first depth bytes.
   struct Range {
     uint32_t node;
@@ -47,11 +48,11 @@ TokenMatcher::TokenMatcher(const std::vector<Tokens::Token>& tokens) {
   std::vector<uint8_t> children;
   for (size_t i = 0; i < pending.size(); ++i) {
     const Range range = pending[i];
+    uint32_t plain = kNoPlain;
     uint32_t begin = range.begin;
     while (begin < range.end &&
            tokens[order[begin]].bytes.size() == range.depth) {
-      Ends& ends = ends_[range.node];
-      (tokens[order[begin]].ends ? ends.last : ends.plain) = order[begin];
+      (tokens[order[begin]].ends ? last_[range.node] : plain) = order[begin];
       ++begin;
     }
     starts.clear();
@@ -65,27 +66,23 @@ TokenMatcher::TokenMatcher(const std::vector<Tokens::Token>& tokens) {
       }
     }
     starts.push_back(range.end);
-    if (!children.empty()) {
-      const uint32_t base = FindBase(children.data(), children.size());
-      nodes_[range.node].base = base;
-      for (size_t c = 0; c < children.size(); ++c) {
-        const uint32_t child = base ^ children[c];
-        nodes_[child].check = range.node;
-        pending.push_back({child, starts[c], starts[c + 1], range.depth + 1});
-      }
-    } else {
-      // No place has a leaf as its check.
-      nodes_[range.node].base = range.node & ~(kBlock - 1);
+    // No place has a leaf as its check.
+    const uint32_t base = children.empty()
+                              ? range.node & ~(kBlock - 1)
+                              : FindBase(children.data(), children.size());
+    for (size_t c = 0; c < children.size(); ++c) {
+      const uint32_t child = base ^ children[c];
+      nodes_[child] = MakeNode(0, range.node, kNoPlain);
+      pending.push_back({child, starts[c], starts[c + 1], range.depth + 1});
     }
-    if (ends_[range.node].plain != kNone) {
-      nodes_[range.node].base |= kPlainBit;
-    }
+    nodes_[range.node] = MakeNode(base, Check(nodes_[range.node]), plain);
   }
 }
 
 void TokenMatcher::AddBlock() {
-  nodes_.resize(nodes_.size() + kBlock);
-  ends_.resize(nodes_.size());
+  assert(nodes_.size() + kBlock <= kNoPlace);
+  nodes_.resize(nodes_.size() + kBlock, MakeNode(0, kNoPlace, kNoPlain));
+  last_.resize(nodes_.size(), kNone);
 }
 
 uint32_t TokenMatcher::FindBase(const uint8_t* children, size_t n) {
@@ -95,12 +92,12 @@ uint32_t TokenMatcher::FindBase(const uint8_t* children, size_t n) {
   for (uint32_t block = first_open_; block < blocks; ++block) {
     const uint32_t begin = block * kBlock;
     for (uint32_t place = begin; place < begin + kBlock; ++place) {
-      if (nodes_[place].check != kNone) {
+      if (Check(nodes_[place]) != kNoPlace) {
         continue;
       }
       const uint32_t base = place ^ children[0];
       size_t c = 1;
-      while (c < n && nodes_[base ^ children[c]].check == kNone) {
+      while (c < n && Check(nodes_[base ^ children[c]]) == kNoPlace) {
         ++c;
       }
       if (c == n) {

@@ -34,7 +34,7 @@ class TokenMatcher {
 
   // Numbers are the tokens' places in the vector.
   // REQUIRES: at least one token of every byte alone that does not end a key,
-  // and the one of no bytes that does.
+  // and the one of no bytes that does; fewer than 2^17 of them.
   explicit TokenMatcher(const std::vector<Tokens::Token>& tokens);
 
   // Appends the numbers of the tokens that text, with its end if `ends`, is cut
@@ -45,28 +45,36 @@ class TokenMatcher {
            uint32_t without = kNone) const;
 
  private:
-  // A place of the double array.  Child `byte` of the node at i is at
-  // (nodes_[i].base & kBaseMask) ^ byte if the check there is i.
-  struct Node {
-    uint32_t base = 0;
-    uint32_t check = kNone;
-  };
-  // What ends at a node.
-  struct Ends {
-    uint32_t plain = kNone;  // the token that does not end a key
-    uint32_t last = kNone;   // the one that does
-  };
-  static constexpr uint32_t kPlainBit = 1u << 31;
-  static constexpr uint32_t kBaseMask = kPlainBit - 1;
+  // A place of the double array, all that a step needs in one word.  Child
+  // `byte` of the node at i is at Base(nodes_[i]) ^ byte if the check there is
+  // i.  plain is the token that ends at the node and does not end a key.
+  using Node = uint64_t;  // base | check << kPlaceBits | plain << 2 kPlaceBits
+  static constexpr unsigned kPlaceBits = 23;
+  static constexpr uint32_t kNoPlace = (1u << kPlaceBits) - 1;
+  static constexpr uint32_t kNoPlain = (1u << (64 - 2 * kPlaceBits)) - 1;
   static constexpr uint32_t kRoot = 0;
+
+  static Node MakeNode(uint32_t base, uint32_t check, uint32_t plain) {
+    return base | uint64_t{check} << kPlaceBits |
+           uint64_t{plain} << (2 * kPlaceBits);
+  }
+  static uint32_t Base(Node node) {
+    return static_cast<uint32_t>(node & kNoPlace);
+  }
+  static uint32_t Check(Node node) {
+    return static_cast<uint32_t>((node >> kPlaceBits) & kNoPlace);
+  }
+  static uint32_t Plain(Node node) {
+    return static_cast<uint32_t>(node >> (2 * kPlaceBits));
+  }
 
   // The base of a node with these children: places that are free.
   uint32_t FindBase(const uint8_t* children, size_t n);
   void AddBlock();
 
   std::vector<Node> nodes_;
-  std::vector<Ends> ends_;
-  uint32_t first_open_ = 0;  // blocks before it are not worth looking at
+  std::vector<uint32_t> last_;  // of a node: the token that ends a key there
+  uint32_t first_open_ = 0;     // blocks before it are not worth looking at
 };
 
 template <class Number>
@@ -75,39 +83,39 @@ void TokenMatcher::Cut(std::string_view text, bool ends,
   const auto* p = reinterpret_cast<const uint8_t*>(text.data());
   const uint8_t* const end = p + text.size();
   for (;;) {
-    uint32_t node = kRoot;
-    uint32_t best = kNone;
+    uint32_t place = kRoot;
+    Node node = nodes_[kRoot];
+    uint32_t best = kNoPlain;
     const uint8_t* best_end = p;
     const uint8_t* q = p;
     while (q < end) {
-      const uint32_t next = (nodes_[node].base & kBaseMask) ^ *q;
-      if (nodes_[next].check != node) {
+      const uint32_t next = Base(node) ^ *q;
+      if (Check(nodes_[next]) != place) {
         break;
       }
-      node = next;
+      place = next;
+      node = nodes_[next];
       ++q;
-      if ((nodes_[node].base & kPlainBit) != 0 &&
-          ends_[node].plain != without) {
-        best = node;
+      if (Plain(node) != kNoPlain && Plain(node) != without) {
+        best = Plain(node);
         best_end = q;
       }
     }
-    if (ends && q == end && ends_[node].last != kNone &&
-        ends_[node].last != without) {
-      numbers->push_back(static_cast<Number>(ends_[node].last));
+    if (ends && q == end && last_[place] != kNone && last_[place] != without) {
+      numbers->push_back(static_cast<Number>(last_[place]));
       return;
     }
     if (p == end) {
       return;
     }
-    numbers->push_back(static_cast<Number>(ends_[best].plain));
+    numbers->push_back(static_cast<Number>(best));
     p = best_end;
   }
 }
 
 class TokenEncoder {
  public:
-  // REQUIRES: the dictionary is a TokenTrainer's
+  // REQUIRES: the dictionary has the tokens that TokenMatcher requires
   explicit TokenEncoder(const Tokens& tokens);
 
   // The bits of a code.

@@ -29,7 +29,7 @@ constexpr uint32_t kGap = UINT32_MAX;
 constexpr size_t kTokenOverhead = 5;
 
 // A batch is this share of the pieces there are.
-constexpr double kBatch = 0.35;
+constexpr double kBatch = 0.6;
 constexpr size_t kMinBatch = 256;
 
 // With that many pieces, codes that take more than this share of what keys take
@@ -39,25 +39,35 @@ constexpr double kHopeless = 1.2;
 
 uint64_t Hash(uint64_t key) { return (key * 0x9e3779b97f4a7c15u) >> 24; }
 
-// Pairs of pieces and how often they are neighbours.
+// Pairs of pieces and how often they are neighbours.  Most occur once, and are
+// kept in a filter of bits that fits the cache; some of those that occur once
+// are counted twice for it.
 class PairCounts {
  public:
-  explicit PairCounts(size_t expected) { Clear(expected); }
-
   void Clear(size_t expected) {
     size_t size = size_t{1} << 12;
     while (size < 2 * expected) {
       size *= 2;
     }
     slots_.assign(size, 0);
+    seen_.assign(kSeenBits / 64, 0);
     used_ = 0;
   }
 
   void Prefetch(uint32_t a, uint32_t b) const {
-    __builtin_prefetch(&slots_[Hash(Key(a, b)) & (slots_.size() - 1)], 1);
+    const uint64_t hash = Hash(Key(a, b));
+    __builtin_prefetch(&seen_[hash % kSeenBits / 64], 1);
+    __builtin_prefetch(&slots_[hash & (slots_.size() - 1)], 1);
   }
 
   void Add(uint32_t a, uint32_t b) {
+    const uint64_t hash = Hash(Key(a, b)) % kSeenBits;
+    uint64_t& seen = seen_[hash / 64];
+    const uint64_t bit = uint64_t{1} << (hash % 64);
+    if ((seen & bit) == 0) {
+      seen |= bit;
+      return;
+    }
     if (AddKey(Key(a, b), 1) && 2 * ++used_ > slots_.size()) {
       std::vector<uint64_t> old(2 * slots_.size());
       old.swap(slots_);
@@ -86,7 +96,7 @@ class PairCounts {
     for (const uint64_t slot : slots_) {
       if (slot != 0) {
         const uint64_t key = (slot >> kCountBits) - 1;
-        f(Pair{slot & kMaxCount, static_cast<uint32_t>(key >> kPieceBits),
+        f(Pair{(slot & kMaxCount) + 1, static_cast<uint32_t>(key >> kPieceBits),
                static_cast<uint32_t>(key & ((1u << kPieceBits) - 1))});
       }
     }
@@ -96,6 +106,7 @@ class PairCounts {
   static constexpr unsigned kPieceBits = 17;
   static constexpr unsigned kCountBits = 64 - 2 * kPieceBits - 1;
   static constexpr uint64_t kMaxCount = (uint64_t{1} << kCountBits) - 1;
+  static constexpr uint64_t kSeenBits = uint64_t{1} << 23;
 
   static uint64_t Key(uint32_t a, uint32_t b) {
     return (uint64_t{a} << kPieceBits | b) + 1;
@@ -116,7 +127,9 @@ class PairCounts {
     }
   }
 
-  std::vector<uint64_t> slots_;  // key << kCountBits | count
+  // key << kCountBits | count, but for the first time
+  std::vector<uint64_t> slots_;
+  std::vector<uint64_t> seen_;
   size_t used_ = 0;
 };
 
@@ -159,9 +172,16 @@ class Merges {
   std::vector<Slot> slots_;
 };
 
+// The order of codes.
+bool Before(const Token& a, const Token& b) {
+  return a.ends != b.ends ? a.ends < b.ends : a.bytes < b.bytes;
+}
+
 // Fewer bytes of suffixes are not worth a dictionary.
-constexpr uint64_t kMinSuffixBytes = 4096;
-constexpr uint64_t kMinSampleShare = 8;
+constexpr uint64_t kMinSuffixBytes = 1024;
+constexpr uint64_t kSampleShare = 16;
+// Up to here all suffixes are the sample: it takes some milliseconds.
+constexpr uint64_t kMinSampleBytes = 32768;
 
 // Bits of the length of a key, where keys have several.
 constexpr uint64_t kLengthBits = 6;
@@ -181,18 +201,20 @@ void TrainTokens(const std::vector<const Builder*>& builders,
   if (suffix_bytes < kMinSuffixBytes) {
     return;
   }
-  const double share =
-      std::min(1.0 / kMinSampleShare, static_cast<double>(sample_bytes) /
-                                          static_cast<double>(suffix_bytes));
+  const uint64_t sampled =
+      std::max(std::min<uint64_t>(sample_bytes, suffix_bytes / kSampleShare),
+               kMinSampleBytes);
+  const double share = std::min(
+      1.0, static_cast<double>(sampled) / static_cast<double>(suffix_bytes));
   TokenTrainer trainer;
   std::minstd_rand random(1);
-  const auto below = static_cast<uint64_t>(
+  const auto last = static_cast<uint64_t>(
       share * static_cast<double>(std::minstd_rand::max()));
   bool occurs[256] = {};
   uint64_t suffixes = 0;
   for (const Builder* builder : builders) {
     builder->ForEachSuffix([&](std::string_view suffix) {
-      if (random() < below) {
+      if (random() <= last) {
         trainer.Add(suffix);
         ++suffixes;
         for (const char c : suffix) {
@@ -251,7 +273,7 @@ bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
     begin = end;
   }
   constexpr size_t kAhead = 12;
-  PairCounts counts(0);
+  PairCounts counts;
   std::vector<PairCounts::Pair> pairs;
   while (pieces_.size() < max_pieces) {
     counts.Clear(pieces_.size() * 4);
@@ -301,20 +323,24 @@ bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
     }
     // From left to right, but a more frequent pair, which has the lower number,
     // goes before its left neighbour.
+    const auto merged_at = [&](size_t i) {
+      return i + 1 < symbols_.size() && symbols_[i] != kGap &&
+                     symbols_[i + 1] != kGap
+                 ? merges.Get(symbols_[i], symbols_[i + 1])
+                 : kGap;
+    };
     size_t out = 0;
+    uint32_t merged = merged_at(0);
     for (size_t i = 0; i < symbols_.size();) {
-      const uint32_t a = symbols_[i];
-      uint32_t merged = kGap;
-      if (a != kGap && i + 1 < symbols_.size() && symbols_[i + 1] != kGap) {
-        merged = merges.Get(a, symbols_[i + 1]);
+      const uint32_t next = merged_at(i + 1);
+      if (merged == kGap || next < merged) {
+        symbols_[out++] = symbols_[i++];
+        merged = next;
+      } else {
+        symbols_[out++] = merged;
+        i += 2;
+        merged = merged_at(i);
       }
-      if (merged != kGap && i + 2 < symbols_.size() &&
-          symbols_[i + 2] != kGap &&
-          merges.Get(symbols_[i + 1], symbols_[i + 2]) < merged) {
-        merged = kGap;
-      }
-      symbols_[out++] = merged == kGap ? a : merged;
-      i += merged == kGap ? 1 : 2;
     }
     symbols_.resize(out);
     // Random keys are known by then: more tokens gain them a few percent.
@@ -349,30 +375,15 @@ void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
     tokens[i].ends = ends;
   }
   pieces_.clear();
-  // Different pairs can be the same string.
-  std::vector<uint32_t> order(tokens.size());
-  for (uint32_t i = 0; i < order.size(); ++i) {
-    order[i] = i;
-  }
-  // The first ones, which are required, stay first.
-  std::sort(order.begin() + kFirstPair, order.end(),
-            [&tokens](uint32_t a, uint32_t b) {
-              return tokens[a].ends != tokens[b].ends
-                         ? tokens[a].ends < tokens[b].ends
-                         : tokens[a].bytes < tokens[b].bytes;
-            });
-  order.erase(std::unique(order.begin() + kFirstPair, order.end(),
-                          [&tokens](uint32_t a, uint32_t b) {
-                            return tokens[a].ends == tokens[b].ends &&
-                                   tokens[a].bytes == tokens[b].bytes;
-                          }),
-              order.end());
-  std::vector<Token> distinct;
-  distinct.reserve(order.size());
-  for (const uint32_t i : order) {
-    distinct.push_back(std::move(tokens[i]));
-  }
-  tokens = std::move(distinct);
+  // Different pairs can be the same string.  The first ones, which are
+  // required, stay first.
+  const auto pairs = tokens.begin() + kFirstPair;
+  std::sort(pairs, tokens.end(), Before);
+  tokens.erase(std::unique(pairs, tokens.end(),
+                           [](const Token& a, const Token& b) {
+                             return a.ends == b.ends && a.bytes == b.bytes;
+                           }),
+               tokens.end());
 
   const uint64_t total = Prune(Tokens::kMaxTokens, share, &tokens);
   uint64_t memory = 0;
@@ -387,20 +398,8 @@ void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
       static_cast<double>(plain_bytes)) {
     return;
   }
-  order.resize(tokens.size());
-  for (uint32_t i = 0; i < order.size(); ++i) {
-    order[i] = i;
-  }
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return tokens[a].ends != tokens[b].ends ? tokens[a].ends < tokens[b].ends
-                                            : tokens[a].bytes < tokens[b].bytes;
-  });
-  std::vector<Token> sorted;
-  sorted.reserve(tokens.size());
-  for (const uint32_t i : order) {
-    sorted.push_back(std::move(tokens[i]));
-  }
-  Tokens::Encode(sorted, out);
+  std::sort(tokens.begin(), tokens.end(), Before);
+  Tokens::Encode(tokens, out);
 }
 
 uint64_t TokenTrainer::Prune(size_t max_tokens, double share,

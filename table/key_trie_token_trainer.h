@@ -41,10 +41,11 @@ class Builder;
 // The most of suffixes, in bytes, that a dictionary is trained on.
 constexpr size_t kTokenSampleBytes = size_t{8} << 20;
 
-// Trains a dictionary on a sample of at most sample_bytes, and of an eighth, of
-// the suffixes that the builders hold, and appends its bytes to *out; nothing
-// if tokens would not make the keys smaller.  Training takes as long as writing
-// some eight times the sample does: hence the eighth.
+// Trains a dictionary on a sample of the suffixes that the builders hold, at
+// most sample_bytes and a sixteenth of them or, if that is more, a few KiB; and
+// appends its bytes to *out, nothing if tokens would not make the keys smaller.
+// Training on a byte takes as long as writing some ten in tokens: with a
+// sixteenth it is the smaller part.
 void TrainTokens(const std::vector<const Builder*>& builders,
                  size_t sample_bytes, std::string* out);
 

@@ -53,10 +53,14 @@ void Tokens::Encode(const std::vector<Token>& tokens, std::string* out) {
 
 bool Tokens::Open(std::string_view data, std::string* reason) {
   const auto* p = reinterpret_cast<const uint8_t*>(data.data());
-  if (data.size() < kHeaderSize || p[0] != kTokensVersion) {
-    *reason = "tokens: version " +
-              (data.empty() ? std::string("missing") : std::to_string(p[0])) +
-              ", expected " + std::to_string(kTokensVersion) +
+  if (data.size() < kHeaderSize) {
+    *reason = "tokens: " + std::to_string(data.size()) + " bytes, expected " +
+              std::to_string(kHeaderSize) + " or more";
+    return false;
+  }
+  if (p[0] != kTokensVersion) {
+    *reason = "tokens: version " + std::to_string(p[0]) + ", expected " +
+              std::to_string(kTokensVersion) +
               "; a newer memkv may be able to read it";
     return false;
   }
@@ -65,8 +69,12 @@ bool Tokens::Open(std::string_view data, std::string* reason) {
   const uint32_t num_tokens = LoadFixed32(p + 4);
   const uint32_t first_end = LoadFixed32(p + 8);
   const uint32_t bytes = LoadFixed32(p + 12);
+  if (reserved != 0) {
+    *reason = "tokens: reserved bytes are not 0";
+    return false;
+  }
   if (num_tokens == 0 || num_tokens > kMaxTokens ||
-      width != WidthFor(num_tokens) || reserved != 0) {
+      width != WidthFor(num_tokens)) {
     *reason = "tokens: " + std::to_string(num_tokens) +
               " tokens with codes of " + std::to_string(width) + " bits";
     return false;

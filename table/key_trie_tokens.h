@@ -91,8 +91,8 @@ class Tokens {
   const Codes& CodesFor(uint8_t byte) const { return by_byte_[byte]; }
 
   // A token as it is looked up: its length in the lowest byte, and the bytes,
-  // if they are no more than kSliceBytes, as in a slice (target.h); otherwise
-  // only the first kFirstBytes of them, and where all are.
+  // if they are no more than kSliceBytes, as in a slice (key_trie_target.h);
+  // otherwise only the first kFirstBytes of them, and where all are.
   using Entry = uint64_t;
   static constexpr size_t kFirstBytes = 3;
   // REQUIRES: code < 2^width().

@@ -94,6 +94,7 @@ class Validator {
     }
 
     const std::string& key() const { return key_; }
+    const std::string& suffix() const { return suffix_; }
     uint64_t lcp() const { return lcp_; }
     // Whether the key is greater than the one before, and lcp() exact.
     bool ascends() const { return ascends_; }
@@ -148,6 +149,7 @@ class Validator {
     }
     Walk keys(trie_);
     Widths widths;
+    bool occurs[256] = {};
     for (uint32_t i = 0; i < trie_.num_keys_; ++i) {
       if (!keys.Next()) {
         *reason = At("no whole key", i);
@@ -158,6 +160,9 @@ class Validator {
                   " is not greater than the key before it, or its LCP with "
                   "that key is not exact";
         return false;
+      }
+      for (const char c : keys.suffix()) {
+        occurs[static_cast<uint8_t>(c)] = true;
       }
       if (keys.index() == 0) {
         widths = Widths();
@@ -174,6 +179,17 @@ class Validator {
           !CheckBucket(keys, widths, reason)) {
         return false;
       }
+    }
+    // The symbols are those that occur; bytes are codes only if these are too
+    // many for anything narrower.
+    const Codes& codes = trie_.codes_;
+    const auto n =
+        static_cast<uint32_t>(std::count(occurs, occurs + 256, true));
+    if (codes.coding == kSymbols &&
+        (codes.symbols == nullptr ? n <= 128 : n != codes.num_symbols)) {
+      *reason = At("symbols that do not occur, or too wide codes:",
+                   codes.num_symbols);
+      return false;
     }
     return true;
   }

@@ -84,7 +84,7 @@ std::string VariantName(const ::testing::TestParamInfo<const char*>& variant) {
 INSTANTIATE_TEST_SUITE_P(
     Options, FstTableTest,
     ::testing::Values("", "residency=cache;segment_size=1K;value_block_size=64",
-                      "segment_size=2K;inline_value_size=0"),
+                      "segment_size=2K;inline_value_size=0;key_buffer_size=8K"),
     VariantName);
 
 TEST_P(FstTableTest, FileOfOnlyRangeDeletionsHidesWhatIsBelow) {

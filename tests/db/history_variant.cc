@@ -101,14 +101,16 @@ std::vector<Options> OtherStockOptions(const HistoryVariant& variant) {
 std::vector<Options> MemkvOptions(const HistoryVariant& variant,
                                   uint64_t seed) {
   const char* const forms[] = {
-      "segment_size=1024;value_block_size=256;residency=pin",
+      ("segment_size=1024;value_block_size=256;residency=pin;"
+       "key_buffer_size=16384"),
       "segment_size=4096;value_block_size=1024;residency=cache",
       ("segment_size=2048;value_block_size=64;inline_value_size=0;"
        "residency=cache;block_based={block_cache=64K;"
        "cache_index_and_filter_blocks=true}"),
       "write_format=block_based;block_based={block_size=512}",
       ("segment_size=16384;value_block_size=4096;inline_value_size=64;"
-       "residency=pin;block_based={filter_policy=bloomfilter:10:false}")};
+       "residency=pin;key_buffer_size=0;"
+       "block_based={filter_policy=bloomfilter:10:false}")};
   constexpr size_t kForms = sizeof(forms) / sizeof(forms[0]);
   std::vector<Options> options;
   for (size_t i = 0; i < kForms; i++) {

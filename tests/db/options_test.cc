@@ -101,6 +101,7 @@ TEST_F(OptionsTest, DefaultsAreTheHeadersDefaults) {
   EXPECT_EQ(OptionOf(*fst, "segment_size"), "262144");
   EXPECT_EQ(OptionOf(*fst, "value_block_size"), "4096");
   EXPECT_EQ(OptionOf(*fst, "inline_value_size"), "16");
+  EXPECT_EQ(OptionOf(*fst, "key_buffer_size"), "67108864");
   ColumnFamilyOptions options;
   ASSERT_TRUE(Parse("table_factory=fst;memtable_factory=art", &options).ok());
   std::string mismatch;
@@ -120,6 +121,7 @@ TEST_F(OptionsTest, EveryValueParsesAndPrintsBack) {
       {"segment_size", {"1024", "16777216"}},
       {"value_block_size", {"64", "67108864"}},
       {"inline_value_size", {"0", "1024"}},
+      {"key_buffer_size", {"0", "1099511627776"}},
   };
   for (const auto& [name, good] : values) {
     for (const std::string& value : good) {
@@ -147,6 +149,7 @@ TEST_F(OptionsTest, BadValuesAreRefusedByName) {
       {"segment_size", {"1023", "16777217", "0", "many", "-1"}},
       {"value_block_size", {"63", "67108865", "none"}},
       {"inline_value_size", {"1025", "x"}},
+      {"key_buffer_size", {"1099511627777", "some"}},
   };
   for (const auto& [name, bad] : values) {
     for (const std::string& value : bad) {
@@ -317,6 +320,7 @@ TEST_F(OptionsTest, EveryTableOptionChangesOnALiveDatabase) {
       {"segment_size", "2048"},
       {"value_block_size", "128"},
       {"inline_value_size", "0"},
+      {"key_buffer_size", "4096"},
       {"block_based.block_size", "16384"},
   };
   for (const auto& [name, value] : changes) {

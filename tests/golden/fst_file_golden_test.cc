@@ -64,6 +64,18 @@ class Dump {
     at_ += n;
   }
 
+  // The same, with the zero bytes at their end on one line.
+  void Padded(size_t n, const std::string& meaning) {
+    size_t used = n;
+    while (used > 0 && bytes_.at(at_ + used - 1) == '\0') --used;
+    if (used > 0) Bytes(used, meaning);
+    char head[16];
+    std::snprintf(head, sizeof(head), "%5zu  ", at_);
+    text_ += head + std::string(26, ' ') + std::to_string(n - used) +
+             " zero bytes\n";
+    at_ += n - used;
+  }
+
   uint64_t Fixed(size_t n, const std::string& meaning) {
     uint64_t value = 0;
     for (size_t i = 0; i < n; ++i) {
@@ -169,7 +181,7 @@ void DumpSegment(Dump* dump, std::map<uint64_t, Place>* value_blocks) {
   const uint64_t keys = dump->Fixed(4, "keys");
   const uint64_t entries = dump->Fixed(4, "entries");
   const uint64_t trie = dump->Fixed(4, "size of the trie");
-  dump->Bytes(trie, "key trie");
+  dump->Padded(trie, "key trie");
   if ((flags & 1) != 0) dump->PackedArray(keys, "first entries");
   dump->PackedArray(entries, "sequence numbers");
   dump->PackedArray(entries, "value types");
@@ -197,12 +209,14 @@ std::vector<IndexEntry> DumpIndex(Dump* dump) {
   dump->Fixed(1, "flags");
   dump->Bytes(3, "zero");
   const uint64_t segments = dump->Fixed(4, "segments");
-  const uint64_t trie = dump->Fixed(4, "size of the trie");
-  dump->Bytes(trie, "key trie of last keys");
+  const uint64_t separators = dump->Fixed(4, "size of the separators");
+  dump->Bytes(separators, "separators");
+  dump->Padded(128, "padding");
   const auto offsets = dump->PackedArray(segments, "offsets");
   const auto sizes = dump->PackedArray(segments, "sizes");
   dump->PackedArray(segments, "keys so far");
   dump->PackedArray(segments, "entries so far");
+  dump->PackedArray(segments, "bytes so far");
   std::vector<IndexEntry> entries;
   for (size_t i = 0; i < segments; ++i) {
     entries.push_back({offsets[i], sizes[i]});
@@ -221,6 +235,8 @@ std::string DumpFile(const std::string& bytes, const std::string& directory) {
     dump.Fixed(4, "features");
     index.offset = dump.Varint("offset of the index");
     index.size = dump.Varint("size of the index");
+    EXPECT_EQ(dump.Varint("offset of the tokens"), 0u);
+    EXPECT_EQ(dump.Varint("size of the tokens"), 0u);
     dump.Varint("distinct user keys");
     EXPECT_EQ(dump.at(), directory.size());
     directory_text = dump.text();
@@ -234,7 +250,7 @@ std::string DumpFile(const std::string& bytes, const std::string& directory) {
   EXPECT_EQ(index_dump.at(), index.offset + index.size);
   index_dump.Trailer();
 
-  std::string text;
+  std::map<uint64_t, std::string> blocks;  // by their offsets
   for (const IndexEntry& at : segments) {
     std::map<uint64_t, Place> value_blocks;
     Dump segment(bytes);
@@ -249,11 +265,13 @@ std::string DumpFile(const std::string& bytes, const std::string& directory) {
       values.Title("value block");
       values.ValueRun(block.size);
       values.Trailer();
-      text += values.text();
+      blocks[offset] = values.text();
     }
-    text += segment.text();
+    blocks[at.offset] = segment.text();
   }
-  text += index_dump.text();
+  blocks[index.offset] = index_dump.text();
+  std::string text;
+  for (const auto& [offset, block] : blocks) text += block;
 
   Dump tail(bytes);
   const std::string poison = "This table is a memkv FST table.";

@@ -1,137 +1,235 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// The worked example of table/FORMAT.md: a dictionary of nine keys, every byte
-// explained.  The dump is made by a decoder written from the format's text
-// alone, without the reader's code, so the test holds the text, the builder and
-// the dump together.  A change of the format shows here as a readable diff.
+// The worked example of table/FORMAT.md: a dictionary of nine keys, in symbols
+// and in tokens, and the tokens, every byte explained.  The dumps are made by a
+// decoder written from the format's text alone, without the reader's code, so
+// the test holds the text, the builder and the dumps together.  A change of the
+// format shows here as a readable diff.
 //
-// To accept a change, copy the dump that the failing test prints, here and into
-// table/FORMAT.md.
+// To accept a change, copy the dumps that the failing tests print, here and
+// into table/FORMAT.md.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <deque>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "table/key_trie_builder.h"
 #include "table/key_trie_reader.h"
+#include "table/key_trie_token_encoder.h"
+#include "table/key_trie_tokens.h"
 
 namespace memkv {
 
 namespace {
 
-const char* const kGolden = R"(header
-    0  01                       encoding 1
-    1  00                       reserved
-    2  02 00                    2 keys a bucket
-    4  09 00 00 00              9 keys, so 5 buckets
-    8  07 00 00 00              7 bytes of bucket offsets
-   12  19 00 00 00              25 bytes of top trie
-   16  48 00 00 00              72 bytes of buckets
-bucket offsets
-   20  07                       width 7
-   21  00                       base 0
-   22  00 c4 a3 32 04           0, 8, 15, 21, 67
-top trie
-   27  58                       node, terminal, offsets of 1 and ranks of 1, label of 0
-   28  01                         children 2
-   29  64 6c                      by first byte "dl"
-   31  09                         offsets after the first: 9
-   32  03                         ranks after the first: 3
-   33  5c                       node, terminal, offsets of 1 and ranks of 1, label of 4
-   34  6f 63 2f 62                label "oc/b"
-   38  00                         children 1
-   39  2f                         by first byte "/"
-   40  09                       node, terminal, leaf, label of 1
-   41  32                         label "2"
-   42  58                       node, terminal, offsets of 1 and ranks of 1, label of 0
-   43  00                         children 1
-   44  69                         by first byte "i"
-   45  0e                       node, terminal, leaf, label of 6
-   46  62 2f 6c 69 62 7a          label "b/libz"
+const char* const kSymbolsGolden = R"(header
+    0  02                       encoding 2
+    1  00                       suffix coding 0, symbols
+    2  05                       codes of 5 bits
+    3  00                       reserved, 0
+    4  1d 00                    29 symbols
+    6  00 00                    reserved, 0
+    8  09 00 00 00              9 keys
+   12  05 00 00 00              5 buckets
+   16  36 00 00 00              54 bytes of separators
+   20  0b 00 00 00              11 bytes of directory
+   24  45 00 00 00              69 bytes of buckets
+symbols
+   28  2d 2e 2f 31 32 33 61 62  codes from 0 on: "-./123abcdefghilnoprstuvwxyz\xff"
+   36  63 64 65 66 67 68 69 6c
+   44  6e 6f 70 72 73 74 75 76
+   52  77 78 79 7a ff
+separators
+   57  21                       ordinals of 1, offsets of 2
+   58  00 04 00 80              node at 1: label of 0, 4 groups, of which some go on
+   62  05 00 00 62 2f 63 6f 64    slice "doc/b"
+   70  07 32 2f 62 2f 63 6f 64    slice "doc/b/2"
+   78  01 00 00 00 00 00 00 6c    slice "l"
+   86  08 62 69 6c 2f 62 69 6c    slice "lib/lib", goes on
+   94  01 02 03 04                first ordinals 1, 2, 3, 4
+   98  00 00 00 00 00 00 31 00    offsets 0, 0, 0, 49
+  106  01 00 00 00              node at 49: label of 1, 0 groups
+  110  7a                         label "z": separator 4
+directory
+  111  0b                       width 11
+  112  00                       base 0
+  113  00 90 05 51 8c 83 be 2c  offset and first ordinal: (0, 0), (11, 2), (20, 4), (28, 6), (62, 8), (69, 9)
+  121  02
 bucket 0
-   52  02                       headers of 2
-   53  00                         z 0: LCP 0, suffix of 0
-   54  28                         z 0: LCP 0, suffix of 5
-   55  64 6f 63 2f 61             "doc/a"
+  122  00                       LCPs of 0 bits
+  123  00                       LCP of the head: 0
+  124  00                       smallest LCP of the others: 0
+  125  03                       lengths of 3 bits
+  126  00                       smallest length: 0
+  127  28                       lengths less that: 0, 5
+  128  20 01                    first codes 0, 9
+  130  11 09 03                 other codes 17, 8, 2, 6
+                                key 0: "" + ""
+                                key 1: "" + "doc/a"
 bucket 1
-   60  03                       headers of 3
-   61  0f 01                      z 8: LCP 4, suffix of 1
-   63  12                         z 2: LCP 5, suffix of 2
-   64  62                         "doc/b"
-   65  2f 31                      "doc/b/1"
+  133  00                       LCPs of 0 bits
+  134  04                       LCP of the head: 4
+  135  05                       smallest LCP of the others: 5
+  136  02                       lengths of 2 bits
+  137  05                       smallest length: 5
+  138  08                       lengths less that: 0, 2
+  139  47 00                    first codes 7, 2
+  141  03                       other codes 3
+                                key 2: "doc/" + "b"
+                                key 3: "doc/b" + "/1"
 bucket 2
-   67  03                       headers of 3
-   68  0f 05                      z 12: LCP 6, suffix of 1
-   70  0b                         z 3: LCP 4, suffix of 1
-   71  32                         "doc/b/2"
-   72  63                         "doc/c"
+  142  00                       LCPs of 0 bits
+  143  06                       LCP of the head: 6
+  144  04                       smallest LCP of the others: 4
+  145  02                       lengths of 2 bits
+  146  05                       smallest length: 5
+  147  02                       lengths less that: 2, 0
+  148  04 01                    first codes 4, 8
+                                key 4: "doc/b/" + "2"
+                                key 5: "doc/" + "c"
 bucket 3
-   73  03                       headers of 3
-   74  68                         z 0: LCP 0, suffix of 13
-   75  ef 13                      z 26: LCP 13, suffix of 29
-   77  6c 69 62 2f 6c 69 62 63    "lib/libcrypto"
-   85  72 79 70 74 6f
-   90  2e 73 6f 2e 33 2d 77 69    "lib/libcrypto.so.3-with-a-very-long-suffix"
-   98  74 68 2d 61 2d 76 65 72
-  106  79 2d 6c 6f 6e 67 2d 73
-  114  75 66 66 69 78
+  150  00                       LCPs of 0 bits
+  151  00                       LCP of the head: 0
+  152  0d                       smallest LCP of the others: 13
+  153  05                       lengths of 5 bits
+  154  0d                       smallest length: 13
+  155  a0 03                    lengths less that: 0, 29
+  157  2f 00                    first codes 15, 1
+  159  ee 88 e7 0e 9a 5a d6 48  other codes 14, 7, 2, 15, 14, 7, 8, 19, 26, 18, 21, 17, 20
+  167  63 28 00 bb da 80 01 57    17, 1, 5, 0, 24, 14, 21, 13, 0, 6, 0, 23, 10
+  175  4d 0d 5e 84 0c 50 bb 96    19, 26, 0, 15, 17, 16, 12, 0, 20, 22, 11, 11, 14
+  183  cb                         25
+                                key 6: "" + "lib/libcrypto"
+                                key 7: "lib/libcrypto" + ".so.3-with-a-very-long-suffix"
 bucket 4
-  119  02                       headers of 2
-  120  17 07                      z 14: LCP 7, suffix of 2
-  122  7a ff                      "lib/libz\xff"
+  184  00                       LCPs of 0 bits
+  185  07                       LCP of the head: 7
+  186  00                       smallest LCP of the others: 0
+  187  00                       lengths of 0 bits
+  188  09                       smallest length: 9
+  189  1b                       first codes 27
+  190  1c                       other codes 28
+                                key 8: "lib/lib" + "z\xff"
+padding
+  191  00 .. 00                 128 zero bytes
 )";
 
-// Walks a dictionary front to back and explains it.
-class Dumper {
- public:
-  explicit Dumper(const std::string& bytes) : bytes_(bytes) {}
+const char* const kTokensGolden = R"(tokens
+    0  01                       version 1
+    1  09                       codes of 9 bits
+    2  00 00                    reserved, 0
+    4  09 01 00 00              265 tokens
+    8  03 01 00 00              token 259 is the first that ends a key
+   12  32 01 00 00              306 bytes
+lengths
+   16  01 .. 01                 tokens 0 to 46: length 1
+   63  05                       token 47: length 5
+   64  01 .. 01                 tokens 48 to 101: length 1
+  118  04                       token 102: length 4
+  119  01 01 01 01 01 01 01 01  tokens 103 to 110: length 1
+  127  07                       token 111: length 7
+  128  01 .. 01                 tokens 112 to 258: length 1
+  275  00                       token 259: length 0
+  276  18                       token 260: length 24
+  277  02                       token 261: length 2
+  278  01 01                    tokens 262 to 263: length 1
+  280  06                       token 264: length 6
+bytes
+  281  00 .. 2e                 tokens 0 to 46: "\x00" to "."
+  328  2e 73 6f 2e 33           token 47: ".so.3"
+  333  2f .. 64                 tokens 48 to 101: "/" to "d"
+  387  64 6f 63 2f              token 102: "doc/"
+  391  65 66 67 68 69 6a 6b 6c  tokens 103 to 110: "e" to "l"
+  399  6c 69 62 2f 6c 69 62     token 111: "lib/lib"
+  406  6d .. ff                 tokens 112 to 258: "m" to "\xff"
+                                token 259: ""
+  553  2d 77 69 74 68 2d 61 2d  token 260: "-with-a-very-long-suffix"
+  561  76 65 72 79 2d 6c 6f 6e
+  569  67 2d 73 75 66 66 69 78
+  577  2f 31                    token 261: "/1"
+  579  61                       token 262: "a"
+  580  62                       token 263: "b"
+  581  63 72 79 70 74 6f        token 264: "crypto"
+)";
 
-  std::string Run() {
-    text_ = "header\n";
-    const uint64_t encoding = Fixed(1);
-    Line("encoding " + std::to_string(encoding));
-    Fixed(1);
-    Line("reserved");
-    bucket_keys_ = Fixed(2);
-    Line(std::to_string(bucket_keys_) + " keys a bucket");
-    num_keys_ = Fixed(4);
-    num_buckets_ = (num_keys_ + bucket_keys_ - 1) / bucket_keys_;
-    Line(std::to_string(num_keys_) + " keys, so " +
-         std::to_string(num_buckets_) + " buckets");
-    const uint64_t offsets_size = Fixed(4);
-    Line(std::to_string(offsets_size) + " bytes of bucket offsets");
-    const uint64_t top_size = Fixed(4);
-    Line(std::to_string(top_size) + " bytes of top trie");
-    const uint64_t buckets_size = Fixed(4);
-    Line(std::to_string(buckets_size) + " bytes of buckets");
+const char* const kTokenCodesGolden = R"(header
+    0  02                       encoding 2
+    1  01                       suffix coding 1, tokens
+    2  09                       codes of 9 bits
+    3  00                       reserved, 0
+    4  00 00                    0 symbols
+    6  00 00                    reserved, 0
+    8  09 00 00 00              9 keys
+   12  02 00 00 00              2 buckets
+   16  06 00 00 00              6 bytes of separators
+   20  06 00 00 00              6 bytes of directory
+   24  1d 00 00 00              29 bytes of buckets
+separators
+   28  21                       ordinals of 1, offsets of 2
+   29  01 00 00 00              node at 1: label of 1, 0 groups
+   33  6c                         label "l": separator 1
+directory
+   34  09                       width 9
+   35  00                       base 0
+   36  00 0c 66 07              offset and first ordinal: (0, 0), (16, 6), (29, 9)
+bucket 0
+   40  03                       LCPs of 3 bits
+   41  00                       LCP of the head: 0
+   42  00                       smallest LCP of the others: 0
+   43  60 4d                    LCPs less that: 0, 4, 5, 6, 4
+   45  03 cd 1c 2c 38 83 0c     first codes 259, 102, 263, 261, 51, 100
+   52  06 07 0e 04              other codes 262, 259, 259
+                                key 0: "" + ""
+                                key 1: "" + "doc/" "a"
+                                key 2: "doc/" + "b"
+                                key 3: "doc/b" + "/1"
+                                key 4: "doc/b/" + "2" ""
+                                key 5: "doc/" + "c" ""
+bucket 1
+   56  03                       LCPs of 3 bits
+   57  00                       LCP of the head: 0
+   58  07                       smallest LCP of the others: 7
+   59  06                       LCPs less that: 6, 0
+   60  6f 5e f4 01              first codes 111, 47, 125
+   64  08 09 0a 1c 08           other codes 264, 260, 258, 259
+                                key 6: "" + "lib/lib" "crypto"
+                                key 7: "lib/libcrypto" + ".so.3" "-with-a-very-long-suffix"
+                                key 8: "lib/lib" + "z" "\xff" ""
+padding
+   69  00 .. 00                 128 zero bytes
+)";
 
-    text_ += "bucket offsets\n";
-    DumpOffsets(at_ + offsets_size);
-    text_ += "top trie\n";
-    const size_t top_end = at_ + top_size;
-    while (at_ < top_end) {
-      DumpNode();
-    }
-    std::string key;
-    const size_t buckets_start = at_;
-    for (uint64_t b = 0; b < num_buckets_; ++b) {
-      text_ += "bucket " + std::to_string(b) + "\n";
-      EXPECT_EQ(at_ - buckets_start, offsets_[b]);
-      DumpBucket(b, &key);
-    }
-    EXPECT_EQ(at_, bytes_.size());
-    return text_;
+std::string Number(uint64_t n) { return std::to_string(n); }
+
+std::string Quoted(const std::string& s) {
+  std::string out = "\"";
+  for (const char c : s) {
+    char buffer[8];
+    const bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+    snprintf(buffer, sizeof(buffer), plain ? "%c" : "\\x%02x",
+             static_cast<unsigned>(static_cast<uint8_t>(c)));
+    out += buffer;
   }
+  return out + "\"";
+}
 
-  const std::vector<std::string>& keys() const { return keys_; }
+// Walks bytes front to back and explains them.
+class Dump {
+ public:
+  explicit Dump(const std::string& bytes) : bytes_(bytes) {}
 
- private:
+  const std::string& text() const { return text_; }
+
+ protected:
+  size_t at() const { return at_; }
+  size_t size() const { return bytes_.size(); }
   uint8_t Byte(size_t at) const { return static_cast<uint8_t>(bytes_.at(at)); }
 
   uint64_t Fixed(size_t n) {
@@ -155,189 +253,544 @@ class Dumper {
   }
 
   std::string Chars(size_t n) {
+    EXPECT_LE(at_ + n, bytes_.size());
     std::string s = bytes_.substr(at_, n);
     at_ += n;
     return s;
   }
 
-  static std::string Quoted(const std::string& s) {
-    std::string out = "\"";
-    for (const char c : s) {
-      char buffer[8];
-      const bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-      snprintf(buffer, sizeof(buffer), plain ? "%c" : "\\x%02x",
-               static_cast<unsigned>(static_cast<uint8_t>(c)));
-      out += buffer;
+  // Number i of those of `width` bits that start at byte `begin`.
+  uint64_t NumberAt(size_t begin, uint64_t width, uint64_t i) const {
+    uint64_t v = 0;
+    for (uint64_t bit = 0; bit < width; ++bit) {
+      const uint64_t from = i * width + bit;
+      v |= uint64_t{Byte(begin + from / 8) >> (from % 8) & 1u} << bit;
     }
-    return out + "\"";
+    return v;
+  }
+
+  void Title(const std::string& title) { text_ += title + "\n"; }
+
+  // What follows from bytes above.
+  void Note(const std::string& what) {
+    text_ += std::string(32, ' ') + what + "\n";
   }
 
   // Explains the bytes since the last line.
   void Line(const std::string& what) {
-    constexpr size_t kBytesALine = 8;
     for (size_t from = line_start_; from < at_; from += kBytesALine) {
-      char buffer[32];
-      snprintf(buffer, sizeof(buffer), "%5zu  ", from);
-      text_ += buffer;
-      const size_t to = std::min(from + kBytesALine, at_);
-      std::string hex;
-      for (size_t i = from; i < to; ++i) {
-        snprintf(buffer, sizeof(buffer), "%02x ", Byte(i));
-        hex += buffer;
-      }
-      if (from == line_start_) {
-        hex.resize(kBytesALine * 3, ' ');
-        text_ += hex + " " + what + "\n";
-      } else {
-        hex.pop_back();
-        text_ += hex + "\n";
-      }
+      text_ += Offset(from);
+      const std::string hex = Hex(from, std::min(from + kBytesALine, at_));
+      text_ += from == line_start_ ? Padded(hex) + what : hex;
+      text_ += "\n";
     }
     line_start_ = at_;
   }
 
-  void DumpOffsets(size_t end) {
-    const uint64_t width = Fixed(1);
-    Line("width " + std::to_string(width));
-    const uint64_t base = Varint();
-    Line("base " + std::to_string(base));
-    std::string list;
-    for (uint64_t i = 0; i < num_buckets_; ++i) {
-      uint64_t v = 0;
-      for (uint64_t bit = 0; bit < width; ++bit) {
-        const uint64_t from = i * width + bit;
-        v |= uint64_t{Byte(at_ + from / 8) >> (from % 8) & 1u} << bit;
-      }
-      offsets_.push_back(base + v);
-      list += (i == 0 ? "" : ", ") + std::to_string(base + v);
-    }
-    at_ = end;
-    Line(list);
+  // Reads and explains a number.
+  uint64_t Field(size_t n, const std::string& before,
+                 const std::string& after) {
+    const uint64_t v = Fixed(n);
+    Line(before + Number(v) + after);
+    return v;
   }
 
-  void DumpNode() {
-    static const size_t kWidths[] = {0, 1, 2, 4};
-    const uint64_t head = Fixed(1);
-    const bool terminal = (head & 8) != 0;
-    const size_t offset_width = kWidths[head >> 4 & 3];
-    const size_t rank_width = kWidths[head >> 6];
-    uint64_t label_length = head & 7;
-    std::string what = terminal ? "node, terminal" : "node";
-    what += offset_width == 0
-                ? ", leaf"
-                : ", offsets of " + std::to_string(offset_width) +
-                      " and ranks of " + std::to_string(rank_width);
-    Line(what + ", label of " +
-         (label_length == 7 ? "7 + ..." : std::to_string(label_length)));
-    if (label_length == 7) {
-      label_length += Varint();
-      Line("  ... = " + std::to_string(label_length));
-    }
-    if (label_length > 0) {
-      const std::string label = Chars(label_length);
-      Line("  label " + Quoted(label));
-    }
-    if (offset_width == 0) {
+  // Explains as Line does, but a row that is longer than a line by its first
+  // and its last byte.
+  void RowLine(const std::string& what) {
+    if (at_ - line_start_ <= kBytesALine) {
+      Line(what);
       return;
     }
-    const uint64_t children = Fixed(1) + 1;
-    Line("  children " + std::to_string(children));
-    const std::string first_bytes = Chars(children);
-    Line("  by first byte " + Quoted(first_bytes));
-    DumpChildNumbers("  offsets after the first:", children, offset_width);
-    DumpChildNumbers("  ranks after the first:", children, rank_width);
+    text_ += Offset(line_start_);
+    text_ +=
+        Padded(Hex(line_start_, line_start_ + 1) + " .. " + Hex(at_ - 1, at_));
+    text_ += what + "\n";
+    line_start_ = at_;
   }
 
-  void DumpChildNumbers(const char* what, uint64_t children, size_t width) {
-    std::string list;
-    for (uint64_t i = 1; i < children; ++i) {
-      list += " " + std::to_string(Fixed(width));
+  // Reads and explains n numbers of `width` bits, to a whole byte; in each line
+  // those that start there.
+  std::vector<uint64_t> Numbers(const std::string& what, uint64_t width,
+                                uint64_t n) {
+    std::vector<uint64_t> all;
+    const size_t begin = at_;
+    const size_t end = begin + (n * width + 7) / 8;
+    for (; at_ < end; line_start_ = at_) {
+      at_ = std::min(at_ + kBytesALine, end);
+      std::string here;
+      while (all.size() < n && all.size() * width < 8 * (at_ - begin)) {
+        all.push_back(NumberAt(begin, width, all.size()));
+        here += (here.empty() ? "" : ", ") + Number(all.back());
+      }
+      text_ += Offset(line_start_) + Padded(Hex(line_start_, at_)) +
+               (line_start_ == begin ? what + " " : "  ") + here + "\n";
     }
-    Line(what + list);
+    for (uint64_t bit = n * width; bit < 8 * (end - begin); ++bit) {
+      EXPECT_EQ(NumberAt(begin, 1, bit), 0u) << "bit behind " << what;
+    }
+    all.resize(n);  // Of no bits, they are 0.
+    return all;
   }
 
-  void DumpBucket(uint64_t b, std::string* key) {
-    const uint64_t headers_size = Varint();
-    Line("headers of " + std::to_string(headers_size));
-    const uint64_t n = std::min(bucket_keys_, num_keys_ - b * bucket_keys_);
-    const size_t headers_end = at_ + headers_size;
-    uint64_t lcp = 0;
-    std::vector<std::pair<uint64_t, uint64_t>> entries;
-    for (uint64_t i = 0; i < n; ++i) {
-      const uint64_t head = Fixed(1);
-      uint64_t z = head & 7;
-      uint64_t length = head >> 3;
-      z += z == 7 ? Varint() : 0;
-      length += length == 31 ? Varint() : 0;
-      lcp += z % 2 == 0 ? z / 2 : -(z / 2 + 1);
-      entries.emplace_back(lcp, length);
-      Line("  z " + std::to_string(z) + ": LCP " + std::to_string(lcp) +
-           ", suffix of " + std::to_string(length));
+ private:
+  static constexpr size_t kBytesALine = 8;
+
+  static std::string Offset(size_t at) {
+    char buffer[32];
+    snprintf(buffer, sizeof(buffer), "%5zu  ", at);
+    return buffer;
+  }
+
+  static std::string Padded(std::string hex) {
+    hex.resize(kBytesALine * 3 + 1, ' ');
+    return hex;
+  }
+
+  std::string Hex(size_t from, size_t to) const {
+    std::string hex;
+    for (size_t i = from; i < to; ++i) {
+      char buffer[8];
+      snprintf(buffer, sizeof(buffer), i == from ? "%02x" : " %02x", Byte(i));
+      hex += buffer;
     }
-    EXPECT_EQ(at_, headers_end);
-    for (const auto& [entry_lcp, length] : entries) {
-      key->resize(entry_lcp);
-      *key += Chars(length);
-      keys_.push_back(*key);
-      Line("  " + Quoted(*key));
-    }
+    return hex;
   }
 
   const std::string& bytes_;
   size_t at_ = 0;
   size_t line_start_ = 0;
-  uint64_t bucket_keys_ = 0;
-  uint64_t num_keys_ = 0;
-  uint64_t num_buckets_ = 0;
-  std::vector<uint64_t> offsets_;
-  std::vector<std::string> keys_;
   std::string text_;
 };
 
-}  // namespace
+// A dictionary of tokens.
+class TokensDump : public Dump {
+ public:
+  explicit TokensDump(const std::string& bytes) : Dump(bytes) {
+    Title("tokens");
+    Field(1, "version ", "");
+    Field(1, "codes of ", " bits");
+    Field(2, "reserved, ", "");
+    const uint64_t num_tokens = Field(4, "", " tokens");
+    first_end_ = Field(4, "token ", " is the first that ends a key");
+    const uint64_t num_bytes = Field(4, "", " bytes");
+    Title("lengths");
+    std::vector<uint64_t> lengths;
+    while (lengths.size() < num_tokens) {
+      const size_t first = lengths.size();
+      lengths.push_back(Fixed(1));
+      while (lengths.size() < num_tokens && Byte(at()) == lengths.back()) {
+        lengths.push_back(Fixed(1));
+      }
+      RowLine(Named(first, lengths.size() - 1) + ": length " +
+              Number(lengths.back()));
+    }
+    Title("bytes");
+    EXPECT_EQ(at() + num_bytes, size());
+    while (tokens_.size() < num_tokens) {
+      const size_t first = tokens_.size();
+      tokens_.push_back(Chars(lengths[first]));
+      // A row of single bytes, each the one before and 1.
+      while (tokens_.size() < first_end_ && lengths[tokens_.size()] == 1 &&
+             tokens_.back().size() == 1 &&
+             Byte(at()) == static_cast<uint8_t>(tokens_.back()[0]) + 1) {
+        tokens_.push_back(Chars(1));
+      }
+      const size_t last = tokens_.size() - 1;
+      const std::string what = Named(first, last) + ": ";
+      if (last > first) {
+        RowLine(what + Quoted(tokens_[first]) + " to " + Quoted(tokens_[last]));
+      } else if (lengths[first] == 0) {
+        Note(what + Quoted(""));
+      } else {
+        Line(what + Quoted(tokens_[first]));
+      }
+    }
+    EXPECT_EQ(at(), size());
+  }
 
-TEST(KeyTrieGoldenTest, BytesAreThoseOfTheWorkedExample) {
-  const std::vector<std::string> keys = {
-      "",
-      "doc/a",
-      "doc/b",
-      "doc/b/1",
-      "doc/b/2",
-      "doc/c",
-      "lib/libcrypto",
-      "lib/libcrypto.so.3-with-a-very-long-suffix",
-      "lib/libz\xff"};
+  bool Ends(uint64_t code) const { return code >= first_end_; }
+  const std::string& TokenOf(uint64_t code) const { return tokens_.at(code); }
+
+ private:
+  static std::string Named(size_t first, size_t last) {
+    return first == last ? "token " + Number(first)
+                         : "tokens " + Number(first) + " to " + Number(last);
+  }
+
+  uint64_t first_end_ = 0;
+  std::vector<std::string> tokens_;
+};
+
+// A key trie.
+class KeyTrieDump : public Dump {
+ public:
+  // tokens is nullptr if the file has none.
+  KeyTrieDump(const std::string& bytes, const TokensDump* tokens)
+      : Dump(bytes), tokens_(tokens) {
+    DumpHeader();
+    const size_t separators_end = at() + num_symbols_ + separators_size_;
+    if (num_symbols_ > 0) {
+      Title("symbols");
+      symbols_ = Chars(num_symbols_);
+      Line("codes from 0 on: " + Quoted(symbols_));
+    }
+    separators_.resize(num_buckets_);
+    if (separators_size_ > 0) {
+      DumpSeparators();
+    }
+    EXPECT_EQ(at(), separators_end);
+    Title("directory");
+    DumpDirectory(at() + directory_size_);
+    const size_t buckets_begin = at();
+    for (uint64_t b = 0; b < num_buckets_; ++b) {
+      Title("bucket " + Number(b));
+      EXPECT_EQ(at(), buckets_begin + offsets_[b]);
+      DumpBucket(b);
+    }
+    EXPECT_EQ(at(), buckets_begin + buckets_size_);
+    EXPECT_EQ(offsets_[num_buckets_], buckets_size_);
+    Title("padding");
+    constexpr size_t kPadding = 128;
+    EXPECT_EQ(Chars(kPadding), std::string(kPadding, '\0'));
+    RowLine(Number(kPadding) + " zero bytes");
+    EXPECT_EQ(at(), size());
+  }
+
+  const std::vector<std::string>& keys() const { return keys_; }
+
+ private:
+  // The separators [begin, end), from byte `prefix.size()` on.
+  struct Node {
+    uint64_t offset;
+    uint64_t begin;
+    uint64_t end;
+    std::string prefix;
+  };
+
+  void DumpHeader() {
+    Title("header");
+    Field(1, "encoding ", "");
+    const uint64_t coding = Field(
+        1, "suffix coding ", tokens_ == nullptr ? ", symbols" : ", tokens");
+    EXPECT_EQ(coding, tokens_ == nullptr ? 0u : 1u);
+    width_ = Field(1, "codes of ", " bits");
+    Field(1, "reserved, ", "");
+    num_symbols_ = Field(2, "", " symbols");
+    Field(2, "reserved, ", "");
+    num_keys_ = Field(4, "", " keys");
+    num_buckets_ = Field(4, "", " buckets");
+    separators_size_ = Field(4, "", " bytes of separators");
+    directory_size_ = Field(4, "", " bytes of directory");
+    buckets_size_ = Field(4, "", " bytes of buckets");
+  }
+
+  void DumpSeparators() {
+    Title("separators");
+    const size_t start = at();
+    const uint64_t widths = Fixed(1);
+    ordinal_width_ = widths % 16;
+    offset_width_ = widths / 16;
+    Line("ordinals of " + Number(ordinal_width_) + ", offsets of " +
+         Number(offset_width_));
+    std::deque<Node> nodes = {{1, 1, num_buckets_, ""}};
+    for (; !nodes.empty(); nodes.pop_front()) {
+      EXPECT_EQ(at() - start, nodes.front().offset);
+      DumpNode(nodes.front(), &nodes);
+    }
+  }
+
+  void DumpNode(Node node, std::deque<Node>* nodes) {
+    const uint64_t head = Fixed(4);
+    uint64_t label_size = head % 256;
+    const uint64_t num_groups = head / 256 % (1 << 23);
+    const bool goes_on = head >> 31 != 0;
+    Line("node at " + Number(node.offset) + ": label of " + Number(label_size) +
+         ", " + Number(num_groups) + " groups" +
+         (goes_on ? ", of which some go on" : ""));
+    if (label_size == 255) {
+      label_size = Field(4, "  label of ", "");
+    }
+    const std::string label = Chars(label_size);
+    node.prefix += label;
+    Line("  label " + Quoted(label) +
+         (num_groups == 0 ? ": separator " + Number(node.begin) : ""));
+    if (num_groups == 0) {
+      EXPECT_EQ(node.begin + 1, node.end);
+      separators_.at(node.begin) = node.prefix;
+      return;
+    }
+    std::vector<std::string> slices;
+    std::vector<bool> ends;
+    for (uint64_t g = 0; g < num_groups; ++g) {
+      const uint64_t slice = Fixed(8);
+      const uint64_t length = slice % 256;
+      slices.emplace_back();
+      for (uint64_t i = 0; i < std::min<uint64_t>(length, 7); ++i) {
+        slices[g].push_back(static_cast<char>(slice >> (56 - 8 * i)));
+      }
+      ends.push_back(length != 8);
+      Line("  slice " + Quoted(slices[g]) + (ends[g] ? "" : ", goes on"));
+    }
+    auto ordinals = Numbers("  first ordinals", 8 * ordinal_width_, num_groups);
+    const auto offsets =
+        goes_on ? Numbers("  offsets", 8 * offset_width_, num_groups)
+                : std::vector<uint64_t>(num_groups);
+    EXPECT_EQ(ordinals[0], node.begin);
+    ordinals.push_back(node.end);
+    for (uint64_t g = 0; g < num_groups; ++g) {
+      EXPECT_EQ(offsets[g] == 0, ends[g]);
+      if (ends[g]) {
+        EXPECT_EQ(ordinals[g] + 1, ordinals[g + 1]);
+        separators_.at(ordinals[g]) = node.prefix + slices[g];
+      } else {
+        nodes->push_back({offsets[g], ordinals[g], ordinals[g + 1],
+                          node.prefix + slices[g]});
+      }
+    }
+  }
+
+  void DumpDirectory(size_t end) {
+    const uint64_t width = Field(1, "width ", "");
+    const uint64_t base = Varint();
+    Line("base " + Number(base));
+    uint64_t ordinal_bits = 0;
+    while (num_keys_ >> ordinal_bits != 0) {
+      ++ordinal_bits;
+    }
+    std::string list;
+    for (uint64_t b = 0; b <= num_buckets_; ++b) {
+      const uint64_t place = base + NumberAt(at(), width, b);
+      offsets_.push_back(place >> ordinal_bits);
+      ordinals_.push_back(place % (uint64_t{1} << ordinal_bits));
+      list += (b == 0 ? "(" : ", (") + Number(offsets_[b]) + ", " +
+              Number(ordinals_[b]) + ")";
+    }
+    Chars(end - at());
+    Line("offset and first ordinal: " + list);
+    EXPECT_EQ(ordinals_[0], 0u);
+    EXPECT_EQ(ordinals_[num_buckets_], num_keys_);
+  }
+
+  void DumpBucket(uint64_t b) {
+    const uint64_t n = ordinals_[b + 1] - ordinals_[b];
+    const uint64_t lcp_width = Field(1, "LCPs of ", " bits");
+    const uint64_t head_lcp = Varint();
+    Line("LCP of the head: " + Number(head_lcp));
+    const uint64_t min_lcp = Varint();
+    Line("smallest LCP of the others: " + Number(min_lcp));
+    uint64_t length_width = 0;
+    uint64_t min_length = 0;
+    if (tokens_ == nullptr) {
+      length_width = Field(1, "lengths of ", " bits");
+      min_length = Varint();
+      Line("smallest length: " + Number(min_length));
+    }
+    const auto lcps = Numbers("LCPs less that:", lcp_width, n - 1);
+    const auto lengths = Numbers("lengths less that:", length_width, n);
+    const auto first_codes = Numbers("first codes", width_, n);
+    const size_t codes_begin = at();
+    uint64_t num_codes = 0;
+    const auto next_code = [&] {
+      return NumberAt(codes_begin, width_, num_codes++);
+    };
+    std::vector<std::string> notes;
+    for (uint64_t i = 0; i < n; ++i) {
+      const uint64_t lcp = i == 0 ? head_lcp : min_lcp + lcps[i - 1];
+      EXPECT_LE(lcp, key_.size());
+      std::string key = key_.substr(0, lcp);
+      std::string note = "key " + Number(keys_.size()) + ": ";
+      note += Quoted(key) + " +";
+      uint64_t code = first_codes[i];
+      if (tokens_ == nullptr) {
+        const uint64_t length = min_length + lengths[i];
+        EXPECT_GE(length, lcp);
+        while (key.size() < length) {
+          code = key.size() == lcp ? code : next_code();
+          key.push_back(width_ == 8 ? static_cast<char>(code)
+                                    : symbols_.at(code));
+        }
+        note += " " + Quoted(key.substr(lcp));
+      } else {
+        for (;; code = next_code()) {
+          key += tokens_->TokenOf(code);
+          note += " " + Quoted(tokens_->TokenOf(code));
+          if (tokens_->Ends(code)) {
+            break;
+          }
+        }
+      }
+      EXPECT_TRUE(keys_.empty() || key_ < key);
+      if (i == 0) {
+        EXPECT_EQ(separators_[b], key.substr(0, b == 0 ? 0 : lcp + 1));
+      }
+      notes.push_back(note);
+      keys_.push_back(key);
+      key_ = key;
+    }
+    Numbers("other codes", width_, num_codes);
+    for (const std::string& note : notes) {
+      Note(note);
+    }
+  }
+
+  const TokensDump* const tokens_;
+  uint64_t width_ = 0;
+  uint64_t num_symbols_ = 0;
+  uint64_t num_keys_ = 0;
+  uint64_t num_buckets_ = 0;
+  uint64_t separators_size_ = 0;
+  uint64_t directory_size_ = 0;
+  uint64_t buckets_size_ = 0;
+  size_t ordinal_width_ = 0;
+  size_t offset_width_ = 0;
+  std::string symbols_;
+  std::vector<std::string> separators_;
+  std::vector<uint64_t> offsets_;
+  std::vector<uint64_t> ordinals_;
+  std::string key_;
+  std::vector<std::string> keys_;
+};
+
+using KeyList = std::vector<std::string>;
+
+const KeyList& NineKeys() {
+  static const KeyList keys = {"",
+                               "doc/a",
+                               "doc/b",
+                               "doc/b/1",
+                               "doc/b/2",
+                               "doc/c",
+                               "lib/libcrypto",
+                               "lib/libcrypto.so.3-with-a-very-long-suffix",
+                               "lib/libz\xff"};
+  return keys;
+}
+
+// Every byte, as keys must be cut into something, and a few longer ones.
+std::string TokensOfNineKeys() {
+  std::vector<std::string> plain = {".so.3", "doc/", "lib/lib"};
+  for (int byte = 0; byte < 256; ++byte) {
+    plain.emplace_back(1, static_cast<char>(byte));
+  }
+  std::sort(plain.begin(), plain.end());
+  std::vector<key_trie::Tokens::Token> tokens;
+  for (const std::string& bytes : plain) {
+    tokens.push_back({bytes, false});
+  }
+  for (const char* bytes :
+       {"", "-with-a-very-long-suffix", "/1", "a", "b", "crypto"}) {
+    tokens.push_back({bytes, true});
+  }
+  std::string out;
+  key_trie::Tokens::Encode(tokens, &out);
+  return out;
+}
+
+// The bytes of a key trie, in symbols if token_bytes is empty, which the reader
+// accepts.
+std::string Build(const KeyList& keys, uint32_t bucket_keys,
+                  const std::string& token_bytes) {
   KeyTrieBuilder::Options options;
-  options.bucket_keys = 2;
+  options.bucket_keys = bucket_keys;
   KeyTrieBuilder builder(options);
   for (const std::string& key : keys) {
     builder.Add(key);
   }
   std::string bytes;
   std::string reason;
-  ASSERT_TRUE(builder.Finish(&bytes, &reason)) << reason;
-  Dumper dumper(bytes);
-  const std::string dump = dumper.Run();
-  EXPECT_EQ(dump, kGolden) << "the dump now is\n" << dump;
-  EXPECT_EQ(dumper.keys(), keys);
-
+  key_trie::Tokens tokens;
   KeyTrieReader reader;
-  ASSERT_TRUE(KeyTrieReader::Open(bytes, &reader, &reason)) << reason;
+  std::optional<key_trie::TokenEncoder> encoder;
+  const bool symbols = token_bytes.empty();
+  if (!symbols) {
+    EXPECT_TRUE(tokens.Open(token_bytes, &reason)) << reason;
+    encoder.emplace(tokens);
+  }
+  EXPECT_TRUE(builder.Finish(symbols ? nullptr : &*encoder, &bytes, &reason))
+      << reason;
+  EXPECT_TRUE(
+      KeyTrieReader::Open(bytes, symbols ? nullptr : &tokens, &reader, &reason))
+      << reason;
   EXPECT_TRUE(reader.Validate(&reason)) << reason;
+  return bytes;
 }
 
-TEST(KeyTrieGoldenTest, NoKeysAreTwentyTwoBytes) {
-  KeyTrieBuilder builder;
-  std::string bytes;
-  std::string reason;
-  ASSERT_TRUE(builder.Finish(&bytes, &reason)) << reason;
-  EXPECT_EQ(bytes, std::string("\x01\x00\x20\x00"  // encoding 1, 32 a bucket
-                               "\x00\x00\x00\x00"  // no keys
-                               "\x02\x00\x00\x00"  // 2 bytes of offsets
-                               "\x00\x00\x00\x00"  // no top trie
-                               "\x00\x00\x00\x00"  // no buckets
-                               "\x00\x00",         // width 0, base 0
-                               22));
+// n numbers, of three bytes, the highest first; step apart.
+KeyList BigEndianKeys(uint32_t n, uint32_t step) {
+  KeyList keys;
+  for (uint32_t i = 0; i < n * step; i += step) {
+    keys.push_back({static_cast<char>(i >> 16), static_cast<char>(i >> 8),
+                    static_cast<char>(i)});
+  }
+  return keys;
+}
+
+// What the decoder says of these keys, which it must read.
+std::string DumpOf(const KeyList& keys, uint32_t bucket_keys,
+                   const std::string& token_bytes) {
+  const std::string bytes = Build(keys, bucket_keys, token_bytes);
+  if (token_bytes.empty()) {
+    const KeyTrieDump dump(bytes, nullptr);
+    EXPECT_EQ(dump.keys(), keys);
+    return dump.text();
+  }
+  const TokensDump tokens(token_bytes);
+  const KeyTrieDump dump(bytes, &tokens);
+  EXPECT_EQ(dump.keys(), keys);
+  return dump.text();
+}
+
+bool Says(const std::string& dump, const char* what) {
+  return dump.find(what) != std::string::npos;
+}
+
+}  // namespace
+
+TEST(KeyTrieGoldenTest, SymbolsAreThoseOfTheWorkedExample) {
+  const std::string dump = DumpOf(NineKeys(), 2, "");
+  EXPECT_EQ(dump, kSymbolsGolden) << "the dump now is\n" << dump;
+}
+
+TEST(KeyTrieGoldenTest, TokensAreThoseOfTheWorkedExample) {
+  const std::string bytes = TokensOfNineKeys();
+  const TokensDump dump(bytes);
+  EXPECT_EQ(dump.text(), kTokensGolden) << "the dump now is\n" << dump.text();
+}
+
+TEST(KeyTrieGoldenTest, TokenCodesAreThoseOfTheWorkedExample) {
+  const std::string dump = DumpOf(NineKeys(), 7, TokensOfNineKeys());
+  EXPECT_EQ(dump, kTokenCodesGolden) << "the dump now is\n" << dump;
+}
+
+TEST(KeyTrieGoldenTest, NoKeysAreOneHundredFiftyEightBytes) {
+  std::string expected(158, '\0');  // of which 128 are padding
+  expected[0] = 2;                  // encoding
+  expected[2] = 1;                  // bits a code, the fewest
+  expected[20] = 2;                 // bytes of directory: width 0, base 0
+  EXPECT_EQ(Build({}, 32, ""), expected);
+}
+
+// What the worked example is too small for.
+TEST(KeyTrieGoldenTest, WideNumbersAreThoseOfTheText) {
+  const std::string four = DumpOf(BigEndianKeys(66000, 250), 1, "");
+  EXPECT_TRUE(Says(four, "ordinals of 4, offsets of 4"));
+  EXPECT_TRUE(Says(four, "codes of 8 bits"));
+  for (const std::string& tokens : {std::string(), TokensOfNineKeys()}) {
+    const std::string two = DumpOf(BigEndianKeys(300, 1), 1, tokens);
+    EXPECT_TRUE(Says(two, "ordinals of 2, offsets of 2"));
+    KeyList keys;
+    for (char c = 'a'; c < 'z'; ++c) {
+      keys.push_back(std::string(700, 'x') + std::string(300, c));
+      keys.push_back(keys.back() + "0");
+      keys.push_back(keys.back() + std::string(300, c));
+    }
+    const std::string labels = DumpOf(keys, 1, tokens);
+    EXPECT_TRUE(Says(labels, "  label of 700\n"));
+    EXPECT_TRUE(Says(labels, "offsets of 2"));
+    EXPECT_TRUE(Says(labels, "goes on"));
+    EXPECT_TRUE(Says(DumpOf(keys, 128, tokens), "LCPs of 9 bits"));
+  }
 }
 
 }  // namespace memkv

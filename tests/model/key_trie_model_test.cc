@@ -73,16 +73,20 @@ class KeyTrieModelTest : public testing::TestWithParam<KeyShape> {};
 
 TEST_P(KeyTrieModelTest, AgreesWithASortedListUnderRandomMoves) {
   std::mt19937_64 rng(KeyTrieTestSeed());
-  for (uint32_t bucket_keys : {1u, 2u, 7u, 32u, 64u}) {
-    SCOPED_TRACE("bucket_keys " + std::to_string(bucket_keys));
-    const KeyList keys = MakeKeys(GetParam(), kNumKeys, &rng);
-    OwnedKeyTrie trie(BuildKeyTrie(keys, bucket_keys));
-    ASSERT_TRUE(trie.Open()) << trie.reason();
-    std::string reason;
-    ASSERT_TRUE(trie.reader().Validate(&reason)) << reason;
-    ModelPair pair(trie.reader(), keys);
-    for (int i = 0; i < kNumMoves; ++i) {
-      ASSERT_NO_FATAL_FAILURE(pair.RandomMove(&rng)) << "move " << i;
+  for (const key_trie::Coding coding : kKeyTrieCodings) {
+    for (uint32_t bucket_keys : {1u, 2u, 7u, 64u, 128u}) {
+      SCOPED_TRACE(std::string(NameOf(coding)) + ", " +
+                   std::to_string(bucket_keys) + " keys a bucket");
+      const KeyList keys = MakeKeys(GetParam(), kNumKeys, &rng);
+      const std::string tokens = TokensFor(keys, coding);
+      OwnedKeyTrie trie(BuildKeyTrie(keys, bucket_keys, tokens), tokens);
+      ASSERT_TRUE(trie.Open()) << trie.reason();
+      std::string reason;
+      ASSERT_TRUE(trie.reader().Validate(&reason)) << reason;
+      ModelPair pair(trie.reader(), keys);
+      for (int i = 0; i < kNumMoves; ++i) {
+        ASSERT_NO_FATAL_FAILURE(pair.RandomMove(&rng)) << "move " << i;
+      }
     }
   }
 }
@@ -93,8 +97,14 @@ TEST_P(KeyTrieModelTest, EveryNumberOfKeysAroundTheBucketEdges) {
     for (size_t n = 0; n <= 3 * bucket_keys + 1; ++n) {
       SCOPED_TRACE(std::to_string(n) + " keys");
       ASSERT_NO_FATAL_FAILURE(
-          ExpectBehavesLike(MakeKeys(GetParam(), n, &rng), bucket_keys));
+          ExpectBehavesLike(MakeKeys(GetParam(), n, &rng), {bucket_keys}));
     }
+  }
+  // Places in the vectors that a bucket is searched with.
+  for (size_t n : {31, 32, 33, 63, 64, 65, 127, 128, 129}) {
+    SCOPED_TRACE(std::to_string(n) + " keys");
+    ASSERT_NO_FATAL_FAILURE(
+        ExpectBehavesLike(MakeKeys(GetParam(), n, &rng), {64, 128}));
   }
 }
 

@@ -17,11 +17,16 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "table/key_trie_builder.h"
 #include "table/key_trie_cursor.h"
+#include "table/key_trie_format.h"
 #include "table/key_trie_reader.h"
+#include "table/key_trie_token_encoder.h"
+#include "table/key_trie_token_trainer.h"
+#include "table/key_trie_tokens.h"
 
 namespace memkv {
 
@@ -41,48 +46,119 @@ inline KeyList SortedKeys(KeyList keys) {
   return keys;
 }
 
-inline std::string BuildKeyTrie(const KeyList& keys, uint32_t bucket_keys) {
+// How suffixes may be written; what holds for one must hold for the other.
+constexpr key_trie::Coding kKeyTrieCodings[] = {key_trie::kSymbols,
+                                                key_trie::kTokenCodes};
+
+inline const char* NameOf(key_trie::Coding coding) {
+  return coding == key_trie::kSymbols ? "symbols" : "tokens";
+}
+
+// Adds the keys to a builder.
+inline std::unique_ptr<KeyTrieBuilder> NewKeyTrieBuilder(
+    const KeyList& keys, const KeyTrieBuilder::Options& options) {
+  auto builder = std::make_unique<KeyTrieBuilder>(options);
+  for (const std::string& key : keys) {
+    builder->Add(key);
+  }
+  return builder;
+}
+
+// The bytes of the tokens that the keys' suffixes are written in: none for
+// symbols; for tokens a dictionary trained on the keys, whether it pays or not.
+inline std::string TokensFor(const KeyList& keys, key_trie::Coding coding) {
+  std::string tokens;
+  if (coding == key_trie::kTokenCodes) {
+    key_trie::TokenTrainer trainer;
+    NewKeyTrieBuilder(keys, {})->ForEachSuffix(
+        [&trainer](std::string_view suffix) { trainer.Add(suffix); });
+    trainer.Train(1e-3, UINT64_MAX, &tokens);
+    EXPECT_FALSE(tokens.empty());
+  }
+  return tokens;
+}
+
+// In these tokens, or in symbols if there are none.
+inline bool FinishKeyTrie(KeyTrieBuilder* builder, std::string_view tokens,
+                          std::string* out, std::string* reason) {
+  if (tokens.empty()) {
+    return builder->Finish(nullptr, out, reason);
+  }
+  key_trie::Tokens dictionary;
+  EXPECT_TRUE(dictionary.Open(tokens, reason)) << *reason;
+  const key_trie::TokenEncoder encoder(dictionary);
+  return builder->Finish(&encoder, out, reason);
+}
+
+inline std::string BuildKeyTrie(const KeyList& keys, uint32_t bucket_keys,
+                                std::string_view tokens = {}) {
   KeyTrieBuilder::Options options;
   options.bucket_keys = bucket_keys;
-  KeyTrieBuilder builder(options);
-  for (const std::string& key : keys) {
-    builder.Add(key);
-  }
   std::string out;
   std::string reason;
-  EXPECT_TRUE(builder.Finish(&out, &reason)) << reason;
+  EXPECT_TRUE(FinishKeyTrie(NewKeyTrieBuilder(keys, options).get(), tokens,
+                            &out, &reason))
+      << reason;
   return out;
 }
 
 // A reader over bytes of its own, in an allocation of exactly their size: what
-// reads past them is seen by AddressSanitizer.
+// reads past them is seen by AddressSanitizer.  The tokens, if there are any,
+// are its own too.
 class OwnedKeyTrie {
  public:
-  explicit OwnedKeyTrie(std::string_view bytes)
-      : bytes_(std::make_unique<char[]>(bytes.size())), size_(bytes.size()) {
+  explicit OwnedKeyTrie(std::string_view bytes, std::string_view tokens = {})
+      : bytes_(std::make_unique<char[]>(bytes.size())),
+        size_(bytes.size()),
+        has_tokens_(!tokens.empty()) {
     std::copy(bytes.begin(), bytes.end(), bytes_.get());
+    tokens_refused_ = has_tokens_ && !tokens_.Open(tokens, &reason_);
   }
+  OwnedKeyTrie(const OwnedKeyTrie&) = delete;
+  OwnedKeyTrie& operator=(const OwnedKeyTrie&) = delete;
 
+  // False also if the tokens do not open.
   bool Open() {
-    return KeyTrieReader::Open(std::string_view(bytes_.get(), size_), &reader_,
+    return !tokens_refused_ &&
+           KeyTrieReader::Open(std::string_view(bytes_.get(), size_),
+                               has_tokens_ ? &tokens_ : nullptr, &reader_,
                                &reason_);
   }
 
-  char* bytes() { return bytes_.get(); }
+  bool tokens_refused() const { return tokens_refused_; }
   const KeyTrieReader& reader() const { return reader_; }
   const std::string& reason() const { return reason_; }
 
  private:
   std::unique_ptr<char[]> bytes_;
   size_t size_;
+  key_trie::Tokens tokens_;
+  bool has_tokens_;
+  bool tokens_refused_ = false;
   KeyTrieReader reader_;
   std::string reason_;
 };
 
-struct KeyShape {
-  const char* name;
-  std::string (*make)(std::mt19937_64* rng);
-};
+// The bytes of a dictionary made of the tokens and of those that every
+// dictionary has: each byte alone, and the one of no bytes that ends a key.
+inline std::string DictionaryOf(std::vector<key_trie::Tokens::Token> tokens) {
+  using Token = key_trie::Tokens::Token;
+  for (int byte = 0; byte < 256; ++byte) {
+    tokens.push_back({std::string(1, static_cast<char>(byte)), false});
+  }
+  tokens.push_back({"", true});
+  std::sort(tokens.begin(), tokens.end(), [](const Token& a, const Token& b) {
+    return a.ends != b.ends ? a.ends < b.ends : a.bytes < b.bytes;
+  });
+  tokens.erase(std::unique(tokens.begin(), tokens.end(),
+                           [](const Token& a, const Token& b) {
+                             return a.ends == b.ends && a.bytes == b.bytes;
+                           }),
+               tokens.end());
+  std::string out;
+  key_trie::Tokens::Encode(tokens, &out);
+  return out;
+}
 
 inline std::string RandomBytes(std::mt19937_64* rng, size_t size) {
   std::string s(size, '\0');
@@ -91,6 +167,40 @@ inline std::string RandomBytes(std::mt19937_64* rng, size_t size) {
   }
   return s;
 }
+
+// The bytes of a dictionary whose codes are that wide: pieces of the keys, and
+// random tokens that make up the number.
+inline std::string DictionaryOfWidth(unsigned width, const KeyList& keys,
+                                     std::mt19937_64* rng) {
+  using key_trie::Tokens;
+  constexpr size_t kRequired = 257;
+  const size_t most = std::min(size_t{1} << width, Tokens::kMaxTokens);
+  const size_t least =
+      width == Tokens::kMinWidth ? kRequired : (most + 1) / 2 + 1;
+  const size_t others = least + (*rng)() % (most - least + 1) - kRequired;
+  std::set<std::pair<std::string, bool>> chosen;
+  while (chosen.size() < others) {
+    std::string bytes = RandomBytes(rng, 2 + (*rng)() % 2);
+    if ((*rng)() % 2 == 0) {
+      const std::string& key = keys[(*rng)() % keys.size()];
+      bytes = key.substr((*rng)() % (key.size() + 1),
+                         2 + (*rng)() % (Tokens::kMaxLength - 1));
+    }
+    if (bytes.size() > 1) {
+      chosen.insert({bytes, (*rng)() % 2 == 0});
+    }
+  }
+  std::vector<Tokens::Token> tokens;
+  for (const auto& [bytes, ends] : chosen) {
+    tokens.push_back({bytes, ends});
+  }
+  return DictionaryOf(std::move(tokens));
+}
+
+struct KeyShape {
+  const char* name;
+  std::string (*make)(std::mt19937_64* rng);
+};
 
 // Every shape draws from more than a thousand keys.
 inline const std::vector<KeyShape>& KeyShapes() {
@@ -222,11 +332,8 @@ inline void ExpectCursorAt(const KeyTrieCursor& cursor, const KeyList& keys,
 }
 
 // Everything a dictionary of these keys must do, near every one of them.
-inline void ExpectBehavesLike(const KeyList& keys, uint32_t bucket_keys) {
-  SCOPED_TRACE("bucket_keys " + std::to_string(bucket_keys));
-  OwnedKeyTrie trie(BuildKeyTrie(keys, bucket_keys));
-  ASSERT_TRUE(trie.Open()) << trie.reason();
-  const KeyTrieReader& reader = trie.reader();
+inline void ExpectTrieBehavesLike(const KeyTrieReader& reader,
+                                  const KeyList& keys) {
   std::string reason;
   ASSERT_TRUE(reader.Validate(&reason)) << reason;
   ASSERT_EQ(reader.num_keys(), keys.size());
@@ -246,6 +353,22 @@ inline void ExpectBehavesLike(const KeyList& keys, uint32_t bucket_keys) {
   ASSERT_FALSE(cursor.corrupt());
   ASSERT_EQ(n, 0u);
 
+  const auto expect_near = [&](const std::string& target) {
+    ASSERT_NO_FATAL_FAILURE(ExpectLookupsAgree(reader, keys, target));
+    cursor.Seek(target);
+    ASSERT_NO_FATAL_FAILURE(
+        ExpectCursorAt(cursor, keys, ModelLowerBound(keys, target)));
+    cursor.SeekForPrev(target);
+    // kNotFound is past every rank.
+    ASSERT_NO_FATAL_FAILURE(
+        ExpectCursorAt(cursor, keys, reader.FloorOrdinal(target)));
+    // The first move of a cursor finds nothing that an earlier one left.
+    KeyTrieCursor fresh;
+    fresh.Reset(&reader);
+    fresh.Seek(target);
+    ASSERT_NO_FATAL_FAILURE(
+        ExpectCursorAt(fresh, keys, ModelLowerBound(keys, target)));
+  };
   std::string key;
   for (uint32_t i = 0; i < keys.size(); ++i) {
     ASSERT_TRUE(reader.KeyAt(i, &key));
@@ -260,19 +383,32 @@ inline void ExpectBehavesLike(const KeyList& keys, uint32_t bucket_keys) {
       }
     }
     for (const std::string& target : near) {
-      ASSERT_NO_FATAL_FAILURE(ExpectLookupsAgree(reader, keys, target));
-      cursor.Seek(target);
-      ASSERT_NO_FATAL_FAILURE(
-          ExpectCursorAt(cursor, keys, ModelLowerBound(keys, target)));
-      cursor.SeekForPrev(target);
-      // kNotFound is past every rank.
-      ASSERT_NO_FATAL_FAILURE(
-          ExpectCursorAt(cursor, keys, reader.FloorOrdinal(target)));
+      ASSERT_NO_FATAL_FAILURE(expect_near(target));
     }
   }
-  ASSERT_NO_FATAL_FAILURE(ExpectLookupsAgree(reader, keys, ""));
-  ASSERT_NO_FATAL_FAILURE(
-      ExpectLookupsAgree(reader, keys, std::string(40, '\xff')));
+  ASSERT_NO_FATAL_FAILURE(expect_near(""));
+  ASSERT_NO_FATAL_FAILURE(expect_near(std::string(40, '\xff')));
+}
+
+// In these tokens, or in symbols if there are none.
+inline void ExpectBehavesLikeIn(std::string_view tokens, const KeyList& keys,
+                                const std::vector<uint32_t>& bucket_sizes) {
+  for (const uint32_t bucket_keys : bucket_sizes) {
+    SCOPED_TRACE(std::to_string(bucket_keys) + " keys a bucket");
+    OwnedKeyTrie trie(BuildKeyTrie(keys, bucket_keys, tokens), tokens);
+    ASSERT_TRUE(trie.Open()) << trie.reason();
+    ASSERT_NO_FATAL_FAILURE(ExpectTrieBehavesLike(trie.reader(), keys));
+  }
+}
+
+// In both codings.
+inline void ExpectBehavesLike(const KeyList& keys,
+                              const std::vector<uint32_t>& bucket_sizes) {
+  for (const key_trie::Coding coding : kKeyTrieCodings) {
+    SCOPED_TRACE(NameOf(coding));
+    ASSERT_NO_FATAL_FAILURE(
+        ExpectBehavesLikeIn(TokensFor(keys, coding), keys, bucket_sizes));
+  }
 }
 
 }  // namespace memkv
