@@ -494,19 +494,13 @@ bool Suffixes::Compare(uint32_t index, const Target& target, size_t at,
   size_t done = 0;
   uint32_t code = heads_->FirstCodeAt(index);
   for (uint64_t i = 0;; ++i) {
-    const Tokens::Entry entry = tokens.EntryOf(code);
-    const size_t length = Tokens::LengthOf(entry);
-    const size_t equal =
-        length <= kSliceBytes
-            ? target.CommonSliceAt(at + done, entry, length)
-            : target.CommonPrefixAt(at + done, tokens.BytesOf(entry), length);
+    const size_t length = tokens.LengthOf(code);
+    const uint8_t* const bytes = tokens.BytesOf(code);
+    const size_t equal = target.CommonPrefixAt(at + done, bytes, length);
     done += equal;
     if (equal < length) {
-      const auto byte = length <= kSliceBytes
-                            ? static_cast<uint8_t>(entry >> (56 - 8 * equal))
-                            : tokens.BytesOf(entry)[equal];
       *common = done;
-      *order = done < rest ? int{byte} - int{target[at + done]} : 1;
+      *order = done < rest ? int{bytes[equal]} - int{target[at + done]} : 1;
       return true;
     }
     if (code >= tokens.first_end()) {

@@ -210,8 +210,13 @@ bool Suffixes::Read(Write write) {
   const Tokens& tokens = *codes_->tokens;
   uint32_t code = heads_->FirstCodeAt(index_);
   for (;;) {
-    const Tokens::Entry entry = tokens.EntryOf(code);
-    tokens.Copy(entry, write(Tokens::LengthOf(entry)));
+    const uint32_t length = tokens.LengthOf(code);
+    const uint8_t* const bytes = tokens.BytesOf(code);
+    char* const out = write(length);
+    memcpy(out, bytes, 16);
+    if (length > 16) {
+      memcpy(out + 16, bytes + 16, Tokens::kMaxLength - 16);
+    }
     if (code >= tokens.first_end()) {
       ++index_;
       return true;

@@ -194,7 +194,6 @@ uint32_t SeparatorTrie::CountNotGreaterSlow(const uint8_t* slices, uint32_t n,
 
 uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
                                         uint64_t slice) {
-#if defined(__AVX2__)
   uint32_t begin = 0;
   while (n > 16) {
     const uint32_t half = n / 2;
@@ -203,6 +202,7 @@ uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
     begin += beyond ? half : 0;
     n -= beyond ? half : n - half;
   }
+#if defined(__AVX2__)
   // Sixteen, whatever n: a loop's end would be guessed wrong more often than
   // not.
   const __m256i sign = _mm256_set1_epi64x(INT64_MIN);
@@ -221,7 +221,7 @@ uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
          static_cast<uint32_t>(__builtin_ctz(
              greater(0) | greater(4) | greater(8) | greater(12) | 1u << n));
 #else
-  return CountNotGreaterSlow(slices, n, slice);
+  return begin + CountNotGreaterSlow(slices + 8 * size_t{begin}, n, slice);
 #endif
 }
 

@@ -54,18 +54,6 @@ inline uint64_t CommonSlice(uint64_t a, uint64_t b) {
   return common < shorter ? common : shorter;
 }
 
-// Writes the bytes of a slice, and one more.
-inline void CopySlice(uint64_t slice, char* out) {
-#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-  const uint64_t bytes = __builtin_bswap64(slice);
-  memcpy(out, &bytes, sizeof(bytes));
-#else
-  for (unsigned i = 0; i < 8; ++i) {
-    out[i] = static_cast<char>(slice >> (56 - 8 * i));
-  }
-#endif
-}
-
 class Target {
  public:
   // key must outlive the target.
@@ -96,17 +84,6 @@ class Target {
     }
 #endif
     return SliceOf({reinterpret_cast<const char*>(data_), size_}, at);
-  }
-
-  // The length of the common prefix of the key from `at` on and of the n bytes
-  // of a slice.
-  // REQUIRES: at <= size(), n <= kSliceBytes
-  size_t CommonSliceAt(size_t at, uint64_t slice, size_t n) const {
-    n = n < size_ - at ? n : size_ - at;
-    // The lowest byte does not count: a difference in it is one bit.
-    const uint64_t differ = (slice ^ SliceAt(at)) | 1;
-    const auto common = static_cast<size_t>(__builtin_clzll(differ)) / 8;
-    return common < n ? common : n;
   }
 
   // The length of the common prefix of the key from `at` on and of bytes[0, n),

@@ -89,8 +89,7 @@ bool Tokens::Open(std::string_view data, std::string* reason) {
   }
   const uint8_t* lengths = p + kHeaderSize;
   // Codes no token has are ends without bytes.
-  std::vector<Entry> entries(size_t{1} << width);
-  std::string long_tokens;
+  std::vector<uint32_t> entries(size_t{1} << width);
   uint64_t offset = 0;
   std::string_view before;
   for (uint32_t i = 0; i < num_tokens; ++i) {
@@ -108,13 +107,7 @@ bool Tokens::Open(std::string_view data, std::string* reason) {
       return false;
     }
     before = token;
-    entries[i] = SliceOf(token, 0);
-    if (token.size() > kSliceBytes) {
-      constexpr unsigned kOffsetBits = 32;
-      entries[i] = (entries[i] >> (8 + kOffsetBits) << (8 + kOffsetBits)) |
-                   uint64_t{long_tokens.size()} << 8 | token.size();
-      long_tokens += token;
-    }
+    entries[i] = static_cast<uint32_t>(offset << kLengthBits) | lengths[i];
     offset += lengths[i];
   }
   if (offset != bytes) {
@@ -125,16 +118,16 @@ bool Tokens::Open(std::string_view data, std::string* reason) {
   width_ = width;
   first_end_ = first_end;
   entries_ = std::move(entries);
-  long_tokens.append(kMaxLength + kOverread, '\0');
-  bytes_ = std::string(long_tokens);  // of no more capacity than that
+  bytes_.clear();
+  bytes_.reserve(bytes + kMaxLength + kOverread);
+  bytes_.append(data.data() + kHeaderSize + num_tokens, bytes);
+  bytes_.append(kMaxLength + kOverread, '\0');
   uint32_t plain = 0;
   uint32_t last = first_end;
   for (int byte = -1; byte < 256; ++byte) {
     const auto after = [&](uint32_t code, uint32_t end) {
       while (code < end &&
-             (LengthOf(entries_[code]) == 0
-                  ? -1
-                  : static_cast<int>(entries_[code] >> 56)) <= byte) {
+             (LengthOf(code) == 0 ? -1 : int{*BytesOf(code)}) <= byte) {
         ++code;
       }
       return code;

@@ -32,7 +32,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,39 +89,17 @@ class Tokens {
   };
   const Codes& CodesFor(uint8_t byte) const { return by_byte_[byte]; }
 
-  // A token as it is looked up: its length in the lowest byte, and the bytes,
-  // if they are no more than kSliceBytes, as in a slice (key_trie_target.h);
-  // otherwise only the first kFirstBytes of them, and where all are.
-  using Entry = uint64_t;
-  static constexpr size_t kFirstBytes = 3;
-  // REQUIRES: code < 2^width().
-  Entry EntryOf(uint32_t code) const { return entries_[code]; }
-  static uint32_t LengthOf(Entry entry) {
-    return static_cast<uint32_t>(entry & kSliceLengthMask);
-  }
-  // REQUIRES: LengthOf(entry) > kSliceBytes
-  const uint8_t* BytesOf(Entry entry) const {
+  // Of a code that names nothing, no bytes.
+  // REQUIRES for all: code < 2^width().
+  const uint8_t* BytesOf(uint32_t code) const {
     return reinterpret_cast<const uint8_t*>(bytes_.data()) +
-           static_cast<uint32_t>(entry >> 8);
+           (entries_[code] >> kLengthBits);
   }
-  // Writes the token's bytes, and others behind them: kMaxLength in all.
-  void Copy(Entry entry, char* out) const {
-    const uint32_t length = LengthOf(entry);
-    if (length <= kSliceBytes) {
-      CopySlice(entry, out);
-      return;
-    }
-    const uint8_t* const bytes = BytesOf(entry);
-    memcpy(out, bytes, 16);
-    if (length > 16) {
-      memcpy(out + 16, bytes + 16, kMaxLength - 16);
-    }
+  uint32_t LengthOf(uint32_t code) const {
+    return entries_[code] & ((1u << kLengthBits) - 1);
   }
   std::string TokenOf(uint32_t code) const {
-    std::string bytes(kMaxLength, '\0');
-    Copy(EntryOf(code), &bytes[0]);
-    bytes.resize(LengthOf(EntryOf(code)));
-    return bytes;
+    return {reinterpret_cast<const char*>(BytesOf(code)), LengthOf(code)};
   }
 
   size_t MemoryUsage() const {
@@ -130,11 +107,13 @@ class Tokens {
   }
 
  private:
+  static constexpr unsigned kLengthBits = 6;
+
   uint32_t num_tokens_ = 0;
   unsigned width_ = 0;
   uint32_t first_end_ = 0;
-  std::vector<Entry> entries_;
-  std::string bytes_;  // of the tokens longer than kSliceBytes
+  std::vector<uint32_t> entries_;  // where << kLengthBits | length
+  std::string bytes_;
   Codes by_byte_[256] = {};
 };
 
