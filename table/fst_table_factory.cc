@@ -129,6 +129,21 @@ const SizeRange kSizeRanges[] = {
      offsetof(FstTableOptions, key_buffer_size), 0, size_t{1} << 40},
 };
 
+// Whether what `footer`, the last bytes of a block-based file, points to lies
+// in the file; true, too, if they are no footer, which its reader will say.
+bool HandlesFit(const std::string& footer, uint64_t file_size) {
+  ROCKSDB_NAMESPACE::Footer decoded;
+  if (!decoded.DecodeFrom(footer, file_size - footer.size()).ok()) return true;
+  for (const auto& handle :
+       {decoded.metaindex_handle(), decoded.index_handle()}) {
+    if (!handle.IsNull() && (handle.offset() > file_size ||
+                             handle.size() > file_size - handle.offset())) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Status CheckRange(const SizeRange& range, size_t value) {
   if (value >= range.min && value <= range.max) return Status::OK();
   return Status::InvalidArgument(
@@ -299,6 +314,11 @@ Status FstTableFactory::NewTableReader(
           bbto.num_file_reads_for_auto_readahead;
       return FstTableReader::Open(settings, read_options, options,
                                   std::move(file), file_size, footer, reader);
+    }
+    // BlockBasedTable allocates what a damaged footer asks for.
+    if (!HandlesFit(footer, file_size)) {
+      return Status::Corruption(file->file_name() +
+                                ": the footer points beyond the file");
     }
   }
   return config_.block_based->NewTableReader(
