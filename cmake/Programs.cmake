@@ -83,3 +83,18 @@ target_compile_definitions(
   PRIVATE MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/fetch_contents.sh")
 target_link_libraries(key_coding_bench PRIVATE memkv_key_codings memkv
                                                "${MEMKV_GFLAGS_LIBRARY}")
+
+# The same, with a key trie that counts the cache lines it waits for.
+set(memkv_key_trie_sources ${MEMKV_CORE_SOURCES})
+list(FILTER memkv_key_trie_sources INCLUDE REGEX "/(key_trie|packed_array)")
+list(TRANSFORM memkv_key_trie_sources PREPEND "${memkv_root}/")
+add_executable(
+  key_coding_lines
+  ${memkv_key_coding_bench_sources} "${memkv_root}/db_bench_ext/key_codings.cc"
+  ${memkv_key_trie_sources})
+target_compile_definitions(
+  key_coding_lines
+  PRIVATE MEMKV_COUNT_LINES
+          MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/fetch_contents.sh")
+target_link_libraries(key_coding_lines PRIVATE memkv_common memkv_rocksdb
+                                               "${MEMKV_GFLAGS_LIBRARY}")

@@ -13,6 +13,9 @@
 // times better than the first coding.  CPU time of one thread, pinned.  A miss
 // is a key with one byte of its second half changed.
 //
+// key_coding_lines is the same program, slower, that shows instead how many
+// different cache lines a look-up waits for one after the other.
+//
 // Every answer is compared with the sorted keys before anything is timed, and
 // every scan's sum.  With --repeat=0 that is all: exit 1 if one is wrong.
 
@@ -31,6 +34,7 @@
 #include "db_bench_ext/key_source.h"
 #include "db_bench_ext/memtable_bench_machine.h"
 #include "db_bench_ext/random_source.h"
+#include "table/line_count.h"
 
 #ifndef MEMKV_FETCH_CONTENTS
 #define MEMKV_FETCH_CONTENTS "db_bench_ext/fetch_contents.sh"
@@ -171,6 +175,31 @@ void Measure(Subject* subject, const Queries& queries, double num_keys) {
   (void)used;
 }
 
+#if defined(MEMKV_COUNT_LINES)
+
+// Of the cache lines that look-ups wait for.
+void PrintLines(const Subject& subject, const Queries& queries) {
+  printf("%-13s", subject.name.c_str());
+  for (const auto* probes : {&queries.hits, &queries.misses}) {
+    std::vector<size_t> lines;
+    double sum = 0;
+    for (const std::string& key : *probes) {
+      LineCount::Start();
+      subject.coding->Find(key);
+      lines.push_back(LineCount::Lines());
+      sum += static_cast<double>(lines.back());
+    }
+    std::sort(lines.begin(), lines.end());
+    printf("   %s: mean %.1f, median %zu, 99%% %zu, most %zu",
+           probes == &queries.hits ? "hit" : "miss",
+           sum / static_cast<double>(lines.size()), lines[lines.size() / 2],
+           lines[lines.size() * 99 / 100], lines.back());
+  }
+  printf("\n");
+}
+
+#endif
+
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -224,6 +253,12 @@ int Run() {
       return 1;
     }
   }
+#if defined(MEMKV_COUNT_LINES)
+  for (const Subject& subject : subjects) {
+    PrintLines(subject, queries);
+  }
+  return 0;
+#endif
   for (uint64_t i = 0; i < FLAGS_repeat; ++i) {
     for (Subject& subject : subjects) {
       Measure(&subject, queries, n);

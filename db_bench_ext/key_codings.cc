@@ -12,6 +12,7 @@
 #include "table/key_trie_separators.h"
 #include "table/key_trie_token_encoder.h"
 #include "table/key_trie_token_trainer.h"
+#include "table/line_count.h"
 #include "table/trie_coding.h"
 
 namespace memkv {
@@ -57,8 +58,10 @@ class FrontCoding : public KeyCoding {
     size_t low = 0;
     for (size_t n = restarts_.size(); n > 1;) {
       const size_t half = n / 2;
+      WaitFor(&restarts_[low + half]);
       uint32_t length = 0;
       const uint8_t* const p = Varint(Start(low + half), &length);
+      WaitFor(p);
       if (std::string_view(reinterpret_cast<const char*>(p), length) <= key) {
         low += half;
         n -= half;
@@ -77,6 +80,7 @@ class FrontCoding : public KeyCoding {
         p = Varint(p, &shared);
       }
       p = Varint(p, &length);
+      WaitFor(p);
       if (shared < matched) {
         return kNotFound;
       }
@@ -231,6 +235,7 @@ class KeyTrieCoding : public KeyCoding {
     if (segments_.empty() || !index_.Find(key_trie::Target(key), &place)) {
       return kNotFound;
     }
+    WaitFor(&segments_[place.ordinal]);
     const uint32_t ordinal = segments_[place.ordinal].Find(key);
     return ordinal >= KeyTrieReader::kCorrupt
                ? kNotFound

@@ -69,6 +69,15 @@ void UnpackWords(const uint8_t* p, unsigned width, uint32_t n, uint16_t* out) {
 #endif
 }
 
+// Of eight bytes each, the first in the lowest byte: how many are equal before
+// one is not.
+size_t CommonBytes(uint64_t a, uint64_t b) {
+  return a == b ? 8 : static_cast<size_t>(__builtin_ctzll(a ^ b)) / 8;
+}
+int ByteOf(uint64_t eight, size_t i) {
+  return static_cast<uint8_t>(eight >> (8 * i));
+}
+
 // The sum of p[0, n); 31 bytes more may be read.
 uint64_t SumBytes(const uint8_t* p, uint32_t n) {
 #if defined(MEMKV_AVX2)
@@ -462,18 +471,14 @@ bool Suffixes::CompareSymbols(uint32_t index, const Target& target, size_t at,
       difference = i < shorter ? int{suffix[i - 1]} - int{target[at + i]} : 0;
     } else {
       while (i < shorter) {
-        uint8_t eight[8];
         const uint64_t symbols =
             codes_->EightSymbols(bucket_->codes, code_ + i - 1);
-        memcpy(eight, &symbols, sizeof(eight));
+        const uint64_t sought = target.EightAt(at + i);
         const size_t n = std::min<size_t>(shorter - i, 8);
-        size_t equal = 0;
-        while (equal < n && eight[equal] == target[at + i + equal]) {
-          ++equal;
-        }
+        const size_t equal = std::min<size_t>(CommonBytes(symbols, sought), n);
         i += equal;
         if (equal < n) {
-          difference = int{eight[equal]} - int{target[at + i]};
+          difference = ByteOf(symbols, equal) - ByteOf(sought, equal);
           break;
         }
       }

@@ -8,6 +8,7 @@
 
 #include "table/key_trie_cursor.h"
 #include "table/key_trie_format.h"
+#include "table/line_count.h"
 
 namespace memkv {
 namespace key_trie {
@@ -18,8 +19,7 @@ const uint8_t* Bytes(std::string_view s) {
   return reinterpret_cast<const uint8_t*>(s.data());
 }
 
-constexpr uint64_t kCacheLine = 64;
-constexpr uint64_t kPrefetched = 12 * kCacheLine;
+constexpr size_t kPrefetched = 12;  // lines of a bucket
 
 std::string Number(uint64_t n) { return std::to_string(n); }
 
@@ -137,10 +137,9 @@ bool Reader::OpenBucket(uint32_t bucket, Bucket* out) const {
     return false;
   }
   // What is looked at depends on what is found; ask for all of it at once.
-  for (uint64_t at = begin; at < end && at < begin + kPrefetched;
-       at += kCacheLine) {
-    __builtin_prefetch(buckets_ + at);
-  }
+  WaitFor(directory_.AddressOf(bucket));
+  WaitFor(buckets_ + begin);
+  PrefetchLines(buckets_ + begin, end - begin, kPrefetched);
   out->first_ordinal = static_cast<uint32_t>(first);
   return out->Decode(buckets_ + begin, buckets_ + end,
                      static_cast<uint32_t>(past - first), codes_.coding,
@@ -172,6 +171,9 @@ bool Reader::Search(std::string_view key, Position* position) const {
   const Target target(key);
   SeparatorTrie::Place separator;
   Bucket bucket;
+  // Which of these lines are needed is known one after the other.
+  separators_.Prefetch();
+  directory_.Prefetch();
   if (!separators_.Find(target, &separator) ||
       !OpenBucket(separator.ordinal, &bucket)) {
     return false;

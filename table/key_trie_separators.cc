@@ -7,6 +7,7 @@
 #include <cassert>
 
 #include "table/key_trie_format.h"
+#include "table/line_count.h"
 #include "table/trie_coding.h"
 
 #if defined(__AVX2__)
@@ -162,6 +163,7 @@ bool SeparatorTrie::OpenNode(uint64_t offset, Node* node) const {
     return false;
   }
   const uint8_t* p = data_ + offset;
+  WaitFor(p);
   const uint32_t head = LoadFixed32(p);
   p += 4;
   node->label_size = head & kLongLabel;
@@ -197,11 +199,13 @@ uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
   uint32_t begin = 0;
   while (n > 16) {
     const uint32_t half = n / 2;
-    const bool beyond =
-        LoadFixed64(slices + 8 * size_t{begin + half - 1}) <= slice;
+    const uint8_t* const last = slices + 8 * size_t{begin + half - 1};
+    WaitFor(last);
+    const bool beyond = LoadFixed64(last) <= slice;
     begin += beyond ? half : 0;
     n -= beyond ? half : n - half;
   }
+  WaitFor(slices + 8 * size_t{begin});
 #if defined(__AVX2__)
   // Sixteen, whatever n: a loop's end would be guessed wrong more often than
   // not.
@@ -230,22 +234,32 @@ bool SeparatorTrie::Find(const Target& key, Place* place) const {
   if (num_separators_ == 1) {
     return true;
   }
-  uint64_t depth = 0;
-  uint64_t offset = 1;
-  // Separators [first, limit) are below the node.
-  uint32_t first = 1;
-  uint32_t limit = num_separators_;
+  // Where to read, at the end, which separators are below the node: the ordinal
+  // of the first, and of the one behind the last.
+  const uint8_t* first_at = nullptr;
+  const uint8_t* limit_at = nullptr;
+  const auto first = [&] {
+    return first_at == nullptr ? 1 : Ordinal(first_at);
+  };
+  const auto limit = [&] {
+    return limit_at == nullptr ? num_separators_ : Ordinal(limit_at);
+  };
+  const auto found = [&](uint32_t ordinal, uint64_t matched) {
+    place->ordinal = ordinal;
+    place->matched = matched;
+    return ordinal < num_separators_;
+  };
   // The slice of the one before them, where the key has another, and where.
   // At first that is the empty one.
   uint64_t slice_before = 0;
   uint64_t slice_there = 0;
   uint64_t depth_before = 0;
   const auto before = [&] {
-    place->ordinal = first - 1;
-    place->matched = depth_before + CommonSlice(slice_before, slice_there);
-    return first > 0 && first <= num_separators_;
+    return found(first() - 1,
+                 depth_before + CommonSlice(slice_before, slice_there));
   };
-  for (;;) {
+  uint64_t depth = 0;
+  for (uint64_t offset = 1;;) {
     Node node;
     if (!OpenNode(offset, &node)) {
       return false;
@@ -253,42 +267,32 @@ bool SeparatorTrie::Find(const Target& key, Place* place) const {
     ++place->num_nodes;
     const uint64_t common =
         key.CommonPrefixAt(depth, node.label, node.label_size);
+    depth += common;
     if (common < node.label_size) {
-      if (depth + common == key.size() ||
-          key[depth + common] < node.label[common]) {
-        return before();
-      }
-      place->ordinal = limit - 1;
-      place->matched = depth + common;
-      return limit > 0 && limit <= num_separators_;
+      return depth == key.size() || key[depth] < node.label[common]
+                 ? before()
+                 : found(limit() - 1, depth);
     }
-    depth += node.label_size;
     if (node.num_groups == 0) {
-      place->ordinal = first;
-      place->matched = depth;
-      return first < num_separators_;
+      return found(first(), depth);
     }
     const uint64_t slice = key.SliceAt(depth);
     const uint32_t count = CountNotGreater(node.slices, node.num_groups, slice);
     if (count == 0) {
       return before();
     }
-    const uint32_t group = count - 1;
     if (count < node.num_groups) {
-      limit = OrdinalAt(node, count);
+      limit_at = node.ordinals + size_t{count} * ordinal_width_;
     }
+    const uint32_t group = count - 1;
     const uint8_t* const at = node.slices + 8 * size_t{group};
-    const uint64_t found = LoadFixed64(at);
-    if (found != slice) {
-      place->ordinal = limit - 1;
-      place->matched = depth + CommonSlice(found, slice);
-      return limit > 0 && limit <= num_separators_;
+    const uint64_t greatest = LoadFixed64(at);
+    if (greatest != slice) {
+      return found(limit() - 1, depth + CommonSlice(greatest, slice));
     }
-    first = OrdinalAt(node, group);
+    first_at = node.ordinals + size_t{group} * ordinal_width_;
     if ((slice & kSliceLengthMask) != kSliceGoesOn) {
-      place->ordinal = first;
-      place->matched = depth + (slice & kSliceLengthMask);
-      return first < num_separators_;
+      return found(first(), depth + (slice & kSliceLengthMask));
     }
     if (group > 0) {
       slice_before = LoadFixed64(at - 8);
@@ -296,6 +300,7 @@ bool SeparatorTrie::Find(const Target& key, Place* place) const {
       depth_before = depth;
     }
     depth += kSliceBytes;
+    WaitFor(first_at);
     offset = OffsetAt(node, group);
   }
 }

@@ -81,6 +81,9 @@ class SeparatorTrie {
   }
   uint32_t num_separators() const { return num_separators_; }
 
+  // Asks for the lines where a search begins.
+  void Prefetch() const { PrefetchLines(data_, size_, kPrefetched); }
+
   struct Place {
     uint32_t ordinal = 0;    // of the greatest separator <= the key
     uint64_t matched = 0;    // the length of their common prefix
@@ -101,6 +104,8 @@ class SeparatorTrie {
                                       uint64_t slice);
 
  private:
+  static constexpr size_t kPrefetched = 3;  // lines
+
   struct Node {
     uint32_t label_size;
     uint32_t num_groups;
@@ -110,10 +115,12 @@ class SeparatorTrie {
     const uint8_t* offsets;  // nullptr if there are none
   };
   bool OpenNode(uint64_t offset, Node* node) const;
+  uint32_t Ordinal(const uint8_t* p) const {
+    return LoadFixed32(p) & (UINT32_MAX >> (32 - 8 * ordinal_width_));
+  }
   // The first ordinal of group i, and the offset of its node.
   uint32_t OrdinalAt(const Node& node, uint32_t i) const {
-    return LoadFixed32(node.ordinals + size_t{i} * ordinal_width_) &
-           (UINT32_MAX >> (32 - 8 * ordinal_width_));
+    return Ordinal(node.ordinals + size_t{i} * ordinal_width_);
   }
   uint32_t OffsetAt(const Node& node, uint32_t i) const {
     return node.offsets == nullptr

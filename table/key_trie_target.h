@@ -86,6 +86,17 @@ class Target {
     return SliceOf({reinterpret_cast<const char*>(data_), size_}, at);
   }
 
+  // The next eight bytes of the key, the first in the lowest byte; anything
+  // where it has ended.
+  // REQUIRES: at < size()
+  uint64_t EightAt(size_t at) const {
+    uint64_t eight = 0;
+    memcpy(&eight, data_ + at,
+           data_ == copy_ || size_ - at > sizeof(eight) ? sizeof(eight)
+                                                        : size_ - at);
+    return eight;
+  }
+
   // The length of the common prefix of the key from `at` on and of bytes[0, n),
   // where kOverread bytes more may be read, at most the smaller of both
   // lengths.

@@ -37,6 +37,7 @@
 #include <vector>
 
 #include "table/key_trie_target.h"
+#include "table/line_count.h"
 
 namespace memkv {
 namespace key_trie {
@@ -92,10 +93,12 @@ class Tokens {
   // Of a code that names nothing, no bytes.
   // REQUIRES for all: code < 2^width().
   const uint8_t* BytesOf(uint32_t code) const {
+    WaitFor(bytes_.data() + (entries_[code] >> kLengthBits));
     return reinterpret_cast<const uint8_t*>(bytes_.data()) +
            (entries_[code] >> kLengthBits);
   }
   uint32_t LengthOf(uint32_t code) const {
+    WaitFor(&entries_[code]);
     return entries_[code] & ((1u << kLengthBits) - 1);
   }
   std::string TokenOf(uint32_t code) const {

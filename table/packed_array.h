@@ -57,6 +57,12 @@ class PackedArrayView {
                    size_t* consumed);
 
   size_t size() const { return num_elements_; }
+  // Of element i, to the byte.
+  // REQUIRES: i < size()
+  const uint8_t* AddressOf(size_t i) const { return bits_ + i * width_ / 8; }
+
+  // Asks for its first lines, which may be all.
+  void Prefetch() const { PrefetchLines(bits_, num_bytes_, kPrefetched); }
 
   // REQUIRES: i < size()
   uint64_t operator[](size_t i) const {
@@ -77,6 +83,7 @@ class PackedArrayView {
 
  private:
   static constexpr unsigned kMaxFastWidth = 57;
+  static constexpr size_t kPrefetched = 8;  // lines
 
   uint64_t SlowElement(size_t bit) const;
 

@@ -124,6 +124,17 @@ inline const uint8_t* GetVarint32(const uint8_t* p, const uint8_t* limit,
   return nullptr;
 }
 
+// Asks for the cache lines of p[0, n), but not for more than max_lines.
+inline void PrefetchLines(const uint8_t* p, size_t n, size_t max_lines) {
+#if defined(__GNUC__)
+  constexpr size_t kLineSize = 64;
+  const size_t end = n < max_lines * kLineSize ? n : max_lines * kLineSize;
+  for (size_t i = 0; i < end; i += kLineSize) {
+    __builtin_prefetch(p + i);
+  }
+#endif
+}
+
 // The length of the longest common prefix of a[0, n) and b[0, n).
 inline size_t CommonPrefix(const uint8_t* a, const uint8_t* b, size_t n) {
   size_t i = 0;
