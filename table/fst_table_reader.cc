@@ -331,7 +331,12 @@ InternalIterator* FstTableReader::NewIterator(
                                 compaction_readahead_size,
                                 allow_unprepared_value);
   }
-  return new (arena->AllocateAligned(sizeof(FstTableIterator)))
+  // A cursor holds vectors, which ask for more than an arena aligns to.
+  size_t space = sizeof(FstTableIterator) + alignof(FstTableIterator) - 1;
+  void* memory = arena->AllocateAligned(space);
+  memory = std::align(alignof(FstTableIterator), sizeof(FstTableIterator),
+                      memory, space);
+  return new (memory)
       FstTableIterator(*this, read_options, caller, compaction_readahead_size,
                        allow_unprepared_value);
 }

@@ -1,0 +1,60 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst_table_iterator.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "memory/arena.h"
+#include "tests/corruption/fst_memory_table.h"
+
+namespace memkv {
+namespace {
+
+using rocksdb::InternalIterator;
+using rocksdb::ReadOptions;
+
+TEST(FstTableIteratorTest, IteratorsLiveAnywhereInAnArena) {
+  std::vector<TableEntry> entries;
+  for (int i = 1000; i < 1500; ++i) {
+    TableEntry entry;
+    entry.user_key = "usr/share/doc/" + std::to_string(i);
+    entry.type = rocksdb::kTypeValue;
+    entry.value = std::to_string(i);
+    entries.push_back(entry);
+  }
+  MemoryTable table{MemoryTable::Settings()};
+  ASSERT_TRUE(table.Build(entries).ok());
+  std::unique_ptr<rocksdb::TableReader> reader;
+  ASSERT_TRUE(table.Open(table.bytes(), ReadOptions(), &reader).ok());
+  for (size_t before = 0; before <= 256; before += 8) {
+    rocksdb::Arena arena;
+    if (before > 0) {
+      arena.AllocateAligned(before);
+    }
+    // Not deleted: its memory is the arena's.
+    InternalIterator* const iter = reader->NewIterator(
+        ReadOptions(), nullptr, &arena, /*skip_filters=*/false,
+        rocksdb::TableReaderCaller::kUserIterator,
+        /*compaction_readahead_size=*/0, /*allow_unprepared_value=*/false);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(iter) % alignof(FstTableIterator), 0)
+        << "behind " << before << " bytes";
+    size_t i = 0;
+    for (iter->SeekToFirst(); iter->Valid(); iter->Next(), ++i) {
+      ASSERT_LT(i, entries.size());
+      ASSERT_EQ(iter->key(), entries[i].InternalKey());
+      ASSERT_EQ(iter->value(), entries[i].value);
+    }
+    EXPECT_TRUE(iter->status().ok()) << iter->status().ToString();
+    EXPECT_EQ(i, entries.size());
+    iter->~InternalIterator();
+  }
+}
+
+}  // namespace
+}  // namespace memkv
