@@ -23,7 +23,8 @@ cd "$prefix"
 
 for file in include/memkv/memkv.h include/rocksdb/db.h lib/libmemkv.a \
   lib/libmemkv.so lib/librocksdb.a lib/librocksdb.so \
-  lib/cmake/memkv/memkvConfig.cmake bin/memkv_demo bin/db_bench; do
+  lib/cmake/memkv/memkvConfig.cmake bin/memkv_demo bin/db_bench \
+  bin/memkv_ldb bin/memkv_sst_dump; do
   [[ -e $file ]] || fail "$file is not installed"
 done
 
@@ -31,8 +32,8 @@ done
 if grep -rn -e "$build" -e "${MEMKV_CACHE_DIR:-/.cache/memkv}" lib/cmake; then
   fail "the CMake package names a folder of the build"
 fi
-for binary in lib/libmemkv.so lib/librocksdb.so bin/memkv_demo bin/db_bench; do
-  if readelf -d "$binary" | grep -E 'R(UN)?PATH' | grep -v '\[\$ORIGIN\]'; then
+for binary in lib/libmemkv.so lib/librocksdb.so bin/*; do
+  if readelf -d "$binary" | grep -E 'R(UN)?PATH' | grep -vE '\[\$ORIGIN(/\.\./lib)?\]'; then
     fail "$binary has a run path out of the prefix"
   fi
 done
