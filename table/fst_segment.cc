@@ -231,7 +231,7 @@ uint32_t Segment::FindKey(std::string_view user_key) const {
 }
 
 uint32_t Segment::KeysBefore(std::string_view user_key) const {
-  if (!mirrored_) return trie_.LowerBound(user_key);
+  if (!mirrored_) return trie_.Rank(user_key);
   const uint32_t floor = trie_.FloorOrdinal(user_key);
   if (floor == kNotFound) return num_keys_;
   return floor == kCorrupt ? kCorrupt : Mirror(floor);

@@ -198,7 +198,7 @@ uint32_t Reader::Find(std::string_view key) const {
   return position.place.equal ? position.ordinal : kNotFound;
 }
 
-uint32_t Reader::LowerBound(std::string_view key) const {
+uint32_t Reader::Rank(std::string_view key) const {
   Position position;
   return Search(key, &position) ? position.ordinal : kCorrupt;
 }
@@ -212,6 +212,18 @@ uint32_t Reader::FloorOrdinal(std::string_view key) const {
     return position.ordinal;
   }
   return position.ordinal == 0 ? kNotFound : position.ordinal - 1;
+}
+
+uint32_t Reader::CountRange(std::string_view begin,
+                            std::string_view end) const {
+  if (begin >= end) {
+    return 0;
+  }
+  const uint32_t first = Rank(begin);
+  const uint32_t past = Rank(end);
+  // Only damage makes ranks descend.
+  return first == kCorrupt || past == kCorrupt || past < first ? kCorrupt
+                                                               : past - first;
 }
 
 bool Reader::KeyAt(uint32_t ordinal, std::string* key) const {

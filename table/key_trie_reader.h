@@ -15,8 +15,8 @@
 // counting the ends of keys.  key_trie_bucket_search.h has the argument.
 //
 // Thread safety: a value type; const methods are thread-safe.  The bytes given
-// to Open must outlive every copy.  Find, LowerBound and FloorOrdinal allocate
-// nothing.
+// to Open must outlive every copy.  Find, Rank, FloorOrdinal and CountRange
+// allocate nothing.
 //
 // Invariants:
 // (I1) Whatever the bytes, no method reads outside them, loops without end,
@@ -71,11 +71,15 @@ class Reader {
 
   // The number of keys < key, which is the first ordinal whose key is >= key
   // or num_keys() if there is none; or kCorrupt.
-  uint32_t LowerBound(std::string_view key) const;
+  uint32_t Rank(std::string_view key) const;
 
   // The last ordinal whose key is <= key, kNotFound if there is none, or
   // kCorrupt.
   uint32_t FloorOrdinal(std::string_view key) const;
+
+  // The number of keys in [begin, end), 0 if begin >= end; or kCorrupt.  Two
+  // look-ups, however many keys there are.
+  uint32_t CountRange(std::string_view begin, std::string_view end) const;
 
   // Sets *key to the key of that rank.  False, with *key unspecified, if the
   // bytes are corrupt.

@@ -718,7 +718,8 @@ TEST(KeyTrieDamagedBytesTest, HugeClaimsDoNotAllocate) {
     const KeyTrieReader& reader = trie.reader();
     if (c.head_is_damaged) {
       EXPECT_EQ(reader.Find("ab"), KeyTrieReader::kCorrupt);
-      EXPECT_EQ(reader.LowerBound("ab"), KeyTrieReader::kCorrupt);
+      EXPECT_EQ(reader.Rank("ab"), KeyTrieReader::kCorrupt);
+      EXPECT_EQ(reader.CountRange("ab", "ac"), KeyTrieReader::kCorrupt);
       EXPECT_EQ(reader.FloorOrdinal("ab"), KeyTrieReader::kCorrupt);
     }
     std::string key;

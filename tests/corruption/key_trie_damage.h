@@ -112,10 +112,12 @@ inline void ExpectSafe(const KeyTrieReader& reader, const KeyList& targets) {
   for (const std::string& target : targets) {
     const uint32_t found = reader.Find(target);
     ASSERT_TRUE(found < n || found >= KeyTrieReader::kCorrupt);
-    const uint32_t lower = reader.LowerBound(target);
-    ASSERT_TRUE(lower <= n || lower == KeyTrieReader::kCorrupt);
+    const uint32_t rank = reader.Rank(target);
+    ASSERT_TRUE(rank <= n || rank == KeyTrieReader::kCorrupt);
     const uint32_t floor = reader.FloorOrdinal(target);
     ASSERT_TRUE(floor < n || floor >= KeyTrieReader::kCorrupt);
+    const uint32_t count = reader.CountRange(targets[0], target);
+    ASSERT_TRUE(count <= n || count == KeyTrieReader::kCorrupt);
     for (const auto step : {&KeyTrieCursor::Next, &KeyTrieCursor::Prev}) {
       cursor.Seek(target);
       ASSERT_NO_FATAL_FAILURE(walk(step));

@@ -38,9 +38,9 @@ TEST_P(KeyCodingsTest, AllCodingsAgree) {
     EXPECT_EQ(coding->Scan(false), sum);
     for (int i = 0; i < 3000; ++i) {
       const std::string target = NearKey(keys, &rng);
-      const uint32_t lower = ModelLowerBound(keys, target);
-      const bool found = lower < keys.size() && keys[lower] == target;
-      ASSERT_EQ(coding->Find(target), found ? lower : KeyCoding::kNotFound);
+      const uint32_t rank = ModelRank(keys, target);
+      const bool found = rank < keys.size() && keys[rank] == target;
+      ASSERT_EQ(coding->Find(target), found ? rank : KeyCoding::kNotFound);
     }
   }
   EXPECT_EQ(NewKeyCoding("no_such_coding", options), nullptr);

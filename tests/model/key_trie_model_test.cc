@@ -34,14 +34,14 @@ class ModelPair {
       at_ = Size() - 1;
     } else if (choice < 20 || at_ >= Size()) {
       const std::string target = NearKey(keys_, rng);
-      const uint32_t lower = ModelLowerBound(keys_, target);
+      const uint32_t rank = ModelRank(keys_, target);
       if (choice % 2 == 0) {
         cursor_.Seek(target);
-        at_ = lower;
+        at_ = rank;
       } else {
         cursor_.SeekForPrev(target);
-        const bool found = lower < Size() && keys_[lower] == target;
-        at_ = found ? lower : lower == 0 ? Size() : lower - 1;
+        const bool found = rank < Size() && keys_[rank] == target;
+        at_ = found ? rank : rank == 0 ? Size() : rank - 1;
       }
       ASSERT_NO_FATAL_FAILURE(ExpectLookupsAgree(reader_, keys_, target));
     } else if (choice < 60) {

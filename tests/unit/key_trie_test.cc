@@ -32,7 +32,8 @@ TEST(KeyTrieTest, DefaultReaderHasNoKeys) {
   const KeyTrieReader reader;
   EXPECT_EQ(reader.num_keys(), 0u);
   EXPECT_EQ(reader.Find("a"), KeyTrieReader::kNotFound);
-  EXPECT_EQ(reader.LowerBound("a"), 0u);
+  EXPECT_EQ(reader.Rank("a"), 0u);
+  EXPECT_EQ(reader.CountRange("a", "b"), 0u);
   EXPECT_EQ(reader.FloorOrdinal("a"), KeyTrieReader::kNotFound);
 }
 
@@ -301,6 +302,49 @@ TEST(KeyTrieTest, SixtyFourMebibyteKey) {
   }
 }
 
+TEST(KeyTrieTest, CountRangeCountsFromBeginOnAndNotEnd) {
+  const KeyList keys = {"", "a", "ab", "b"};
+  for (const key_trie::Coding coding : kKeyTrieCodings) {
+    SCOPED_TRACE(NameOf(coding));
+    const std::string tokens = TokensFor(keys, coding);
+    OwnedKeyTrie trie(BuildKeyTrie(keys, 2, tokens), tokens);
+    ASSERT_TRUE(trie.Open()) << trie.reason();
+    const KeyTrieReader& reader = trie.reader();
+    EXPECT_EQ(reader.CountRange("", "z"), 4u);
+    EXPECT_EQ(reader.CountRange("", "b"), 3u);
+    EXPECT_EQ(reader.CountRange("", "a"), 1u);
+    EXPECT_EQ(reader.CountRange("a", "b"), 2u);
+    EXPECT_EQ(reader.CountRange("a", std::string("a\0", 2)), 1u);
+    EXPECT_EQ(reader.CountRange("aa", "aaa"), 0u);
+    EXPECT_EQ(reader.CountRange("c", "d"), 0u);
+    // Nothing is from begin on and before end.
+    EXPECT_EQ(reader.CountRange("a", "a"), 0u);
+    EXPECT_EQ(reader.CountRange("b", "a"), 0u);
+    EXPECT_EQ(reader.CountRange("z", ""), 0u);
+  }
+}
+
+TEST(KeyTrieTest, CountRangeAgreesWithASortedList) {
+  std::mt19937_64 rng(KeyTrieTestSeed());
+  for (const KeyShape& shape : KeyShapes()) {
+    SCOPED_TRACE(shape.name);
+    for (const key_trie::Coding coding : kKeyTrieCodings) {
+      const KeyList keys = MakeKeys(shape, 300, &rng);
+      const std::string tokens = TokensFor(keys, coding);
+      OwnedKeyTrie trie(BuildKeyTrie(keys, 7, tokens), tokens);
+      ASSERT_TRUE(trie.Open()) << trie.reason();
+      for (int i = 0; i < 1000; ++i) {
+        const std::string begin = NearKey(keys, &rng);
+        const std::string end = NearKey(keys, &rng);
+        const auto in_range = std::count_if(
+            keys.begin(), keys.end(),
+            [&](const std::string& key) { return begin <= key && key < end; });
+        ASSERT_EQ(trie.reader().CountRange(begin, end), in_range);
+      }
+    }
+  }
+}
+
 TEST(KeyTrieTest, SeekAcceptsAViewOfTheCursorsOwnKey) {
   const KeyList keys = {"aa", "aab", "aabb", "ab", "abc", "b"};
   for (const key_trie::Coding coding : kKeyTrieCodings) {
@@ -319,7 +363,7 @@ TEST(KeyTrieTest, SeekAcceptsAViewOfTheCursorsOwnKey) {
       const std::string tail(cursor.key().substr(1));
       cursor.Seek(cursor.key().substr(1));
       ASSERT_NO_FATAL_FAILURE(
-          ExpectCursorAt(cursor, keys, ModelLowerBound(keys, tail)));
+          ExpectCursorAt(cursor, keys, ModelRank(keys, tail)));
     }
   }
 }

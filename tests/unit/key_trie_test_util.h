@@ -301,8 +301,8 @@ inline std::string NearKey(const KeyList& keys, std::mt19937_64* rng) {
   return s;
 }
 
-// The rank of the first key >= target.
-inline uint32_t ModelLowerBound(const KeyList& keys, std::string_view target) {
+// The number of keys < target.
+inline uint32_t ModelRank(const KeyList& keys, std::string_view target) {
   return static_cast<uint32_t>(
       std::lower_bound(keys.begin(), keys.end(), target) - keys.begin());
 }
@@ -310,13 +310,13 @@ inline uint32_t ModelLowerBound(const KeyList& keys, std::string_view target) {
 // Whether every look-up of target answers as the sorted list does.
 inline void ExpectLookupsAgree(const KeyTrieReader& trie, const KeyList& keys,
                                std::string_view target) {
-  const uint32_t lower = ModelLowerBound(keys, target);
-  const bool found = lower < keys.size() && keys[lower] == target;
-  const uint32_t floor = found        ? lower
-                         : lower == 0 ? KeyTrieReader::kNotFound
-                                      : lower - 1;
-  ASSERT_EQ(trie.LowerBound(target), lower);
-  ASSERT_EQ(trie.Find(target), found ? lower : KeyTrieReader::kNotFound);
+  const uint32_t rank = ModelRank(keys, target);
+  const bool found = rank < keys.size() && keys[rank] == target;
+  const uint32_t floor = found       ? rank
+                         : rank == 0 ? KeyTrieReader::kNotFound
+                                     : rank - 1;
+  ASSERT_EQ(trie.Rank(target), rank);
+  ASSERT_EQ(trie.Find(target), found ? rank : KeyTrieReader::kNotFound);
   ASSERT_EQ(trie.FloorOrdinal(target), floor);
 }
 
@@ -357,7 +357,7 @@ inline void ExpectTrieBehavesLike(const KeyTrieReader& reader,
     ASSERT_NO_FATAL_FAILURE(ExpectLookupsAgree(reader, keys, target));
     cursor.Seek(target);
     ASSERT_NO_FATAL_FAILURE(
-        ExpectCursorAt(cursor, keys, ModelLowerBound(keys, target)));
+        ExpectCursorAt(cursor, keys, ModelRank(keys, target)));
     cursor.SeekForPrev(target);
     // kNotFound is past every rank.
     ASSERT_NO_FATAL_FAILURE(
@@ -367,7 +367,7 @@ inline void ExpectTrieBehavesLike(const KeyTrieReader& reader,
     fresh.Reset(&reader);
     fresh.Seek(target);
     ASSERT_NO_FATAL_FAILURE(
-        ExpectCursorAt(fresh, keys, ModelLowerBound(keys, target)));
+        ExpectCursorAt(fresh, keys, ModelRank(keys, target)));
   };
   std::string key;
   for (uint32_t i = 0; i < keys.size(); ++i) {
