@@ -7,6 +7,7 @@
 #   make demo            build, then load real records and compare with stock
 #                        RocksDB; KEYS=FILE takes any file of keys instead
 #   make check           build and run every test, sanitizers included
+#   make fuzz            fuzz the cores, FUZZ_SECONDS=60 a target; needs clang
 #   make format          clang-format over our sources
 #   make clean           remove build/ (the RocksDB cache stays)
 
@@ -15,9 +16,10 @@ FLAVOURS := release sanitize tsan
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 # Passed on to every configuration, e.g. CMAKE_ARGS=-DMEMKV_ROCKSDB_SOURCE_DIR=DIR
 CMAKE_ARGS ?=
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := release
-.PHONY: $(FLAVOURS) demo check format clean deps
+.PHONY: $(FLAVOURS) demo check fuzz format clean deps
 
 deps:
 	@build_tools/install_deps.sh
@@ -37,6 +39,19 @@ check:
 	@mkdir -p build/check
 	@printf 'subdirs(%s)\n' '$(FLAVOURS:%=../%)' > build/check/CTestTestfile.cmake
 	@ctest --test-dir build/check --no-tests=error --output-on-failure -j $(JOBS)
+
+# What a target has found to be worth keeping stays in build/fuzz/corpus, for the
+# next run; an input that fails, in build/fuzz/failed.
+fuzz: deps
+	@cmake --preset fuzz $(CMAKE_ARGS)
+	@cmake --build build/fuzz -j $(JOBS)
+	@for target in build/fuzz/tests/fuzz_*_fuzz; do \
+	  name=$$(basename $$target); \
+	  mkdir -p build/fuzz/corpus/$$name build/fuzz/failed || exit 1; \
+	  $$target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 \
+	    -print_final_stats=1 -artifact_prefix=build/fuzz/failed/$$name- \
+	    build/fuzz/corpus/$$name || exit 1; \
+	done
 
 format:
 	@git ls-files -co --exclude-standard '*.h' '*.cc' | xargs clang-format -i

@@ -9,11 +9,12 @@
 #   release   -O3 -DNDEBUG, jemalloc; everything
 #   sanitize  ASan + UBSan + assertions, RocksDB likewise; tests
 #   tsan      ThreadSanitizer on the cores; no RocksDB at all
+#   fuzz      clang's libFuzzer, ASan and UBSan on the cores; no RocksDB at all
 
 set(MEMKV_FLAVOUR
     release
-    CACHE STRING "release, sanitize or tsan")
-set_property(CACHE MEMKV_FLAVOUR PROPERTY STRINGS release sanitize tsan)
+    CACHE STRING "release, sanitize, tsan or fuzz")
+set_property(CACHE MEMKV_FLAVOUR PROPERTY STRINGS release sanitize tsan fuzz)
 
 if(MEMKV_FLAVOUR STREQUAL "release")
   set(memkv_build_type Release)
@@ -27,9 +28,17 @@ elseif(MEMKV_FLAVOUR STREQUAL "sanitize")
 elseif(MEMKV_FLAVOUR STREQUAL "tsan")
   set(memkv_build_type None)
   set(MEMKV_SANITIZER_FLAGS -fsanitize=thread)
+elseif(MEMKV_FLAVOUR STREQUAL "fuzz")
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "libFuzzer needs clang, but the compiler is "
+                        "'${CMAKE_CXX_COMPILER}': use --preset fuzz")
+  endif()
+  set(memkv_build_type None)
+  set(MEMKV_SANITIZER_FLAGS -fsanitize=fuzzer-no-link,address,undefined
+                            -fno-sanitize-recover=undefined)
 else()
   message(FATAL_ERROR "MEMKV_FLAVOUR is '${MEMKV_FLAVOUR}'; expected release, "
-                      "sanitize or tsan")
+                      "sanitize, tsan or fuzz")
 endif()
 
 if(CMAKE_BUILD_TYPE AND NOT CMAKE_BUILD_TYPE STREQUAL memkv_build_type)

@@ -38,6 +38,11 @@ for file in tests/*/*_test.cc tests/*/*_test.sh; do
     complain "$file: not in tests/CMakeLists.txt"
 done
 
+for file in tests/fuzz/*_fuzz.cc; do
+  grep -qE "^memkv_fuzz\($(basename "${file%_fuzz.cc}") " tests/CMakeLists.txt ||
+    complain "$file: not in tests/CMakeLists.txt"
+done
+
 # Likewise a source.  plugin/memkv_autoload.cc belongs to the shared library.
 sources=" $(sed -n 's/^memkv_SOURCES = //p' memkv.mk) "
 for file in memtable/*.cc table/*.cc plugin/*.cc; do
