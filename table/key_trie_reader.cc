@@ -82,9 +82,11 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
     return false;
   }
   if (reader.num_keys_ > kMaxKeys || reader.num_buckets_ > reader.num_keys_ ||
-      reader.num_keys_ > uint64_t{reader.num_buckets_} * kMaxBucketKeys) {
+      reader.num_keys_ > uint64_t{reader.num_buckets_} * kMaxBucketKeys ||
+      reader.num_buckets_ > reader.buckets_size_) {
     *reason = "key trie: " + Number(reader.num_keys_) + " keys in " +
-              Number(reader.num_buckets_) + " buckets";
+              Number(reader.num_buckets_) + " buckets of " +
+              Number(reader.buckets_size_) + " bytes";
     return false;
   }
   if (codes.coding == kTokenCodes) {

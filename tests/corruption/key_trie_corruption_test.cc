@@ -187,6 +187,17 @@ TEST_P(KeyTrieCorruptionTest, HostileHeadersAreRefused) {
       {"one bucket, yet separators",
        [](std::string* s) { StoreField(s, kNumBucketsAt, 1); },
        "separators: 1 in "},
+      {"2^31 - 1 buckets of one key, for which a directory of equal elements "
+       "takes two bytes",
+       [](std::string* s) {
+         ReplaceSeparators(s, std::string("\x24", 1));
+         s->replace(SeparatorsAt(*s) + 1, LoadField(*s, kDirectorySizeAt),
+                    std::string("\0\0", 2));
+         StoreField(s, kDirectorySizeAt, 2);
+         StoreField(s, kNumKeysAt, 0x7fffffff);
+         StoreField(s, kNumBucketsAt, 0x7fffffff);
+       },
+       "2147483647 keys in 2147483647 buckets of "},
       {"more buckets than the directory has",
        [](std::string* s) { StoreField(s, kNumBucketsAt, 14); },
        "not a packed array of 14 + 1 elements"},
