@@ -21,15 +21,21 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "rocksdb/rocksdb_namespace.h"
 
 namespace ROCKSDB_NAMESPACE {
+class ColumnFamilyHandle;
+class DB;
 class MemTableRepFactory;
 class ObjectLibrary;
+class Status;
 class TableFactory;
 struct BlockBasedTableOptions;
+struct RangePtr;
+struct ReadOptions;
 }  // namespace ROCKSDB_NAMESPACE
 
 namespace memkv {
@@ -101,6 +107,35 @@ ROCKSDB_NAMESPACE::MemTableRepFactory* NewArtMemTableRepFactory(
 ROCKSDB_NAMESPACE::TableFactory* NewFstTableFactory(
     const FstTableOptions& options = FstTableOptions(),
     const ROCKSDB_NAMESPACE::BlockBasedTableOptions* block_based = nullptr);
+
+// Bounds on a number of keys.
+struct KeyCount {
+  uint64_t at_least = 0;
+  uint64_t at_most = 0;
+  bool exact() const { return at_least == at_most; }
+};
+
+// Counts the keys of a column family in the range, which is half-open and has
+// no bound where a pointer is null, as they are now.  No record is read: the
+// keys of an FST file are counted by the ranks of the range's ends in it, in
+// the time of two look-ups; only what memtables hold in the range is walked
+// over.
+//
+// Exact where one sorted run alone has something in the range and deletes
+// nothing there, as after a full compaction; bounds otherwise, which
+// overwritten and deleted keys, range deletions (at_least is 0 then) and
+// block-based files (whose entries are counted whole) widen.  Of a
+// WritePrepared or WriteUnprepared transaction, what is not committed counts as
+// written.
+//
+// InvalidArgument for a snapshot or timestamp in read_options, NotSupported for
+// user-defined timestamps; errors of opening and reading files.  Safe from any
+// thread.
+ROCKSDB_NAMESPACE::Status CountKeys(
+    ROCKSDB_NAMESPACE::DB* db,
+    ROCKSDB_NAMESPACE::ColumnFamilyHandle* column_family,
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    const ROCKSDB_NAMESPACE::RangePtr& range, KeyCount* count);
 
 }  // namespace memkv
 

@@ -34,6 +34,7 @@ using ROCKSDB_NAMESPACE::kDisableGlobalSequenceNumber;
 using ROCKSDB_NAMESPACE::kMaxSequenceNumber;
 using ROCKSDB_NAMESPACE::ParsedInternalKey;
 using ROCKSDB_NAMESPACE::RandomAccessFileReader;
+using ROCKSDB_NAMESPACE::RangePtr;
 using ROCKSDB_NAMESPACE::ReadOptions;
 using ROCKSDB_NAMESPACE::SequenceNumber;
 using ROCKSDB_NAMESPACE::Slice;
@@ -492,6 +493,38 @@ Status FstTableReader::Get(const ReadOptions& read_options,
     if (!more) break;
   }
   return Status::OK();
+}
+
+Status FstTableReader::KeysBefore(const BlockReadContext& context,
+                                  const Slice& user_key, uint64_t* keys) const {
+  const std::string_view key = user_key.ToStringView();
+  const uint32_t i = index_.SegmentFor(key);
+  if (i == FileIndex::kCorrupt) return CorruptIndex();
+  *keys = index_.KeysBefore(i);
+  if (i == index_.num_segments()) return Status::OK();
+  SegmentEntry entry;
+  Status s = store_.GetSegment(context, index_, i, &entry);
+  if (!s.ok()) return s;
+  const uint32_t before = entry.GetValue()->segment().KeysBefore(key);
+  if (before == Segment::kCorrupt) return CorruptSegment(i, "damaged trie");
+  *keys += before;
+  return s;
+}
+
+Status FstTableReader::CountKeys(const ReadOptions& read_options,
+                                 const RangePtr& range, uint64_t* count) const {
+  const BlockReadContext context{read_options};
+  uint64_t begin = 0;
+  uint64_t end = index_.KeysBefore(index_.num_segments());
+  Status s;
+  if (range.start != nullptr) {
+    s = KeysBefore(context, *range.start, &begin);
+  }
+  if (s.ok() && range.limit != nullptr) {
+    s = KeysBefore(context, *range.limit, &end);
+  }
+  *count = end > begin ? end - begin : 0;
+  return s;
 }
 
 uint64_t FstTableReader::DataBytesBefore(const BlockReadContext& context,

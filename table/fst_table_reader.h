@@ -92,6 +92,12 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       const ROCKSDB_NAMESPACE::ReadOptions& read_options,
       ROCKSDB_NAMESPACE::TableReaderCaller caller) override;
 
+  // The number of user keys in the range, which is half-open and without a
+  // bound where it has none.
+  ROCKSDB_NAMESPACE::Status CountKeys(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::RangePtr& range, uint64_t* count) const;
+
   // What follows is for FstTableIterator.
 
   const FileBlockStore& store() const { return store_; }
@@ -147,6 +153,10 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       std::unique_ptr<ROCKSDB_NAMESPACE::TableProperties>* properties) const;
   ROCKSDB_NAMESPACE::Status VerifySegment(const BlockReadContext& context,
                                           uint32_t i, std::string* last_key);
+  // The number of keys before `user_key`.
+  ROCKSDB_NAMESPACE::Status KeysBefore(const BlockReadContext& context,
+                                       const ROCKSDB_NAMESPACE::Slice& user_key,
+                                       uint64_t* keys) const;
   // Stored bytes of all segments and value blocks, and of those before
   // `user_key`.
   uint64_t DataBytes() const {
