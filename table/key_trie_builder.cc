@@ -123,25 +123,41 @@ void Builder::WriteBucket(const Coding& coding, size_t begin, size_t end,
     }
     bits.Finish();
   }
-  codes_.clear();
-  for (size_t i = begin; i < end; ++i) {
-    suffix_codes_.clear();
-    if (coding.tokens != nullptr) {
-      coding.tokens->Encode(SuffixOf(i), &suffix_codes_);
-    } else {
-      for (const char c : SuffixOf(i)) {
-        suffix_codes_.push_back(coding.code_of[static_cast<uint8_t>(c)]);
-      }
-      if (suffix_codes_.empty()) {
-        suffix_codes_.push_back(0);  // The empty key's, which no one reads.
+  if (coding.tokens != nullptr) {
+    bucket_suffixes_.clear();
+    for (size_t i = begin; i < end; ++i) {
+      bucket_suffixes_.push_back(SuffixOf(i));
+    }
+    const size_t n = end - begin;
+    coding.tokens->Encode(bucket_suffixes_.data(), n, &codes_);
+    for (size_t i = 0; i < n; ++i) {
+      bits.Put(*codes_.begin(i), coding.width);
+    }
+    bits.Finish();
+    for (size_t i = 0; i < n; ++i) {
+      for (const uint16_t* c = codes_.begin(i) + 1; c != codes_.end(i); ++c) {
+        bits.Put(*c, coding.width);
       }
     }
-    bits.Put(suffix_codes_[0], coding.width);
-    codes_.insert(codes_.end(), suffix_codes_.begin() + 1, suffix_codes_.end());
-  }
-  bits.Finish();
-  for (const uint16_t code : codes_) {
-    bits.Put(code, coding.width);
+  } else {
+    const auto put = [&](char c) {
+      bits.Put(coding.code_of[static_cast<uint8_t>(c)], coding.width);
+    };
+    for (size_t i = begin; i < end; ++i) {
+      const std::string_view suffix = SuffixOf(i);
+      if (suffix.empty()) {
+        bits.Put(0, coding.width);  // The empty key's, which no one reads.
+      } else {
+        put(suffix[0]);
+      }
+    }
+    bits.Finish();
+    for (size_t i = begin; i < end; ++i) {
+      for (const char c :
+           SuffixOf(i).substr(std::min<size_t>(1, SuffixOf(i).size()))) {
+        put(c);
+      }
+    }
   }
   bits.Finish();
 }

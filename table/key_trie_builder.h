@@ -26,10 +26,10 @@
 #include <string_view>
 #include <vector>
 
+#include "table/key_trie_token_encoder.h"
+
 namespace memkv {
 namespace key_trie {
-
-class TokenEncoder;
 
 class Builder {
  public:
@@ -117,8 +117,8 @@ class Builder {
   std::vector<std::string> separators_;
   size_t separator_bytes_ = 0;
   // Of a bucket being written, to keep their memory.
-  std::vector<uint16_t> suffix_codes_;
-  std::vector<uint16_t> codes_;
+  std::vector<std::string_view> bucket_suffixes_;
+  Cuts<uint16_t> codes_;
 };
 
 }  // namespace key_trie

@@ -5,19 +5,16 @@
 
 #include <algorithm>
 #include <cassert>
-#include <numeric>
 
 namespace memkv {
 namespace key_trie {
 
 namespace {
 
-constexpr uint32_t kBlock = 256;
-// Blocks that are tried before a new one is added, and places in each.
-constexpr uint32_t kOpenBlocks = 8;
+using Token = Tokens::Token;
 
-std::vector<Tokens::Token> TokensOf(const Tokens& tokens) {
-  std::vector<Tokens::Token> list(tokens.num_tokens());
+std::vector<Token> TokensOf(const Tokens& tokens) {
+  std::vector<Token> list(tokens.num_tokens());
   for (uint32_t code = 0; code < tokens.num_tokens(); ++code) {
     list[code].bytes = tokens.TokenOf(code);
     list[code].ends = code >= tokens.first_end();
@@ -25,39 +22,149 @@ std::vector<Tokens::Token> TokensOf(const Tokens& tokens) {
   return list;
 }
 
+// A set of bytes.
+struct ByteSet {
+  uint64_t words[4];
+
+  bool empty() const {
+    return (words[0] | words[1] | words[2] | words[3]) == 0;
+  }
+  void Remove(uint32_t byte) {
+    words[byte / 64] &= ~(uint64_t{1} << (byte % 64));
+  }
+  // REQUIRES: it is not empty
+  uint32_t First() const {
+    uint32_t i = 0;
+    while (words[i] == 0) {
+      ++i;
+    }
+    return 64 * i + static_cast<uint32_t>(__builtin_ctzll(words[i]));
+  }
+  // Keeps those bytes b for which b ^ byte is in the other set.
+  void KeepIfXorIn(const ByteSet& other, uint8_t byte) {
+    static constexpr uint64_t kLow[6] = {
+        0x5555555555555555u, 0x3333333333333333u, 0x0f0f0f0f0f0f0f0fu,
+        0x00ff00ff00ff00ffu, 0x0000ffff0000ffffu, 0x00000000ffffffffu};
+    for (uint32_t i = 0; i < 4; ++i) {
+      uint64_t word = other.words[i ^ (byte / 64)];
+      for (uint32_t k = 0; k < 6; ++k) {
+        if ((byte >> k & 1) != 0) {
+          word = (word >> (1u << k) & kLow[k]) | (word & kLow[k]) << (1u << k);
+        }
+      }
+      words[i] &= word;
+    }
+  }
+};
+
+// The places of a double array, in blocks of 256.
+class Places {
+ public:
+  static constexpr uint32_t kBlock = 256;
+  // Blocks that are tried before a new one is added.
+  static constexpr uint32_t kOpenBlocks = 8;
+
+  size_t size() const { return blocks_.size() * kBlock; }
+
+  // A base that no one has, whose places for these children are free.  They are
+  // the caller's.
+  uint32_t Take(const uint8_t* children, size_t n) {
+    for (size_t i =
+             blocks_.size() - std::min<size_t>(blocks_.size(), kOpenBlocks);
+         ; ++i) {
+      if (i == blocks_.size()) {
+        blocks_.emplace_back();
+      }
+      Block& block = blocks_[i];
+      if (block.num_free < n) {
+        continue;
+      }
+      ByteSet bases = block.bases;
+      for (size_t c = 0; c < n && !bases.empty(); ++c) {
+        bases.KeepIfXorIn(block.free, children[c]);
+      }
+      if (!bases.empty()) {
+        const uint32_t base = bases.First();
+        block.bases.Remove(base);
+        for (size_t c = 0; c < n; ++c) {
+          block.free.Remove(base ^ children[c]);
+        }
+        block.num_free -= static_cast<uint32_t>(n);
+        return static_cast<uint32_t>(i) * kBlock + base;
+      }
+    }
+  }
+
+ private:
+  static constexpr ByteSet kAll = {
+      {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
+  struct Block {
+    ByteSet free = kAll;
+    ByteSet bases = kAll;  // that no one has
+    uint32_t num_free = kBlock;
+  };
+  std::vector<Block> blocks_;
+};
+
+constexpr ByteSet Places::kAll;
+
+// No one's: the root has every place in its block.
+constexpr uint32_t kNoChildren = 1;
+
 }  // namespace
 
-TokenMatcher::TokenMatcher(const std::vector<Tokens::Token>& tokens) {
-  std::vector<uint32_t> order(tokens.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&tokens](uint32_t a, uint32_t b) {
-    return tokens[a].bytes < tokens[b].bytes;
-  });
-  AddBlock();
-  nodes_[kRoot] = MakeNode(0, kRoot, kNoPlain);
-  // A node: the tokens [begin, end) of the order share their first depth bytes.
+TokenMatcher::TokenMatcher(const std::vector<Token>& tokens) {
+  assert(tokens.size() <= kMaxMatched);
+  // By their bytes alone.
+  const auto first_end = static_cast<uint32_t>(
+      std::find_if(tokens.begin(), tokens.end(),
+                   [](const Token& token) { return token.ends; }) -
+      tokens.begin());
+  std::vector<uint32_t> order;
+  order.reserve(tokens.size());
+  for (uint32_t plain = 0, last = first_end; order.size() < tokens.size();) {
+    order.push_back(
+        last == tokens.size() ||
+                (plain < first_end && tokens[plain].bytes < tokens[last].bytes)
+            ? plain++
+            : last++);
+  }
+  assert(tokens[order[0]].bytes.empty());
+  empty_ = order[0];
+  // A node: the tokens [begin, end) of the order share their first depth bytes,
+  // and the longest plain one of them.
   struct Range {
-    uint32_t node;
+    uint32_t place;
     uint32_t begin;
     uint32_t end;
     uint32_t depth;
+    uint32_t plain;
+    uint32_t behind;
   };
   std::vector<Range> pending = {
-      {kRoot, 0, static_cast<uint32_t>(order.size()), 0}};
+      {0, 1, static_cast<uint32_t>(order.size()), 0, 0, 0}};
+  Places places;
   std::vector<uint32_t> starts;
   std::vector<uint8_t> children;
   for (size_t i = 0; i < pending.size(); ++i) {
-    const Range range = pending[i];
-    uint32_t plain = kNoPlain;
-    uint32_t begin = range.begin;
-    while (begin < range.end &&
-           tokens[order[begin]].bytes.size() == range.depth) {
-      (tokens[order[begin]].ends ? last_[range.node] : plain) = order[begin];
-      ++begin;
+    Range range = pending[i];
+    const bool is_root = i == 0;
+    bool has_last = false;
+    for (; range.begin < range.end &&
+           tokens[order[range.begin]].bytes.size() == range.depth;
+         ++range.begin) {
+      const uint32_t token = order[range.begin];
+      if (tokens[token].ends) {
+        has_last = true;
+        last_[range.place] = token;
+      } else {
+        range.plain = token;
+        range.behind = 0;
+      }
     }
     starts.clear();
     children.clear();
-    for (uint32_t k = begin; k < range.end; ++k) {
+    for (uint32_t k = range.begin; k < range.end; ++k) {
       const auto byte =
           static_cast<uint8_t>(tokens[order[k]].bytes[range.depth]);
       if (children.empty() || children.back() != byte) {
@@ -66,47 +173,57 @@ TokenMatcher::TokenMatcher(const std::vector<Tokens::Token>& tokens) {
       }
     }
     starts.push_back(range.end);
-    // No place has a leaf as its check.
+    assert(!is_root || children.size() == 256);
     const uint32_t base = children.empty()
-                              ? range.node & ~(kBlock - 1)
-                              : FindBase(children.data(), children.size());
+                              ? kNoChildren
+                              : places.Take(children.data(), children.size());
+    assert(places.size() <= size_t{1} << kBaseBits);
+    assert((base == 0) == is_root);
+    nodes_.resize(places.size());
+    last_.resize(places.size());
     for (size_t c = 0; c < children.size(); ++c) {
-      const uint32_t child = base ^ children[c];
-      nodes_[child] = MakeNode(0, range.node, kNoPlain);
-      pending.push_back({child, starts[c], starts[c + 1], range.depth + 1});
+      nodes_[base ^ children[c]] = uint64_t{kTaken | children[c]} << kBaseBits;
+      pending.push_back({base ^ children[c], starts[c], starts[c + 1],
+                         range.depth + 1, range.plain, range.behind + 1});
     }
-    nodes_[range.node] = MakeNode(base, Check(nodes_[range.node]), plain);
+    if (!is_root) {
+      nodes_[range.place] |= base | uint64_t{range.plain} << kPlainShift |
+                             uint64_t{range.behind} << kBehindShift |
+                             uint64_t{has_last} << kLastShift;
+    }
   }
 }
 
-void TokenMatcher::AddBlock() {
-  assert(nodes_.size() + kBlock <= kNoPlace);
-  nodes_.resize(nodes_.size() + kBlock, MakeNode(0, kNoPlace, kNoPlain));
-  last_.resize(nodes_.size(), kNone);
-}
-
-uint32_t TokenMatcher::FindBase(const uint8_t* children, size_t n) {
-  const auto blocks = static_cast<uint32_t>(nodes_.size() / kBlock);
-  first_open_ =
-      std::max(first_open_, blocks < kOpenBlocks ? 0 : blocks - kOpenBlocks);
-  for (uint32_t block = first_open_; block < blocks; ++block) {
-    const uint32_t begin = block * kBlock;
-    for (uint32_t place = begin; place < begin + kBlock; ++place) {
-      if (Check(nodes_[place]) != kNoPlace) {
-        continue;
-      }
-      const uint32_t base = place ^ children[0];
-      size_t c = 1;
-      while (c < n && Check(nodes_[base ^ children[c]]) == kNoPlace) {
-        ++c;
-      }
-      if (c == n) {
-        return base;
-      }
-    }
+size_t TokenMatcher::CountWithout(const Token& token) const {
+  // Nothing but its first cut can be that token, as it has all bytes.
+  std::string_view text = token.bytes;
+  std::string_view seen = text;
+  if (!token.ends) {
+    seen.remove_suffix(1);
   }
-  AddBlock();
-  return blocks * kBlock;
+  size_t count = 0;
+  for (;;) {
+    const auto* const bytes = reinterpret_cast<const uint8_t*>(seen.data());
+    uint32_t place = bytes[0];
+    size_t depth = 1;
+    for (; depth < seen.size(); ++depth) {
+      const uint32_t child = Base(nodes_[place]) ^ bytes[depth];
+      if (Check(nodes_[child]) != (kTaken | bytes[depth])) {
+        break;
+      }
+      place = child;
+    }
+    const bool to_end = depth == text.size();
+    ++count;
+    if (count > 1 && token.ends && to_end && HasLast(nodes_[place])) {
+      return count;
+    }
+    text.remove_prefix(depth - Behind(nodes_[place]));
+    if (text.empty()) {
+      return token.ends ? count + 1 : count;
+    }
+    seen = text;
+  }
 }
 
 TokenEncoder::TokenEncoder(const Tokens& tokens)

@@ -172,11 +172,6 @@ class Merges {
   std::vector<Slot> slots_;
 };
 
-// The order of codes.
-bool Before(const Token& a, const Token& b) {
-  return a.ends != b.ends ? a.ends < b.ends : a.bytes < b.bytes;
-}
-
 // Fewer bytes of suffixes are not worth a dictionary.
 constexpr uint64_t kMinSuffixBytes = 1024;
 constexpr uint64_t kSampleShare = 16;
@@ -370,16 +365,12 @@ void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
   }
   std::vector<Token> tokens(pieces_.size());
   for (uint32_t i = 0; i < pieces_.size(); ++i) {
-    bool ends = false;
-    tokens[i].bytes = BytesOf(i, &ends);
-    tokens[i].ends = ends;
+    tokens[i].bytes = BytesOf(i, &tokens[i].ends);
   }
   pieces_.clear();
-  // Different pairs can be the same string.  The first ones, which are
-  // required, stay first.
-  const auto pairs = tokens.begin() + kFirstPair;
-  std::sort(pairs, tokens.end(), Before);
-  tokens.erase(std::unique(pairs, tokens.end(),
+  // Different pairs can be the same string.
+  std::sort(tokens.begin(), tokens.end(), Tokens::Before);
+  tokens.erase(std::unique(tokens.begin(), tokens.end(),
                            [](const Token& a, const Token& b) {
                              return a.ends == b.ends && a.bytes == b.bytes;
                            }),
@@ -398,7 +389,6 @@ void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
       static_cast<double>(plain_bytes)) {
     return;
   }
-  std::sort(tokens.begin(), tokens.end(), Before);
   Tokens::Encode(tokens, out);
 }
 
@@ -406,50 +396,59 @@ uint64_t TokenTrainer::Prune(size_t max_tokens, double share,
                              std::vector<Token>* tokens) const {
   const TokenMatcher matcher(*tokens);
   std::vector<uint64_t> counts(tokens->size());
-  std::vector<uint32_t> cut;
   uint64_t total = 0;
-  size_t begin = 0;
-  for (const size_t end : ends_) {
-    cut.clear();
-    matcher.Cut(std::string_view(text_).substr(begin, end - begin), true, &cut);
-    for (const uint32_t token : cut) {
-      ++counts[token];
+  Cuts<uint32_t> cuts;
+  ForEachBatch([&](const std::string_view* texts, size_t n) {
+    matcher.Cut(texts, n, &cuts);
+    for (size_t i = 0; i < n; ++i) {
+      total += cuts.end(i) - cuts.begin(i);
+      for (const uint32_t* c = cuts.begin(i); c != cuts.end(i); ++c) {
+        ++counts[*c];
+      }
     }
-    total += cut.size();
-    begin = end;
-  }
+  });
   // What it would cost to be without each, in codes.
   struct Loss {
     uint64_t loss;
     uint32_t token;
   };
   std::vector<Loss> losses;
+  std::vector<bool> keep(tokens->size());
+  size_t required = 0;
   const double code_bytes =
       Tokens::WidthFor(std::min(tokens->size(), max_tokens)) / 8.0;
-  for (uint32_t i = kFirstPair; i < tokens->size(); ++i) {
+  for (uint32_t i = 0; i < tokens->size(); ++i) {
     const Token& token = (*tokens)[i];
+    if (token.bytes.size() == (token.ends ? 0 : 1)) {
+      keep[i] = true;
+      ++required;
+      continue;
+    }
     if (counts[i] == 0) {
       continue;
     }
-    cut.clear();
-    matcher.Cut(token.bytes, token.ends, &cut, i);
-    const uint64_t loss = counts[i] * (cut.size() - 1);
+    const uint64_t loss = counts[i] * (matcher.CountWithout(token) - 1);
     if (static_cast<double>(loss) * code_bytes >
         static_cast<double>(token.bytes.size() + kTokenOverhead) * share) {
       losses.push_back({loss, i});
     }
   }
-  std::sort(losses.begin(), losses.end(), [](const Loss& a, const Loss& b) {
-    return a.loss != b.loss ? a.loss > b.loss : a.token < b.token;
-  });
-  losses.resize(std::min(losses.size(), max_tokens - kFirstPair));
-  std::vector<Token> kept(
-      std::make_move_iterator(tokens->begin()),
-      std::make_move_iterator(tokens->begin() + kFirstPair));
-  for (const Loss& loss : losses) {
-    kept.push_back(std::move((*tokens)[loss.token]));
+  const size_t kept = std::min(losses.size(), max_tokens - required);
+  std::nth_element(losses.begin(), losses.begin() + kept, losses.end(),
+                   [](const Loss& a, const Loss& b) {
+                     return a.loss != b.loss ? a.loss > b.loss
+                                             : a.token < b.token;
+                   });
+  for (size_t i = 0; i < kept; ++i) {
+    keep[losses[i].token] = true;
   }
-  *tokens = std::move(kept);
+  size_t out = 0;
+  for (uint32_t i = 0; i < tokens->size(); ++i) {
+    if (keep[i]) {
+      std::swap((*tokens)[out++], (*tokens)[i]);
+    }
+  }
+  tokens->resize(out);
   return total;
 }
 

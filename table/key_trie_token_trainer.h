@@ -72,6 +72,23 @@ class TokenTrainer {
 
   // False if tokens will not pay.
   bool MergePairs(size_t max_pieces, uint64_t min_count, uint64_t plain_bytes);
+  // Calls f with views of all suffixes, some at a time, and their number.
+  template <class F>
+  void ForEachBatch(F f) const {
+    constexpr size_t kBatch = 256;
+    std::string_view batch[kBatch];
+    size_t n = 0;
+    size_t begin = 0;
+    for (const size_t end : ends_) {
+      batch[n++] = std::string_view(text_).substr(begin, end - begin);
+      begin = end;
+      if (n == kBatch) {
+        f(batch, n);
+        n = 0;
+      }
+    }
+    f(batch, n);
+  }
   std::string BytesOf(uint32_t piece, bool* ends) const;
   // Leaves out tokens that do not pay, and those whose absence costs least if
   // there are more than max_tokens. Returns how many codes the sample takes in

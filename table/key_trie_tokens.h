@@ -65,6 +65,11 @@ class Tokens {
   // *this untouched and *reason set to one sentence, if it is damaged.
   bool Open(std::string_view data, std::string* reason);
 
+  // The order of codes.
+  static bool Before(const Token& a, const Token& b) {
+    return a.ends != b.ends ? a.ends < b.ends : a.bytes < b.bytes;
+  }
+
   // Appends the encoding of tokens.
   // REQUIRES: at most kMaxTokens distinct ones, no longer than kMaxLength; the
   // ending ones last, and at least one; both kinds by their bytes.

@@ -6,6 +6,8 @@
 
 #include "table/key_trie_tokens.h"
 
+#include <map>
+
 #include "table/key_trie_token_encoder.h"
 #include "table/key_trie_token_trainer.h"
 #include "tests/unit/key_trie_test_util.h"
@@ -89,18 +91,38 @@ void ExpectRoundTrip(const std::string& dictionary, const KeyList& suffixes) {
   ASSERT_TRUE(tokens.Open(dictionary, &reason)) << reason;
   const TokenEncoder encoder(tokens);
   ASSERT_EQ(encoder.width(), tokens.width());
-  for (const std::string& suffix : suffixes) {
-    std::vector<uint16_t> codes = {7};  // which stays
-    encoder.Encode(suffix, &codes);
-    ASSERT_GT(codes.size(), 1u);
-    ASSERT_EQ(codes[0], 7);
-    std::string bytes;
-    for (size_t i = 1; i < codes.size(); ++i) {
-      ASSERT_LT(codes[i], tokens.num_tokens());
-      ASSERT_EQ(codes[i] >= tokens.first_end(), i + 1 == codes.size());
-      bytes += tokens.TokenOf(codes[i]);
+  const std::vector<std::string_view> views(suffixes.begin(), suffixes.end());
+  Cuts<uint16_t> cuts;
+  encoder.Encode(views.data(), views.size(), &cuts);
+  // The slow twin: the longest token of each kind, byte string by byte string.
+  std::map<std::string, uint32_t> plain;
+  std::map<std::string, uint32_t> last;
+  for (uint32_t code = 0; code < tokens.num_tokens(); ++code) {
+    (code < tokens.first_end() ? plain : last)[tokens.TokenOf(code)] = code;
+  }
+  for (size_t i = 0; i < suffixes.size(); ++i) {
+    std::vector<uint32_t> expected;
+    std::string rest = suffixes[i];
+    for (;;) {
+      const auto end = last.find(rest);
+      if (end != last.end()) {
+        expected.push_back(end->second);
+        break;
+      }
+      size_t length = std::min(rest.size(), Tokens::kMaxLength);
+      while (plain.count(rest.substr(0, length)) == 0) {
+        ASSERT_GT(length, 1u);
+        --length;
+      }
+      expected.push_back(plain[rest.substr(0, length)]);
+      rest.erase(0, length);
     }
-    ASSERT_EQ(bytes, suffix);
+    ASSERT_EQ(std::vector<uint32_t>(cuts.begin(i), cuts.end(i)), expected);
+    std::string bytes;
+    for (const uint32_t code : expected) {
+      bytes += tokens.TokenOf(code);
+    }
+    ASSERT_EQ(bytes, suffixes[i]);
   }
 }
 
@@ -288,11 +310,12 @@ TEST(KeyTrieTokensTest, EncoderCutsTheLongestTokenFirst) {
       {"xcde", {"x", "cde", ""}},
   };
   for (const auto& c : kCases) {
-    std::vector<uint16_t> codes;
-    encoder.Encode(c.suffix, &codes);
+    const std::string_view suffix = c.suffix;
+    Cuts<uint16_t> codes;
+    encoder.Encode(&suffix, 1, &codes);
     KeyList cut;
-    for (const uint16_t code : codes) {
-      cut.push_back(tokens.TokenOf(code));
+    for (const uint16_t* code = codes.begin(0); code != codes.end(0); ++code) {
+      cut.push_back(tokens.TokenOf(*code));
     }
     EXPECT_EQ(cut, c.cut) << c.suffix;
   }
