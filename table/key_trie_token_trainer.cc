@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <random>
 
 #include "table/key_trie_builder.h"
@@ -31,6 +32,14 @@ constexpr size_t kTokenOverhead = 5;
 // A batch is this share of the pieces there are.
 constexpr double kBatch = 0.6;
 constexpr size_t kMinBatch = 256;
+
+// Of a sample of that many bytes, the first pieces are made of one suffix in
+// kEarlyShare alone: so many occur often, and rounds over long texts are what
+// training takes its time for.
+constexpr size_t kLargeSample = size_t{1} << 20;
+constexpr size_t kEarlyShare = 16;
+constexpr size_t kEarlyPieces = 2048;
+constexpr uint64_t kEarlyMinCount = 4;
 
 // With that many pieces, codes that take more than this share of what keys take
 // without tokens will not come below it.
@@ -174,7 +183,7 @@ class Merges {
 
 // Fewer bytes of suffixes are not worth a dictionary.
 constexpr uint64_t kMinSuffixBytes = 1024;
-constexpr uint64_t kSampleShare = 16;
+constexpr uint64_t kSampleShare = 12;
 // Up to here all suffixes are the sample: it takes some milliseconds.
 constexpr uint64_t kMinSampleBytes = 32768;
 
@@ -250,23 +259,82 @@ std::string TokenTrainer::BytesOf(uint32_t piece, bool* ends) const {
   return bytes;
 }
 
-bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
+bool TokenTrainer::MakePieces(size_t max_pieces, uint64_t min_count,
                               uint64_t plain_bytes) {
   pieces_.clear();
   for (uint32_t i = 0; i < kFirstPair; ++i) {
     pieces_.push_back({i, i, 1});
   }
+  const bool large = text_.size() >= kLargeSample;
+  const size_t share = large ? kEarlyShare : 1;
   symbols_.clear();
-  symbols_.reserve(text_.size() + 2 * ends_.size());
+  symbols_.reserve(text_.size() / share + 2 * ends_.size() / share);
   size_t begin = 0;
-  for (const size_t end : ends_) {
-    for (size_t i = begin; i < end; ++i) {
-      symbols_.push_back(static_cast<uint8_t>(text_[i]));
+  for (size_t s = 0; s < ends_.size(); ++s) {
+    if (s % share == 0) {
+      for (size_t i = begin; i < ends_[s]; ++i) {
+        symbols_.push_back(static_cast<uint8_t>(text_[i]));
+      }
+      symbols_.push_back(kEnd);
+      symbols_.push_back(kGap);
     }
-    symbols_.push_back(kEnd);
-    symbols_.push_back(kGap);
-    begin = end;
+    begin = ends_[s];
   }
+  if (large) {
+    if (!MergePairs(kEarlyPieces, kEarlyMinCount, plain_bytes / share)) {
+      return false;
+    }
+    CutIntoPieces();
+  }
+  return MergePairs(max_pieces, min_count, plain_bytes);
+}
+
+void TokenTrainer::CutIntoPieces() {
+  std::vector<uint32_t> pieces;
+  const TokenMatcher matcher(TokensOfPieces(&pieces));
+  symbols_.clear();
+  Cuts<uint32_t> cuts;
+  ForEachBatch([&](const std::string_view* texts, size_t n) {
+    matcher.Cut(texts, n, &cuts);
+    for (size_t i = 0; i < n; ++i) {
+      for (const uint32_t* c = cuts.begin(i); c != cuts.end(i); ++c) {
+        symbols_.push_back(pieces[*c]);
+      }
+      symbols_.push_back(kGap);
+    }
+  });
+}
+
+std::vector<Token> TokenTrainer::TokensOfPieces(
+    std::vector<uint32_t>* pieces) const {
+  std::vector<Token> all(pieces_.size());
+  for (uint32_t i = 0; i < pieces_.size(); ++i) {
+    all[i].bytes = BytesOf(i, &all[i].ends);
+  }
+  pieces->resize(pieces_.size());
+  std::iota(pieces->begin(), pieces->end(), 0);
+  std::sort(pieces->begin(), pieces->end(), [&all](uint32_t a, uint32_t b) {
+    return Tokens::Before(all[a], all[b]);
+  });
+  // Different pairs can be the same string.
+  pieces->erase(std::unique(pieces->begin(), pieces->end(),
+                            [&all](uint32_t a, uint32_t b) {
+                              return all[a].ends == all[b].ends &&
+                                     all[a].bytes == all[b].bytes;
+                            }),
+                pieces->end());
+  std::vector<Token> tokens;
+  tokens.reserve(pieces->size());
+  for (const uint32_t piece : *pieces) {
+    tokens.push_back(std::move(all[piece]));
+  }
+  return tokens;
+}
+
+bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
+                              uint64_t plain_bytes) {
+  const auto suffixes =
+      static_cast<size_t>(std::count(symbols_.begin(), symbols_.end(), kGap));
   constexpr size_t kAhead = 12;
   PairCounts counts;
   std::vector<PairCounts::Pair> pairs;
@@ -339,7 +407,7 @@ bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
     }
     symbols_.resize(out);
     // Random keys are known by then: more tokens gain them a few percent.
-    const auto codes = static_cast<double>(out - ends_.size());
+    const auto codes = static_cast<double>(out - suffixes);
     if (pieces_.size() >= kEnoughPieces &&
         codes * Tokens::WidthFor(pieces_.size()) / 8 >
             kHopeless * static_cast<double>(plain_bytes)) {
@@ -354,7 +422,7 @@ void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
   // is of no use.
   const auto min_count =
       std::max<uint64_t>(2, static_cast<uint64_t>(4 * share));
-  const bool hopeful = MergePairs((size_t{1} << Tokens::kMaxWidth) * 3 / 2,
+  const bool hopeful = MakePieces((size_t{1} << Tokens::kMaxWidth) * 3 / 2,
                                   min_count, plain_bytes);
   symbols_.clear();
   symbols_.shrink_to_fit();
@@ -363,18 +431,9 @@ void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
     ends_.clear();
     return;
   }
-  std::vector<Token> tokens(pieces_.size());
-  for (uint32_t i = 0; i < pieces_.size(); ++i) {
-    tokens[i].bytes = BytesOf(i, &tokens[i].ends);
-  }
+  std::vector<uint32_t> pieces;
+  std::vector<Token> tokens = TokensOfPieces(&pieces);
   pieces_.clear();
-  // Different pairs can be the same string.
-  std::sort(tokens.begin(), tokens.end(), Tokens::Before);
-  tokens.erase(std::unique(tokens.begin(), tokens.end(),
-                           [](const Token& a, const Token& b) {
-                             return a.ends == b.ends && a.bytes == b.bytes;
-                           }),
-               tokens.end());
 
   const uint64_t total = Prune(Tokens::kMaxTokens, share, &tokens);
   uint64_t memory = 0;

@@ -6,9 +6,10 @@
 //
 // Pairs of neighbouring tokens that are frequent become tokens, in rounds, a
 // batch of the most frequent ones a round; half as many again as there are
-// codes for. Then the sample is cut as the encoder cuts, and those whose
-// absence would cost least are left out. How many stay follows from what the
-// tokens save in the whole file, against the memory they take.
+// codes for. The first rounds see a part of the sample. Then the sample is cut
+// as the encoder cuts, and those whose absence would cost least are left out.
+// How many stay follows from what the tokens save in the whole file, against
+// the memory they take.
 //
 // Thread safety: none; one thread at a time.
 //
@@ -42,10 +43,10 @@ class Builder;
 constexpr size_t kTokenSampleBytes = size_t{8} << 20;
 
 // Trains a dictionary on a sample of the suffixes that the builders hold, at
-// most sample_bytes and a sixteenth of them or, if that is more, a few KiB; and
+// most sample_bytes and a twelfth of them or, if that is more, a few KiB; and
 // appends its bytes to *out, nothing if tokens would not make the keys smaller.
 // Training on a byte takes as long as writing some ten in tokens: with a
-// sixteenth it is the smaller part.
+// twelfth it is the smaller part.
 void TrainTokens(const std::vector<const Builder*>& builders,
                  size_t sample_bytes, std::string* out);
 
@@ -70,7 +71,16 @@ class TokenTrainer {
     uint32_t length;  // the end counts as one
   };
 
-  // False if tokens will not pay.
+  // Makes the pieces of the sample.  False if tokens will not pay.
+  bool MakePieces(size_t max_pieces, uint64_t min_count, uint64_t plain_bytes);
+  // Makes symbols_ the sample, cut into the pieces there are.
+  void CutIntoPieces();
+  // The tokens that pieces are, in the order of codes, and of each a piece.
+  std::vector<Tokens::Token> TokensOfPieces(
+      std::vector<uint32_t>* pieces) const;
+  // Merges pairs of symbols_, in rounds, until there are max_pieces or none
+  // occurs min_count times.  False if tokens will not pay: plain_bytes is what
+  // the suffixes in symbols_ take without.
   bool MergePairs(size_t max_pieces, uint64_t min_count, uint64_t plain_bytes);
   // Calls f with views of all suffixes, some at a time, and their number.
   template <class F>
