@@ -16,10 +16,11 @@ namespace key_trie {
 void Cursor::Reset(const Reader* reader) {
   reader_ = reader;
   bucket_ = kNoBucket;
-  separator_bucket_ = kNoBucket;
-  if (reader != nullptr && key_ == nullptr) {
-    GrowKey(0, 0);  // A token of no bytes is written too, into the slack.
+  if (reader != nullptr && buffer_.bytes == nullptr) {
+    buffer_.Grow(0, 0);  // A token of no bytes is written too, into the slack.
   }
+  key_ = buffer_.bytes.get();
+  key_size_ = 0;
   Invalidate();
 }
 
@@ -39,7 +40,7 @@ bool Cursor::LoadBucket(uint32_t bucket) {
   }
   bucket_ = kNoBucket;
   read_.clear();
-  read_bytes_.clear();
+  window_first_ = 0;
   if (!reader_->OpenBucket(bucket, &bytes_)) {
     return false;
   }
@@ -49,132 +50,156 @@ bool Cursor::LoadBucket(uint32_t bucket) {
   return true;
 }
 
-void Cursor::GrowKey(uint64_t size, uint64_t keep) {
+void Cursor::Buffer::Grow(uint64_t size, uint64_t keep) {
   // Doubling, so that keys that grow step by step are not copied each time.
-  size = std::max(size, 2 * key_capacity_);
+  size = std::max(size, 2 * capacity);
   std::unique_ptr<char[]> grown(new char[size + kSlack]);
   if (keep > 0) {
-    memcpy(grown.get(), key_.get(), keep);
+    memcpy(grown.get(), bytes.get(), keep);
   }
-  key_ = std::move(grown);
-  key_capacity_ = size;
+  bytes = std::move(grown);
+  capacity = size;
 }
 
 void Cursor::SetKeyPrefix(std::string_view target, uint64_t length) {
-  if (length > key_capacity_) {
-    GrowKey(length, 0);  // Longer than the key: target is not a view of it.
+  if (length > buffer_.capacity) {
+    buffer_.Grow(length, 0);  // Longer than what it holds: no view of that.
   }
   if (length > 0) {
-    memmove(key_.get(), target.data(), length);
+    memmove(buffer_.bytes.get(), target.data(), length);
   }
+  key_ = buffer_.bytes.get();
   key_size_ = length;
 }
 
-void Cursor::ReadNext(uint32_t index) {
-  const uint64_t lcp = heads_.LcpAt(index);
-  if (lcp > key_size_) {
-    SetCorrupt();
-    return;
+bool Cursor::AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size) {
+  if (reader_->codes_.coding == kSymbols) {
+    return next_.Read([buffer, size](uint64_t n) {
+      if (*size + n > buffer->capacity) {
+        buffer->Grow(*size + n, *size);
+      }
+      char* const out = buffer->bytes.get() + *size;
+      *size += n;
+      return out;
+    });
   }
-  uint64_t size = lcp;
-  const bool whole = next_.Read([this, &size](uint64_t n) {
-    if (size + n > key_capacity_) {
-      GrowKey(size + n, size);
+  // As Suffixes::Read, with all that it needs at hand: a byte that is written
+  // might be any of it.
+  const Tokens& tokens = *reader_->codes_.tokens;
+  const uint32_t first_end = tokens.first_end();
+  const unsigned width = reader_->codes_.width;
+  const uint8_t* const codes = bytes_.codes;
+  const uint64_t num_codes = bytes_.num_codes;
+  uint64_t at = next_.code();
+  uint32_t code = heads_.FirstCodeAt(index);
+  uint64_t done = *size;
+  for (;;) {
+    const uint32_t length = tokens.LengthOf(code);
+    const uint8_t* const bytes = tokens.BytesOf(code);
+    if (done + length > buffer->capacity) {
+      buffer->Grow(done + length, done);
     }
-    char* const out = key_.get() + size;
-    size += n;
-    return out;
-  });
-  if (!whole) {
+    char* const out = buffer->bytes.get() + done;
+    memcpy(out, bytes, Tokens::kOverread);
+    if (length > Tokens::kOverread) {
+      memcpy(out + Tokens::kOverread, bytes + Tokens::kOverread,
+             kSlack - Tokens::kOverread);
+    }
+    done += length;
+    if (code >= first_end) {
+      break;
+    }
+    if (at >= num_codes) {
+      return false;
+    }
+    code = width == 16 ? LoadFixed16(codes + 2 * at) : BitsAt(codes, width, at);
+    ++at;
+  }
+  *size = done;
+  next_.Set(index + 1, at);
+  return true;
+}
+
+void Cursor::ReadNext(uint32_t index) {
+  uint64_t size = heads_.LcpAt(index);
+  if (size > key_size_) {
     SetCorrupt();
     return;
   }
+  if (key_ != buffer_.bytes.get()) {  // In the window, of which it was last.
+    SetKeyPrefix(key(), size);
+  }
+  if (!AppendSuffix(index, &buffer_, &size)) {
+    SetCorrupt();
+    return;
+  }
+  key_ = buffer_.bytes.get();
   key_size_ = size;
   index_ = index;
   valid_ = true;
 }
 
-bool Cursor::LoadSeparator() {
-  if (separator_bucket_ != bucket_) {
-    separator_bucket_ = kNoBucket;
-    if (!reader_->separators_.Get(bucket_, &separator_)) {
+bool Cursor::ReadOn() {
+  const auto index = window_first_ + static_cast<uint32_t>(read_.size());
+  const uint64_t lcp = heads_.LcpAt(index);
+  ReadKey read = {0, lcp, 0};
+  if (index == 0) {
+    if (!reader_->separators_.Get(bucket_, &separator_) ||
+        lcp > separator_.size()) {
       return false;
     }
-    separator_bucket_ = bucket_;
+    if (lcp > window_.capacity || window_.bytes == nullptr) {
+      window_.Grow(lcp, 0);
+    }
+    if (lcp > 0) {
+      memcpy(window_.bytes.get(), separator_.data(), lcp);
+    }
+    next_.Set(0, 0);
+  } else {
+    const ReadKey before = read_.back();
+    if (lcp > before.size) {
+      return false;
+    }
+    read.begin = before.begin + before.size + kTail;
+    if (read.begin + lcp > kWindow) {
+      read_.clear();
+      window_first_ = index;
+      read.begin = 0;
+    }
+    if (read.begin + lcp > window_.capacity) {
+      window_.Grow(read.begin + lcp, before.begin + before.size);
+    }
+    if (lcp > 0) {
+      memmove(window_.bytes.get() + read.begin,
+              window_.bytes.get() + before.begin, lcp);
+    }
+    next_.Set(index, before.next_code);
   }
+  uint64_t end = read.begin + lcp;
+  if (!AppendSuffix(index, &window_, &end)) {
+    return false;
+  }
+  read.size = end - read.begin;
+  read.next_code = next_.code();
+  read_.push_back(read);
   return true;
 }
 
-void Cursor::MoveTo(uint32_t index, uint64_t keep) {
-  // Read on to the key.
-  const uint64_t read_code = read_.empty() ? 0 : read_.back().next_code;
-  next_.Set(static_cast<uint32_t>(read_.size()), read_code);
-  while (read_.size() <= index) {
-    const auto i = static_cast<uint32_t>(read_.size());
-    if (i == 0 && !LoadSeparator()) {
+void Cursor::MoveTo(uint32_t index) {
+  if (index < window_first_) {
+    read_.clear();
+    window_first_ = 0;
+  }
+  while (window_first_ + read_.size() <= index) {
+    if (!ReadOn()) {
       SetCorrupt();
       return;
     }
-    const uint64_t length_before =
-        i == 0 ? separator_.size()
-               : heads_.LcpAt(i - 1) + (read_[i - 1].end - read_[i - 1].begin);
-    if (heads_.LcpAt(i) > length_before) {
-      SetCorrupt();
-      return;
-    }
-    ReadSuffix suffix;
-    suffix.begin = read_.empty() ? 0 : read_.back().end;
-    suffix.end = suffix.begin;
-    const bool whole = next_.Read([this, &suffix](uint64_t n) {
-      if (suffix.end + n + kSlack > read_bytes_.size()) {
-        read_bytes_.resize(2 * (suffix.end + n + kSlack));
-      }
-      char* const out = read_bytes_.data() + suffix.end;
-      suffix.end += n;
-      return out;
-    });
-    if (!whole) {
-      SetCorrupt();
-      return;
-    }
-    suffix.next_code = next_.code();
-    read_.push_back(suffix);
   }
-  next_.Set(index + 1, read_[index].next_code);
-
-  uint64_t missing_end =
-      heads_.LcpAt(index) + (read_[index].end - read_[index].begin);
-  if (keep > missing_end || keep > key_size_) {
-    SetCorrupt();
-    return;
-  }
-  if (missing_end > key_capacity_) {
-    GrowKey(missing_end, keep);
-  }
-  key_size_ = missing_end;
-  // Bytes [keep, missing_end) are missing.  A suffix holds its key's bytes from
-  // its LCP on; those before are the key's before it.
-  for (uint32_t i = index; missing_end > keep; --i) {
-    const uint64_t lcp = heads_.LcpAt(i);
-    if (lcp < missing_end) {
-      const uint64_t from = std::max(lcp, keep);
-      if (missing_end - lcp > read_[i].end - read_[i].begin) {
-        SetCorrupt();
-        return;
-      }
-      memcpy(key_.get() + from,
-             read_bytes_.data() + read_[i].begin + (from - lcp),
-             missing_end - from);
-      missing_end = from;
-    }
-    if (i == 0) {
-      break;
-    }
-  }
-  if (missing_end > keep) {
-    // The head's, which are fewer than its separator's.
-    memcpy(key_.get() + keep, separator_.data() + keep, missing_end - keep);
-  }
+  const ReadKey& read = read_[index - window_first_];
+  next_.Set(index + 1, read.next_code);
+  key_ = window_.bytes.get() + read.begin;
+  key_size_ = read.size;
   index_ = index;
   valid_ = true;
 }
@@ -185,7 +210,7 @@ void Cursor::MoveToOrdinal(uint32_t ordinal) {
     SetCorrupt();
     return;
   }
-  MoveTo(ordinal - bytes_.first_ordinal, 0);
+  MoveTo(ordinal - bytes_.first_ordinal);
 }
 
 void Cursor::SeekToOrdinal(uint32_t ordinal) {
@@ -255,10 +280,7 @@ void Cursor::SeekForPrev(std::string_view target) {
     MoveToOrdinal(position.ordinal - 1);  // The last of the bucket before.
     return;
   }
-  const uint64_t keep =
-      position.place.equal ? position.place.lcp_at : position.place.lcp_before;
-  SetKeyPrefix(target, keep);
-  MoveTo(position.place.index - back, keep);
+  MoveTo(position.place.index - back);
 }
 
 void Cursor::Next() {
@@ -280,9 +302,8 @@ void Cursor::Next() {
 
 void Cursor::Prev() {
   assert(valid_);
-  const uint64_t keep = heads_.LcpAt(index_);
   if (index_ > 0) {
-    MoveTo(index_ - 1, keep);
+    MoveTo(index_ - 1);
     return;
   }
   if (bucket_ == 0) {
@@ -293,7 +314,7 @@ void Cursor::Prev() {
     SetCorrupt();
     return;
   }
-  MoveTo(bytes_.num_keys - 1, keep);
+  MoveTo(bytes_.num_keys - 1);
 }
 
 }  // namespace key_trie

@@ -8,22 +8,21 @@
 // independent of each other).
 //
 // Cost: Next replaces the tail of the key, O(suffix), and once a bucket unpacks
-// its LCPs.  The first Prev in a bucket reads all suffixes before it; those
-// that follow replace only the bytes that change, but fetch them from the keys
-// that hold them: O(changed bytes) plus a walk over at most one bucket, and
-// once a bucket a descent for its separator.
+// its LCPs.  The first Prev in a bucket rebuilds all keys before it, one after
+// the other, and descends for its separator; those that follow only point at
+// the key, O(1).  Keys of a bucket that take more than kWindow bytes are
+// rebuilt again when the walk comes to those that were given up.
 //
 // Invariants:
 // (I1) Valid() implies that key() is the key with rank ordinal(), and that
 //      next_ is at the suffix behind it.
-// (I2) heads_ and next_ belong to bucket bucket_; read_ holds the suffixes of
-//      its first keys, as many as it has elements; if it has any, separator_ is
-//      the bucket's.
+// (I2) heads_ and next_ belong to bucket bucket_; read_ holds its keys from
+//      window_first_ on, as many as it has elements.
 // (I3) No sequence of calls on hostile bytes reads outside them; a position
 //      that cannot be rebuilt makes the cursor invalid and corrupt().
 //
-// Known weakness: the buffer of the longest key visited is kept until
-// destruction.
+// Known weakness: the buffers, of the longest key visited and of kWindow bytes
+// or more, are kept until destruction.
 
 #pragma once
 
@@ -72,18 +71,37 @@ class Cursor {
   // REQUIRES: Valid()
   uint32_t ordinal() const { return bytes_.first_ordinal + index_; }
   // REQUIRES: Valid().  Stable until the next move.
-  std::string_view key() const { return {key_.get(), key_size_}; }
+  std::string_view key() const { return {key_, key_size_}; }
+
+  // How many bytes behind the key its user may write, and where they are.
+  static constexpr size_t kTail = 8;
+  // REQUIRES: Valid().  Until the next move.
+  char* tail() { return key_ + key_size_; }
 
  private:
-  struct ReadSuffix {
-    size_t begin;  // in read_bytes_
-    size_t end;
+  // A key in the window.
+  struct ReadKey {
+    uint64_t begin;
+    uint64_t size;
     uint64_t next_code;
   };
 
+  // Bytes that may be written a token at a time.
+  struct Buffer {
+    std::unique_ptr<char[]> bytes;
+    uint64_t capacity = 0;  // without kSlack
+
+    // Makes room for that many bytes and kSlack; the first keep ones survive.
+    void Grow(uint64_t size, uint64_t keep);
+  };
+
   static constexpr uint32_t kNoBucket = UINT32_MAX;
-  // Bytes behind the key that may be written: what a token is at most.
-  static constexpr size_t kSlack = Tokens::kMaxLength;
+  // Bytes behind a buffer's capacity that may be written: a token is copied as
+  // 64 bytes.
+  static constexpr size_t kSlack = 64;
+  static_assert(Tokens::kMaxLength < kSlack && kTail <= kSlack,
+                "a token and a tail fit behind a key");
+  static constexpr uint64_t kWindow = 256 << 10;
 
   void Invalidate();
   void SetCorrupt();
@@ -92,18 +110,17 @@ class Cursor {
   // Makes the cursor invalid, finds target's place and loads its bucket.  False
   // if there are no keys or, then corrupt(), the bytes are corrupt.
   bool Search(std::string_view target, Reader::Position* position);
-  // Makes separator_ that of bucket_; false if it is corrupt.
-  bool LoadSeparator();
+  // Appends the suffix of key `index`, where next_ is, to the first *size bytes
+  // of *buffer.  Moves next_ to the next one.  False if it does not fit.
+  bool AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size);
   // Moves to key `index` of the loaded bucket, where next_ is, given that key_
   // begins with what that key shares with the one before.
   void ReadNext(uint32_t index);
-  // The same from any place, given that the first keep bytes of key_ are
-  // already those of that key.
-  void MoveTo(uint32_t index, uint64_t keep);
+  // The same from any place.
+  void MoveTo(uint32_t index);
+  // Adds the key behind the last one to the window.  False if it is corrupt.
+  bool ReadOn();
   void MoveToOrdinal(uint32_t ordinal);
-  // Makes room for that many bytes of key and kSlack; the first keep ones
-  // survive.
-  void GrowKey(uint64_t size, uint64_t keep);
   // Makes the key the first length bytes of target, which may be a view of it.
   void SetKeyPrefix(std::string_view target, uint64_t length);
 
@@ -112,17 +129,16 @@ class Cursor {
   bool corrupt_ = false;
   uint32_t index_ = 0;  // in the bucket
   uint32_t bucket_ = kNoBucket;
-  uint32_t separator_bucket_ = kNoBucket;
   Bucket bytes_;
   Suffixes next_;
   Heads heads_;
-  std::vector<ReadSuffix> read_;
-  std::vector<char> read_bytes_;
-  // Not a std::string: its resize would clear what the next copy fills.
-  std::unique_ptr<char[]> key_;
+  uint32_t window_first_ = 0;
+  std::vector<ReadKey> read_;
+  Buffer window_;
+  Buffer buffer_;  // of the key, unless it is one in the window
+  char* key_ = nullptr;
   uint64_t key_size_ = 0;
-  uint64_t key_capacity_ = 0;  // without kSlack
-  std::string separator_;      // of separator_bucket_
+  std::string separator_;
 };
 
 }  // namespace key_trie
