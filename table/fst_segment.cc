@@ -237,20 +237,6 @@ uint32_t Segment::KeysBefore(std::string_view user_key) const {
   return floor == kCorrupt ? kCorrupt : Mirror(floor);
 }
 
-bool Segment::EntriesOf(uint32_t k, uint32_t* begin, uint32_t* end) const {
-  if (single_version_) {
-    *begin = k;
-    *end = k + 1;
-    return true;
-  }
-  const uint64_t b = first_entries_[k];
-  const uint64_t e = k + 1 == num_keys_ ? num_entries_ : first_entries_[k + 1];
-  if (b >= e || e > num_entries_) return false;
-  *begin = static_cast<uint32_t>(b);
-  *end = static_cast<uint32_t>(e);
-  return true;
-}
-
 uint32_t Segment::SeekEntry(uint32_t begin, uint32_t end, uint64_t tag) const {
   // Tags descend (S2).
   while (begin < end) {

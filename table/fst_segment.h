@@ -142,9 +142,24 @@ class Segment {
   uint32_t KeysBefore(std::string_view user_key) const;
 
   // [begin, end) of key k's entries; false if damaged (S4).
-  bool EntriesOf(uint32_t k, uint32_t* begin, uint32_t* end) const;
+  bool EntriesOf(uint32_t k, uint32_t* begin, uint32_t* end) const {
+    if (single_version_) {
+      *begin = k;
+      *end = k + 1;
+      return true;
+    }
+    const uint64_t b = first_entries_[k];
+    const uint64_t e =
+        k + 1 == num_keys_ ? num_entries_ : first_entries_[k + 1];
+    if (b >= e || e > num_entries_) return false;
+    *begin = static_cast<uint32_t>(b);
+    *end = static_cast<uint32_t>(e);
+    return true;
+  }
   // The tag of entry e.  REQUIRES: e < num_entries().
   uint64_t Tag(uint32_t e) const { return seqs_[e] << 8 | (types_[e] & 0xff); }
+  // Whether all entries have the tag of the first one.
+  bool same_tags() const { return seqs_.constant() && types_.constant(); }
   // First entry of [begin, end) whose tag is <= `tag`, or end.
   uint32_t SeekEntry(uint32_t begin, uint32_t end, uint64_t tag) const;
 
@@ -152,6 +167,10 @@ class Segment {
   // REQUIRES: values_inline().
   bool InlineValue(uint32_t e, std::string_view* value) const {
     return inline_values_.Get(e, value);
+  }
+  // As ValueRunView::Row(), of the inline values.
+  const char* InlineRow(size_t* size) const {
+    return values_inline_ ? inline_values_.Row(size) : nullptr;
   }
 
   uint32_t num_value_blocks() const { return num_blocks_; }

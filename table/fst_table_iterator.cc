@@ -20,6 +20,9 @@ using ROCKSDB_NAMESPACE::TableReaderCaller;
 namespace {
 
 constexpr size_t kTagSize = 8;
+static_assert(kTagSize <= KeyTrieCursor::kTail, "a tag fits behind a key");
+
+constexpr uint32_t kStepsToCheckBound = 16;
 
 }  // namespace
 
@@ -73,6 +76,7 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
   cursor_.Reset(nullptr);
   segment_ = nullptr;
   ReleaseTo(Pinner(), &value_block_);
+  value_block_begin_ = value_block_end_ = 0;
   ReleaseTo(Pinner(), &segment_entry_);
   // Readahead is for value blocks: a segment is a large read of its own, and
   // lies behind its values.
@@ -87,7 +91,26 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
   segment_ = &segment_entry_.GetValue()->segment();
   segment_index_ = i;
   cursor_.Reset(&segment_->trie());
+  same_tags_ = segment_->same_tags();
+  same_tag_ = reader_.EffectiveTag(*segment_, 0);
+  if (same_tags_ && !FstTableReader::HasValueType(same_tag_)) {
+    segment_ = nullptr;
+    Fail(reader_.CorruptSegment(i, "unknown value type"));
+    return false;
+  }
+  row_ = segment_->InlineRow(&row_size_);
+  within_bound_ = false;
+  steps_to_check_ = kStepsToCheckBound;
   return true;
+}
+
+void FstTableIterator::CheckUpperBound() {
+  const Slice* const bound = read_options_.iterate_upper_bound;
+  std::string last_key;
+  within_bound_ = bound != nullptr &&
+                  reader_.index().LastKey(segment_index_, &last_key) &&
+                  reader_.internal_comparator().user_comparator()->Compare(
+                      last_key, *bound) < 0;
 }
 
 void FstTableIterator::EnterSegment(uint32_t i, End end) {
@@ -125,33 +148,60 @@ void FstTableIterator::LoadKey(End end) {
     return;
   }
   entry_ = end == End::kFirst ? begin_ : end_ - 1;
-  const std::string_view user_key = cursor_.key();
-  key_.assign(user_key.data(), user_key.size());
-  key_.append(kTagSize, '\0');
   LoadEntry();
 }
 
 void FstTableIterator::LoadEntry() {
-  const uint64_t tag = reader_.EffectiveTag(*segment_, entry_);
-  if (!FstTableReader::HasValueType(tag)) {
-    Fail(reader_.CorruptSegment(segment_index_, "unknown value type"));
+  uint64_t tag = same_tag_;
+  if (!same_tags_) {
+    tag = reader_.EffectiveTag(*segment_, entry_);
+    if (!FstTableReader::HasValueType(tag)) {
+      Fail(reader_.CorruptSegment(segment_index_, "unknown value type"));
+      return;
+    }
+  }
+  ROCKSDB_NAMESPACE::EncodeFixed64(cursor_.tail(), tag);
+  key_ = Slice(cursor_.key().data(), cursor_.key().size() + kTagSize);
+  valid_ = true;
+  // ReadValue() looks into a value with a preferred sequence number.
+  if (row_ != nullptr &&
+      (tag & 0xff) != ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno) {
+    value_ = Slice(row_ + size_t{entry_} * row_size_, row_size_);
+    value_ready_ = true;
     return;
   }
-  ROCKSDB_NAMESPACE::EncodeFixed64(&key_[key_.size() - kTagSize], tag);
-  valid_ = true;
   value_ready_ = false;
-  if (!allow_unprepared_value_) PrepareValue();
+  if (!allow_unprepared_value_ || segment_->values_inline() ||
+      (entry_ >= value_block_begin_ && entry_ < value_block_end_)) {
+    PrepareValue();
+  }
 }
 
 bool FstTableIterator::PrepareValue() {
   assert(valid_);
   if (value_ready_) return true;
+  if (entry_ >= value_block_begin_ && entry_ < value_block_end_ &&
+      (ROCKSDB_NAMESPACE::DecodeFixed64(cursor_.tail()) & 0xff) !=
+          ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno) {
+    std::string_view bytes;
+    if (value_block_.GetValue()->values().Get(entry_ - value_block_begin_,
+                                              &bytes)) {
+      value_ = Slice(bytes.data(), bytes.size());
+      value_ready_ = true;
+      return true;
+    }
+  }
+  value_block_begin_ = value_block_end_ = 0;
   const Status s =
       reader_.ReadValue(Context(), segment_index_, *segment_, entry_,
                         &value_block_, &value_block_number_, Pinner(), &value_);
   if (!s.ok()) {
     Fail(s);
     return false;
+  }
+  if (!segment_->values_inline()) {
+    value_block_begin_ = segment_->ValueBlockFirstEntry(value_block_number_);
+    value_block_end_ = segment_->ValueBlockFirstEntry(value_block_number_ + 1);
   }
   value_ready_ = true;
   return true;
@@ -181,6 +231,9 @@ void FstTableIterator::Seek(const Slice& target) {
     return;
   }
   if (i == reader_.index().num_segments() || !LoadSegment(i)) return;
+  // Between seeks a caller may change what its bound points at.
+  within_bound_ = false;
+  steps_to_check_ = kStepsToCheckBound;
   // The index promises that the segment has a key that is not before the
   // target, so a cursor that finds none met damage.
   if (segment_->mirrored()) {
@@ -206,7 +259,6 @@ void FstTableIterator::Seek(const Slice& target) {
     StepKey(/*forward=*/true);
     return;
   }
-  key_.assign(target.data(), target.size());
   LoadEntry();
 }
 
@@ -235,7 +287,8 @@ bool FstTableIterator::NextAndGetResult(
   Next();
   if (valid_) {
     result->key = key_;
-    result->bound_check_result = ROCKSDB_NAMESPACE::IterBoundCheck::kUnknown;
+    if (steps_to_check_ != 0 && --steps_to_check_ == 0) CheckUpperBound();
+    result->bound_check_result = UpperBoundCheckResult();
     result->value_prepared = value_ready_;
   }
   return valid_;

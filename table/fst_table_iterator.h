@@ -4,11 +4,16 @@
 // Walks the entries of an FST file in internal-key order, both ways.
 //
 // It holds the current segment and value block, by reference in the block
-// cache or as owner.  Keys are rebuilt in a buffer of its own, so they are
-// never pinned; values are, while the PinnedIteratorsManager wants it, for it
-// then gets the blocks the iterator leaves (DBIter steps backwards only over
-// values that are pinned).  A value is read when it is asked for, if the
-// caller has promised to call PrepareValue().
+// cache or as owner.  A key is the cursor's, with its tag written behind it, so
+// keys are never pinned; values are, while the PinnedIteratorsManager wants it,
+// for it then gets the blocks the iterator leaves (DBIter steps backwards only
+// over values that are pinned).  A value that lies in a block that is not at
+// hand is read when it is asked for, if the caller has promised to call
+// PrepareValue(); one that is at hand is there at once.
+//
+// What is equal for all entries of a segment is found out when it is entered:
+// the tag, where inline values of one size begin, whether the upper bound lies
+// behind its last key.
 //
 // Thread safety: none; an iterator belongs to one thread at a time.
 
@@ -28,7 +33,7 @@ namespace memkv {
 
 class FstTableReader;
 
-class FstTableIterator : public ROCKSDB_NAMESPACE::InternalIterator {
+class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
  public:
   // `reader` must outlive the iterator.
   FstTableIterator(const FstTableReader& reader,
@@ -48,6 +53,10 @@ class FstTableIterator : public ROCKSDB_NAMESPACE::InternalIterator {
   ROCKSDB_NAMESPACE::Slice key() const override { return key_; }
   ROCKSDB_NAMESPACE::Slice value() const override { return value_; }
   bool PrepareValue() override;
+  ROCKSDB_NAMESPACE::IterBoundCheck UpperBoundCheckResult() override {
+    return within_bound_ ? ROCKSDB_NAMESPACE::IterBoundCheck::kInbound
+                         : ROCKSDB_NAMESPACE::IterBoundCheck::kUnknown;
+  }
   ROCKSDB_NAMESPACE::Status status() const override { return status_; }
   void SetPinnedItersMgr(
       ROCKSDB_NAMESPACE::PinnedIteratorsManager* manager) override {
@@ -69,8 +78,10 @@ class FstTableIterator : public ROCKSDB_NAMESPACE::InternalIterator {
   void StepKey(bool forward);
   // Takes the cursor's key over, at its newest or oldest entry.
   void LoadKey(End end);
-  // Takes the current entry over.  REQUIRES: key_ holds its user key.
+  // Takes the current entry over, of the cursor's key.
   void LoadEntry();
+  // Finds out whether the bound is behind the last key of the segment.
+  void CheckUpperBound();
   void Invalidate() { valid_ = false; }
   void Fail(const ROCKSDB_NAMESPACE::Status& s) {
     status_ = s;
@@ -88,13 +99,22 @@ class FstTableIterator : public ROCKSDB_NAMESPACE::InternalIterator {
   SegmentEntry segment_entry_;
   const Segment* segment_ = nullptr;  // within segment_entry_
   uint32_t segment_index_ = 0;
+  bool same_tags_ = false;  // all of the segment's entries have same_tag_
+  uint64_t same_tag_ = 0;
+  const char* row_ = nullptr;  // inline values of row_size_ bytes each, or null
+  size_t row_size_ = 0;
+  bool within_bound_ = false;  // the segment is below the upper bound
+  // Steps until that is found out: a seek or a short scan is not worth it.
+  uint32_t steps_to_check_ = 0;
   KeyTrieCursor cursor_;
   uint32_t entry_ = 0;
   uint32_t begin_ = 0;  // entries of the current key
   uint32_t end_ = 0;
-  std::string key_;
+  ROCKSDB_NAMESPACE::Slice key_;  // in cursor_
   ValueEntry value_block_;
   uint32_t value_block_number_ = 0;
+  uint32_t value_block_begin_ = 0;  // its entries
+  uint32_t value_block_end_ = 0;
   ROCKSDB_NAMESPACE::Slice value_;
   bool value_ready_ = false;
   bool valid_ = false;

@@ -200,23 +200,6 @@ bool ValueRunView::OpenPlain(std::string_view data, unsigned char kind,
   return true;
 }
 
-bool ValueRunView::Get(size_t i, std::string_view* value) const {
-  const uint64_t j = indexed_ ? index_[i] : i;
-  if (j >= num_distinct_) return false;
-  uint64_t begin;
-  uint64_t end;
-  if (uniform_) {
-    begin = j * uniform_size_;
-    end = begin + uniform_size_;
-  } else {
-    begin = j == 0 ? 0 : ends_[j - 1];
-    end = ends_[j];
-  }
-  if (begin > end || end > bytes_.size()) return false;
-  *value = bytes_.substr(begin, end - begin);
-  return true;
-}
-
 bool ValueRunView::Validate(std::string* reason) const {
   std::string_view value;
   for (size_t i = 0; i < num_values_; ++i) {

@@ -70,7 +70,29 @@ class ValueRunView {
   size_t size() const { return num_values_; }
   // False if the bytes that locate value i are damaged (V2).
   // REQUIRES: i < size().
-  bool Get(size_t i, std::string_view* value) const;
+  bool Get(size_t i, std::string_view* value) const {
+    const uint64_t j = indexed_ ? index_[i] : i;
+    if (j >= num_distinct_) return false;
+    uint64_t begin;
+    uint64_t end;
+    if (uniform_) {
+      begin = j * uniform_size_;
+      end = begin + uniform_size_;
+    } else {
+      begin = j == 0 ? 0 : ends_[j - 1];
+      end = ends_[j];
+    }
+    if (begin > end || end > bytes_.size()) return false;
+    *value = bytes_.substr(begin, end - begin);
+    return true;
+  }
+  // If all values have one size and lie one after the other, where the first
+  // one is, and *size; else null.
+  const char* Row(size_t* size) const {
+    if (!uniform_ || indexed_) return nullptr;
+    *size = uniform_size_;
+    return bytes_.data();
+  }
   // Checks that the values tile the value bytes (V1).
   bool Validate(std::string* reason) const;
 

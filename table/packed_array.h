@@ -63,6 +63,8 @@ class PackedArrayView {
 
   // Asks for its first lines, which may be all.
   void Prefetch() const { PrefetchLines(bits_, num_bytes_, kPrefetched); }
+  // Whether all elements are equal for sure: they take no bits.
+  bool constant() const { return width_ == 0; }
 
   // REQUIRES: i < size()
   uint64_t operator[](size_t i) const {
