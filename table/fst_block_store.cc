@@ -38,6 +38,11 @@ constexpr Tickers TickersOf() {
             ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_MISS,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_ADD,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_BYTES_INSERT};
+  } else if constexpr (std::is_same_v<TBlock, FilterBlock>) {
+    return {ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_HIT,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_MISS,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_ADD,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_BYTES_INSERT};
   } else {
     return {ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_HIT,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_MISS,
@@ -78,6 +83,20 @@ bool ValueBlock::Parse(size_t num_values, std::string* reason) {
   return true;
 }
 
+bool FilterBlock::Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
+                        std::string* reason) {
+  // RocksDB's filters end in 5 bytes that say what they are, and it takes one
+  // of no more for that of no keys, which is never written.
+  constexpr size_t kMetadataSize = 5;
+  if (contents_.data.size() <= kMetadataSize) {
+    *reason = "filter: " + std::to_string(contents_.data.size()) +
+              " bytes, expected more than " + std::to_string(kMetadataSize);
+    return false;
+  }
+  bits_.reset(policy.GetFilterBitsReader(contents_.data));
+  return true;
+}
+
 Status FileBlockStore::Corrupt(uint64_t offset, const std::string& what) const {
   return Status::Corruption(file_->file_name() + ": block at offset " +
                             std::to_string(offset) + ": " + what);
@@ -104,7 +123,7 @@ Status FileBlockStore::ReadRaw(const BlockReadContext& context,
 
 template <typename TBlock, typename ParseFn>
 Status FileBlockStore::GetParsed(const BlockReadContext& context,
-                                 const BlockHandle& handle,
+                                 const BlockHandle& handle, BlockType type,
                                  const ParseFn& parse,
                                  CachableEntry<TBlock>* entry) const {
   constexpr Tickers kTickers = TickersOf<TBlock>();
@@ -132,7 +151,7 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
   }
 
   BlockContents contents;
-  Status s = ReadRaw(context, handle, BlockType::kData, &contents);
+  Status s = ReadRaw(context, handle, type, &contents);
   if (!s.ok()) return s;
   auto block = std::make_unique<TBlock>(std::move(contents));
   std::string reason;
@@ -174,6 +193,40 @@ Status FileBlockStore::ReadTokens(const BlockReadContext& context,
   return s;
 }
 
+Status FileBlockStore::SetFilter(
+    const BlockReadContext& context,
+    std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> policy,
+    const BlockHandle& handle, bool pin) {
+  filter_policy_ = std::move(policy);
+  filter_handle_ = handle;
+  if (!pin) return Status::OK();
+  BlockContents contents;
+  const Status s = ReadRaw(context, handle, BlockType::kFilter, &contents);
+  if (!s.ok()) return s;
+  auto block = std::make_unique<FilterBlock>(std::move(contents));
+  std::string reason;
+  if (!block->Parse(*filter_policy_, &reason)) {
+    return Corrupt(handle.offset(), reason);
+  }
+  pinned_bytes_ += block->ApproximateMemoryUsage();
+  pinned_filter_ = std::move(block);
+  return s;
+}
+
+Status FileBlockStore::GetFilter(const BlockReadContext& context,
+                                 FilterEntry* entry) const {
+  if (pinned_filter_ != nullptr && !context.bypass_cache) {
+    entry->SetUnownedValue(pinned_filter_.get());
+    return Status::OK();
+  }
+  return GetParsed<FilterBlock>(
+      context, filter_handle_, BlockType::kFilter,
+      [&](FilterBlock* block, std::string* reason) {
+        return block->Parse(*filter_policy_, reason);
+      },
+      entry);
+}
+
 Status FileBlockStore::PinSegments(const BlockReadContext& context,
                                    const FileIndex& index) {
   pinned_.reserve(index.num_segments());
@@ -203,7 +256,7 @@ Status FileBlockStore::GetSegment(const BlockReadContext& context,
   }
   const BlockLocation at = index.Location(i);
   return GetParsed<SegmentBlock>(
-      context, BlockHandle(at.offset, at.size),
+      context, BlockHandle(at.offset, at.size), BlockType::kData,
       [&](SegmentBlock* block, std::string* reason) {
         return block->Parse(index.mirrored(), tokens_, reason);
       },
@@ -220,7 +273,7 @@ Status FileBlockStore::GetValues(const BlockReadContext& context,
     return Corrupt(at.offset, "value block holds no entries");
   }
   return GetParsed<ValueBlock>(
-      context, BlockHandle(at.offset, at.size),
+      context, BlockHandle(at.offset, at.size), BlockType::kData,
       [&](ValueBlock* block, std::string* reason) {
         return block->Parse(end - begin, reason);
       },

@@ -3,11 +3,11 @@
 //
 // The blocks of one open FST file: reads, verifies, uncompresses and parses
 // them, and keeps them where the options say.  Value blocks always go through
-// the block cache; segments do too (residency=cache) or are held for the life
-// of the file (residency=pin).
+// the block cache; segments and the filter do too (residency=cache) or are held
+// for the life of the file (residency=pin).
 //
-// Thread safety: immutable after ReadTokens() and PinSegments(); every Get*()
-// may be called from any thread.
+// Thread safety: immutable after ReadTokens(), SetFilter() and PinSegments();
+// every Get*() may be called from any thread.
 //
 // Lifetime: a CachableEntry keeps its block alive; an entry of a pinned
 // segment refers to the store.  A FileBlockStore outlives the readers and
@@ -23,7 +23,9 @@
 #include "cache/cache_reservation_manager.h"
 #include "cache/typed_cache.h"
 #include "port/rocksdb_compat.h"
+#include "rocksdb/filter_policy.h"
 #include "table/block_based/cachable_entry.h"
+#include "table/block_based/filter_policy_internal.h"
 #include "table/fst_index.h"
 #include "table/fst_segment.h"
 #include "table/fst_value_run.h"
@@ -73,6 +75,36 @@ class ValueBlock {
   ValueRunView values_;
 };
 
+// A filter of RocksDB's over user keys.
+class FilterBlock {
+ public:
+  static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
+      ROCKSDB_NAMESPACE::CacheEntryRole::kFilterBlock;
+  FilterBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
+      : contents_(std::move(contents)) {}
+  bool Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
+             std::string* reason);
+  bool own_bytes() const { return contents_.own_bytes(); }
+  // False only if `user_key` is not in the file.
+  bool MayMatch(const ROCKSDB_NAMESPACE::Slice& user_key) const {
+    return bits_ == nullptr || bits_->MayMatch(user_key);
+  }
+  // The same of n keys.
+  void MayMatch(int n, ROCKSDB_NAMESPACE::Slice** user_keys,
+                bool* may_match) const {
+    if (bits_ != nullptr) bits_->MayMatch(n, user_keys, may_match);
+  }
+  size_t ApproximateMemoryUsage() const {
+    return sizeof(*this) + contents_.ApproximateMemoryUsage() -
+           sizeof(contents_);
+  }
+
+ private:
+  ROCKSDB_NAMESPACE::BlockContents contents_;
+  std::unique_ptr<ROCKSDB_NAMESPACE::FilterBitsReader> bits_;
+};
+
+using FilterEntry = ROCKSDB_NAMESPACE::CachableEntry<FilterBlock>;
 using SegmentEntry = ROCKSDB_NAMESPACE::CachableEntry<SegmentBlock>;
 using ValueEntry = ROCKSDB_NAMESPACE::CachableEntry<ValueBlock>;
 
@@ -125,15 +157,26 @@ class FileBlockStore {
       const BlockReadContext& context,
       const ROCKSDB_NAMESPACE::BlockHandle& handle);
 
+  // From now on there is a filter, of `policy`, at `handle`; if `pin`, reads it
+  // and holds it.
+  ROCKSDB_NAMESPACE::Status SetFilter(
+      const BlockReadContext& context,
+      std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> policy,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle, bool pin);
+  bool has_filter() const { return filter_policy_ != nullptr; }
+
   // Reads all segments of `index` and holds them from then on.
   ROCKSDB_NAMESPACE::Status PinSegments(const BlockReadContext& context,
                                         const FileIndex& index);
 
-  // Status::Incomplete if the block is not in memory and
+  // Of all that follow: Status::Incomplete if the block is not in memory and
   // read_options.read_tier is kBlockCacheTier.
   ROCKSDB_NAMESPACE::Status GetSegment(const BlockReadContext& context,
                                        const FileIndex& index, uint32_t i,
                                        SegmentEntry* entry) const;
+  // REQUIRES: has_filter()
+  ROCKSDB_NAMESPACE::Status GetFilter(const BlockReadContext& context,
+                                      FilterEntry* entry) const;
   // Value block b of `segment`.
   ROCKSDB_NAMESPACE::Status GetValues(const BlockReadContext& context,
                                       const Segment& segment, uint32_t b,
@@ -150,7 +193,7 @@ class FileBlockStore {
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions() const {
     return ioptions_;
   }
-  // Of segments that are held, and of the dictionary.
+  // Of segments and a filter that are held, and of the dictionary.
   size_t pinned_bytes() const {
     return pinned_bytes_ + (tokens_ != nullptr ? tokens_->MemoryUsage() : 0);
   }
@@ -159,7 +202,8 @@ class FileBlockStore {
   template <typename TBlock, typename ParseFn>
   ROCKSDB_NAMESPACE::Status GetParsed(
       const BlockReadContext& context,
-      const ROCKSDB_NAMESPACE::BlockHandle& handle, const ParseFn& parse,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle,
+      ROCKSDB_NAMESPACE::BlockType type, const ParseFn& parse,
       ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) const;
 
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
@@ -168,6 +212,9 @@ class FileBlockStore {
   const ROCKSDB_NAMESPACE::Footer footer_;
   ROCKSDB_NAMESPACE::OffsetableCacheKey base_cache_key_;
   std::shared_ptr<const key_trie::Tokens> tokens_;
+  std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;
+  ROCKSDB_NAMESPACE::BlockHandle filter_handle_;
+  std::unique_ptr<FilterBlock> pinned_filter_;
   std::vector<std::unique_ptr<SegmentBlock>> pinned_;
   size_t pinned_bytes_ = 0;
 };

@@ -26,6 +26,8 @@ void Directory::EncodeTo(std::string* out) const {
   PutFixed32(out, features);
   index.EncodeTo(out);
   tokens.EncodeTo(out);
+  filter.EncodeTo(out);
+  ROCKSDB_NAMESPACE::PutLengthPrefixedSlice(out, filter_name);
   PutVarint64(out, num_keys);
 }
 
@@ -46,9 +48,14 @@ Status Directory::DecodeFrom(Slice in) {
   }
   Status s = index.DecodeFrom(&in);
   if (s.ok()) s = tokens.DecodeFrom(&in);
-  if (!s.ok() || !GetVarint64(&in, &num_keys) || !in.empty()) {
+  if (s.ok()) s = filter.DecodeFrom(&in);
+  Slice name;
+  if (!s.ok() || !ROCKSDB_NAMESPACE::GetLengthPrefixedSlice(&in, &name) ||
+      !GetVarint64(&in, &num_keys) || !in.empty() ||
+      name.empty() != (filter.size() == 0)) {
     return Status::Corruption("FST directory is damaged");
   }
+  filter_name = name.ToString();
   return Status::OK();
 }
 

@@ -47,6 +47,9 @@ struct Directory {
   uint32_t features = 0;
   ROCKSDB_NAMESPACE::BlockHandle index;
   ROCKSDB_NAMESPACE::BlockHandle tokens;  // of size 0 if there are none
+  ROCKSDB_NAMESPACE::BlockHandle filter;  // of size 0 if there is none
+  // FilterPolicy::CompatibilityName() of who wrote it; empty if there is none.
+  std::string filter_name;
   uint64_t num_keys = 0;
 
   void EncodeTo(std::string* out) const;

@@ -14,6 +14,7 @@
 
 namespace memkv {
 
+using ROCKSDB_NAMESPACE::BlockBasedTableOptions;
 using ROCKSDB_NAMESPACE::BlockBuilder;
 using ROCKSDB_NAMESPACE::BlockHandle;
 using ROCKSDB_NAMESPACE::CompressionType;
@@ -44,11 +45,11 @@ std::string PoisonBlock() {
 }  // namespace
 
 FstTableBuilder::FstTableBuilder(const FstTableOptions& options,
-                                 ROCKSDB_NAMESPACE::ChecksumType checksum,
+                                 const BlockBasedTableOptions& block_based,
                                  const TableBuilderOptions& tbo,
                                  WritableFileWriter* file, bool mirrored)
     : options_(options),
-      checksum_(checksum),
+      checksum_(block_based.checksum),
       ioptions_(tbo.ioptions),
       write_options_(tbo.write_options),
       file_(file),
@@ -62,6 +63,7 @@ FstTableBuilder::FstTableBuilder(const FstTableOptions& options,
       index_(mirrored),
       range_del_block_(/*block_restart_interval=*/1) {
   compat::MakeCollectors(tbo, &collectors_);
+  StartFilter(block_based, tbo);
   props_.column_family_id = tbo.column_family_id;
   props_.column_family_name = tbo.column_family_name;
   props_.oldest_key_time = tbo.oldest_key_time;
@@ -98,6 +100,30 @@ FstTableBuilder::FstTableBuilder(const FstTableOptions& options,
 
 FstTableBuilder::~FstTableBuilder() {
   assert(closed_);  // Finish() or Abandon() was called
+}
+
+void FstTableBuilder::StartFilter(const BlockBasedTableOptions& block_based,
+                                  const TableBuilderOptions& tbo) {
+  // As BlockBasedTableBuilder decides it; a filter of prefixes alone is none.
+  const bool wanted =
+      block_based.filter_policy != nullptr && block_based.whole_key_filtering &&
+      !tbo.skip_filters &&
+      !(ioptions_.optimize_filters_for_hits && tbo.is_bottommost);
+  if (!wanted) return;
+  ROCKSDB_NAMESPACE::FilterBuildingContext context(block_based);
+  context.info_log = ioptions_.logger;
+  context.column_family_name = tbo.column_family_name;
+  context.reason = tbo.reason;
+  // SstFileWriter, which has no level, knows of no column family either.
+  if (tbo.level_at_creation >= 0) {
+    context.compaction_style = ioptions_.compaction_style;
+    context.num_levels = ioptions_.num_levels;
+    context.level_at_creation = tbo.level_at_creation;
+    context.is_bottommost = tbo.is_bottommost;
+  }
+  filter_policy_ = block_based.filter_policy;
+  filter_.reset(filter_policy_->GetBuilderWithContext(context));
+  if (filter_ != nullptr) props_.filter_policy_name = filter_policy_->Name();
 }
 
 void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
@@ -151,6 +177,10 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
       !segment_->empty() && segment_->last_key() != user_key) {
     SealSegment();
     if (!ok()) return;
+  }
+  if (filter_ != nullptr &&
+      (segment_->empty() || segment_->last_key() != user_key)) {
+    filter_->AddKey(user_key);
   }
   segment_->Add(user_key, tag, value.ToStringView());
   last_internal_key_.assign(internal_key.data(), internal_key.size());
@@ -239,6 +269,7 @@ Status FstTableBuilder::Finish() {
   props_.tail_start_offset = offset_;
 
   Directory directory;
+  WriteFilter(&directory);
   directory.tokens = WriteTokens();
   directory.index = WriteIndex();
   directory.num_keys = index_.num_keys();
@@ -253,6 +284,24 @@ Status FstTableBuilder::Finish() {
   WriteFooter(WriteBlock(metaindex.Finish(), /*compress=*/false), stub_index);
   tail_size_ = offset_ - props_.tail_start_offset;
   return status_;
+}
+
+void FstTableBuilder::WriteFilter(Directory* directory) {
+  directory->filter = BlockHandle(0, 0);
+  if (filter_ == nullptr || filter_->EstimateEntriesAdded() == 0) return;
+  props_.num_filter_entries = filter_->EstimateEntriesAdded();
+  std::unique_ptr<const char[]> bytes;
+  Status s;
+  const Slice filter = filter_->Finish(&bytes, &s);
+  if (s.ok()) s = filter_->MaybePostVerify(filter);
+  if (!s.ok()) {
+    SetStatus(s);
+    return;
+  }
+  directory->filter = WriteBlock(filter, /*compress=*/false);
+  directory->filter_name = filter_policy_->CompatibilityName();
+  props_.filter_size = filter.size();
+  filter_.reset();
 }
 
 BlockHandle FstTableBuilder::WriteTokens() {

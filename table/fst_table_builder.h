@@ -19,7 +19,9 @@
 
 #include "plugin/memkv.h"
 #include "port/rocksdb_compat.h"
+#include "rocksdb/filter_policy.h"
 #include "table/block_based/block_builder.h"
+#include "table/block_based/filter_policy_internal.h"
 #include "table/fst_format.h"
 #include "table/fst_index.h"
 #include "table/fst_segment.h"
@@ -31,10 +33,11 @@ namespace memkv {
 
 class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
  public:
-  // `mirrored`: the comparator is reverse bytewise, else it is bytewise.
-  // `file` must outlive the builder; `tbo` need not.
+  // `mirrored`: the comparator is reverse bytewise, else it is bytewise.  The
+  // checksum and the filter are `block_based`'s.
+  // `file` must outlive the builder; `block_based` and `tbo` need not.
   FstTableBuilder(const FstTableOptions& options,
-                  ROCKSDB_NAMESPACE::ChecksumType checksum,
+                  const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
                   const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
                   ROCKSDB_NAMESPACE::WritableFileWriter* file, bool mirrored);
   ~FstTableBuilder() override;
@@ -76,6 +79,10 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   // writes them.
   void WriteBufferedSegments();
   void WriteSegment(SegmentBuilder* segment);
+  // Makes the filter's builder, if there shall be a filter.
+  void StartFilter(const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
+                   const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo);
+  void WriteFilter(Directory* directory);
   ROCKSDB_NAMESPACE::BlockHandle WriteTokens();
   ROCKSDB_NAMESPACE::BlockHandle WriteIndex();
   ROCKSDB_NAMESPACE::BlockHandle WriteStubIndex();
@@ -110,6 +117,9 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   std::string tokens_block_;  // the dictionary, empty if there is none
   key_trie::Tokens tokens_;
   std::unique_ptr<key_trie::TokenEncoder> encoder_;
+  // Its builder refers to the policy.
+  std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;
+  std::unique_ptr<ROCKSDB_NAMESPACE::FilterBitsBuilder> filter_;
   FileIndexBuilder index_;
   ROCKSDB_NAMESPACE::BlockBuilder range_del_block_;
   std::string last_internal_key_;

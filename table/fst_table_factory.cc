@@ -308,6 +308,9 @@ Status FstTableFactory::NewTableReader(
           config_.fst.residency == FstTableOptions::Residency::kPin;
       settings.block_cache = bbto.block_cache;
       settings.reservation = reservation_;
+      if (bbto.whole_key_filtering) {
+        settings.filter_policy = bbto.filter_policy;
+      }
       settings.initial_auto_readahead_size = bbto.initial_auto_readahead_size;
       settings.max_auto_readahead_size = bbto.max_auto_readahead_size;
       settings.num_file_reads_for_auto_readahead =
@@ -346,8 +349,8 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
       config_.fst.write_format == FstTableOptions::WriteFormat::kBlockBased) {
     return config_.block_based->NewTableBuilder(options, file);
   }
-  return new FstTableBuilder(config_.fst, BlockBasedOptions().checksum, options,
-                             file, order == TrieOrder::kMirrored);
+  return new FstTableBuilder(config_.fst, BlockBasedOptions(), options, file,
+                             order == TrieOrder::kMirrored);
 }
 
 std::unique_ptr<TableFactory> FstTableFactory::Clone() const {

@@ -4,9 +4,12 @@
 #include "table/fst_table_reader.h"
 
 #include <algorithm>
+#include <array>
 
 #include "file/file_prefetch_buffer.h"
 #include "memory/arena.h"
+#include "monitoring/perf_context_imp.h"
+#include "monitoring/statistics_impl.h"
 #include "port/trie_order.h"
 #include "table/block_based/block.h"
 #include "table/block_based/block_based_table_reader.h"
@@ -33,9 +36,14 @@ using ROCKSDB_NAMESPACE::InternalIterator;
 using ROCKSDB_NAMESPACE::kDisableGlobalSequenceNumber;
 using ROCKSDB_NAMESPACE::kMaxSequenceNumber;
 using ROCKSDB_NAMESPACE::ParsedInternalKey;
+using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
+using ROCKSDB_NAMESPACE::perf_level;
+using ROCKSDB_NAMESPACE::PerfContextByLevel;
+using ROCKSDB_NAMESPACE::PerfLevel;
 using ROCKSDB_NAMESPACE::RandomAccessFileReader;
 using ROCKSDB_NAMESPACE::RangePtr;
 using ROCKSDB_NAMESPACE::ReadOptions;
+using ROCKSDB_NAMESPACE::RecordTick;
 using ROCKSDB_NAMESPACE::SequenceNumber;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::SliceTransform;
@@ -121,6 +129,7 @@ FstTableReader::FstTableReader(const Settings& settings,
     : settings_(settings),
       internal_comparator_(options.internal_comparator),
       file_size_(file_size),
+      level_(options.level),
       store_(options.ioptions, settings.block_cache, std::move(file), footer) {}
 
 Status FstTableReader::Open(const Settings& settings,
@@ -169,6 +178,14 @@ Status FstTableReader::Open(const Settings& settings,
   if (s.ok()) s = reader->ReadIndex(context);
   if (s.ok() && reader->directory_.tokens.size() != 0) {
     s = reader->store_.ReadTokens(context, reader->directory_.tokens);
+  }
+  // A policy knows only what one of its compatibility name has written.
+  const Directory& directory = reader->directory_;
+  if (s.ok() && directory.filter.size() != 0 &&
+      settings.filter_policy != nullptr &&
+      directory.filter_name == settings.filter_policy->CompatibilityName()) {
+    s = reader->store_.SetFilter(context, settings.filter_policy,
+                                 directory.filter, settings.pin_segments);
   }
   if (s.ok()) s = reader->ReadRangeDeletions(context);
   if (s.ok() && settings.pin_segments) {
@@ -427,16 +444,89 @@ Status FstTableReader::CorruptIndex() const {
   return store_.Corrupt(directory_.index.offset(), "index: damaged trie");
 }
 
+Status FstTableReader::Filter(const BlockReadContext& context, int n,
+                              Slice** user_keys, bool* may_match) const {
+  std::fill(may_match, may_match + n, true);
+  FilterEntry filter;
+  const Status s = store_.GetFilter(context, &filter);
+  if (!s.ok()) {
+    // The tries, which may be in memory, will answer.
+    return s.IsIncomplete() ? Status::OK() : s;
+  }
+  if (n == 1) {
+    *may_match = filter.GetValue()->MayMatch(**user_keys);
+  } else {
+    filter.GetValue()->MayMatch(n, user_keys, may_match);
+  }
+  ROCKSDB_NAMESPACE::Statistics* const stats = store_.ioptions().stats;
+  const auto passed =
+      static_cast<uint64_t>(std::count(may_match, may_match + n, true));
+  if (passed != 0) {
+    PERF_COUNTER_ADD(bloom_sst_hit_count, passed);
+    RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_FULL_POSITIVE, passed);
+    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_full_positive, passed, level_);
+  }
+  const uint64_t stopped = static_cast<uint64_t>(n) - passed;
+  if (stopped != 0) {
+    PERF_COUNTER_ADD(bloom_sst_miss_count, stopped);
+    RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_USEFUL, stopped);
+    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_useful, stopped, level_);
+  }
+  return s;
+}
+
 Status FstTableReader::Get(const ReadOptions& read_options,
                            const Slice& internal_key, GetContext* get_context,
                            const SliceTransform* /*prefix_extractor*/,
-                           bool /*skip_filters*/) {
+                           bool skip_filters) {
+  const BlockReadContext context{read_options};
+  const bool filtered = store_.has_filter() && !skip_filters;
+  if (filtered) {
+    Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
+    Slice* keys[] = {&user_key};
+    bool may_match = true;
+    const Status s = Filter(context, 1, keys, &may_match);
+    if (!s.ok() || !may_match) return s;
+  }
+  return GetFromTries(context, internal_key, filtered, get_context);
+}
+
+void FstTableReader::MultiGet(
+    const ReadOptions& read_options,
+    const ROCKSDB_NAMESPACE::MultiGetContext::Range* mget_range,
+    const SliceTransform* /*prefix_extractor*/, bool skip_filters) {
+  constexpr int kMost = ROCKSDB_NAMESPACE::MultiGetContext::MAX_BATCH_SIZE;
+  const BlockReadContext context{read_options};
+  const bool filtered = store_.has_filter() && !skip_filters;
+  std::array<bool, kMost> may_match;
+  may_match.fill(true);
+  Status s;
+  if (filtered) {
+    std::array<Slice*, kMost> keys;
+    int n = 0;
+    for (auto key = mget_range->begin(); key != mget_range->end(); ++key) {
+      keys[static_cast<size_t>(n++)] = &key->ukey_without_ts;
+    }
+    s = Filter(context, n, keys.data(), may_match.data());
+  }
+  size_t i = 0;
+  for (auto key = mget_range->begin(); key != mget_range->end(); ++key, ++i) {
+    if (!s.ok()) {
+      *key->s = s;
+    } else if (may_match[i]) {
+      *key->s = GetFromTries(context, key->ikey, filtered, key->get_context);
+    }
+  }
+}
+
+Status FstTableReader::GetFromTries(const BlockReadContext& context,
+                                    const Slice& internal_key, bool filtered,
+                                    GetContext* get_context) const {
   const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
   const uint32_t i = index_.SegmentFor(user_key.ToStringView());
   if (i == FileIndex::kCorrupt) return CorruptIndex();
   if (i == index_.num_segments()) return Status::OK();
 
-  const BlockReadContext context{read_options};
   SegmentEntry segment_entry;
   Status s = store_.GetSegment(context, index_, i, &segment_entry);
   if (!s.ok()) {
@@ -456,6 +546,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
       ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key);
   ValueEntry block;
   uint32_t block_number = 0;
+  bool matched = false;
   for (uint32_t e = SeekEntry(segment, begin, end, target); e < end; ++e) {
     ParsedInternalKey parsed;
     parsed.user_key = user_key;
@@ -485,12 +576,16 @@ Status FstTableReader::Get(const ReadOptions& read_options,
       pin.RegisterCleanup(&ROCKSDB_NAMESPACE::ReleaseCacheHandleCleanup, cache,
                           block.GetCacheHandle());
     }
-    bool matched = false;
     Status read_status;
     const bool more = get_context->SaveValue(
         parsed, value, &matched, &read_status, pinned ? &pin : nullptr);
     if (!read_status.ok()) return read_status;
     if (!more) break;
+  }
+  if (matched && filtered) {
+    RecordTick(store_.ioptions().stats,
+               ROCKSDB_NAMESPACE::BLOOM_FILTER_FULL_TRUE_POSITIVE);
+    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_full_true_positive, 1, level_);
   }
   return Status::OK();
 }
@@ -687,6 +782,11 @@ Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
   if (!FileIndex::Open(contents.data.ToStringView(), &index, &reason) ||
       !index.Validate(&reason)) {
     return store_.Corrupt(directory_.index.offset(), reason);
+  }
+  if (directory_.filter.size() != 0) {
+    s = store_.ReadRaw(context, directory_.filter, BlockType::kFilter,
+                       &contents);
+    if (!s.ok()) return s;
   }
   if (directory_.tokens.size() != 0) {
     s = store_.ReadRaw(context, directory_.tokens, BlockType::kData, &contents);

@@ -3,7 +3,7 @@
 //
 // Reads an FST file: RocksDB's TableReader over an index, segments and value
 // blocks.  A user key that is not in the file is decided by the tries, without
-// reading a value.
+// reading a value, or before them by the filter, if the file has one.
 //
 // Thread safety: as TableReader says, any number of threads may read.
 // Everything is immutable after Open().
@@ -31,6 +31,8 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
     std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache;  // may be null
     // Charges pinned segments to the block cache if not null.
     std::shared_ptr<ROCKSDB_NAMESPACE::CacheReservationManager> reservation;
+    // Reads the files' filters if not null; else they are not consulted.
+    std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy;
     // Automatic readahead of iterators, as BlockBasedTableOptions has it.
     size_t initial_auto_readahead_size = 0;
     size_t max_auto_readahead_size = 0;
@@ -64,6 +66,11 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       ROCKSDB_NAMESPACE::GetContext* get_context,
       const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
       bool skip_filters) override;
+  // Asks the filter for all keys at once.
+  void MultiGet(const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+                const ROCKSDB_NAMESPACE::MultiGetContext::Range* mget_range,
+                const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
+                bool skip_filters) override;
 
   uint64_t ApproximateOffsetOf(
       const ROCKSDB_NAMESPACE::ReadOptions& read_options,
@@ -147,6 +154,17 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::Status ReadRangeDeletions(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReserveMemory();
 
+  // Sets may_match[i] to whether the filter lets *user_keys[i] pass, of n keys;
+  // counts it.  REQUIRES: there is a filter
+  ROCKSDB_NAMESPACE::Status Filter(const BlockReadContext& context, int n,
+                                   ROCKSDB_NAMESPACE::Slice** user_keys,
+                                   bool* may_match) const;
+  // Answers from the tries; `filtered`: the filter let the key pass.
+  ROCKSDB_NAMESPACE::Status GetFromTries(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::Slice& internal_key, bool filtered,
+      ROCKSDB_NAMESPACE::GetContext* get_context) const;
+
   // Reads and checks the properties block.
   ROCKSDB_NAMESPACE::Status FetchProperties(
       const BlockReadContext& context,
@@ -168,6 +186,7 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   const Settings settings_;
   const ROCKSDB_NAMESPACE::InternalKeyComparator internal_comparator_;
   const uint64_t file_size_;
+  const int level_;
   FileBlockStore store_;
   ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
   ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;

@@ -20,6 +20,7 @@
 
 #include "db/merge_context.h"
 #include "db/range_tombstone_fragmenter.h"
+#include "rocksdb/filter_policy.h"
 #include "rocksdb/merge_operator.h"
 #include "table/block_based/block.h"
 #include "table/fst_format.h"
@@ -72,6 +73,7 @@ struct Variant {
   bool reverse;
   rocksdb::CompressionType compression;
   rocksdb::ChecksumType checksum;
+  bool filter = false;
 };
 
 // RocksDB looks into the properties block before it verifies its checksum (for
@@ -140,6 +142,10 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
                 kDirectoryProperty))
             .ok());
     blocks_.push_back(directory.index);
+    if (GetParam().filter) {
+      ASSERT_NE(directory.filter.size(), 0u);
+      blocks_.push_back(directory.filter);
+    }
     key_trie::Tokens tokens;
     if (directory.tokens.size() != 0) {
       blocks_.push_back(directory.tokens);
@@ -165,6 +171,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
       }
     }
     ASSERT_EQ(blocks_.size(), table_.built_properties().num_data_blocks + 1 +
+                                  (directory.filter.size() != 0 ? 1 : 0) +
                                   (directory.tokens.size() != 0 ? 1 : 0));
   }
 
@@ -183,6 +190,10 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
     // A cache shared by all would answer from the undamaged file.
     settings.block_based.no_block_cache = true;
     settings.block_based.checksum = v.checksum;
+    if (v.filter) {
+      settings.block_based.filter_policy.reset(
+          rocksdb::NewBloomFilterPolicy(10));
+    }
     settings.compression = v.compression;
     settings.reverse = v.reverse;
     settings.mapped = v.mapped;
@@ -591,7 +602,10 @@ INSTANTIATE_TEST_SUITE_P(
                 rocksdb::kCRC32c},
         Variant{"CacheReverseZstd", false, false, true, rocksdb::kZSTD,
                 rocksdb::kxxHash64},
-        Variant{"CacheMapped", false, true, false, kRaw, rocksdb::kxxHash}),
+        Variant{"CacheMapped", false, true, false, kRaw, rocksdb::kxxHash},
+        Variant{"PinFilter", true, false, false, kRaw, rocksdb::kXXH3, true},
+        Variant{"CacheFilter", false, false, false, kRaw, rocksdb::kXXH3,
+                true}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
 // A file whose keys are in tokens: enough of them that a dictionary pays.

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "rocksdb/filter_policy.h"
 #include "tests/corruption/fst_memory_table.h"
 
 namespace memkv {
@@ -228,6 +229,7 @@ std::vector<IndexEntry> DumpIndex(Dump* dump) {
 std::string DumpFile(const std::string& bytes, const std::string& directory) {
   std::string directory_text;
   Place index;
+  Place filter;
   {
     Dump dump(directory);
     dump.Title("property memkv.fst.directory");
@@ -237,6 +239,10 @@ std::string DumpFile(const std::string& bytes, const std::string& directory) {
     index.size = dump.Varint("size of the index");
     EXPECT_EQ(dump.Varint("offset of the tokens"), 0u);
     EXPECT_EQ(dump.Varint("size of the tokens"), 0u);
+    filter.offset = dump.Varint("offset of the filter");
+    filter.size = dump.Varint("size of the filter");
+    const uint64_t length = dump.Varint("length of its name");
+    dump.Bytes(length, "\"" + directory.substr(dump.at(), length) + "\"");
     dump.Varint("distinct user keys");
     EXPECT_EQ(dump.at(), directory.size());
     directory_text = dump.text();
@@ -270,6 +276,12 @@ std::string DumpFile(const std::string& bytes, const std::string& directory) {
     blocks[at.offset] = segment.text();
   }
   blocks[index.offset] = index_dump.text();
+  Dump filter_dump(bytes);
+  filter_dump.MoveTo(filter.offset);
+  filter_dump.Title("filter");
+  filter_dump.Bytes(filter.size, "RocksDB's");
+  filter_dump.Trailer();
+  blocks[filter.offset] = filter_dump.text();
   std::string text;
   for (const auto& [offset, block] : blocks) text += block;
 
@@ -314,6 +326,7 @@ TEST(FstFileGoldenTest, DumpOfATinyFileIsTheGoldenOne) {
   settings.fst.segment_size = 300;
   settings.fst.value_block_size = 48;
   settings.fst.inline_value_size = 8;
+  settings.block_based.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   MemoryTable table(settings);
   std::vector<TableEntry> entries = {
       {"", 0, rocksdb::kTypeValue, "empty"},
