@@ -6,6 +6,8 @@
 // key_trie_bucket_search_test.cc, key_trie_separators_test.cc and
 // key_trie_tokens_test.cc.
 
+#include <cstring>
+
 #include "tests/unit/key_trie_test_util.h"
 
 namespace memkv {
@@ -364,6 +366,52 @@ TEST(KeyTrieTest, SeekAcceptsAViewOfTheCursorsOwnKey) {
       cursor.Seek(cursor.key().substr(1));
       ASSERT_NO_FATAL_FAILURE(
           ExpectCursorAt(cursor, keys, ModelRank(keys, tail)));
+    }
+  }
+}
+
+// Keys of 40 KB and of 6 KB: those of a bucket do not fit into what a cursor
+// keeps of it; of 60 bytes, they do.
+TEST(KeyTrieTest, CursorTurnsAmongLargeKeysWhoseTailsAreWritten) {
+  for (const size_t length : {size_t{20000}, size_t{3000}, size_t{30}}) {
+    KeyList keys;
+    for (int i = 100; i < 260; ++i) {
+      // Some share much with the one before, some little.
+      std::string key(length, static_cast<char>('a' + i / 48));
+      key[length - 1 - static_cast<size_t>(i % 3) * (length / 4)] = 'z';
+      keys.push_back(key.substr(0, length - 9) + std::to_string(i) + key);
+    }
+    std::sort(keys.begin(), keys.end());
+    for (const key_trie::Coding coding : kKeyTrieCodings) {
+      SCOPED_TRACE(NameOf(coding));
+      const std::string tokens = TokensFor(keys, coding);
+      OwnedKeyTrie trie(BuildKeyTrie(keys, 128, tokens), tokens);
+      ASSERT_TRUE(trie.Open()) << trie.reason();
+      KeyTrieCursor cursor;
+      cursor.Reset(&trie.reader());
+      uint32_t at = 0;
+      const auto check = [&] {
+        ASSERT_TRUE(cursor.Valid());
+        ASSERT_EQ(cursor.ordinal(), at);
+        ASSERT_TRUE(cursor.key() == keys[at]);
+        // What a user writes there disturbs no move.
+        memset(cursor.tail(), 0xff, KeyTrieCursor::kTail);
+      };
+      at = static_cast<uint32_t>(keys.size()) - 1;
+      for (cursor.SeekToLast();; --at, cursor.Prev()) {
+        ASSERT_NO_FATAL_FAILURE(check());
+        if (at == 0) break;
+      }
+      std::mt19937_64 rng(7);
+      for (int turn = 0; turn < 100; ++turn) {
+        const bool forward = rng() % 2 == 0;
+        for (uint64_t steps = rng() % 20; steps > 0; --steps) {
+          if (at == (forward ? keys.size() - 1 : 0)) break;
+          forward ? cursor.Next() : cursor.Prev();
+          forward ? ++at : --at;
+          ASSERT_NO_FATAL_FAILURE(check());
+        }
+      }
     }
   }
 }
