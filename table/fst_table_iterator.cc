@@ -72,6 +72,9 @@ ROCKSDB_NAMESPACE::Cleanable* FstTableIterator::Pinner() const {
 }
 
 bool FstTableIterator::LoadSegment(uint32_t i) {
+  // Between seeks a caller may change what its bound points at.
+  within_bound_ = false;
+  steps_to_check_ = kStepsToCheckBound;
   if (segment_ != nullptr && segment_index_ == i) return true;
   cursor_.Reset(nullptr);
   segment_ = nullptr;
@@ -99,8 +102,6 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
     return false;
   }
   row_ = segment_->InlineRow(&row_size_);
-  within_bound_ = false;
-  steps_to_check_ = kStepsToCheckBound;
   return true;
 }
 
@@ -231,9 +232,6 @@ void FstTableIterator::Seek(const Slice& target) {
     return;
   }
   if (i == reader_.index().num_segments() || !LoadSegment(i)) return;
-  // Between seeks a caller may change what its bound points at.
-  within_bound_ = false;
-  steps_to_check_ = kStepsToCheckBound;
   // The index promises that the segment has a key that is not before the
   // target, so a cursor that finds none met damage.
   if (segment_->mirrored()) {

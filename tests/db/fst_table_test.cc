@@ -666,6 +666,30 @@ TEST_P(FstTableTest, IteratorsRespectTheirBounds) {
   EXPECT_EQ(iter->key(), "b");
 }
 
+// Segments below the bound are told from those that it lies in, and a bound
+// that a caller changes between two seeks holds for the second one.
+TEST_P(FstTableTest, UpperBoundsEndScansOfManySegments) {
+  ASSERT_NO_FATAL_FAILURE(OpenTable());
+  const auto key = [](int i) { return "key/" + std::to_string(10000 + i); };
+  constexpr int kKeys = 1500;
+  for (int i = 0; i < kKeys; ++i) ASSERT_NO_FATAL_FAILURE(Put(key(i), "v"));
+  ASSERT_NO_FATAL_FAILURE(CompactAll());
+  std::string bytes = key(0);
+  Slice bound(bytes);
+  ReadOptions ro;
+  ro.iterate_upper_bound = &bound;
+  const std::unique_ptr<Iterator> iter(db()->NewIterator(ro));
+  for (int i = kKeys; i >= 0; i -= 19) {
+    bytes = key(i);
+    for (const bool seek : {false, true}) {
+      int n = 0;
+      seek ? iter->Seek(key(0)) : iter->SeekToFirst();
+      for (; iter->Valid(); iter->Next()) ++n;
+      ASSERT_EQ(n, i) << seek;
+    }
+  }
+}
+
 TEST_P(FstTableTest, PrefixIteratorsSeeTheirPrefix) {
   Options options = TableOptions();
   options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(2));
