@@ -26,75 +26,63 @@ target_compile_definitions(memtablerep_bench PRIVATE GFLAGS=1)
 target_compile_options(memtablerep_bench PRIVATE -w)
 target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}")
 
-set(memkv_demo_sources
-    memkv_demo.cc
-    demo_database.cc
-    demo_measure.cc
-    demo_questions.cc
-    demo_report.cc
-    demo_verify.cc
+# What the programs below have in common.
+set(memkv_bench_common_sources
+    bench_database.cc
+    bench_verify.cc
     jemalloc_stats.cc
     key_source.cc
+    machine.cc
     progress_bar.cc
     record_set.cc
     temp_dir.cc
+    timing.cc
     url_generator.cc)
-list(TRANSFORM memkv_demo_sources PREPEND "${memkv_root}/db_bench_ext/")
-add_executable(memkv_demo ${memkv_demo_sources})
-target_compile_definitions(
-  memkv_demo
-  PRIVATE MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/fetch_contents.sh")
-target_link_libraries(memkv_demo PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}")
-
-set(memkv_memtable_bench_sources
-    memtable_bench.cc
-    memtable_bench_cases.cc
-    memtable_bench_keys.cc
-    memtable_bench_machine.cc
-    memtable_bench_report.cc
-    memtable_bench_table.cc
-    key_source.cc
-    progress_bar.cc
-    record_set.cc
-    url_generator.cc)
-list(TRANSFORM memkv_memtable_bench_sources
+list(TRANSFORM memkv_bench_common_sources
      PREPEND "${memkv_root}/db_bench_ext/")
-add_executable(memtable_bench ${memkv_memtable_bench_sources})
-target_link_libraries(
-  memtable_bench PRIVATE memkv benchmark::benchmark "${MEMKV_GFLAGS_LIBRARY}")
+add_library(memkv_bench_common STATIC ${memkv_bench_common_sources})
+target_compile_definitions(
+  memkv_bench_common
+  PRIVATE MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/fetch_contents.sh")
+target_link_libraries(memkv_bench_common PUBLIC memkv)
+
+# A program of db_bench_ext: memkv_bench_program(NAME source...)
+function(memkv_bench_program name)
+  list(TRANSFORM ARGN PREPEND "${memkv_root}/db_bench_ext/")
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE memkv_bench_common
+                                        "${MEMKV_GFLAGS_LIBRARY}")
+endfunction()
+
+memkv_bench_program(
+  memkv_demo
+  memkv_demo.cc
+  demo_measure.cc
+  demo_questions.cc
+  demo_report.cc)
+
+memkv_bench_program(
+  memtable_bench
+  memtable_bench.cc
+  memtable_bench_cases.cc
+  memtable_bench_keys.cc
+  memtable_bench_report.cc
+  memtable_bench_table.cc)
+target_link_libraries(memtable_bench PRIVATE benchmark::benchmark)
 
 # What key_coding_bench compares, for its test as well.
 add_library(memkv_key_codings STATIC
             "${memkv_root}/db_bench_ext/key_codings.cc")
 target_link_libraries(memkv_key_codings PUBLIC memkv_core)
 
-set(memkv_key_coding_bench_sources
-    key_coding_bench.cc
-    key_source.cc
-    memtable_bench_machine.cc
-    progress_bar.cc
-    record_set.cc
-    url_generator.cc)
-list(TRANSFORM memkv_key_coding_bench_sources
-     PREPEND "${memkv_root}/db_bench_ext/")
-add_executable(key_coding_bench ${memkv_key_coding_bench_sources})
-target_compile_definitions(
-  key_coding_bench
-  PRIVATE MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/fetch_contents.sh")
-target_link_libraries(key_coding_bench PRIVATE memkv_key_codings memkv
-                                               "${MEMKV_GFLAGS_LIBRARY}")
+memkv_bench_program(key_coding_bench key_coding_bench.cc)
+target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 
-# The same, with a key trie that counts the cache lines it waits for.
+# The same, with a key trie that counts the cache lines it waits for; its objects
+# come before those of the library.
 set(memkv_key_trie_sources ${MEMKV_CORE_SOURCES})
 list(FILTER memkv_key_trie_sources INCLUDE REGEX "/(key_trie|packed_array)")
 list(TRANSFORM memkv_key_trie_sources PREPEND "${memkv_root}/")
-add_executable(
-  key_coding_lines
-  ${memkv_key_coding_bench_sources} "${memkv_root}/db_bench_ext/key_codings.cc"
-  ${memkv_key_trie_sources})
-target_compile_definitions(
-  key_coding_lines
-  PRIVATE MEMKV_COUNT_LINES
-          MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/fetch_contents.sh")
-target_link_libraries(key_coding_lines PRIVATE memkv_common memkv_rocksdb
-                                               "${MEMKV_GFLAGS_LIBRARY}")
+memkv_bench_program(key_coding_lines key_coding_bench.cc key_codings.cc)
+target_sources(key_coding_lines PRIVATE ${memkv_key_trie_sources})
+target_compile_definitions(key_coding_lines PRIVATE MEMKV_COUNT_LINES)

@@ -3,12 +3,10 @@
 
 #include "db_bench_ext/demo_measure.h"
 
-#include <time.h>
-
-#include <algorithm>
 #include <memory>
 
 #include "db_bench_ext/random_source.h"
+#include "db_bench_ext/timing.h"
 
 namespace memkv {
 
@@ -24,13 +22,6 @@ enum Operation { kHit, kMiss, kSeek, kForwards, kBackwards, kOperations };
 const char* const kLabels[kOperations] = {
     "point hit", "point miss", "seek + 10 steps", "full scan forwards",
     "full scan backwards"};
-
-double ThreadCpuNanos() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 +
-         static_cast<double>(now.tv_nsec);
-}
 
 // What an operation found, added up: equal on both sides and to the input's.
 struct Tally {
@@ -136,7 +127,7 @@ Status RunScan(rocksdb::DB* db, bool forwards, Tally* tally) {
   return it->status();
 }
 
-Status RunOperation(Operation operation, const DemoDatabase& database,
+Status RunOperation(Operation operation, const BenchDatabase& database,
                     const Probes& probes, double* nanos) {
   rocksdb::DB* db = database.db();
   const std::vector<Slice>& keys = probes.keys[operation];
@@ -162,18 +153,13 @@ Status RunOperation(Operation operation, const DemoDatabase& database,
   return s;
 }
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 }  // namespace
 
 uint64_t MeasureSteps(const MeasureOptions& options) {
   return uint64_t{options.rounds} * kOperations;
 }
 
-Status MeasureReads(const DemoDatabase& stock, const DemoDatabase& memkv,
+Status MeasureReads(const BenchDatabase& stock, const BenchDatabase& memkv,
                     const RecordSet& records, const MeasureOptions& options,
                     ProgressBar* progress, std::vector<Timing>* timings) {
   std::vector<double> stock_ns[kOperations];

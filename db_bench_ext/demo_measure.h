@@ -21,7 +21,7 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/demo_database.h"
+#include "db_bench_ext/bench_database.h"
 #include "db_bench_ext/progress_bar.h"
 #include "db_bench_ext/record_set.h"
 #include "rocksdb/status.h"
@@ -44,8 +44,8 @@ struct MeasureOptions {
 // How many steps MeasureReads adds to its progress bar.
 uint64_t MeasureSteps(const MeasureOptions& options);
 
-rocksdb::Status MeasureReads(const DemoDatabase& stock,
-                             const DemoDatabase& memkv,
+rocksdb::Status MeasureReads(const BenchDatabase& stock,
+                             const BenchDatabase& memkv,
                              const RecordSet& records,
                              const MeasureOptions& options,
                              ProgressBar* progress,

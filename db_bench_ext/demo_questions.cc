@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "db_bench_ext/demo_verify.h"
+#include "db_bench_ext/bench_verify.h"
 
 namespace memkv {
 
@@ -28,7 +28,7 @@ std::string PrefixEnd(std::string prefix) {
   return prefix;
 }
 
-Status WhoShips(const DemoDatabase& database, const DemoInput& input,
+Status WhoShips(const BenchDatabase& database, const DemoInput& input,
                 const std::string& path, FILE* out) {
   std::string packages;
   Status s = database.db()->Get(rocksdb::ReadOptions(), path, &packages);
@@ -45,7 +45,7 @@ Status WhoShips(const DemoDatabase& database, const DemoInput& input,
   return Status::OK();
 }
 
-Status EverythingUnder(const DemoDatabase& database, const DemoInput& input,
+Status EverythingUnder(const BenchDatabase& database, const DemoInput& input,
                        const std::string& prefix, FILE* out) {
   const std::string end = PrefixEnd(prefix);
   const Slice bound(end);
@@ -97,7 +97,7 @@ std::string ExamplePrefix(const Slice& key) {
 
 }  // namespace
 
-Status AnswerQuestions(const DemoDatabase& database, const DemoInput& input,
+Status AnswerQuestions(const BenchDatabase& database, const DemoInput& input,
                        FILE* out) {
   if (input.kind != SourceKind::kContents) {
     const Slice middle = input.records.key(input.records.size() / 2);

@@ -10,7 +10,7 @@
 
 #include <cstdio>
 
-#include "db_bench_ext/demo_database.h"
+#include "db_bench_ext/bench_database.h"
 #include "db_bench_ext/key_source.h"
 #include "rocksdb/status.h"
 
@@ -19,7 +19,7 @@ namespace memkv {
 // For Contents: which packages ship some files, and what lies under one
 // folder. For other keys: what shares the first part of a key of the middle.
 // An answer that the input contradicts is Corruption.
-rocksdb::Status AnswerQuestions(const DemoDatabase& database,
+rocksdb::Status AnswerQuestions(const BenchDatabase& database,
                                 const DemoInput& input, FILE* out);
 
 }  // namespace memkv

@@ -11,7 +11,16 @@ extern "C" int mallctl(const char* name, void* old_value, size_t* old_size,
 
 namespace memkv {
 
-bool JemallocAllocated(size_t* bytes) {
+namespace {
+
+bool ReadSize(const char* name, size_t* value) {
+  size_t size = sizeof(*value);
+  return mallctl(name, value, &size, nullptr, 0) == 0;
+}
+
+}  // namespace
+
+bool ReadJemallocBytes(JemallocBytes* bytes) {
   if (mallctl == nullptr) {
     return false;
   }
@@ -21,13 +30,30 @@ bool JemallocAllocated(size_t* bytes) {
   if (mallctl("epoch", &epoch, &size, &epoch, size) != 0) {
     return false;
   }
-  size_t allocated = 0;
-  size = sizeof(allocated);
-  if (mallctl("stats.allocated", &allocated, &size, nullptr, 0) != 0) {
+  JemallocBytes read;
+  if (!ReadSize("stats.allocated", &read.allocated) ||
+      !ReadSize("stats.active", &read.active) ||
+      !ReadSize("stats.resident", &read.resident)) {
     return false;
   }
-  *bytes = allocated;
+  *bytes = read;
   return true;
+}
+
+bool JemallocAllocated(size_t* bytes) {
+  JemallocBytes read;
+  if (!ReadJemallocBytes(&read)) {
+    return false;
+  }
+  *bytes = read.allocated;
+  return true;
+}
+
+void ReleaseFreedMemory() {
+  if (mallctl != nullptr) {
+    // 4096 is MALLCTL_ARENAS_ALL.
+    (void)mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
+  }
 }
 
 }  // namespace memkv

@@ -1,9 +1,11 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// What jemalloc says this process has allocated. The figure is exact at the
-// moment of the call for what the program asked for (size classes included),
-// and says nothing of fragmentation, mapped files or the page cache.
+// What jemalloc says this process has allocated, and how much memory it holds
+// for that. `allocated` is exact at the moment of the call for what the program
+// asked for (size classes included); `active` adds the unused rest of pages in
+// use, `resident` the allocator's own structures and pages freed but kept.
+// Mapped files and the page cache are in none of them.
 //
 // Thread safety: any thread.
 
@@ -13,8 +15,22 @@
 
 namespace memkv {
 
-// `stats.allocated` in *bytes. False, and *bytes untouched, if the program does
-// not run on jemalloc or jemalloc was built without statistics.
+struct JemallocBytes {
+  size_t allocated = 0;
+  size_t active = 0;
+  size_t resident = 0;
+};
+
+// False, and *bytes untouched, if the program does not run on jemalloc or
+// jemalloc was built without statistics.
+bool ReadJemallocBytes(JemallocBytes* bytes);
+
+// `allocated` alone.
 bool JemallocAllocated(size_t* bytes);
+
+// Gives what jemalloc has kept of freed memory back to the system, so that
+// whoever allocates next pays for its pages itself. Nothing happens on another
+// allocator.
+void ReleaseFreedMemory();
 
 }  // namespace memkv

@@ -23,7 +23,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -32,19 +31,16 @@
 
 #include "db_bench_ext/key_codings.h"
 #include "db_bench_ext/key_source.h"
-#include "db_bench_ext/memtable_bench_machine.h"
+#include "db_bench_ext/machine.h"
 #include "db_bench_ext/random_source.h"
+#include "db_bench_ext/timing.h"
 #include "table/line_count.h"
-
-#ifndef MEMKV_FETCH_CONTENTS
-#define MEMKV_FETCH_CONTENTS "db_bench_ext/fetch_contents.sh"
-#endif
 
 DEFINE_string(
     keys, "gen:urls:1000000",
     "A file of keys, one a line (- for standard input); apt-contents, "
-    "Debian's Contents lists; gen:urls:N; gen:hex:N, 16 random "
-    "digits.");
+    "Debian's Contents lists; gen:urls:N[:seed]; gen:hex:N[:seed], 16 random "
+    "digits; gen:uint64:N[:seed], 8 random bytes.");
 DEFINE_string(codings, "front_coding,key_trie",
               "Which; the first is what the others are compared with.");
 DEFINE_uint64(limit, 0, "Lines to read at most, 0: all.");
@@ -55,49 +51,13 @@ DEFINE_uint64(segment_keys, 8192, "Keys a segment of the tries.");
 DEFINE_uint64(sample_bytes, 8 << 20,
               "Of suffixes, to train the dictionary with.");
 DEFINE_uint64(seed, 20260101, "Of keys and look-ups.");
-DEFINE_string(fetch_script, MEMKV_FETCH_CONTENTS,
+DEFINE_string(fetch_script, memkv::kFetchContents,
               "The script that writes the Contents lists.");
 
 namespace memkv {
 namespace {
 
 using rocksdb::Status;
-
-// Nanoseconds of CPU this thread has had.
-double CpuNanos() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-}
-
-Status ReadKeys(DemoInput* input) {
-  const std::string& from = FLAGS_keys;
-  const auto count = [&from](const char* prefix) -> uint64_t {
-    const std::string_view view(prefix);
-    return from.compare(0, view.size(), view) == 0
-               ? strtoull(from.c_str() + view.size(), nullptr, 10)
-               : 0;
-  };
-  if (from == "apt-contents") {
-    return ReadContents(FLAGS_fetch_script, FLAGS_limit, input);
-  }
-  if (const uint64_t n = count("gen:urls:")) {
-    return GenerateKeys(FLAGS_seed, n, input);
-  }
-  if (const uint64_t n = count("gen:hex:")) {
-    RandomSource random(FLAGS_seed);
-    for (uint64_t i = 0; i < n; ++i) {
-      char key[17];
-      snprintf(key, sizeof(key), "%016llx",
-               static_cast<unsigned long long>(random.Next()));
-      input->records.Add(rocksdb::Slice(key, 16), rocksdb::Slice());
-    }
-    input->records.SortAndMerge(DuplicateRule::kLastWins);
-    input->description = "random hexadecimal keys";
-    return Status::OK();
-  }
-  return ReadKeyFile(from, FLAGS_limit, input);
-}
 
 struct Queries {
   std::vector<std::string> hits;
@@ -158,7 +118,7 @@ bool AnswersRight(const Subject& subject, const Queries& queries,
 void Measure(Subject* subject, const Queries& queries, double num_keys) {
   uint64_t sum = 0;
   for (int what = 0; what < 4; ++what) {
-    const double start = CpuNanos();
+    const double start = ThreadCpuNanos();
     double operations = num_keys;
     if (what < 2) {
       const auto& probes = what == 0 ? queries.hits : queries.misses;
@@ -169,7 +129,7 @@ void Measure(Subject* subject, const Queries& queries, double num_keys) {
     } else {
       sum += subject->coding->Scan(what == 2);
     }
-    subject->times[what].push_back((CpuNanos() - start) / operations);
+    subject->times[what].push_back((ThreadCpuNanos() - start) / operations);
   }
   volatile uint64_t used = sum;
   (void)used;
@@ -200,14 +160,10 @@ void PrintLines(const Subject& subject, const Queries& queries) {
 
 #endif
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 int Run() {
   DemoInput input;
-  const Status s = ReadKeys(&input);
+  const Status s =
+      ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script, &input);
   if (!s.ok()) {
     fprintf(stderr, "%s\n", s.ToString().c_str());
     return 1;
@@ -239,12 +195,12 @@ int Run() {
       return 1;
     }
     std::string reason;
-    const double start = CpuNanos();
+    const double start = ThreadCpuNanos();
     if (!subject.coding->Build(keys, &reason)) {
       fprintf(stderr, "%s: %s\n", name.c_str(), reason.c_str());
       return 1;
     }
-    subject.build = (CpuNanos() - start) / n;
+    subject.build = (ThreadCpuNanos() - start) / n;
     subjects.push_back(std::move(subject));
   }
   const Queries queries = MakeQueries(keys);

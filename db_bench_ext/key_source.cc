@@ -6,9 +6,13 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cinttypes>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
+#include <vector>
 
 #include "db_bench_ext/url_generator.h"
 
@@ -179,16 +183,97 @@ Status ReadKeyFile(const std::string& path, uint64_t limit, DemoInput* input) {
 }
 
 Status GenerateKeys(uint64_t seed, uint64_t count, DemoInput* input) {
-  UrlGenerator generator(seed);
-  for (uint64_t i = 1; i <= count; i++) {
-    input->records.Add(generator.Next(), NumberValue(i));
+  if (count == 0) {
+    return RequireRecords(*input);
   }
-  const size_t merged = input->records.SortAndMerge(DuplicateRule::kLastWins);
+  const UrlGenerator urls(seed, count);
+  UrlGenerator::SortedStream stream(urls);
+  uint64_t made = 0;
+  for (std::string key; stream.Next(&key);) {
+    input->records.Add(key, NumberValue(++made));
+  }
+  input->records.SortAndMerge(DuplicateRule::kLastWins);
   input->kind = SourceKind::kGenerated;
-  input->description = "generated URL-like keys, seed " + std::to_string(seed) +
-                       ": " + std::to_string(count) + " drawn, " +
-                       std::to_string(merged) + " repeated";
+  input->description = "generated URL-like keys of " +
+                       std::to_string(urls.num_hosts()) + " hosts, seed " +
+                       std::to_string(seed) + ": " + std::to_string(count) +
+                       " made, " + std::to_string(count - made) + " repeated";
   return RequireRecords(*input);
+}
+
+#ifndef MEMKV_FETCH_CONTENTS
+#define MEMKV_FETCH_CONTENTS "db_bench_ext/fetch_contents.sh"
+#endif
+const char kFetchContents[] = MEMKV_FETCH_CONTENTS;
+
+namespace {
+
+// Digits and nothing else.
+bool ParseNumber(const std::string& text, uint64_t* number) {
+  if (text.empty() || text.size() > 18 ||
+      text.find_first_not_of("0123456789") != std::string::npos) {
+    return false;
+  }
+  *number = std::strtoull(text.c_str(), nullptr, 10);
+  return true;
+}
+
+void GenerateNumbers(bool hexadecimal, uint64_t seed, uint64_t count,
+                     DemoInput* input) {
+  RandomSource random(seed);
+  for (uint64_t i = 1; i <= count; i++) {
+    const uint64_t number = random.Next();
+    char key[17];
+    size_t size = 0;
+    if (hexadecimal) {
+      std::snprintf(key, sizeof(key), "%016" PRIx64, number);
+      size = 16;
+    } else {
+      for (int shift = 56; shift >= 0; shift -= 8) {
+        key[size++] = static_cast<char>((number >> shift) & 0xff);
+      }
+    }
+    input->records.Add(Slice(key, size), NumberValue(i));
+  }
+  input->records.SortAndMerge(DuplicateRule::kLastWins);
+  input->kind = SourceKind::kGenerated;
+  input->description = std::string("random ") +
+                       (hexadecimal ? "hexadecimal digits" : "numbers") +
+                       ", seed " + std::to_string(seed);
+}
+
+}  // namespace
+
+Status ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
+                const std::string& fetch_script, DemoInput* input) {
+  if (source == "apt-contents") {
+    return ReadContents(fetch_script, limit, input);
+  }
+  if (source.rfind("gen:", 0) != 0) {
+    return ReadKeyFile(source, limit, input);
+  }
+  std::vector<std::string> parts;
+  std::istringstream stream(source);
+  for (std::string part; std::getline(stream, part, ':');) {
+    parts.push_back(part);
+  }
+  uint64_t count = 0;
+  const bool right = (parts.size() == 3 || parts.size() == 4) &&
+                     ParseNumber(parts[2], &count) && count > 0 &&
+                     (parts.size() == 3 || ParseNumber(parts[3], &seed));
+  if (limit != 0) {
+    count = std::min(count, limit);
+  }
+  if (right && parts[1] == "urls") {
+    return GenerateKeys(seed, count, input);
+  }
+  if (right && (parts[1] == "hex" || parts[1] == "uint64")) {
+    GenerateNumbers(parts[1] == "hex", seed, count, input);
+    return Status::OK();
+  }
+  return Status::InvalidArgument(
+      "no keys are called " + source,
+      "expected gen:urls:N, gen:hex:N or gen:uint64:N, and perhaps :seed");
 }
 
 }  // namespace memkv

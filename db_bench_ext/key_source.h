@@ -15,8 +15,8 @@
 //              from 1, as 8 bytes little-endian. Any bytes but newline; an
 //              empty line is the empty key. Keys may be unsorted and repeat:
 //              the last one wins, as in a database.
-//   generated  UrlGenerator, keys made distinct; value: a record number as
-//              for key files.
+//   generated  URL-like keys (url_generator.h), random hexadecimal digits, or
+//              random numbers; value: a record number as for key files.
 //
 // Thread safety: functions without shared state.
 
@@ -46,5 +46,15 @@ rocksdb::Status ReadContents(const std::string& fetch_script, uint64_t limit,
 rocksdb::Status ReadKeyFile(const std::string& path, uint64_t limit,
                             DemoInput* input);
 rocksdb::Status GenerateKeys(uint64_t seed, uint64_t count, DemoInput* input);
+
+// The default of every --fetch_script.
+extern const char kFetchContents[];
+
+// A source as --keys names it: apt-contents; gen:urls:N[:seed];
+// gen:hex:N[:seed], 16 random hexadecimal digits; gen:uint64:N[:seed], 8 random
+// bytes; or a key file. `seed` is for a source that names none.
+rocksdb::Status ReadKeys(const std::string& source, uint64_t limit,
+                         uint64_t seed, const std::string& fetch_script,
+                         DemoInput* input);
 
 }  // namespace memkv

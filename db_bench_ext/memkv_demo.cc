@@ -35,21 +35,17 @@
 #include <system_error>
 #include <vector>
 
-#include "db_bench_ext/demo_database.h"
+#include "db_bench_ext/bench_database.h"
+#include "db_bench_ext/bench_verify.h"
 #include "db_bench_ext/demo_measure.h"
 #include "db_bench_ext/demo_questions.h"
 #include "db_bench_ext/demo_report.h"
-#include "db_bench_ext/demo_verify.h"
 #include "db_bench_ext/jemalloc_stats.h"
 #include "db_bench_ext/key_source.h"
 #include "db_bench_ext/progress_bar.h"
 #include "db_bench_ext/random_source.h"
 #include "db_bench_ext/temp_dir.h"
 #include "plugin/memkv.h"
-
-#ifndef MEMKV_FETCH_CONTENTS
-#define MEMKV_FETCH_CONTENTS "db_bench_ext/fetch_contents.sh"
-#endif
 
 DEFINE_string(keys, "",
               "A file of keys, one a line, with an optional value after a tab; "
@@ -59,7 +55,7 @@ DEFINE_uint64(generate, 0,
               "Generate this many URL-like keys instead of reading any.");
 DEFINE_uint64(fallback_keys, 3000000,
               "How many keys to generate where Contents cannot be had.");
-DEFINE_string(fetch_script, MEMKV_FETCH_CONTENTS,
+DEFINE_string(fetch_script, memkv::kFetchContents,
               "The script that writes the Contents lists.");
 DEFINE_string(dir, "",
               "Where to make the databases' folder; default $TMPDIR or /tmp.");
@@ -163,7 +159,7 @@ class Demo {
       const size_t begin = order.size() * slice / kSlices;
       const size_t end = order.size() * (slice + 1) / kSlices;
       for (size_t turn = 0; s.ok() && turn < 2; turn++) {
-        DemoDatabase& side = (slice + turn) % 2 == 0 ? stock_ : memkv_;
+        BenchDatabase& side = (slice + turn) % 2 == 0 ? stock_ : memkv_;
         s = side.Write(records_, order, begin, end, &progress);
         if (s.ok()) {
           s = side.Settle();
@@ -179,7 +175,7 @@ class Demo {
   Status Compact() {
     Status s;
     ProgressBar progress("Compacting both", 2);
-    for (DemoDatabase* side : {&stock_, &memkv_}) {
+    for (BenchDatabase* side : {&stock_, &memkv_}) {
       if (s.ok()) {
         s = side->CompactAll();
         progress.Add(1);
@@ -199,7 +195,7 @@ class Demo {
     return s.ok() ? VerifySide(&memkv_, &memkv_memory_) : s;
   }
 
-  Status VerifySide(DemoDatabase* side, double* memory) {
+  Status VerifySide(BenchDatabase* side, double* memory) {
     size_t before = 0;
     const bool known = JemallocAllocated(&before);
     Status s = side->Open();
@@ -284,8 +280,8 @@ class Demo {
 
   const DemoInput& input_;
   const RecordSet& records_;
-  DemoDatabase stock_;
-  DemoDatabase memkv_;
+  BenchDatabase stock_;
+  BenchDatabase memkv_;
   double stock_memory_ = -1;
   double memkv_memory_ = -1;
   std::vector<Timing> timings_;

@@ -36,16 +36,12 @@
 #include <vector>
 
 #include "db_bench_ext/key_source.h"
+#include "db_bench_ext/machine.h"
 #include "db_bench_ext/memtable_bench_cases.h"
 #include "db_bench_ext/memtable_bench_keys.h"
-#include "db_bench_ext/memtable_bench_machine.h"
 #include "db_bench_ext/memtable_bench_report.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
-
-#ifndef MEMKV_FETCH_CONTENTS
-#define MEMKV_FETCH_CONTENTS "db_bench_ext/fetch_contents.sh"
-#endif
 
 DEFINE_uint64(n, 5000000,
               "Keys to generate, and lines to read at most (0: all) of --keys "
@@ -57,7 +53,7 @@ DEFINE_string(sets, "random8,db_bench16,hot_key,keys,urls,paths",
               "with --keys), paths (Debian's Contents lists, shuffled and "
               "sorted), hot_key.");
 DEFINE_string(keys, "", "A file of keys, one a line; - for standard input.");
-DEFINE_string(fetch_script, MEMKV_FETCH_CONTENTS,
+DEFINE_string(fetch_script, memkv::kFetchContents,
               "The script that writes the Contents lists.");
 DEFINE_string(memtables, "skip_list,vector,art",
               "Memtable factories, by options string; the first is what the "

@@ -8,7 +8,8 @@
 #include <functional>
 
 #include "db/lookup_key.h"
-#include "db_bench_ext/memtable_bench_machine.h"
+#include "db_bench_ext/jemalloc_stats.h"
+#include "db_bench_ext/machine.h"
 #include "memtable/art_memtable_rep.h"
 #include "monitoring/histogram.h"
 

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "db_bench_ext/demo_verify.h"
+#include "db_bench_ext/bench_verify.h"
 
 #include <cstdio>
 #include <memory>
@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kProgressStep = 4096;
 constexpr size_t kQuotedBytes = 200;
 
-Status Mismatch(const DemoDatabase& database, const std::string& operation,
+Status Mismatch(const BenchDatabase& database, const std::string& operation,
                 const std::string& key, const std::string& expected,
                 const std::string& found) {
   return Status::Corruption(
@@ -45,7 +45,7 @@ std::string Quoted(const Slice& bytes) {
   return text;
 }
 
-Status VerifyByGet(const DemoDatabase& database, const RecordSet& records,
+Status VerifyByGet(const BenchDatabase& database, const RecordSet& records,
                    ProgressBar* progress) {
   rocksdb::DB* db = database.db();
   rocksdb::ReadOptions read;
@@ -69,7 +69,7 @@ Status VerifyByGet(const DemoDatabase& database, const RecordSet& records,
   return Status::OK();
 }
 
-Status VerifyByScan(const DemoDatabase& database, const RecordSet& records,
+Status VerifyByScan(const BenchDatabase& database, const RecordSet& records,
                     bool forwards, ProgressBar* progress) {
   const std::string operation = forwards ? "scan forwards" : "scan backwards";
   std::unique_ptr<rocksdb::Iterator> it(

@@ -1,15 +1,16 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// What memtable_bench does to the machine so that figures are comparable:
-// threads stay on their CPU, and every load starts without pages left over
-// from the one before it.
+// The machine below a benchmark: which it is, and threads that stay on their
+// CPU, so that figures are comparable.
 //
 // Thread safety: any thread, except RememberCpus (once, before the others).
 
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 
 namespace memkv {
 
@@ -22,9 +23,15 @@ size_t RememberCpus();
 // such call.
 void PinToCpu(size_t thread);
 
-// Gives what jemalloc has kept of freed memory back to the system, so that
-// whoever allocates next pays for its pages itself. Nothing happens on another
-// allocator.
-void ReleaseFreedMemory();
+// What a report says of the machine it was made on.
+struct MachineDescription {
+  std::string cpu;
+  size_t cpus = 0;  // that this process may use
+  uint64_t memory_bytes = 0;
+  std::string kernel;
+  std::string compiler;  // of this program
+};
+
+MachineDescription DescribeMachine();
 
 }  // namespace memkv

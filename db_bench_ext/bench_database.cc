@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "db_bench_ext/demo_database.h"
+#include "db_bench_ext/bench_database.h"
 
 #include <algorithm>
 #include <chrono>
@@ -36,7 +36,7 @@ class WallTimer {
 
 }  // namespace
 
-Status DemoDatabase::Configure(const std::string& text) {
+Status BenchDatabase::Configure(const std::string& text) {
   rocksdb::Options base;
   base.create_if_missing = true;
   base.max_background_jobs = 2;
@@ -54,7 +54,7 @@ Status DemoDatabase::Configure(const std::string& text) {
                       "options of " + name_ + " (" + text + ")", s.ToString());
 }
 
-Status DemoDatabase::Open() {
+Status BenchDatabase::Open() {
   WallTimer timer(&(times_.open = 0));
   rocksdb::DB* db = nullptr;
   Status s = rocksdb::DB::Open(options_, path_, &db);
@@ -62,15 +62,15 @@ Status DemoDatabase::Open() {
   return s;
 }
 
-Status DemoDatabase::Close() {
+Status BenchDatabase::Close() {
   Status s = db_->Close();
   db_.reset();
   return s;
 }
 
-Status DemoDatabase::Write(const RecordSet& records,
-                           const std::vector<uint32_t>& order, size_t begin,
-                           size_t end, ProgressBar* progress) {
+Status BenchDatabase::Write(const RecordSet& records,
+                            const std::vector<uint32_t>& order, size_t begin,
+                            size_t end, ProgressBar* progress) {
   WallTimer timer(&times_.write);
   rocksdb::WriteBatch batch;
   Status s;
@@ -89,13 +89,13 @@ Status DemoDatabase::Write(const RecordSet& records,
   return s;
 }
 
-Status DemoDatabase::Settle() {
+Status BenchDatabase::Settle() {
   WallTimer timer(&times_.flush);
   Status s = db_->Flush(rocksdb::FlushOptions());
   return s.ok() ? db_->WaitForCompact(rocksdb::WaitForCompactOptions()) : s;
 }
 
-Status DemoDatabase::CompactAll() {
+Status BenchDatabase::CompactAll() {
   WallTimer timer(&times_.compact);
   rocksdb::CompactRangeOptions all;
   all.bottommost_level_compaction =
@@ -103,7 +103,7 @@ Status DemoDatabase::CompactAll() {
   return db_->CompactRange(all, nullptr, nullptr);
 }
 
-uint64_t DemoDatabase::SstBytes() const {
+uint64_t BenchDatabase::SstBytes() const {
   std::vector<rocksdb::LiveFileMetaData> files;
   db_->GetLiveFilesMetaData(&files);
   uint64_t sum = 0;

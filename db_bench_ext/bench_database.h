@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// DemoDatabase: one of the two databases that the demo compares, with the
+// BenchDatabase: one of the two databases that the demo compares, with the
 // times of its loading. It knows nothing of memkv: both sides are the same code
 // with another options string.
 //
@@ -29,9 +29,9 @@ struct LoadTimes {
   double open = 0;     // reopening the loaded database
 };
 
-class DemoDatabase {
+class BenchDatabase {
  public:
-  DemoDatabase(std::string name, std::string path)
+  BenchDatabase(std::string name, std::string path)
       : name_(std::move(name)), path_(std::move(path)) {}
 
   // Both sides' common base, then `text` (an options string) over it. Unknown

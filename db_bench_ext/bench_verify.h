@@ -11,7 +11,7 @@
 
 #include <string>
 
-#include "db_bench_ext/demo_database.h"
+#include "db_bench_ext/bench_database.h"
 #include "db_bench_ext/progress_bar.h"
 #include "db_bench_ext/record_set.h"
 #include "rocksdb/slice.h"
@@ -20,12 +20,12 @@
 namespace memkv {
 
 // Every record by Get. Compares values byte by byte.
-rocksdb::Status VerifyByGet(const DemoDatabase& database,
+rocksdb::Status VerifyByGet(const BenchDatabase& database,
                             const RecordSet& records, ProgressBar* progress);
 
 // Every record by one iterator from end to end, in either direction. Compares
 // keys, values, order and count.
-rocksdb::Status VerifyByScan(const DemoDatabase& database,
+rocksdb::Status VerifyByScan(const BenchDatabase& database,
                              const RecordSet& records, bool forwards,
                              ProgressBar* progress);
 
