@@ -70,6 +70,23 @@ memkv_bench_program(
   memtable_bench_table.cc)
 target_link_libraries(memtable_bench PRIVATE benchmark::benchmark)
 
+memkv_bench_program(
+  memkv_bench
+  memkv_bench.cc
+  bench_mixed.cc
+  bench_options.cc
+  bench_reads.cc
+  bench_records.cc
+  bench_report_html.cc
+  bench_report_markdown.cc
+  bench_report_scale.cc
+  bench_report_text.cc
+  bench_results.cc
+  bench_run.cc
+  bench_sizes.cc
+  bench_writes.cc
+  key_stats.cc)
+
 # What key_coding_bench compares, for its test as well.
 add_library(memkv_key_codings STATIC
             "${memkv_root}/db_bench_ext/key_codings.cc")

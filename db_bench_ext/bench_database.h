@@ -1,9 +1,9 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// BenchDatabase: one of the two databases that the demo compares, with the
-// times of its loading. It knows nothing of memkv: both sides are the same code
-// with another options string.
+// BenchDatabase: one of the databases that are compared, with the times of its
+// loading. It knows nothing of memkv: all are the same code with another
+// options string.
 //
 // Thread safety: none of its own; db() is RocksDB's, and as safe as that.
 
@@ -34,12 +34,15 @@ class BenchDatabase {
   BenchDatabase(std::string name, std::string path)
       : name_(std::move(name)), path_(std::move(path)) {}
 
-  // Both sides' common base, then `text` (an options string) over it. Unknown
+  // All sides' common base, then `text` (an options string) over it. Unknown
   // or bad options are InvalidArgument with RocksDB's message.
   rocksdb::Status Configure(const std::string& text);
 
   rocksdb::Status Open();
   rocksdb::Status Close();
+
+  // What Configure made. A change holds from the next Open on.
+  rocksdb::Options* options() { return &options_; }
 
   // Puts records[order[begin, end)] in batches.
   rocksdb::Status Write(const RecordSet& records,
@@ -53,6 +56,7 @@ class BenchDatabase {
   uint64_t SstBytes() const;
 
   const std::string& name() const { return name_; }
+  const std::string& path() const { return path_; }
   rocksdb::DB* db() const { return db_.get(); }
   const LoadTimes& times() const { return times_; }
 

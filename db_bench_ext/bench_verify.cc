@@ -24,6 +24,12 @@ Status Mismatch(const BenchDatabase& database, const std::string& operation,
       "expected " + expected + ", found " + found);
 }
 
+void Advance(ProgressBar* progress, uint64_t n) {
+  if (progress != nullptr) {
+    progress->Add(n);
+  }
+}
+
 }  // namespace
 
 std::string Quoted(const Slice& bytes) {
@@ -45,35 +51,39 @@ std::string Quoted(const Slice& bytes) {
   return text;
 }
 
-Status VerifyByGet(const BenchDatabase& database, const RecordSet& records,
-                   ProgressBar* progress) {
+Status VerifyByGet(const BenchDatabase& database,
+                   const ExpectedRecords& records, ProgressBar* progress) {
   rocksdb::DB* db = database.db();
   rocksdb::ReadOptions read;
   rocksdb::PinnableSlice value;
+  std::string buffer;
   for (size_t i = 0; i < records.size(); i++) {
     value.Reset();
     Status s = db->Get(read, db->DefaultColumnFamily(), records.key(i), &value);
     if (!s.ok()) {
       return Mismatch(database, "Get", Quoted(records.key(i)),
-                      Quoted(records.value(i)), s.ToString());
+                      Quoted(records.value(i, &buffer)), s.ToString());
     }
-    if (value != records.value(i)) {
-      return Mismatch(database, "Get", Quoted(records.key(i)),
-                      Quoted(records.value(i)), Quoted(value));
+    const Slice expected = records.value(i, &buffer);
+    if (value != expected) {
+      return Mismatch(database, "Get", Quoted(records.key(i)), Quoted(expected),
+                      Quoted(value));
     }
     if ((i + 1) % kProgressStep == 0) {
-      progress->Add(kProgressStep);
+      Advance(progress, kProgressStep);
     }
   }
-  progress->Add(records.size() % kProgressStep);
+  Advance(progress, records.size() % kProgressStep);
   return Status::OK();
 }
 
-Status VerifyByScan(const BenchDatabase& database, const RecordSet& records,
-                    bool forwards, ProgressBar* progress) {
+Status VerifyByScan(const BenchDatabase& database,
+                    const ExpectedRecords& records, bool forwards,
+                    ProgressBar* progress) {
   const std::string operation = forwards ? "scan forwards" : "scan backwards";
   std::unique_ptr<rocksdb::Iterator> it(
       database.db()->NewIterator(rocksdb::ReadOptions()));
+  std::string buffer;
   if (forwards) {
     it->SeekToFirst();
   } else {
@@ -89,9 +99,10 @@ Status VerifyByScan(const BenchDatabase& database, const RecordSet& records,
       return Mismatch(database, operation, Quoted(records.key(i)), "this key",
                       "key " + Quoted(it->key()));
     }
-    if (it->value() != records.value(i)) {
+    const Slice expected = records.value(i, &buffer);
+    if (it->value() != expected) {
       return Mismatch(database, operation, Quoted(records.key(i)),
-                      Quoted(records.value(i)), Quoted(it->value()));
+                      Quoted(expected), Quoted(it->value()));
     }
     if (forwards) {
       it->Next();
@@ -99,10 +110,10 @@ Status VerifyByScan(const BenchDatabase& database, const RecordSet& records,
       it->Prev();
     }
     if ((n + 1) % kProgressStep == 0) {
-      progress->Add(kProgressStep);
+      Advance(progress, kProgressStep);
     }
   }
-  progress->Add(records.size() % kProgressStep);
+  Advance(progress, records.size() % kProgressStep);
   if (it->Valid()) {
     return Mismatch(database, operation, Quoted(it->key()), "the end",
                     "one key more than the input has");

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "db_bench_ext/random_source.h"
+#include "db_bench_ext/tally.h"
 #include "db_bench_ext/timing.h"
 
 namespace memkv {
@@ -22,24 +23,6 @@ enum Operation { kHit, kMiss, kSeek, kForwards, kBackwards, kOperations };
 const char* const kLabels[kOperations] = {
     "point hit", "point miss", "seek + 10 steps", "full scan forwards",
     "full scan backwards"};
-
-// What an operation found, added up: equal on both sides and to the input's.
-struct Tally {
-  uint64_t found = 0;
-  uint64_t bytes = 0;
-
-  void Count(const Slice& key, const Slice& value) {
-    found++;
-    bytes += key.size() + value.size();
-  }
-  bool operator==(const Tally& other) const {
-    return found == other.found && bytes == other.bytes;
-  }
-  std::string ToString() const {
-    return std::to_string(found) + " records of " + std::to_string(bytes) +
-           " bytes";
-  }
-};
 
 // The probes of one round, and what they must find.
 struct Probes {

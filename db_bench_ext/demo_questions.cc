@@ -7,6 +7,7 @@
 #include <string>
 
 #include "db_bench_ext/bench_verify.h"
+#include "db_bench_ext/key_prefix.h"
 
 namespace memkv {
 
@@ -16,17 +17,6 @@ using rocksdb::Status;
 namespace {
 
 constexpr uint64_t kRecordsShown = 10;
-
-// The least key above all keys with this prefix; empty if there is none.
-std::string PrefixEnd(std::string prefix) {
-  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) {
-    prefix.pop_back();
-  }
-  if (!prefix.empty()) {
-    prefix.back()++;
-  }
-  return prefix;
-}
 
 Status WhoShips(const BenchDatabase& database, const DemoInput& input,
                 const std::string& path, FILE* out) {
@@ -83,16 +73,6 @@ Status EverythingUnder(const BenchDatabase& database, const DemoInput& input,
   std::fprintf(out, "    %llu in all\n",
                static_cast<unsigned long long>(count));
   return Status::OK();
-}
-
-// A key up to its last separator that is not its last byte, or its first half.
-std::string ExamplePrefix(const Slice& key) {
-  const std::string text = key.ToString();
-  const size_t cut = text.size() < 2
-                         ? std::string::npos
-                         : text.find_last_of("/.:-_ ", text.size() - 2);
-  return cut == std::string::npos ? text.substr(0, (text.size() + 1) / 2)
-                                  : text.substr(0, cut + 1);
 }
 
 }  // namespace

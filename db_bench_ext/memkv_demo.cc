@@ -203,10 +203,11 @@ class Demo {
       return s;
     }
     ProgressBar progress("Verifying " + side->name(), 3 * records_.size());
-    s = VerifyByGet(*side, records_, &progress);
+    const RecordSetExpected expected(records_);
+    s = VerifyByGet(*side, expected, &progress);
     for (bool forwards : {true, false}) {
       if (s.ok()) {
-        s = VerifyByScan(*side, records_, forwards, &progress);
+        s = VerifyByScan(*side, expected, forwards, &progress);
       }
     }
     if (!s.ok()) {

@@ -39,6 +39,11 @@ ProgressBar::~ProgressBar() {
   }
 }
 
+void ProgressBar::SetLabel(const std::string& label) {
+  label_ = label;
+  Add(0);
+}
+
 void ProgressBar::Add(uint64_t n) {
   done_ += n;
   const double fraction =

@@ -28,6 +28,9 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
+  // What is done now, for a bar that stands for several steps.
+  void SetLabel(const std::string& label);
+
   // Cheap enough to be called for every few hundred records.
   void Add(uint64_t n);
   void Finish();
@@ -38,7 +41,7 @@ class ProgressBar {
   void DrawBar(double fraction, double seconds);
   void PrintLine(double fraction, double seconds);
 
-  const std::string label_;
+  std::string label_;
   const uint64_t total_;
   FILE* const out_;
   const bool terminal_;

@@ -67,6 +67,9 @@ void TempDir::Watch() {
   while (!done_.load(std::memory_order_acquire)) {
     const int signal = sigtimedwait(&signals, nullptr, &tick);
     if (signal > 0) {
+      if (on_stop_) {
+        on_stop_();
+      }
       if (!keep_) {
         RemoveTree(path_);
       }

@@ -19,8 +19,10 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "rocksdb/status.h"
 
@@ -32,6 +34,13 @@ class TempDir {
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
+
+  // Called by the watcher before it ends the process, while other threads may
+  // still run: to leave what is worth leaving.
+  // REQUIRES: called before Create, or never.
+  void set_on_stop(std::function<void()> on_stop) {
+    on_stop_ = std::move(on_stop);
+  }
 
   // Makes `<parent>/<prefix>.XXXXXX`; with `keep` it is never removed.
   // REQUIRES: called at most once.
@@ -45,6 +54,7 @@ class TempDir {
 
   std::string path_;
   bool keep_ = false;
+  std::function<void()> on_stop_;
   std::atomic<bool> done_{false};
   std::thread watcher_;
 };

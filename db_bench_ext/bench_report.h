@@ -1,0 +1,50 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// Reports of memkv_bench, each made of its document (report_schema.json) and
+// nothing else.
+//
+// Thread safety: functions without shared state.
+
+#pragma once
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "rocksdb/status.h"
+
+namespace memkv {
+
+// The table for a terminal, `width` of which is not enforced.
+std::string TextReport(const nlohmann::ordered_json& document);
+
+// One file that needs no other: charts, tables, machine and command.
+std::string HtmlReport(const nlohmann::ordered_json& document);
+
+// The section of a README: one table, and where it was measured.
+std::string MarkdownReport(const nlohmann::ordered_json& document);
+
+// ---- For their implementations ---------------------------------------------
+
+// 3 significant digits and a unit: "1.65 us", "13.8 B", "92.1 MB".
+std::string ShowNanos(double nanos);
+std::string ShowBytes(double bytes);
+std::string ShowCount(double count);
+// "2.20x better", "1.35x WORSE", "same"; empty if there is nothing to compare.
+std::string ShowComparison(const nlohmann::ordered_json& times_as_good);
+// "2.20x", be it better or worse.
+std::string ShowFactor(const nlohmann::ordered_json& times_as_good);
+// "2.20x" or "0.74x".
+std::string ShowTimes(const nlohmann::ordered_json& times_as_good);
+// "3,754,180".
+std::string ShowWhole(uint64_t number);
+
+// The part of a report that --scale made, if any.
+std::string ScaleText(const nlohmann::ordered_json& document);
+std::string ScaleHtml(const nlohmann::ordered_json& document);
+
+// Writes all of `text` to `path`, or to standard output for "-".
+rocksdb::Status WriteReport(const std::string& path, const std::string& text);
+
+}  // namespace memkv

@@ -1,0 +1,437 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <vector>
+
+#include "db_bench_ext/bench_report.h"
+#include "db_bench_ext/svg.h"
+
+namespace memkv {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr double kWidth = 1080;
+constexpr double kLabels = 250;  // left of a chart
+constexpr double kRowHeight = 22;
+
+constexpr char kBetter[] = "#1a7f37";
+constexpr char kWorse[] = "#cf222e";
+constexpr char kSame[] = "#8c959f";
+const char* const kComponentColours[] = {"#0969da", "#8250df", "#bf8700",
+                                         "#1b7c83", "#953800", "#6e7781",
+                                         "#bf3989"};
+
+constexpr char kHead[] = R"(<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>memkv_bench</title><style>
+body{font:15px/1.45 system-ui,"DejaVu Sans",sans-serif;color:#1f2328;background:#fff;max-width:1080px;margin:24px auto;padding:0 20px}
+h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:34px 0 4px}
+p{margin:4px 0 10px}.quiet{color:#59636e}.stopped{background:#fff1e5;border:1px solid #d4a72c;padding:8px 12px}
+table{border-collapse:collapse;font-size:13px;width:100%}
+th,td{padding:3px 8px;text-align:right;border-bottom:1px solid #d1d9e0}th:first-child,td:first-child{text-align:left}
+.better{color:#1a7f37;font-weight:600}.worse{color:#cf222e;font-weight:600}.same{color:#59636e}
+code{font:12px/1.4 ui-monospace,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
+svg{max-width:100%;height:auto;display:block}svg text{font:13px system-ui,"DejaVu Sans",sans-serif;fill:#1f2328}
+dl{display:grid;grid-template-columns:130px 1fr;gap:2px 12px;margin:4px 0}dt{color:#59636e}dd{margin:0}
+</style></head><body>
+)";
+
+std::string Text(const Json& value) { return value.get<std::string>(); }
+
+// A name and times_as_good: one bar of the first chart.
+struct Bar {
+  std::string name;
+  std::string group;
+  std::string absolute;
+  Json times;
+};
+
+std::vector<Bar> BarsOf(const Json& document, const std::string& config) {
+  std::vector<Bar> bars;
+  auto add = [&](const std::string& name, const std::string& group,
+                 const Json& results, auto show) {
+    const Json* baseline = nullptr;
+    for (const Json& result : results) {
+      if (result["config"] == document["configs"][0]["name"]) {
+        baseline = &result;
+      }
+      if (result["config"] == config && result.contains("times_as_good") &&
+          !result["times_as_good"].is_null() && baseline != nullptr) {
+        bars.push_back({name, group, show(*baseline) + " → " + show(result),
+                        result["times_as_good"]});
+      }
+    }
+  };
+  auto bytes = [](const Json& result) {
+    return ShowBytes(result["bytes_a_key"]);
+  };
+  if (document.contains("sizes")) {
+    const Json& sizes = document["sizes"];
+    for (const auto& [what, title] :
+         {std::make_pair("disk", "table files, a key"),
+          std::make_pair("memory", "memory, all read, a key"),
+          std::make_pair("memtable", "memtable, an entry")}) {
+      if (sizes.contains(what)) {
+        add(title, "size", sizes[what], bytes);
+      }
+    }
+  }
+  if (document.contains("workloads")) {
+    for (const Json& workload : document["workloads"]) {
+      add(Text(workload["name"]) + ", " + Text(workload["unit"]).substr(3),
+          workload["clock"] == "wall" ? "wall time" : "CPU time",
+          workload["results"],
+          [](const Json& result) { return ShowNanos(result["median"]); });
+    }
+  }
+  return bars;
+}
+
+std::string ColourOf(const Json& times) {
+  const std::string verdict = Text(times["verdict"]);
+  return verdict == "better" ? kBetter : verdict == "worse" ? kWorse : kSame;
+}
+
+// Bars from the line of "the same" to both sides, on a scale of powers.
+std::string ComparisonChart(const std::vector<Bar>& bars) {
+  double reach = 1;
+  for (const Bar& bar : bars) {
+    for (const char* end : {"low", "high"}) {
+      reach =
+          std::max(reach, std::fabs(std::log2(bar.times[end].get<double>())));
+    }
+  }
+  reach = std::min(std::ceil(reach), 6.0);
+  const double left = kLabels;
+  const double right = kWidth - 300;
+  auto at = [&](double times) {
+    const double power = std::max(-reach, std::min(reach, std::log2(times)));
+    return (left + right) / 2 + power / reach * (right - left) / 2;
+  };
+  std::set<std::string> groups;
+  for (const Bar& bar : bars) {
+    groups.insert(bar.group);
+  }
+  double y = 34;
+  Svg svg(
+      kWidth,
+      y + kRowHeight * static_cast<double>(bars.size() + groups.size()) + 6);
+  svg.Text(at(1) - 12, 12, "worse", "end", kWorse);
+  svg.Text(at(1) + 12, 12, "better", "start", kBetter);
+  for (int power = -static_cast<int>(reach); power <= static_cast<int>(reach);
+       power++) {
+    const double x = at(std::pow(2, power));
+    svg.Line(x, 32, x, svg.height() - 4, power == 0 ? "#1f2328" : "#e4e8ec");
+    svg.Text(x, 28,
+             power == 0  ? "same"
+             : power > 0 ? std::to_string(1 << power) + "x"
+                         : "1/" + std::to_string(1 << -power),
+             "middle", "#59636e");
+  }
+  std::string group;
+  for (const Bar& bar : bars) {
+    if (bar.group != group) {
+      group = bar.group;
+      svg.Text(0, y + 16, group, "start", "#59636e", true);
+      y += kRowHeight;
+    }
+    const double x = at(bar.times["median"]);
+    const std::string colour = ColourOf(bar.times);
+    svg.Text(14, y + 15, bar.name, "start");
+    svg.Rect(std::min(x, at(1)), y + 3, std::max(std::fabs(x - at(1)), 1.5),
+             kRowHeight - 7, colour);
+    // The spread of the repeats.
+    svg.Line(at(bar.times["low"]), y + 11, at(bar.times["high"]), y + 11,
+             "#1f2328");
+    svg.Text(right + 18, y + 15, ShowComparison(bar.times), "start", colour,
+             true);
+    svg.Text(kWidth, y + 15, bar.absolute, "end", "#59636e");
+    y += kRowHeight;
+  }
+  return svg.Finish();
+}
+
+// One stacked bar a configuration, and what the colours are.
+std::string StackChart(const Json& sizes) {
+  std::vector<std::string> names;
+  double longest = 0;
+  for (const Json& size : sizes) {
+    longest = std::max(longest, size["bytes_a_key"].get<double>());
+    for (const Json& component : size["components"]) {
+      if (std::find(names.begin(), names.end(), Text(component["name"])) ==
+          names.end()) {
+        names.push_back(Text(component["name"]));
+      }
+    }
+  }
+  const double left = 130;
+  const double scale = (kWidth - left - 100) / std::max(longest, 1e-9);
+  const double bars_end = 34 * static_cast<double>(sizes.size());
+  Svg svg(kWidth,
+          bars_end + 20 * static_cast<double>((names.size() + 2) / 3) + 10);
+  double y = 0;
+  for (const Json& size : sizes) {
+    svg.Text(0, y + 19, Text(size["config"]), "start");
+    double x = left;
+    for (const Json& component : size["components"]) {
+      const auto which = static_cast<size_t>(
+          std::find(names.begin(), names.end(), Text(component["name"])) -
+          names.begin());
+      const double bytes = std::max(0.0, component["bytes"].get<double>()) /
+                           size["records"].get<double>();
+      const double width = bytes * scale;
+      svg.Rect(x, y + 3, width, 24,
+               kComponentColours[which % std::size(kComponentColours)]);
+      if (width > 52) {
+        svg.Text(x + width / 2, y + 20, ShowBytes(bytes), "middle", "#ffffff");
+      }
+      x += width;
+    }
+    svg.Text(x + 8, y + 20, ShowBytes(size["bytes_a_key"]), "start", "#1f2328",
+             true);
+    y += 34;
+  }
+  for (size_t i = 0; i < names.size(); i++) {
+    const double x = left + 310 * static_cast<double>(i % 3);
+    const double line = bars_end + 8 + 20 * static_cast<double>(i / 3);
+    svg.Rect(x, line, 12, 12,
+             kComponentColours[i % std::size(kComponentColours)]);
+    svg.Text(x + 18, line + 11, names[i], "start");
+  }
+  return svg.Finish();
+}
+
+// Of each workload and configuration: a line from p50 to p99.9, on a scale of
+// powers of ten.
+std::string LatencyChart(const Json& document) {
+  struct Row {
+    std::string name;
+    std::string config;
+    size_t which;
+    Json latency;
+  };
+  std::vector<Row> rows;
+  double least = 1e18;
+  double most = 1;
+  for (const Json& workload : document["workloads"]) {
+    std::string name = Text(workload["name"]);
+    for (const Json& result : workload["results"]) {
+      if (!result.contains("latency")) {
+        continue;
+      }
+      size_t which = 0;
+      while (document["configs"][which]["name"] != result["config"]) {
+        which++;
+      }
+      rows.push_back({name, Text(result["config"]), which, result["latency"]});
+      least = std::min(least, result["latency"]["p50"].get<double>());
+      most = std::max(most, result["latency"]["p999"].get<double>());
+      name.clear();
+    }
+  }
+  if (rows.empty()) {
+    return "";
+  }
+  const double left = kLabels;
+  const double right = kWidth - 230;
+  const double from = std::floor(std::log10(std::max(least, 1.0)));
+  const double to = std::max(from + 1, std::ceil(std::log10(most)));
+  auto at = [&](double nanos) {
+    return left + (std::log10(std::max(nanos, 1.0)) - from) / (to - from) *
+                      (right - left);
+  };
+  Svg svg(kWidth, 30 + 18 * static_cast<double>(rows.size()) + 4);
+  for (double power = from; power <= to; power++) {
+    const double x = at(std::pow(10, power));
+    svg.Line(x, 22, x, svg.height() - 2, "#e4e8ec");
+    svg.Text(x, 16, ShowNanos(std::pow(10, power)), "middle", "#59636e");
+  }
+  svg.Text(kWidth, 16, "p50 / p99 / p99.9", "end", "#59636e");
+  double y = 26;
+  for (const Row& row : rows) {
+    const std::string colour =
+        row.which == 0
+            ? kSame
+            : kComponentColours[(row.which - 1) % std::size(kComponentColours)];
+    svg.Text(0, y + 13, row.name, "start");
+    svg.Text(left - 12, y + 13, row.config, "end", "#59636e");
+    svg.Line(at(row.latency["p50"]), y + 9, at(row.latency["p999"]), y + 9,
+             colour, 2);
+    svg.Circle(at(row.latency["p50"]), y + 9, 5, colour);
+    svg.Circle(at(row.latency["p99"]), y + 9, 3.5, colour);
+    svg.Circle(at(row.latency["p999"]), y + 9, 2.5, colour);
+    svg.Text(kWidth, y + 13,
+             ShowNanos(row.latency["p50"]) + " / " +
+                 ShowNanos(row.latency["p99"]) + " / " +
+                 ShowNanos(row.latency["p999"]),
+             "end", "#1f2328");
+    y += 18;
+  }
+  return svg.Finish();
+}
+
+std::string FiguresTable(const Json& document) {
+  std::string html = "<table><tr><th>workload</th><th>clock</th>";
+  for (const Json& config : document["configs"]) {
+    html += "<th>" + Escape(Text(config["name"])) + "</th><th></th>";
+  }
+  html += "</tr>\n";
+  for (const Json& workload : document["workloads"]) {
+    html += "<tr><td title=\"" + Escape(Text(workload["what"])) + "\">" +
+            Escape(Text(workload["name"]) + ", " +
+                   Text(workload["unit"]).substr(3)) +
+            "</td><td>" + Escape(Text(workload["clock"])) + "</td>";
+    for (const Json& config : document["configs"]) {
+      std::string figure = "<td></td><td></td>";
+      for (const Json& result : workload["results"]) {
+        if (result["config"] != config["name"]) {
+          continue;
+        }
+        figure =
+            "<td>" + ShowNanos(result["median"]) + " <span class=quiet>&#177;" +
+            std::to_string(
+                static_cast<int>(50 * result["spread"].get<double>() + 0.5)) +
+            "%</span></td><td";
+        if (result.contains("times_as_good") &&
+            !result["times_as_good"].is_null()) {
+          figure += " class=" + Text(result["times_as_good"]["verdict"]) + ">" +
+                    ShowComparison(result["times_as_good"]);
+        } else {
+          figure += ">";
+        }
+        figure += "</td>";
+      }
+      html += figure;
+    }
+    html += "</tr>\n";
+  }
+  return html + "</table>\n";
+}
+
+// "better at 8 of 20, worse at 9": what the colours add up to.
+std::string Summary(const std::vector<Bar>& bars) {
+  std::string better;
+  std::string worse;
+  size_t same = 0;
+  for (const Bar& bar : bars) {
+    const std::string verdict = Text(bar.times["verdict"]);
+    std::string* const list = verdict == "better"  ? &better
+                              : verdict == "worse" ? &worse
+                                                   : nullptr;
+    if (list == nullptr) {
+      same++;
+      continue;
+    }
+    *list += (list->empty() ? "" : "; ") +
+             bar.name.substr(0, bar.name.find(", ")) + " " +
+             ShowFactor(bar.times);
+  }
+  return "<p><span class=better>Better:</span> " +
+         Escape(better.empty() ? "nowhere" : better) +
+         ".<br><span class=worse>Worse:</span> " +
+         Escape(worse.empty() ? "nowhere" : worse) +
+         ".<br><span class=same>Within the spread of the repeats:</span> " +
+         std::to_string(same) + ".</p>\n";
+}
+
+std::string Item(const std::string& name, const std::string& value,
+                 bool code = false) {
+  return "<dt>" + name + "</dt><dd>" + (code ? "<code>" : "") + Escape(value) +
+         (code ? "</code>" : "") + "</dd>\n";
+}
+
+std::string Origin(const Json& document) {
+  const Json& machine = document["machine"];
+  const Json& settings = document["settings"];
+  std::string html = "<h2>How it was measured</h2>\n<dl>";
+  html += Item("command", document["command"], true);
+  html += Item("date", document["created"]);
+  html += Item("machine", Text(machine["cpu"]) + ", " +
+                              std::to_string(machine["cpus"].get<uint64_t>()) +
+                              " CPUs, " + ShowBytes(machine["memory_bytes"]) +
+                              ", " + Text(machine["kernel"]));
+  html += Item("built with", Text(machine["compiler"]) + ", RocksDB " +
+                                 Text(document["rocksdb"]));
+  if (!document["keys"].is_null()) {
+    html += Item("keys", document["keys"]["description"]);
+  }
+  html += Item(
+      "settings",
+      std::to_string(settings["repeat"].get<uint64_t>()) + " repeats, " +
+          std::to_string(settings["threads"].get<uint64_t>()) + " threads, " +
+          ShowWhole(settings["ops"]) + " look-ups a workload, memory limit " +
+          (settings["memory_limit"] == 0
+               ? "none"
+               : ShowBytes(settings["memory_limit"])) +
+          ", seed " + std::to_string(settings["seed"].get<uint64_t>()));
+  for (const Json& config : document["configs"]) {
+    html += Item(Escape(Text(config["name"])), config["options"], true);
+  }
+  return html + "</dl>\n";
+}
+
+std::string Measurements(const Json& document) {
+  std::string html;
+  const std::string baseline = Text(document["configs"][0]["name"]);
+  for (size_t i = 1; i < document["configs"].size(); i++) {
+    const std::string config = Text(document["configs"][i]["name"]);
+    const std::vector<Bar> bars = BarsOf(document, config);
+    if (!bars.empty()) {
+      html += "<h2>" + Escape(config) + " against " + Escape(baseline) +
+              "</h2>\n" + Summary(bars) + ComparisonChart(bars) +
+              "<p class=quiet>How many times as good, median of the repeats; "
+              "the thin line is from the worst repeat to the best. Grey: "
+              "repeats disagree, or less than 3&nbsp;%.</p>\n";
+    }
+  }
+  if (document.contains("sizes")) {
+    for (const auto& [what, title] :
+         {std::make_pair("disk", "Table files, bytes a key"),
+          std::make_pair("memory", "Memory with everything read, bytes a key"),
+          std::make_pair("memtable", "Memory of a memtable, bytes an entry")}) {
+      if (document["sizes"].contains(what)) {
+        html += std::string("<h2>") + title + "</h2>\n" +
+                StackChart(document["sizes"][what]);
+      }
+    }
+  }
+  if (document.contains("workloads")) {
+    const std::string latency = LatencyChart(document);
+    if (!latency.empty()) {
+      html += "<h2>Latency of one call</h2>\n" + latency;
+    }
+    html += "<h2>All figures</h2>\n" + FiguresTable(document);
+  }
+  return html;
+}
+
+}  // namespace
+
+std::string HtmlReport(const Json& document) {
+  std::string html = kHead;
+  html += "<h1>memkv_bench</h1>\n";
+  if (!document["complete"].get<bool>()) {
+    html +=
+        "<p class=stopped>The run was stopped: this is what had been "
+        "measured.</p>\n";
+  }
+  if (!document["keys"].is_null()) {
+    const Json& keys = document["keys"];
+    html += "<p>" + ShowWhole(keys["count"]) + " keys, " +
+            ShowBytes(keys["mean_length"]) + " long, of which " +
+            ShowBytes(keys["mean_shared_prefix"]) +
+            " shared with the neighbour; " + ShowBytes(keys["key_bytes"]) +
+            " of keys and " + ShowBytes(keys["value_bytes"]) +
+            " of values.</p>\n";
+  }
+  html += Measurements(document) + ScaleHtml(document) + Origin(document);
+  return html + "</body></html>\n";
+}
+
+}  // namespace memkv

@@ -1,0 +1,325 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <vector>
+
+#include "db_bench_ext/bench_report.h"
+
+namespace memkv {
+
+using Json = nlohmann::ordered_json;
+using rocksdb::Status;
+
+namespace {
+
+template <typename... Args>
+std::string Format(const char* format, Args... args) {
+  char buffer[256];
+  std::snprintf(buffer, sizeof(buffer), format, args...);
+  return buffer;
+}
+
+// Three significant digits.
+std::string Digits(double value) {
+  return Format(value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%.0f", value);
+}
+
+std::string Scaled(double value, double base,
+                   std::initializer_list<const char*> units) {
+  const char* last = "";
+  for (const char* unit : units) {
+    last = unit;
+    if (value < 1000 || unit == *(units.end() - 1)) {
+      break;
+    }
+    value /= base;
+  }
+  return Digits(value) + " " + last;
+}
+
+std::string Pad(const std::string& text, int width) {
+  return Format("%*s", width, text.c_str());
+}
+
+// One row a workload or size, one column a configuration.
+class Table {
+ public:
+  explicit Table(const Json& document) {
+    for (const Json& config : document["configs"]) {
+      names_.push_back(config["name"]);
+    }
+  }
+
+  std::string Header(const std::string& title) const {
+    std::string text = Format("%-30s", title.c_str());
+    for (size_t i = 0; i < names_.size(); i++) {
+      text += i == 0 ? Pad(names_[i], 18) : Pad(names_[i], 36);
+    }
+    return text + "\n";
+  }
+
+  // `results` are of one workload or size; `show` makes a cell of one.
+  template <typename Show>
+  std::string Row(const std::string& title, const Json& results,
+                  const Show& show) const {
+    std::string text = Format("%-30s", title.c_str());
+    for (size_t i = 0; i < names_.size(); i++) {
+      const Json* result = Find(results, names_[i]);
+      text += Pad(result == nullptr ? "-" : show(*result), 18);
+      if (i > 0) {
+        const bool compared =
+            result != nullptr && result->contains("times_as_good");
+        text +=
+            "  " +
+            Format("%-16s",
+                   compared ? ShowComparison((*result)["times_as_good"]).c_str()
+                            : "");
+      }
+    }
+    while (text.back() == ' ') {
+      text.pop_back();
+    }
+    return text + "\n";
+  }
+
+ private:
+  static const Json* Find(const Json& results, const std::string& config) {
+    for (const Json& result : results) {
+      if (result["config"] == config) {
+        return &result;
+      }
+    }
+    return nullptr;
+  }
+
+  std::vector<std::string> names_;
+};
+
+std::string Workloads(const Json& document, const Table& table) {
+  if (!document.contains("workloads")) {
+    return "";
+  }
+  std::string text = table.Header("TIME (median, spread)");
+  for (const Json& workload : document["workloads"]) {
+    const std::string name = workload["name"];
+    const std::string unit = workload["unit"];
+    text += table.Row(name + ", " + unit.substr(3) +
+                          (workload["clock"] == "wall" ? " (wall)" : ""),
+                      workload["results"], [](const Json& result) {
+                        return ShowNanos(result["median"]) +
+                               Format(" %3.0f%%",
+                                      100 * result["spread"].get<double>());
+                      });
+  }
+  bool any = false;
+  for (const Json& workload : document["workloads"]) {
+    const std::string name = workload["name"];
+    const Json& results = workload["results"];
+    if (!results[0].contains("latency")) {
+      continue;
+    }
+    if (!any) {
+      text += "\n" + table.Header("LATENCY us: p50 / p99 / p99.9");
+      any = true;
+    }
+    Json bare = results;
+    for (Json& result : bare) {
+      result.erase("times_as_good");
+    }
+    text += table.Row(name, bare, [](const Json& result) {
+      if (!result.contains("latency")) {
+        return std::string("-");
+      }
+      auto micros = [&result](const char* name_of) {
+        return Digits(result["latency"][name_of].get<double>() / 1000);
+      };
+      return micros("p50") + "/" + micros("p99") + "/" + micros("p999");
+    });
+  }
+  return text;
+}
+
+std::string SizesOf(const Json& document, const Table& table) {
+  if (!document.contains("sizes")) {
+    return "";
+  }
+  std::string text = "\n" + table.Header("SIZE, bytes a key");
+  static constexpr std::pair<const char*, const char*> kTitles[] = {
+      {"disk", "table files"},
+      {"memory", "memory, everything read"},
+      {"memtable", "memory of a memtable"}};
+  for (const auto& [what, title] : kTitles) {
+    if (!document["sizes"].contains(what)) {
+      continue;
+    }
+    const Json& sizes = document["sizes"][what];
+    text += table.Row(title, sizes, [](const Json& result) {
+      return Digits(result["bytes_a_key"]) + " B";
+    });
+    // Components in the order of their first appearance.
+    std::vector<std::string> names;
+    for (const Json& size : sizes) {
+      for (const Json& component : size["components"]) {
+        const std::string name = component["name"];
+        if (std::find(names.begin(), names.end(), name) == names.end()) {
+          names.push_back(name);
+        }
+      }
+    }
+    for (const std::string& name : names) {
+      Json bare = sizes;
+      for (Json& size : bare) {
+        size.erase("times_as_good");
+      }
+      const std::string shown = name.substr(0, name.find(':'));
+      text += table.Row("  " + shown, bare, [&name](const Json& size) {
+        for (const Json& component : size["components"]) {
+          if (component["name"] == name) {
+            return Digits(component["bytes"].get<double>() /
+                          size["records"].get<double>()) +
+                   " B";
+          }
+        }
+        return std::string("-");
+      });
+    }
+  }
+  return text;
+}
+
+std::string Verdicts(const Json& document) {
+  if (document["configs"].size() < 2) {
+    return "";
+  }
+  std::map<std::string, std::map<std::string, std::string>> by_config;
+  auto note = [&by_config](const std::string& title, const Json& results) {
+    for (const Json& result : results) {
+      if (result.contains("times_as_good") &&
+          !result["times_as_good"].is_null()) {
+        std::string& list =
+            by_config[result["config"]][result["times_as_good"]["verdict"]];
+        list += (list.empty() ? "" : ", ") + title;
+      }
+    }
+  };
+  if (document.contains("workloads")) {
+    for (const Json& workload : document["workloads"]) {
+      note(workload["name"], workload["results"]);
+    }
+  }
+  if (document.contains("sizes")) {
+    for (const auto& item : document["sizes"].items()) {
+      note(item.key(), item.value());
+    }
+  }
+  const std::string baseline = document["configs"][0]["name"];
+  std::string text = "\n";
+  for (auto& [config, lists] : by_config) {
+    text += config + " against " + baseline + "\n";
+    for (const char* verdict : {"better", "worse", "same"}) {
+      const std::string& list = lists[verdict];
+      text +=
+          Format("  %-7s", verdict) + (list.empty() ? "nowhere" : list) + "\n";
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string ShowNanos(double nanos) {
+  return Scaled(nanos, 1000, {"ns", "us", "ms", "s"});
+}
+
+std::string ShowBytes(double bytes) {
+  return Scaled(bytes, 1000, {"B", "kB", "MB", "GB", "TB"});
+}
+
+std::string ShowCount(double count) {
+  return Scaled(count, 1000, {"", "K", "M", "G"});
+}
+
+std::string ShowWhole(uint64_t number) {
+  std::string text = std::to_string(number);
+  for (size_t at = text.size(); at > 3;) {
+    at -= 3;
+    text.insert(at, ",");
+  }
+  return text;
+}
+
+std::string ShowTimes(const Json& times_as_good) {
+  return times_as_good.is_null()
+             ? ""
+             : Format("%.2fx", times_as_good["median"].get<double>());
+}
+
+std::string ShowFactor(const Json& times_as_good) {
+  const double times = times_as_good["median"];
+  return Format("%.2fx", times < 1 ? 1 / times : times);
+}
+
+std::string ShowComparison(const Json& times_as_good) {
+  if (times_as_good.is_null()) {
+    return "";
+  }
+  const double times = times_as_good["median"];
+  const std::string verdict = times_as_good["verdict"];
+  if (verdict == "better") {
+    return ShowFactor(times_as_good) + " better";
+  }
+  if (verdict == "worse") {
+    return ShowFactor(times_as_good) + " WORSE";
+  }
+  return Format("same (%.2fx)", times);
+}
+
+std::string TextReport(const Json& document) {
+  const Table table(document);
+  std::string text;
+  if (!document["keys"].is_null()) {
+    const Json& keys = document["keys"];
+    text += ShowWhole(keys["count"]) + " keys, " + Digits(keys["mean_length"]) +
+            " bytes long, " + Digits(keys["mean_shared_prefix"]) +
+            " shared with the neighbour; values of " +
+            Digits(keys["value_bytes"].get<double>() /
+                   std::max(1.0, keys["count"].get<double>())) +
+            " bytes\n  from " + keys["description"].get<std::string>() + "\n";
+  }
+  for (const Json& config : document["configs"]) {
+    text += "  " + config["name"].get<std::string>() + ": " +
+            config["options"].get<std::string>() + "\n";
+  }
+  const Json& machine = document["machine"];
+  text += "  on " + machine["cpu"].get<std::string>() + ", " +
+          std::to_string(machine["cpus"].get<uint64_t>()) + " CPUs, " +
+          ShowBytes(machine["memory_bytes"]) + ", RocksDB " +
+          document["rocksdb"].get<std::string>() + ", " +
+          std::to_string(document["settings"]["threads"].get<uint64_t>()) +
+          " threads, " +
+          std::to_string(document["settings"]["repeat"].get<uint64_t>()) +
+          " repeats\n\n";
+  text += Workloads(document, table) + SizesOf(document, table) +
+          Verdicts(document) + ScaleText(document);
+  if (!document["complete"].get<bool>()) {
+    text += "\nThe run was STOPPED: this is what had been measured.\n";
+  }
+  return text;
+}
+
+Status WriteReport(const std::string& path, const std::string& text) {
+  FILE* const out = path == "-" ? stdout : std::fopen(path.c_str(), "w");
+  if (out == nullptr) {
+    return Status::IOError("cannot write " + path, std::strerror(errno));
+  }
+  bool ok = std::fwrite(text.data(), 1, text.size(), out) == text.size();
+  ok = (path == "-" ? std::fflush(out) : std::fclose(out)) == 0 && ok;
+  return ok ? Status::OK()
+            : Status::IOError("writing " + path, std::strerror(errno));
+}
+
+}  // namespace memkv

@@ -1,0 +1,164 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "db_bench_ext/bench_sizes.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+#include "rocksdb/table_properties.h"
+
+namespace memkv {
+
+using rocksdb::Status;
+
+namespace {
+
+int64_t Property(rocksdb::DB* db, const std::string& name) {
+  uint64_t value = 0;
+  return db->GetIntProperty(name, &value) ? static_cast<int64_t>(value) : 0;
+}
+
+// The rest: what `total` has beyond the components so far.
+void AddRest(const std::string& name, Sizes* sizes) {
+  int64_t rest = sizes->total;
+  for (const SizeComponent& component : sizes->components) {
+    rest -= component.bytes;
+  }
+  sizes->components.push_back({name, rest});
+}
+
+int64_t VarintLength(uint64_t value) {
+  int64_t length = 1;
+  for (; value >= 128; value >>= 7) {
+    length++;
+  }
+  return length;
+}
+
+// Of an entry in a memtable, whatever indexes it: lengths, key, tag, value.
+int64_t EntryBytes(uint64_t key_size, uint64_t value_size) {
+  const uint64_t internal = key_size + 8;
+  return VarintLength(internal) + VarintLength(value_size) +
+         static_cast<int64_t>(internal + value_size);
+}
+
+}  // namespace
+
+Status MeasureDisk(const Subject& subject, Sizes* sizes) {
+  sizes->total = static_cast<int64_t>(subject.database->SstBytes());
+  rocksdb::TablePropertiesCollection tables;
+  Status s = subject.database->db()->GetPropertiesOfAllTables(&tables);
+  if (!s.ok()) {
+    return s;
+  }
+  int64_t data_blocks = 0;
+  int64_t segments = 0;
+  int64_t value_blocks = 0;
+  int64_t filters = 0;
+  for (const auto& [file, properties] : tables) {
+    filters += static_cast<int64_t>(properties->filter_size);
+    const auto& user = properties->user_collected_properties;
+    const auto keys = user.find("memkv.fst.key.bytes");
+    const auto values = user.find("memkv.fst.value.bytes");
+    if (keys != user.end() && values != user.end()) {
+      segments += std::strtoll(keys->second.c_str(), nullptr, 10);
+      value_blocks += std::strtoll(values->second.c_str(), nullptr, 10);
+    } else {
+      data_blocks += static_cast<int64_t>(properties->data_size);
+    }
+  }
+  sizes->components = {{"data blocks: keys, values and tags", data_blocks},
+                       {"segments: keys, tags and short values", segments},
+                       {"value blocks", value_blocks},
+                       {"filters", filters}};
+  // Not by index_size, which RocksDB counts before it compresses the index.
+  AddRest("index and metadata", sizes);
+  return s;
+}
+
+bool MemoryBefore(JemallocBytes* before) {
+  ReleaseFreedMemory();
+  return ReadJemallocBytes(before);
+}
+
+Status MeasureMemory(const Subject& subject, bool known,
+                     const JemallocBytes& before, Sizes* sizes) {
+  JemallocBytes after;
+  ReleaseFreedMemory();
+  sizes->known = known && ReadJemallocBytes(&after);
+  if (!sizes->known) {
+    return Status::OK();
+  }
+  auto grown = [](size_t now, size_t then) {
+    return static_cast<int64_t>(now) - static_cast<int64_t>(then);
+  };
+  sizes->total = grown(after.allocated, before.allocated);
+  sizes->active = grown(after.active, before.active);
+  sizes->resident = grown(after.resident, before.resident);
+  rocksdb::DB* const db = subject.database->db();
+  using Names = rocksdb::DB::Properties;
+  sizes->components = {
+      {"table readers", Property(db, Names::kEstimateTableReadersMem)},
+      {"block cache", Property(db, Names::kBlockCacheUsage)},
+      {"memtables", Property(db, Names::kSizeAllMemTables)}};
+  AddRest("the rest", sizes);
+  return Status::OK();
+}
+
+Status MeasureMemtable(const BenchConfig& config, const std::string& path,
+                       const BenchRecords& records,
+                       const std::vector<uint32_t>& order, size_t count,
+                       Sizes* sizes) {
+  Subject subject;
+  subject.config = config;
+  subject.database = std::make_unique<BenchDatabase>(config.name, path);
+  subject.model = std::make_unique<BenchModel>(records.size());
+  Status s = subject.database->Configure(config.options);
+  if (!s.ok()) {
+    return s;
+  }
+  // One memtable, however large.
+  rocksdb::Options* const options = subject.database->options();
+  options->write_buffer_size = size_t{32} << 30;
+  options->db_write_buffer_size = 0;
+  options->max_total_wal_size = size_t{1} << 40;
+  options->arena_block_size = size_t{1} << 20;
+  s = subject.database->Open();
+  JemallocBytes before;
+  const bool known = MemoryBefore(&before);
+  if (s.ok()) {
+    s = WriteRecords(records, order, 0, count, false, 1, &subject, nullptr);
+  }
+  JemallocBytes after;
+  sizes->known = known && ReadJemallocBytes(&after);
+  if (!s.ok()) {
+    return s;
+  }
+  int64_t entries = 0;
+  for (size_t i = 0; i < count; i++) {
+    entries +=
+        EntryBytes(records.key(order[i]).size(), records.ValueSize(order[i]));
+  }
+  if (sizes->known) {
+    sizes->total = static_cast<int64_t>(after.allocated) -
+                   static_cast<int64_t>(before.allocated);
+    sizes->active = static_cast<int64_t>(after.active) -
+                    static_cast<int64_t>(before.active);
+    sizes->resident = static_cast<int64_t>(after.resident) -
+                      static_cast<int64_t>(before.resident);
+    const int64_t used =
+        Property(subject.database->db(),
+                 rocksdb::DB::Properties::kCurSizeActiveMemTable);
+    sizes->components = {{"memtable entries", entries},
+                         {"memtable index", used - entries}};
+    AddRest("the rest", sizes);
+  }
+  s = subject.database->Close();
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  return s;
+}
+
+}  // namespace memkv

@@ -1,0 +1,257 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// memkv_bench: what memkv does for your keys, in one picture.
+//
+//   memkv_bench --keys=urls.txt --html=report.html
+//   memkv_bench --keys=gen:urls:1000000 --workloads=get,miss,scan --threads=2
+//   memkv_bench --scale --budget=100000000 --json=scale.json
+//   memkv_bench --report=report.json --html=report.html
+//
+// The same records go into a database of each configuration, stock RocksDB and
+// memkv unless told otherwise, which take turns through every workload, repeat
+// by repeat. Every answer is checked; a wrong one ends the run with exit status
+// 1. The report says by how much each configuration is better or worse than the
+// first, with the spread of the repeats, and what each takes on disk and in
+// memory, by component. Ctrl-C leaves the report of what was measured so far.
+//
+// docs/benchmarks.md says what each figure means.
+
+#include <gflags/gflags.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <string>
+
+#include "db_bench_ext/bench_options.h"
+#include "db_bench_ext/bench_report.h"
+#include "db_bench_ext/bench_results.h"
+#include "db_bench_ext/bench_run.h"
+#include "db_bench_ext/key_source.h"
+#include "db_bench_ext/temp_dir.h"
+#include "plugin/memkv.h"
+
+DEFINE_string(keys, "gen:urls:1000000",
+              "A file of keys, one a line, with an optional value after a tab "
+              "(- for standard input); apt-contents; gen:urls:N[:seed]; "
+              "gen:hex:N[:seed]; gen:uint64:N[:seed].");
+DEFINE_uint64(limit, 0, "Lines to read at most, 0: all.");
+DEFINE_int64(value_size, -1,
+             "Bytes of every value; -1: the values that --keys has.");
+DEFINE_double(value_ratio, 0.5,
+              "The part of a generated value that cannot be compressed.");
+DEFINE_string(configs, "stock-lz4,memkv",
+              "What to compare, by commas; the first is the baseline. Names "
+              "of --list_configs; name=OPTIONS, RocksDB's options string; or "
+              "name=@BUILT-IN;MORE OPTIONS.");
+DEFINE_bool(list_configs, false, "Show the built-in configurations.");
+DEFINE_string(workloads, "all",
+              "By commas: load-sorted, load-shuffled, overwrite, flush, "
+              "compact, get, miss, multiget, seek, scan, rscan, prefix-scan, "
+              "count, mixed-a to mixed-f, readwhilewriting; or writes, reads, "
+              "mixed, all.");
+DEFINE_uint32(threads, 1, "Threads that write, look up and mix.");
+DEFINE_string(memory_limit, "0",
+              "Of table readers and block cache of a database, as 512M; files "
+              "are then read past the page cache. 0: none.");
+DEFINE_uint32(repeat, 3, "Repeats; medians are shown.");
+DEFINE_uint64(ops, 200000, "Look-ups of a workload and repeat.");
+DEFINE_uint64(seed, 20260101, "Of load orders, probes, values and keys.");
+DEFINE_string(dir, "",
+              "Where to make the databases' folder; default $TMPDIR or /tmp.");
+DEFINE_bool(keep, false, "Leave the folder there at the end.");
+DEFINE_string(fetch_script, memkv::kFetchContents,
+              "The script that writes the Contents lists.");
+DEFINE_string(json, "", "Write the report here as JSON; - : standard output.");
+DEFINE_string(html, "", "Write the report here as one HTML file.");
+DEFINE_string(markdown, "", "Write the report's README section here.");
+DEFINE_string(report, "",
+              "Measure nothing: make reports of this file, which --json "
+              "wrote.");
+
+namespace memkv {
+namespace {
+
+using rocksdb::Status;
+
+std::string CommandLine(int argc, char** argv) {
+  std::string command = std::filesystem::path(argv[0]).filename().string();
+  for (int i = 1; i < argc; i++) {
+    const std::string word = argv[i];
+    const bool plain =
+        word.find_first_of(" ;{}|&<>'\"$@*") == std::string::npos;
+    command += plain ? " " + word : " '" + word + "'";
+  }
+  return command;
+}
+
+Status WriteReports(const Json& document) {
+  Status s;
+  if (FLAGS_json != "-" && FLAGS_html != "-" && FLAGS_markdown != "-") {
+    s = WriteReport("-", TextReport(document));
+  }
+  if (s.ok() && !FLAGS_json.empty()) {
+    s = WriteReport(FLAGS_json, document.dump(1) + "\n");
+  }
+  if (s.ok() && !FLAGS_html.empty()) {
+    s = WriteReport(FLAGS_html, HtmlReport(document));
+  }
+  if (s.ok() && !FLAGS_markdown.empty()) {
+    s = WriteReport(FLAGS_markdown, MarkdownReport(document));
+  }
+  return s;
+}
+
+Status ReportAgain() {
+  std::ifstream in(FLAGS_report);
+  if (!in) {
+    return Status::IOError("cannot read " + FLAGS_report);
+  }
+  const Json document = Json::parse(in, nullptr, false);
+  if (document.is_discarded() || !document.is_object() ||
+      document.value("report", "") != "memkv_bench") {
+    return Status::InvalidArgument(FLAGS_report +
+                                   " is no report of "
+                                   "memkv_bench");
+  }
+  if (document.value("version", 0) != kReportVersion) {
+    return Status::NotSupported(
+        FLAGS_report + " has version " +
+            std::to_string(document.value("version", 0)),
+        "this program reads version " + std::to_string(kReportVersion));
+  }
+  return WriteReports(document);
+}
+
+Status MakeOptions(const std::string& command, BenchOptions* options) {
+  options->command = command;
+  options->keys = FLAGS_keys;
+  options->limit = FLAGS_limit;
+  options->fetch_script = FLAGS_fetch_script;
+  options->value_size = FLAGS_value_size;
+  options->value_ratio = FLAGS_value_ratio;
+  options->threads = FLAGS_threads;
+  options->repeat = FLAGS_repeat;
+  options->ops = FLAGS_ops;
+  options->seed = FLAGS_seed;
+  options->dir = FLAGS_dir.empty() ? DefaultTempParent() : FLAGS_dir;
+  options->keep = FLAGS_keep;
+  if (options->threads == 0 || options->threads > 256 || options->repeat == 0 ||
+      options->ops == 0 || options->value_ratio < 0 ||
+      options->value_ratio > 1) {
+    return Status::InvalidArgument(
+        "--threads must be 1 to 256, --repeat and --ops 1 or more, "
+        "--value_ratio 0 to 1");
+  }
+  Status s = ParseConfigs(FLAGS_configs, &options->configs);
+  if (s.ok()) {
+    s = ParseWorkloads(FLAGS_workloads, &options->workloads);
+  }
+  if (s.ok()) {
+    s = ParseBytes(FLAGS_memory_limit, &options->memory_limit);
+  }
+  return s;
+}
+
+Status RequireSpace(const BenchOptions& options, const RecordSet& keys,
+                    uint64_t value_bytes) {
+  const uint64_t raw = keys.KeyBytes() + value_bytes;
+  const uint64_t needed =
+      2 * raw * options.configs.size() + (uint64_t{256} << 20);
+  std::error_code error;
+  const auto space = std::filesystem::space(options.dir, error);
+  if (error) {
+    return Status::IOError(options.dir, error.message());
+  }
+  if (space.available < needed) {
+    return Status::NoSpace(
+        options.dir + " has " + std::to_string(space.available >> 20) +
+        " MiB free and this may need " + std::to_string(needed >> 20) +
+        " MiB; choose another place with --dir");
+  }
+  return Status::OK();
+}
+
+Status Measure(const BenchOptions& options) {
+  DemoInput input;
+  std::fprintf(stderr, "Reading %s\n", options.keys.c_str());
+  Status s = ReadKeys(options.keys, options.limit, options.seed,
+                      options.fetch_script, &input);
+  if (!s.ok()) {
+    return s;
+  }
+  if (input.records.size() < 2) {
+    return Status::InvalidArgument(options.keys + ": fewer than two keys");
+  }
+  // Not earlier: the fetch script would inherit it.
+  signal(SIGPIPE, SIG_IGN);
+  const BenchRecords records(input.records, options.value_size,
+                             options.value_ratio, options.seed);
+  BenchResults results(options);
+  KeyStats stats;
+  for (size_t i = 0; i < input.records.size(); i++) {
+    stats.Add(input.records.key(i));
+  }
+  const uint64_t value_bytes = records.ValueBytes();
+  results.SetKeys(input.description, stats, value_bytes);
+  s = RequireSpace(options, input.records, value_bytes);
+  TempDir dir;
+  dir.set_on_stop([&results] {
+    std::fputc('\n', stderr);
+    const Status written = WriteReports(results.Document(false));
+    if (!written.ok()) {
+      std::fprintf(stderr, "memkv_bench: %s\n", written.ToString().c_str());
+    }
+  });
+  if (s.ok()) {
+    s = dir.Create(options.dir, "memkv_bench", options.keep);
+  }
+  if (!s.ok()) {
+    return s;
+  }
+  // Destroyed before `dir`: the databases close, then their files go.
+  BenchRun run(options, records, dir.path(), &results);
+  s = run.Run();
+  // A failed check fails the run, but what was measured before it stands.
+  const Status written = WriteReports(results.Document(s.ok()));
+  return s.ok() ? written : s;
+}
+
+Status Main(const std::string& command) {
+  if (!FLAGS_report.empty()) {
+    return ReportAgain();
+  }
+  BenchOptions options;
+  Status s = MakeOptions(command, &options);
+  return s.ok() ? Measure(options) : s;
+}
+
+}  // namespace
+}  // namespace memkv
+
+int main(int argc, char** argv) {
+  const std::string command = memkv::CommandLine(argc, argv);
+  gflags::SetUsageMessage(
+      "compares RocksDB with and without memkv on your keys");
+  gflags::ParseCommandLineFlags(&argc, &argv, true);
+  if (argc > 1) {
+    std::fprintf(stderr, "memkv_bench: what is '%s'? (--keys=FILE?)\n",
+                 argv[1]);
+    return 2;
+  }
+  if (FLAGS_list_configs) {
+    std::fputs(memkv::DescribeConfigs().c_str(), stdout);
+    return 0;
+  }
+  memkv::RegisterMemkv();
+  const rocksdb::Status s = memkv::Main(command);
+  if (!s.ok()) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "memkv_bench: FAILED: %s\n", s.ToString().c_str());
+    return 1;
+  }
+  return 0;
+}

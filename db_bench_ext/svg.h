@@ -1,0 +1,90 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// Svg: an inline drawing for an HTML report, of the few shapes that charts of
+// bars and lines need.
+//
+// Thread safety: none; one object, one thread.
+
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+namespace memkv {
+
+// `text` as HTML shows it, in an attribute too.
+inline std::string Escape(const std::string& text) {
+  std::string escaped;
+  for (char c : text) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      default:
+        escaped.push_back(c);
+        break;
+    }
+  }
+  return escaped;
+}
+
+class Svg {
+ public:
+  Svg(double width, double height) : height_(height) {
+    body_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " +
+            Number(width) + " " + Number(height) + "\" width=\"" +
+            Number(width) + "\" height=\"" + Number(height) +
+            "\" role=\"img\">\n";
+  }
+
+  double height() const { return height_; }
+
+  // `anchor`: start, middle or end.
+  void Text(double x, double y, const std::string& text, const char* anchor,
+            const std::string& colour = "#1f2328", bool bold = false) {
+    body_ += "<text x=\"" + Number(x) + "\" y=\"" + Number(y) +
+             "\" text-anchor=\"" + anchor + "\" style=\"fill:" + colour +
+             (bold ? ";font-weight:600" : "") + "\">" + Escape(text) +
+             "</text>\n";
+  }
+  void Rect(double x, double y, double width, double height,
+            const std::string& colour) {
+    body_ += "<rect x=\"" + Number(x) + "\" y=\"" + Number(y) + "\" width=\"" +
+             Number(width) + "\" height=\"" + Number(height) + "\" fill=\"" +
+             colour + "\"/>\n";
+  }
+  void Line(double x1, double y1, double x2, double y2,
+            const std::string& colour, double width = 1) {
+    body_ += "<line x1=\"" + Number(x1) + "\" y1=\"" + Number(y1) + "\" x2=\"" +
+             Number(x2) + "\" y2=\"" + Number(y2) + "\" stroke=\"" + colour +
+             "\" stroke-width=\"" + Number(width) + "\"/>\n";
+  }
+  void Circle(double x, double y, double radius, const std::string& colour) {
+    body_ += "<circle cx=\"" + Number(x) + "\" cy=\"" + Number(y) + "\" r=\"" +
+             Number(radius) + "\" fill=\"" + colour + "\"/>\n";
+  }
+
+  std::string Finish() const { return body_ + "</svg>\n"; }
+
+ private:
+  static std::string Number(double value) {
+    char buffer[32];
+    std::snprintf(buffer, sizeof(buffer), "%.1f", value);
+    return buffer;
+  }
+
+  const double height_;
+  std::string body_;
+};
+
+}  // namespace memkv
