@@ -83,6 +83,7 @@ memkv_bench_program(
   bench_report_text.cc
   bench_results.cc
   bench_run.cc
+  bench_scale.cc
   bench_sizes.cc
   bench_writes.cc
   key_stats.cc)

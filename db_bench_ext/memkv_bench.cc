@@ -20,16 +20,19 @@
 #include <gflags/gflags.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "db_bench_ext/bench_options.h"
 #include "db_bench_ext/bench_report.h"
 #include "db_bench_ext/bench_results.h"
 #include "db_bench_ext/bench_run.h"
+#include "db_bench_ext/bench_scale.h"
 #include "db_bench_ext/key_source.h"
 #include "db_bench_ext/temp_dir.h"
 #include "plugin/memkv.h"
@@ -68,6 +71,10 @@ DEFINE_string(fetch_script, memkv::kFetchContents,
 DEFINE_string(json, "", "Write the report here as JSON; - : standard output.");
 DEFINE_string(html, "", "Write the report here as one HTML file.");
 DEFINE_string(markdown, "", "Write the report's README section here.");
+DEFINE_bool(scale, false,
+            "Instead: how size, memory and speed grow with the number of "
+            "generated URLs, loaded sorted and shuffled.");
+DEFINE_uint64(budget, 100000000, "Of --scale: the most keys to load.");
 DEFINE_string(report, "",
               "Measure nothing: make reports of this file, which --json "
               "wrote.");
@@ -156,23 +163,41 @@ Status MakeOptions(const std::string& command, BenchOptions* options) {
   return s;
 }
 
-Status RequireSpace(const BenchOptions& options, const RecordSet& keys,
-                    uint64_t value_bytes) {
-  const uint64_t raw = keys.KeyBytes() + value_bytes;
-  const uint64_t needed =
-      2 * raw * options.configs.size() + (uint64_t{256} << 20);
+Status RequireSpace(const std::string& dir, uint64_t bytes) {
+  const uint64_t needed = bytes + (uint64_t{256} << 20);
   std::error_code error;
-  const auto space = std::filesystem::space(options.dir, error);
+  const auto space = std::filesystem::space(dir, error);
   if (error) {
-    return Status::IOError(options.dir, error.message());
+    return Status::IOError(dir, error.message());
   }
   if (space.available < needed) {
     return Status::NoSpace(
-        options.dir + " has " + std::to_string(space.available >> 20) +
+        dir + " has " + std::to_string(space.available >> 20) +
         " MiB free and this may need " + std::to_string(needed >> 20) +
         " MiB; choose another place with --dir");
   }
   return Status::OK();
+}
+
+// Runs `body` on a folder that goes afterwards, and writes the reports: also
+// when it is stopped, or fails after something was measured.
+Status RunInTempDir(const BenchOptions& options, BenchResults* results,
+                    const std::function<Status(const std::string&)>& body) {
+  TempDir dir;
+  dir.set_on_stop([results] {
+    std::fputc('\n', stderr);
+    const Status written = WriteReports(results->Document(false));
+    if (!written.ok()) {
+      std::fprintf(stderr, "memkv_bench: %s\n", written.ToString().c_str());
+    }
+  });
+  Status s = dir.Create(options.dir, "memkv_bench", options.keep);
+  if (!s.ok()) {
+    return s;
+  }
+  s = body(dir.path());
+  const Status written = WriteReports(results->Document(s.ok()));
+  return s.ok() ? written : s;
 }
 
 Status Measure(const BenchOptions& options) {
@@ -197,27 +222,35 @@ Status Measure(const BenchOptions& options) {
   }
   const uint64_t value_bytes = records.ValueBytes();
   results.SetKeys(input.description, stats, value_bytes);
-  s = RequireSpace(options, input.records, value_bytes);
-  TempDir dir;
-  dir.set_on_stop([&results] {
-    std::fputc('\n', stderr);
-    const Status written = WriteReports(results.Document(false));
-    if (!written.ok()) {
-      std::fprintf(stderr, "memkv_bench: %s\n", written.ToString().c_str());
-    }
-  });
-  if (s.ok()) {
-    s = dir.Create(options.dir, "memkv_bench", options.keep);
-  }
+  s = RequireSpace(options.dir, 2 * options.configs.size() *
+                                    (input.records.KeyBytes() + value_bytes));
   if (!s.ok()) {
     return s;
   }
-  // Destroyed before `dir`: the databases close, then their files go.
-  BenchRun run(options, records, dir.path(), &results);
-  s = run.Run();
-  // A failed check fails the run, but what was measured before it stands.
-  const Status written = WriteReports(results.Document(s.ok()));
-  return s.ok() ? written : s;
+  return RunInTempDir(options, &results, [&](const std::string& dir) {
+    BenchRun run(options, records, dir, &results);
+    return run.Run();
+  });
+}
+
+Status MeasureScale(BenchOptions options) {
+  options.keys = "gen:urls:" + std::to_string(FLAGS_budget);
+  options.workloads.clear();
+  signal(SIGPIPE, SIG_IGN);
+  // One database at a time, twice while it is compacted; URLs are some 80 bytes
+  // long, and compressed to a third or less.
+  Status s = RequireSpace(
+      options.dir,
+      FLAGS_budget * (60 + 3 * static_cast<uint64_t>(
+                                   std::max<int64_t>(options.value_size, 0))));
+  if (!s.ok()) {
+    return s;
+  }
+  BenchResults results(options);
+  return RunInTempDir(options, &results, [&](const std::string& dir) {
+    BenchScale scale(options, FLAGS_budget, dir, &results);
+    return scale.Run();
+  });
 }
 
 Status Main(const std::string& command) {
@@ -226,7 +259,10 @@ Status Main(const std::string& command) {
   }
   BenchOptions options;
   Status s = MakeOptions(command, &options);
-  return s.ok() ? Measure(options) : s;
+  if (!s.ok()) {
+    return s;
+  }
+  return FLAGS_scale ? MeasureScale(std::move(options)) : Measure(options);
 }
 
 }  // namespace

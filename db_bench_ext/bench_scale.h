@@ -1,0 +1,56 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// BenchScale: memkv_bench --scale, how size, memory and speed grow with the
+// number of keys. For each configuration, each order (sorted, shuffled) and
+// each of three numbers of generated URLs, the largest of which is the budget
+// and each a tenth of the next, a database is loaded, compacted, opened again
+// and read whole, every record compared with the generator's. What the sizes of
+// the three come to at more keys is said by a straight line in the logarithm.
+//
+// Of this program's own, memory does not grow with the keys (url_generator.h).
+//
+// Thread safety: none; results may be read by others meanwhile.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "db_bench_ext/bench_options.h"
+#include "db_bench_ext/bench_results.h"
+#include "db_bench_ext/progress_bar.h"
+#include "db_bench_ext/url_generator.h"
+#include "rocksdb/status.h"
+
+namespace memkv {
+
+class BenchScale {
+ public:
+  BenchScale(const BenchOptions& options, uint64_t budget,
+             const std::string& dir, BenchResults* results);
+
+  rocksdb::Status Run();
+
+ private:
+  rocksdb::Status CountKeys(const UrlGenerator& urls, bool describe,
+                            uint64_t* distinct);
+  rocksdb::Status Point(const BenchConfig& config, bool sorted,
+                        const UrlGenerator& urls, uint64_t distinct,
+                        Json* point);
+  rocksdb::Status Load(const UrlGenerator& urls, bool sorted,
+                       BenchDatabase* database, Json* point);
+  rocksdb::Status ReadAll(const UrlGenerator& urls, uint64_t distinct,
+                          BenchDatabase* database, Json* point);
+  std::string ValueOf(const std::string& key) const;
+  void Publish();
+
+  const BenchOptions& options_;
+  const uint64_t budget_;
+  const std::string dir_;
+  BenchResults* const results_;
+  ProgressBar progress_;
+  Json runs_ = Json::array();
+};
+
+}  // namespace memkv
