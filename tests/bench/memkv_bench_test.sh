@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# memkv_bench_test.sh ROOT BENCH CHECK: every workload of memkv_bench on a few
+# thousand keys; its reports are what they must be; and what must fail fails.
+
+set -euo pipefail
+schema=$1/db_bench_ext/report_schema.json
+bench=$2
+check=$3
+rm -rf run
+mkdir run
+cd run
+export TMPDIR=$PWD
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+# Runs the bench quietly; what it said is shown if it fails.
+quietly() {
+  "$bench" "$@" >out.txt 2>err.txt || {
+    cat out.txt err.txt >&2
+    fail "memkv_bench $*"
+  }
+}
+# The bench must fail, and say $1.
+refuses() {
+  local what=$1
+  shift
+  ! "$bench" "$@" >out.txt 2>err.txt || fail "memkv_bench $* did not fail"
+  grep -qF -- "$what" err.txt || {
+    cat err.txt >&2
+    fail "memkv_bench $*: no word of '$what'"
+  }
+}
+names=$(sed -n 's/.*{"enum": \[\("load-sorted".*\)\]},/\1/p' "$schema" | tr -d '",')
+[[ $(wc -w <<<"$names") -eq 20 ]] || fail "the schema has other workloads: $names"
+
+# Everything, and a configuration of the user's own.
+quietly --keys=gen:urls:3000 --ops=2000 --repeat=2 --json=all.json \
+  --html=all.html --markdown=all.md \
+  --configs='stock-lz4,memkv,mine=@memkv-cache;write_buffer_size=65536'
+"$check" "$schema" all.json
+grep -q '"complete": true' all.json || fail 'a whole run is not complete'
+for name in $names; do
+  grep -qF "\"name\": \"$name\"" all.json || fail "all.json has no $name"
+  grep -qF "$name, a" all.html || fail "all.html has no $name"
+  grep -qF "$name, a" all.md || fail "all.md has no $name"
+done
+
+# One file, whole, that a person reads: charts, machine, command.
+for word in '<!DOCTYPE html>' '</html>' '<svg' 'memkv against stock-lz4' \
+  'mine against stock-lz4' 'Table files, bytes a key' 'segments: keys' \
+  'memtable index' 'p50 / p99 / p99.9' '<dt>machine</dt>' '<dt>command</dt>' \
+  'keys=gen:urls:3000' 'write_buffer_size=65536' 'WORSE'; do
+  grep -qF -- "$word" all.html || fail "all.html has no '$word'"
+done
+[[ $(grep -o '<svg' all.html | wc -l) -eq $(grep -o '</svg>' all.html | wc -l) ]] ||
+  fail 'all.html: a drawing has no end'
+! grep -qE '(src|href|url)[=(]' all.html || fail 'all.html needs another file'
+! grep -qE '(nan|inf)[" .]' all.html || fail 'all.html has a figure that is none'
+
+# A report is a function of its JSON.
+quietly --report=all.json --html=again.html --json=again.json
+cmp all.html again.html
+cmp all.json again.json
+
+# The check can fail.
+for damage in 's/"version": 1,/"version": 2,/' 's/"clock": "cpu"/"clock": "sun"/' \
+  's/"verdict": "[a-z]*"/"verdict": "perfect"/' 's/"operations": /"operation": /' \
+  '0,/"median": [0-9.]*/s//"median": 1e18/' '0,/"bytes": /s//"bytes": 1/'; do
+  sed "$damage" all.json >damaged.json
+  ! cmp -s all.json damaged.json || fail "no damage done by $damage"
+  ! "$check" "$schema" damaged.json 2>/dev/null || fail "not seen: $damage"
+done
+sed 's/"version": 1,/"version": 2,/' all.json >damaged.json
+refuses 'this program reads version 1' --report=damaged.json
+refuses 'is no report' --report="$schema"
+
+# Threads, a limit, values of a size, other keys, few workloads.
+for keys in gen:hex:3000 gen:uint64:3000:7; do
+  quietly --keys=$keys --ops=2000 --repeat=1 --threads=2 --memory_limit=1M \
+    --value_size=100 --value_ratio=0.3 --configs=plain,memkv-zstd \
+    --workloads=load-sorted,flush,reads,mixed,readwhilewriting --json=two.json
+  "$check" "$schema" two.json
+done
+printf 'b\tvalue of b\na\nc\n\na\tlast\n' >keys.txt
+quietly --keys=keys.txt --ops=100 --repeat=1 --json=few.json
+"$check" "$schema" few.json
+grep -q '"count": 4' few.json || fail 'keys.txt has 4 keys'
+
+# Growth.
+quietly --scale --budget=20000 --value_size=4 --json=scale.json --html=scale.html
+"$check" "$schema" scale.json
+[[ $(grep -c '"checked": ' scale.json) -eq 8 ]] || fail 'scale.json lacks points'
+[[ $(grep -c '"exponent": ' scale.json) -ge 4 ]] || fail 'scale.json lacks fits'
+grep -qF '340,000,000' scale.html || fail 'scale.html extrapolates nothing'
+
+# Ctrl-C leaves the report so far.
+"$bench" --keys=gen:urls:3000 --ops=20000 --repeat=100 --workloads=get,mixed-a \
+  --json=stopped.json >out.txt 2>err.txt &
+process=$!
+until grep -qE '^(get|mixed)' err.txt; do
+  kill -0 "$process" 2>/dev/null || fail 'ended before it was stopped'
+  sleep 0.1
+done
+kill -INT "$process"
+status=0
+wait "$process" || status=$?
+[[ $status -eq 130 ]] || fail "stopped, it left with status $status"
+"$check" "$schema" stopped.json
+grep -q '"complete": false' stopped.json || fail 'a stopped run is complete'
+grep -q 'STOPPED' out.txt || fail 'the stopped report does not say so'
+[[ -z $(find . -maxdepth 1 -name 'memkv_bench.*' -print -quit) ]] ||
+  fail 'a folder was left behind'
+
+# A database that loses records ends the run.
+refuses 'MISMATCH in lossy' --keys=gen:urls:3000 --ops=100 --repeat=1 \
+  --configs='lossy=@stock-lz4;compaction_style=kCompactionStyleFIFO;compaction_options_fifo={max_table_files_size=1;}'
+
+# What is not understood.
+refuses 'no built-in is called nothing' --configs=nothing
+refuses 'none is called nothing' --workloads=nothing
+refuses 'twice memkv' --configs=memkv,memkv
+refuses 'no_such_option' --configs='mine=no_such_option=1' --keys=gen:hex:10
+refuses 'is no number of bytes' --memory_limit=1X
+refuses 'no keys are called' --keys=gen:urls:none
+refuses 'cannot read nowhere.txt' --keys=nowhere.txt
+refuses '10000 or more' --scale --budget=5000
+
+echo "memkv_bench: OK, $(wc -w <<<"$names") workloads"

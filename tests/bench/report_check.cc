@@ -1,0 +1,164 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// report_check SCHEMA REPORT: exit status 0 if REPORT, of memkv_bench, is as
+// SCHEMA says and its figures agree with each other:
+//
+//   * every workload has a result of every configuration, and every result a
+//     sample of every repeat (of a complete report);
+//   * medians lie among their samples, and comparisons among the ratios;
+//   * percentiles ascend;
+//   * components add up to the total of the last repeat.
+//
+// Otherwise each complaint is a line on standard error.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validation_results.hpp>
+#include <valijson/validator.hpp>
+#include <vector>
+
+namespace {
+
+using Json = nlohmann::json;
+
+int complaints = 0;
+
+void Complain(const std::string& what) {
+  std::fprintf(stderr, "%s\n", what.c_str());
+  complaints++;
+}
+
+bool Read(const char* path, Json* json) {
+  std::ifstream in(path);
+  *json = Json::parse(in, nullptr, false);
+  if (!in || json->is_discarded()) {
+    Complain(std::string(path) + ": no JSON");
+    return false;
+  }
+  return true;
+}
+
+void CheckSchema(const Json& schema_json, const Json& report) {
+  valijson::Schema schema;
+  valijson::SchemaParser parser;
+  parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(schema_json),
+                        schema);
+  valijson::Validator validator;
+  valijson::ValidationResults results;
+  if (validator.validate(
+          schema, valijson::adapters::NlohmannJsonAdapter(report), &results)) {
+    return;
+  }
+  valijson::ValidationResults::Error error;
+  while (results.popError(error)) {
+    std::string where;
+    for (const std::string& step : error.context) {
+      where += step;
+    }
+    Complain(where + ": " + error.description);
+  }
+}
+
+void CheckSamples(const std::string& name, const Json& result, double median,
+                  const Json& report) {
+  const std::vector<double> samples = result["samples"];
+  const auto [least, most] =
+      std::minmax_element(samples.begin(), samples.end());
+  if (median < *least || median > *most) {
+    Complain(name + ": the median is not among the samples");
+  }
+  if (report["complete"] && samples.size() != report["settings"]["repeat"]) {
+    Complain(name + ": " + std::to_string(samples.size()) + " samples");
+  }
+  if (result.contains("times_as_good") && !result["times_as_good"].is_null()) {
+    const Json& times = result["times_as_good"];
+    if (times["median"] < times["low"] || times["median"] > times["high"]) {
+      Complain(name + ": the comparison is outside of its own spread");
+    }
+    if ((times["verdict"] == "better" && times["low"] < 1) ||
+        (times["verdict"] == "worse" && times["high"] > 1)) {
+      Complain(name + ": the verdict is not what the ratios say");
+    }
+  }
+}
+
+void CheckWorkloads(const Json& report) {
+  for (const Json& workload : report.value("workloads", Json::array())) {
+    const std::string name = workload["name"];
+    if (report["complete"] &&
+        workload["results"].size() != report["configs"].size()) {
+      Complain(name + ": not of every configuration");
+    }
+    for (const Json& result : workload["results"]) {
+      const std::string of = name + ", " + result["config"].get<std::string>();
+      CheckSamples(of, result, result["median"], report);
+      if (result["median"] != result[workload["clock"]]) {
+        Complain(of + ": the median is not that of its clock");
+      }
+      if (result["cpu"] <= 0 || result["wall"] <= 0) {
+        Complain(of + ": it took no time");
+      }
+      if (result.contains("latency")) {
+        const Json& latency = result["latency"];
+        if (latency["p50"] > latency["p99"] ||
+            latency["p99"] > latency["p999"] ||
+            latency["p999"] > latency["max"] || latency["samples"] == 0) {
+          Complain(of + ": percentiles do not ascend");
+        }
+      }
+    }
+  }
+}
+
+void CheckSizes(const Json& report) {
+  const Json all = report.value("sizes", Json::object());
+  for (const auto& [what, sizes] : all.items()) {
+    if (report["complete"] && sizes.size() != report["configs"].size()) {
+      Complain(what + ": not of every configuration");
+    }
+    for (const Json& size : sizes) {
+      const std::string of = what + ", " + size["config"].get<std::string>();
+      CheckSamples(of, size, size["total"], report);
+      double sum = 0;
+      for (const Json& component : size["components"]) {
+        sum += component["bytes"].get<double>();
+      }
+      if (sum != size["samples"].back().get<double>()) {
+        Complain(of + ": components add up to " + std::to_string(sum));
+      }
+      const double total =
+          size["bytes_a_key"].get<double>() * size["records"].get<double>();
+      if (std::fabs(total - size["total"].get<double>()) > 1) {
+        Complain(of + ": bytes a key are not the total's");
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Json schema;
+  Json report;
+  if (argc != 3) {
+    std::fprintf(stderr, "report_check SCHEMA REPORT\n");
+    return 2;
+  }
+  if (!Read(argv[1], &schema) || !Read(argv[2], &report)) {
+    return 1;
+  }
+  CheckSchema(schema, report);
+  if (complaints == 0) {
+    CheckWorkloads(report);
+    CheckSizes(report);
+  }
+  return complaints == 0 ? 0 : 1;
+}
