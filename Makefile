@@ -6,6 +6,11 @@
 #   make release         build into build/release (and RocksDB, the first time)
 #   make demo            build, then load real records and compare with stock
 #                        RocksDB; KEYS=FILE takes any file of keys instead
+#   make bench           build, then measure what memkv does for KEYS=FILE (by
+#                        default generated URLs): a table, and report.html;
+#                        FLAGS='...' are memkv_bench's
+#   make numbers         the same, into docs/numbers/NAME.json, and from there
+#                        into the documents; NAME=urls by default
 #   make check           build and run every test, sanitizers included
 #   make fuzz            fuzz the cores, FUZZ_SECONDS=60 a target; needs clang
 #   make format          clang-format over our sources
@@ -19,7 +24,7 @@ CMAKE_ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := release
-.PHONY: $(FLAVOURS) demo check fuzz format clean deps
+.PHONY: $(FLAVOURS) demo bench numbers check fuzz format clean deps
 
 deps:
 	@build_tools/install_deps.sh
@@ -30,6 +35,14 @@ $(FLAVOURS): deps
 
 demo: release
 	@build/release/memkv_demo $(if $(KEYS),--keys "$(KEYS)")
+
+bench: release
+	@build/release/memkv_bench $(if $(KEYS),--keys="$(KEYS)") --html=report.html $(FLAGS)
+	@echo "report.html shows it"
+
+NAME ?= urls
+numbers: release
+	@build_tools/numbers.sh measure build/release/memkv_bench $(NAME) $(if $(KEYS),--keys="$(KEYS)") $(FLAGS)
 
 # The trees are built one after the other, each with all cores; the first that
 # does not build ends it.  Then one ctest run covers them all, so that there is

@@ -1,7 +1,7 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# memkv_demo, memtable_bench, key_coding_bench, and from RocksDB's own sources db_bench and
+# memkv_bench, memkv_demo, memtable_bench, key_coding_bench, and from RocksDB's own sources db_bench and
 # memtablerep_bench with the plugin inside.
 
 find_library(MEMKV_GFLAGS_LIBRARY gflags REQUIRED)
@@ -29,9 +29,11 @@ target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}")
 # What the programs below have in common.
 set(memkv_bench_common_sources
     bench_database.cc
+    bench_options.cc
     bench_verify.cc
     jemalloc_stats.cc
     key_source.cc
+    key_stats.cc
     machine.cc
     progress_bar.cc
     record_set.cc
@@ -74,7 +76,6 @@ memkv_bench_program(
   memkv_bench
   memkv_bench.cc
   bench_mixed.cc
-  bench_options.cc
   bench_reads.cc
   bench_records.cc
   bench_report_html.cc
@@ -85,8 +86,7 @@ memkv_bench_program(
   bench_run.cc
   bench_scale.cc
   bench_sizes.cc
-  bench_writes.cc
-  key_stats.cc)
+  bench_writes.cc)
 
 # What key_coding_bench compares, for its test as well.
 add_library(memkv_key_codings STATIC

@@ -22,6 +22,10 @@ std::string TextReport(const nlohmann::ordered_json& document);
 // One file that needs no other: charts, tables, machine and command.
 std::string HtmlReport(const nlohmann::ordered_json& document);
 
+// The first chart alone, as a file: the second configuration against the first.
+// Empty if there is nothing to compare.
+std::string SvgReport(const nlohmann::ordered_json& document);
+
 // The section of a README: one table, and where it was measured.
 std::string MarkdownReport(const nlohmann::ordered_json& document);
 

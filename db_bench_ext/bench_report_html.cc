@@ -413,6 +413,15 @@ std::string Measurements(const Json& document) {
 
 }  // namespace
 
+std::string SvgReport(const Json& document) {
+  if (document["configs"].size() < 2) {
+    return "";
+  }
+  const std::vector<Bar> bars =
+      BarsOf(document, Text(document["configs"][1]["name"]));
+  return bars.empty() ? "" : ComparisonChart(bars);
+}
+
 std::string HtmlReport(const Json& document) {
   std::string html = kHead;
   html += "<h1>memkv_bench</h1>\n";

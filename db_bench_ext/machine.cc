@@ -77,7 +77,10 @@ MachineDescription DescribeMachine() {
   }
   utsname system;
   if (uname(&system) == 0) {
-    machine.kernel = std::string(system.sysname) + " " + system.release + " " +
+    // Without what a distribution appends to the number.
+    const std::string release = system.release;
+    machine.kernel = std::string(system.sysname) + " " +
+                     release.substr(0, release.find('-')) + " " +
                      system.machine;
   }
 #ifdef __clang__

@@ -25,6 +25,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -70,6 +71,7 @@ DEFINE_string(fetch_script, memkv::kFetchContents,
               "The script that writes the Contents lists.");
 DEFINE_string(json, "", "Write the report here as JSON; - : standard output.");
 DEFINE_string(html, "", "Write the report here as one HTML file.");
+DEFINE_string(svg, "", "Write the report's first chart here, for a README.");
 DEFINE_string(markdown, "", "Write the report's README section here.");
 DEFINE_bool(scale, false,
             "Instead: how size, memory and speed grow with the number of "
@@ -97,7 +99,10 @@ std::string CommandLine(int argc, char** argv) {
 
 Status WriteReports(const Json& document) {
   Status s;
-  if (FLAGS_json != "-" && FLAGS_html != "-" && FLAGS_markdown != "-") {
+  const std::string* const files[] = {&FLAGS_json, &FLAGS_html, &FLAGS_svg,
+                                      &FLAGS_markdown};
+  if (std::none_of(std::begin(files), std::end(files),
+                   [](const std::string* file) { return *file == "-"; })) {
     s = WriteReport("-", TextReport(document));
   }
   if (s.ok() && !FLAGS_json.empty()) {
@@ -105,6 +110,9 @@ Status WriteReports(const Json& document) {
   }
   if (s.ok() && !FLAGS_html.empty()) {
     s = WriteReport(FLAGS_html, HtmlReport(document));
+  }
+  if (s.ok() && !FLAGS_svg.empty()) {
+    s = WriteReport(FLAGS_svg, SvgReport(document));
   }
   if (s.ok() && !FLAGS_markdown.empty()) {
     s = WriteReport(FLAGS_markdown, MarkdownReport(document));

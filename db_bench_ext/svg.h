@@ -41,10 +41,12 @@ inline std::string Escape(const std::string& text) {
 class Svg {
  public:
   Svg(double width, double height) : height_(height) {
-    body_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " +
-            Number(width) + " " + Number(height) + "\" width=\"" +
-            Number(width) + "\" height=\"" + Number(height) +
-            "\" role=\"img\">\n";
+    body_ =
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " +
+        Number(width) + " " + Number(height) + "\" width=\"" + Number(width) +
+        "\" height=\"" + Number(height) +
+        "\" role=\"img\" font-family=\"system-ui, DejaVu Sans, sans-serif\" "
+        "font-size=\"13\">\n";
   }
 
   double height() const { return height_; }

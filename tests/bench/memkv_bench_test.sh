@@ -62,6 +62,9 @@ done
 ! grep -qE '(src|href|url)[=(]' all.html || fail 'all.html needs another file'
 ! grep -qE '(nan|inf)[" .]' all.html || fail 'all.html has a figure that is none'
 
+quietly --report=all.json --svg=all.svg
+grep -qF '<svg xmlns=' all.svg || fail 'all.svg is no drawing'
+
 # A report is a function of its JSON.
 quietly --report=all.json --html=again.html --json=again.json
 cmp all.html again.html

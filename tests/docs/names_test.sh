@@ -29,7 +29,7 @@ top=$(ls -A | tr '\n' ' ')
 checked=0
 
 shopt -s nullglob
-documents=(README.md CONTRIBUTING.md HISTORY.md table/FORMAT.md docs/*/*.md)
+documents=(README.md CONTRIBUTING.md HISTORY.md table/FORMAT.md docs/*.md docs/*/*.md)
 for document in "${documents[@]}"; do
   [[ -f $document ]] || {
     complain "$document does not exist"

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# numbers_test.sh ROOT BENCH CHECK: the figures in the documents are those of
+# the reports they name, the reports are whole and valid, and a figure that is
+# another would be seen.
+
+set -euo pipefail
+root=$1
+bench=$2
+check=$3
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+for report in "$root"/docs/numbers/*.json; do
+  "$check" "$root/db_bench_ext/report_schema.json" "$report"
+  grep -q '"complete": true' "$report" || fail "$report is of a run that was stopped"
+done
+"$root/build_tools/numbers.sh" check "$bench"
+
+# The same on a copy, with a figure changed in a document, and in a report.
+rm -rf copy
+mkdir -p copy/build_tools
+cp -r "$root/docs" "$root/README.md" copy
+cp "$root/build_tools/numbers.sh" copy/build_tools
+copied=$(grep -l '^<!-- memkv_bench ' copy/README.md copy/docs/*.md | head -n 1)
+sed -i '/^<!-- memkv_bench/,/^<!-- \/memkv_bench/s/^\(| table files[^|]*| *[0-9]*\)/\19/' "$copied"
+! copy/build_tools/numbers.sh check "$bench" 2>/dev/null || fail 'a changed document is not seen'
+copy/build_tools/numbers.sh refresh "$bench"
+copy/build_tools/numbers.sh check "$bench"
+for report in copy/docs/numbers/*.json; do
+  sed -i 's/"bytes_a_key": [0-9]*/&9/' "$report"
+done
+! copy/build_tools/numbers.sh check "$bench" 2>/dev/null || fail 'a changed report is not seen'

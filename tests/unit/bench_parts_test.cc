@@ -1,0 +1,233 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// What the benchmarks are made of: generated keys, orders, distributions,
+// percentiles, and the parsing of what a user asks for.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "db_bench_ext/bench_options.h"
+#include "db_bench_ext/key_source.h"
+#include "db_bench_ext/key_stats.h"
+#include "db_bench_ext/latency_samples.h"
+#include "db_bench_ext/shuffled_range.h"
+#include "db_bench_ext/timing.h"
+#include "db_bench_ext/url_generator.h"
+#include "db_bench_ext/zipf_source.h"
+
+namespace memkv {
+namespace {
+
+std::vector<std::string> Sorted(const UrlGenerator& urls) {
+  std::vector<std::string> keys;
+  UrlGenerator::SortedStream stream(urls);
+  for (std::string key; stream.Next(&key);) {
+    keys.push_back(key);
+  }
+  return keys;
+}
+
+TEST(UrlGeneratorTest, TheStreamAscendsAndHasEveryKeyOnce) {
+  for (const uint64_t count : {1, 2, 3, 10, 100, 1000, 20000, 300000}) {
+    for (const uint64_t seed : {1, 2, 77}) {
+      const UrlGenerator urls(seed, count);
+      ASSERT_EQ(urls.count(), count);
+      const std::vector<std::string> keys = Sorted(urls);
+      for (size_t i = 1; i < keys.size(); i++) {
+        ASSERT_LT(keys[i - 1], keys[i]) << count << ", seed " << seed;
+      }
+      std::set<std::string> all;
+      for (uint64_t i = 0; i < count; i++) {
+        all.insert(urls.KeyAt(i));
+      }
+      ASSERT_EQ(all.size(), keys.size());
+      ASSERT_TRUE(std::equal(all.begin(), all.end(), keys.begin()));
+      // Repetitions are few.
+      ASSERT_GE(static_cast<double>(keys.size()),
+                0.998 * static_cast<double>(count) - 1);
+    }
+  }
+}
+
+TEST(UrlGeneratorTest, ItIsShapedLikeTheCrawlItWasFittedTo) {
+  const UrlGenerator urls(5, 1000000);
+  KeyStats stats;
+  UrlGenerator::SortedStream stream(urls);
+  for (std::string key; stream.Next(&key);) {
+    stats.Add(key);
+  }
+  EXPECT_NEAR(stats.MeanLength(), 80.7, 8);
+  EXPECT_NEAR(stats.MeanShared(), 55.4, 8);
+  EXPECT_NEAR(static_cast<double>(stats.SuffixQuantile(0.5)), 13, 8);
+  EXPECT_NEAR(static_cast<double>(stats.SuffixQuantile(0.9)), 67, 12);
+}
+
+TEST(UrlGeneratorTest, AnyNumberOfKeysHasItsKeysAtOnce) {
+  const UrlGenerator urls(1, 340000000);
+  EXPECT_LT(urls.num_hosts(), 100000u);
+  RandomSource random(3);
+  std::set<std::string> keys;
+  for (int i = 0; i < 1000; i++) {
+    keys.insert(urls.KeyAt(random.Uniform(urls.count())));
+  }
+  EXPECT_GE(keys.size(), 998u);
+  // The first groups come without the others being made.
+  UrlGenerator::SortedStream stream(urls);
+  std::string last;
+  std::string key;
+  for (int i = 0; i < 10000; i++) {
+    ASSERT_TRUE(stream.Next(&key));
+    ASSERT_LT(last, key);
+    last = key;
+  }
+}
+
+TEST(ShuffledRangeTest, EveryNumberComesOnceAndInNoOrder) {
+  for (const uint64_t n : {1, 2, 3, 4, 5, 16, 17, 1000, 4097, 100000}) {
+    const ShuffledRange range(n, 9);
+    std::vector<bool> seen(n);
+    uint64_t ascents = 0;
+    uint64_t last = 0;
+    for (uint64_t i = 0; i < n; i++) {
+      const uint64_t at = range.At(i);
+      ASSERT_LT(at, n);
+      ASSERT_FALSE(seen[at]) << n;
+      seen[at] = true;
+      ascents += at > last ? 1 : 0;
+      last = at;
+    }
+    if (n >= 1000) {
+      EXPECT_NEAR(static_cast<double>(ascents) / static_cast<double>(n), 0.5,
+                  0.05);
+    }
+  }
+}
+
+TEST(ZipfSourceTest, RanksComeAsOftenAsTheLawSays) {
+  constexpr uint64_t kRanks = 1000;
+  constexpr int kDraws = 400000;
+  const ZipfSource zipf(kRanks, 0.99);
+  RandomSource random(4);
+  std::vector<double> drawn(kRanks);
+  for (int i = 0; i < kDraws; i++) {
+    const uint64_t rank = zipf.Draw(&random);
+    ASSERT_LT(rank, kRanks);
+    drawn[rank]++;
+  }
+  double sum = 0;
+  for (uint64_t rank = 0; rank < kRanks; rank++) {
+    sum += std::pow(static_cast<double>(rank + 1), -0.99);
+  }
+  for (uint64_t rank : {0, 1, 2, 9, 99}) {
+    const double expected =
+        kDraws * std::pow(static_cast<double>(rank + 1), -0.99) / sum;
+    // Six standard deviations.
+    EXPECT_NEAR(drawn[rank], expected, 6 * std::sqrt(expected)) << rank;
+  }
+}
+
+TEST(LatencySamplesTest, PercentilesAreOfTheSamplesThemselves) {
+  LatencySamples samples;
+  for (uint64_t i = 1000; i > 0; i--) {
+    samples.Add(i);
+  }
+  EXPECT_EQ(samples.Percentile(0), 1u);
+  EXPECT_EQ(samples.Percentile(0.5), 501u);
+  EXPECT_EQ(samples.Percentile(0.999), 1000u);
+  EXPECT_EQ(samples.Percentile(1), 1000u);
+  LatencySamples more;
+  more.Add(uint64_t{1} << 40);
+  samples.Merge(more);
+  EXPECT_EQ(samples.size(), 1001u);
+  EXPECT_EQ(samples.Percentile(1), UINT32_MAX);
+}
+
+TEST(TimingTest, MedianAndSpread) {
+  EXPECT_EQ(Median({3, 1, 2}), 2);
+  EXPECT_EQ(Median({4, 1}), 2.5);
+  EXPECT_EQ(Spread({2, 1, 3}), 1);
+  EXPECT_EQ(Spread({0, 0}), 0);
+}
+
+TEST(KeyStatsTest, WhatIsSharedAndWhatIsNot) {
+  KeyStats stats;
+  for (const char* key : {"ab", "abc", "abd", "b"}) {
+    stats.Add(key);
+  }
+  EXPECT_EQ(stats.count(), 4u);
+  EXPECT_EQ(stats.bytes(), 9u);
+  EXPECT_EQ(stats.MeanShared(), 1);  // 0, 2, 2, 0
+  EXPECT_EQ(stats.SuffixQuantile(0.75), 1u);
+  EXPECT_EQ(stats.SuffixQuantile(1), 2u);
+}
+
+TEST(BenchOptionsTest, ConfigurationsAreBuiltInOrTheUsersOwn) {
+  std::vector<BenchConfig> configs;
+  ASSERT_TRUE(
+      ParseConfigs("memkv,a={x=1,y=2};z=3,b=@memkv;c=d", &configs).ok());
+  ASSERT_EQ(configs.size(), 3u);
+  EXPECT_EQ(configs[1].name, "a");
+  EXPECT_EQ(configs[1].options, "{x=1,y=2};z=3");
+  EXPECT_EQ(configs[2].options, configs[0].options + ";c=d");
+  for (const char* bad :
+       {"", "nothing", "memkv,memkv", "a=@nothing", ",memkv"}) {
+    std::vector<BenchConfig> none;
+    EXPECT_TRUE(ParseConfigs(bad, &none).IsInvalidArgument()) << bad;
+  }
+}
+
+TEST(BenchOptionsTest, WorkloadsRunInOneOrderAndOnce) {
+  std::vector<Workload> workloads;
+  ASSERT_TRUE(ParseWorkloads("scan,get,reads,get", &workloads).ok());
+  EXPECT_EQ(workloads.size(), 8u);
+  EXPECT_TRUE(std::is_sorted(workloads.begin(), workloads.end()));
+  workloads.clear();
+  ASSERT_TRUE(ParseWorkloads("all", &workloads).ok());
+  EXPECT_EQ(workloads.size(), static_cast<size_t>(kNumWorkloads));
+  EXPECT_TRUE(ParseWorkloads("get,nothing", &workloads).IsInvalidArgument());
+}
+
+TEST(BenchOptionsTest, BytesHaveUnits) {
+  uint64_t bytes = 0;
+  ASSERT_TRUE(ParseBytes("512M", &bytes).ok());
+  EXPECT_EQ(bytes, uint64_t{512} << 20);
+  ASSERT_TRUE(ParseBytes("1.5K", &bytes).ok());
+  EXPECT_EQ(bytes, 1536u);
+  ASSERT_TRUE(ParseBytes("0", &bytes).ok());
+  EXPECT_EQ(bytes, 0u);
+  for (const char* bad : {"", "M", "-1", "1MB", "1X", "1 M"}) {
+    EXPECT_TRUE(ParseBytes(bad, &bytes).IsInvalidArgument()) << bad;
+  }
+}
+
+TEST(KeySourceTest, GeneratedKeysAreDistinctSortedAndRepeatable) {
+  for (const char* source :
+       {"gen:urls:5000", "gen:hex:5000", "gen:uint64:5000:8"}) {
+    DemoInput first;
+    DemoInput second;
+    ASSERT_TRUE(ReadKeys(source, 0, 3, "", &first).ok());
+    ASSERT_TRUE(ReadKeys(source, 0, 3, "", &second).ok());
+    ASSERT_GE(first.records.size(), 4990u);
+    ASSERT_EQ(first.records.size(), second.records.size());
+    for (size_t i = 0; i < first.records.size(); i++) {
+      ASSERT_EQ(first.records.key(i), second.records.key(i));
+    }
+    DemoInput few;
+    ASSERT_TRUE(ReadKeys(source, 10, 3, "", &few).ok());
+    EXPECT_EQ(few.records.size(), 10u);
+  }
+  for (const char* bad : {"gen:", "gen:urls", "gen:urls:", "gen:urls:0",
+                          "gen:urls:1x", "gen:nothing:1", "gen:hex:1:2:3"}) {
+    DemoInput input;
+    EXPECT_TRUE(ReadKeys(bad, 0, 3, "", &input).IsInvalidArgument()) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace memkv
