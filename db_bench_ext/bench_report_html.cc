@@ -19,6 +19,7 @@ constexpr double kWidth = 1080;
 constexpr double kLabels = 250;  // left of a chart
 constexpr double kRowHeight = 22;
 
+constexpr char kAllThreads[] = "CPU time, all threads";
 constexpr char kBetter[] = "#1a7f37";
 constexpr char kWorse[] = "#cf222e";
 constexpr char kSame[] = "#8c959f";
@@ -58,43 +59,62 @@ std::vector<Bar> BarsOf(const Json& document, const std::string& config) {
                  const Json& results, auto show) {
     const Json* baseline = nullptr;
     for (const Json& result : results) {
-      if (result["config"] == document["configs"][0]["name"]) {
+      if (result.at("config") == document.at("configs")[0].at("name")) {
         baseline = &result;
       }
-      if (result["config"] == config && result.contains("times_as_good") &&
-          !result["times_as_good"].is_null() && baseline != nullptr) {
+      if (result.at("config") == config && result.contains("times_as_good") &&
+          !result.at("times_as_good").is_null() && baseline != nullptr) {
         bars.push_back({name, group, show(*baseline) + " → " + show(result),
-                        result["times_as_good"]});
+                        result.at("times_as_good")});
       }
     }
   };
   auto bytes = [](const Json& result) {
-    return ShowBytes(result["bytes_a_key"]);
+    return ShowBytes(result.at("bytes_a_key"));
   };
   if (document.contains("sizes")) {
-    const Json& sizes = document["sizes"];
+    const Json& sizes = document.at("sizes");
     for (const auto& [what, title] :
          {std::make_pair("disk", "table files, a key"),
           std::make_pair("memory", "memory, all read, a key"),
           std::make_pair("memtable", "memtable, an entry")}) {
       if (sizes.contains(what)) {
-        add(title, "size", sizes[what], bytes);
+        add(title, "size", sizes.at(what), bytes);
       }
     }
   }
   if (document.contains("workloads")) {
-    for (const Json& workload : document["workloads"]) {
-      add(Text(workload["name"]) + ", " + Text(workload["unit"]).substr(3),
-          workload["clock"] == "wall" ? "wall time" : "CPU time",
-          workload["results"],
-          [](const Json& result) { return ShowNanos(result["median"]); });
+    for (const Json& workload : document.at("workloads")) {
+      add(Text(workload.at("name")) + ", " +
+              Text(workload.at("unit")).substr(3),
+          workload.at("clock") == "wall" ? "wall time" : "CPU time",
+          workload.at("results"),
+          [](const Json& result) { return ShowNanos(result.at("median")); });
+    }
+  }
+  // What is measured in wall time takes CPU time as well, of all threads.
+  if (document.contains("workloads")) {
+    for (const Json& workload : document.at("workloads")) {
+      Json results = workload.at("results");
+      bool any = false;
+      for (Json& result : results) {
+        any = any || result.contains("cpu_times_as_good");
+        result["times_as_good"] =
+            result.value("cpu_times_as_good", Json(nullptr));
+      }
+      if (any) {
+        add(Text(workload.at("name")) + ", " +
+                Text(workload.at("unit")).substr(3),
+            kAllThreads, results,
+            [](const Json& result) { return ShowNanos(result.at("cpu")); });
+      }
     }
   }
   return bars;
 }
 
 std::string ColourOf(const Json& times) {
-  const std::string verdict = Text(times["verdict"]);
+  const std::string verdict = Text(times.at("verdict"));
   return verdict == "better" ? kBetter : verdict == "worse" ? kWorse : kSame;
 }
 
@@ -103,8 +123,8 @@ std::string ComparisonChart(const std::vector<Bar>& bars) {
   double reach = 1;
   for (const Bar& bar : bars) {
     for (const char* end : {"low", "high"}) {
-      reach =
-          std::max(reach, std::fabs(std::log2(bar.times[end].get<double>())));
+      reach = std::max(reach,
+                       std::fabs(std::log2(bar.times.at(end).get<double>())));
     }
   }
   reach = std::min(std::ceil(reach), 6.0);
@@ -141,13 +161,13 @@ std::string ComparisonChart(const std::vector<Bar>& bars) {
       svg.Text(0, y + 16, group, "start", "#59636e", true);
       y += kRowHeight;
     }
-    const double x = at(bar.times["median"]);
+    const double x = at(bar.times.at("median"));
     const std::string colour = ColourOf(bar.times);
     svg.Text(14, y + 15, bar.name, "start");
     svg.Rect(std::min(x, at(1)), y + 3, std::max(std::fabs(x - at(1)), 1.5),
              kRowHeight - 7, colour);
     // The spread of the repeats.
-    svg.Line(at(bar.times["low"]), y + 11, at(bar.times["high"]), y + 11,
+    svg.Line(at(bar.times.at("low")), y + 11, at(bar.times.at("high")), y + 11,
              "#1f2328");
     svg.Text(right + 18, y + 15, ShowComparison(bar.times), "start", colour,
              true);
@@ -162,11 +182,11 @@ std::string StackChart(const Json& sizes) {
   std::vector<std::string> names;
   double longest = 0;
   for (const Json& size : sizes) {
-    longest = std::max(longest, size["bytes_a_key"].get<double>());
-    for (const Json& component : size["components"]) {
-      if (std::find(names.begin(), names.end(), Text(component["name"])) ==
+    longest = std::max(longest, size.at("bytes_a_key").get<double>());
+    for (const Json& component : size.at("components")) {
+      if (std::find(names.begin(), names.end(), Text(component.at("name"))) ==
           names.end()) {
-        names.push_back(Text(component["name"]));
+        names.push_back(Text(component.at("name")));
       }
     }
   }
@@ -177,14 +197,14 @@ std::string StackChart(const Json& sizes) {
           bars_end + 20 * static_cast<double>((names.size() + 2) / 3) + 10);
   double y = 0;
   for (const Json& size : sizes) {
-    svg.Text(0, y + 19, Text(size["config"]), "start");
+    svg.Text(0, y + 19, Text(size.at("config")), "start");
     double x = left;
-    for (const Json& component : size["components"]) {
+    for (const Json& component : size.at("components")) {
       const auto which = static_cast<size_t>(
-          std::find(names.begin(), names.end(), Text(component["name"])) -
+          std::find(names.begin(), names.end(), Text(component.at("name"))) -
           names.begin());
-      const double bytes = std::max(0.0, component["bytes"].get<double>()) /
-                           size["records"].get<double>();
+      const double bytes = std::max(0.0, component.at("bytes").get<double>()) /
+                           size.at("records").get<double>();
       const double width = bytes * scale;
       svg.Rect(x, y + 3, width, 24,
                kComponentColours[which % std::size(kComponentColours)]);
@@ -193,8 +213,8 @@ std::string StackChart(const Json& sizes) {
       }
       x += width;
     }
-    svg.Text(x + 8, y + 20, ShowBytes(size["bytes_a_key"]), "start", "#1f2328",
-             true);
+    svg.Text(x + 8, y + 20, ShowBytes(size.at("bytes_a_key")), "start",
+             "#1f2328", true);
     y += 34;
   }
   for (size_t i = 0; i < names.size(); i++) {
@@ -219,19 +239,20 @@ std::string LatencyChart(const Json& document) {
   std::vector<Row> rows;
   double least = 1e18;
   double most = 1;
-  for (const Json& workload : document["workloads"]) {
-    std::string name = Text(workload["name"]);
-    for (const Json& result : workload["results"]) {
+  for (const Json& workload : document.at("workloads")) {
+    std::string name = Text(workload.at("name"));
+    for (const Json& result : workload.at("results")) {
       if (!result.contains("latency")) {
         continue;
       }
       size_t which = 0;
-      while (document["configs"][which]["name"] != result["config"]) {
+      while (document.at("configs")[which].at("name") != result.at("config")) {
         which++;
       }
-      rows.push_back({name, Text(result["config"]), which, result["latency"]});
-      least = std::min(least, result["latency"]["p50"].get<double>());
-      most = std::max(most, result["latency"]["p999"].get<double>());
+      rows.push_back(
+          {name, Text(result.at("config")), which, result.at("latency")});
+      least = std::min(least, result.at("latency").at("p50").get<double>());
+      most = std::max(most, result.at("latency").at("p999").get<double>());
       name.clear();
     }
   }
@@ -261,15 +282,15 @@ std::string LatencyChart(const Json& document) {
             : kComponentColours[(row.which - 1) % std::size(kComponentColours)];
     svg.Text(0, y + 13, row.name, "start");
     svg.Text(left - 12, y + 13, row.config, "end", "#59636e");
-    svg.Line(at(row.latency["p50"]), y + 9, at(row.latency["p999"]), y + 9,
-             colour, 2);
-    svg.Circle(at(row.latency["p50"]), y + 9, 5, colour);
-    svg.Circle(at(row.latency["p99"]), y + 9, 3.5, colour);
-    svg.Circle(at(row.latency["p999"]), y + 9, 2.5, colour);
+    svg.Line(at(row.latency.at("p50")), y + 9, at(row.latency.at("p999")),
+             y + 9, colour, 2);
+    svg.Circle(at(row.latency.at("p50")), y + 9, 5, colour);
+    svg.Circle(at(row.latency.at("p99")), y + 9, 3.5, colour);
+    svg.Circle(at(row.latency.at("p999")), y + 9, 2.5, colour);
     svg.Text(kWidth, y + 13,
-             ShowNanos(row.latency["p50"]) + " / " +
-                 ShowNanos(row.latency["p99"]) + " / " +
-                 ShowNanos(row.latency["p999"]),
+             ShowNanos(row.latency.at("p50")) + " / " +
+                 ShowNanos(row.latency.at("p99")) + " / " +
+                 ShowNanos(row.latency.at("p999")),
              "end", "#1f2328");
     y += 18;
   }
@@ -278,30 +299,30 @@ std::string LatencyChart(const Json& document) {
 
 std::string FiguresTable(const Json& document) {
   std::string html = "<table><tr><th>workload</th><th>clock</th>";
-  for (const Json& config : document["configs"]) {
-    html += "<th>" + Escape(Text(config["name"])) + "</th><th></th>";
+  for (const Json& config : document.at("configs")) {
+    html += "<th>" + Escape(Text(config.at("name"))) + "</th><th></th>";
   }
   html += "</tr>\n";
-  for (const Json& workload : document["workloads"]) {
-    html += "<tr><td title=\"" + Escape(Text(workload["what"])) + "\">" +
-            Escape(Text(workload["name"]) + ", " +
-                   Text(workload["unit"]).substr(3)) +
-            "</td><td>" + Escape(Text(workload["clock"])) + "</td>";
-    for (const Json& config : document["configs"]) {
+  for (const Json& workload : document.at("workloads")) {
+    html += "<tr><td title=\"" + Escape(Text(workload.at("what"))) + "\">" +
+            Escape(Text(workload.at("name")) + ", " +
+                   Text(workload.at("unit")).substr(3)) +
+            "</td><td>" + Escape(Text(workload.at("clock"))) + "</td>";
+    for (const Json& config : document.at("configs")) {
       std::string figure = "<td></td><td></td>";
-      for (const Json& result : workload["results"]) {
-        if (result["config"] != config["name"]) {
+      for (const Json& result : workload.at("results")) {
+        if (result.at("config") != config.at("name")) {
           continue;
         }
-        figure =
-            "<td>" + ShowNanos(result["median"]) + " <span class=quiet>&#177;" +
-            std::to_string(
-                static_cast<int>(50 * result["spread"].get<double>() + 0.5)) +
-            "%</span></td><td";
+        figure = "<td>" + ShowNanos(result.at("median")) +
+                 " <span class=quiet>&#177;" +
+                 std::to_string(static_cast<int>(
+                     50 * result.at("spread").get<double>() + 0.5)) +
+                 "%</span></td><td";
         if (result.contains("times_as_good") &&
-            !result["times_as_good"].is_null()) {
-          figure += " class=" + Text(result["times_as_good"]["verdict"]) + ">" +
-                    ShowComparison(result["times_as_good"]);
+            !result.at("times_as_good").is_null()) {
+          figure += " class=" + Text(result.at("times_as_good").at("verdict")) +
+                    ">" + ShowComparison(result.at("times_as_good"));
         } else {
           figure += ">";
         }
@@ -320,7 +341,10 @@ std::string Summary(const std::vector<Bar>& bars) {
   std::string worse;
   size_t same = 0;
   for (const Bar& bar : bars) {
-    const std::string verdict = Text(bar.times["verdict"]);
+    const std::string verdict = Text(bar.times.at("verdict"));
+    if (bar.group == kAllThreads) {
+      continue;  // named already, by wall time
+    }
     std::string* const list = verdict == "better"  ? &better
                               : verdict == "worse" ? &worse
                                                    : nullptr;
@@ -347,40 +371,42 @@ std::string Item(const std::string& name, const std::string& value,
 }
 
 std::string Origin(const Json& document) {
-  const Json& machine = document["machine"];
-  const Json& settings = document["settings"];
+  const Json& machine = document.at("machine");
+  const Json& settings = document.at("settings");
   std::string html = "<h2>How it was measured</h2>\n<dl>";
-  html += Item("command", document["command"], true);
-  html += Item("date", document["created"]);
-  html += Item("machine", Text(machine["cpu"]) + ", " +
-                              std::to_string(machine["cpus"].get<uint64_t>()) +
-                              " CPUs, " + ShowBytes(machine["memory_bytes"]) +
-                              ", " + Text(machine["kernel"]));
-  html += Item("built with", Text(machine["compiler"]) + ", RocksDB " +
-                                 Text(document["rocksdb"]));
-  if (!document["keys"].is_null()) {
-    html += Item("keys", document["keys"]["description"]);
+  html += Item("command", document.at("command"), true);
+  html += Item("date", document.at("created"));
+  html +=
+      Item("machine", Text(machine.at("cpu")) + ", " +
+                          std::to_string(machine.at("cpus").get<uint64_t>()) +
+                          " CPUs, " + ShowBytes(machine.at("memory_bytes")) +
+                          ", " + Text(machine.at("kernel")));
+  html += Item("built with", Text(machine.at("compiler")) + ", RocksDB " +
+                                 Text(document.at("rocksdb")));
+  if (!document.at("keys").is_null()) {
+    html += Item("keys", document.at("keys").at("description"));
   }
   html += Item(
       "settings",
-      std::to_string(settings["repeat"].get<uint64_t>()) + " repeats, " +
-          std::to_string(settings["threads"].get<uint64_t>()) + " threads, " +
-          ShowWhole(settings["ops"]) + " look-ups a workload, memory limit " +
-          (settings["memory_limit"] == 0
+      std::to_string(settings.at("repeat").get<uint64_t>()) + " repeats, " +
+          std::to_string(settings.at("threads").get<uint64_t>()) +
+          " threads, " + ShowWhole(settings.at("ops")) +
+          " look-ups a workload, memory limit " +
+          (settings.at("memory_limit") == 0
                ? "none"
-               : ShowBytes(settings["memory_limit"])) +
-          ", seed " + std::to_string(settings["seed"].get<uint64_t>()));
-  for (const Json& config : document["configs"]) {
-    html += Item(Escape(Text(config["name"])), config["options"], true);
+               : ShowBytes(settings.at("memory_limit"))) +
+          ", seed " + std::to_string(settings.at("seed").get<uint64_t>()));
+  for (const Json& config : document.at("configs")) {
+    html += Item(Escape(Text(config.at("name"))), config.at("options"), true);
   }
   return html + "</dl>\n";
 }
 
 std::string Measurements(const Json& document) {
   std::string html;
-  const std::string baseline = Text(document["configs"][0]["name"]);
-  for (size_t i = 1; i < document["configs"].size(); i++) {
-    const std::string config = Text(document["configs"][i]["name"]);
+  const std::string baseline = Text(document.at("configs")[0].at("name"));
+  for (size_t i = 1; i < document.at("configs").size(); i++) {
+    const std::string config = Text(document.at("configs")[i].at("name"));
     const std::vector<Bar> bars = BarsOf(document, config);
     if (!bars.empty()) {
       html += "<h2>" + Escape(config) + " against " + Escape(baseline) +
@@ -395,9 +421,9 @@ std::string Measurements(const Json& document) {
          {std::make_pair("disk", "Table files, bytes a key"),
           std::make_pair("memory", "Memory with everything read, bytes a key"),
           std::make_pair("memtable", "Memory of a memtable, bytes an entry")}) {
-      if (document["sizes"].contains(what)) {
+      if (document.at("sizes").contains(what)) {
         html += std::string("<h2>") + title + "</h2>\n" +
-                StackChart(document["sizes"][what]);
+                StackChart(document.at("sizes").at(what));
       }
     }
   }
@@ -414,29 +440,29 @@ std::string Measurements(const Json& document) {
 }  // namespace
 
 std::string SvgReport(const Json& document) {
-  if (document["configs"].size() < 2) {
+  if (document.at("configs").size() < 2) {
     return "";
   }
   const std::vector<Bar> bars =
-      BarsOf(document, Text(document["configs"][1]["name"]));
+      BarsOf(document, Text(document.at("configs")[1].at("name")));
   return bars.empty() ? "" : ComparisonChart(bars);
 }
 
 std::string HtmlReport(const Json& document) {
   std::string html = kHead;
   html += "<h1>memkv_bench</h1>\n";
-  if (!document["complete"].get<bool>()) {
+  if (!document.at("complete").get<bool>()) {
     html +=
         "<p class=stopped>The run was stopped: this is what had been "
         "measured.</p>\n";
   }
-  if (!document["keys"].is_null()) {
-    const Json& keys = document["keys"];
-    html += "<p>" + ShowWhole(keys["count"]) + " keys, " +
-            ShowBytes(keys["mean_length"]) + " long, of which " +
-            ShowBytes(keys["mean_shared_prefix"]) +
-            " shared with the neighbour; " + ShowBytes(keys["key_bytes"]) +
-            " of keys and " + ShowBytes(keys["value_bytes"]) +
+  if (!document.at("keys").is_null()) {
+    const Json& keys = document.at("keys");
+    html += "<p>" + ShowWhole(keys.at("count")) + " keys, " +
+            ShowBytes(keys.at("mean_length")) + " long, of which " +
+            ShowBytes(keys.at("mean_shared_prefix")) +
+            " shared with the neighbour; " + ShowBytes(keys.at("key_bytes")) +
+            " of keys and " + ShowBytes(keys.at("value_bytes")) +
             " of values.</p>\n";
   }
   html += Measurements(document) + ScaleHtml(document) + Origin(document);

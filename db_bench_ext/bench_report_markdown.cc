@@ -20,14 +20,14 @@ std::string Row(const std::string& title, const Json& configs,
   for (const Json& config : configs) {
     std::string cell = "n/a";
     for (const Json& result : results) {
-      if (result["config"] != config["name"]) {
+      if (result.at("config") != config.at("name")) {
         continue;
       }
       cell = show(result);
       if (result.contains("times_as_good") &&
-          !result["times_as_good"].is_null()) {
-        const std::string verdict = result["times_as_good"]["verdict"];
-        const std::string times = ShowTimes(result["times_as_good"]);
+          !result.at("times_as_good").is_null()) {
+        const std::string verdict = result.at("times_as_good").at("verdict");
+        const std::string times = ShowTimes(result.at("times_as_good"));
         cell += verdict == "better"  ? " (**" + times + "**)"
                 : verdict == "worse" ? " (" + times + ", worse)"
                                      : " (same)";
@@ -41,23 +41,24 @@ std::string Row(const std::string& title, const Json& configs,
 }  // namespace
 
 std::string MarkdownReport(const Json& document) {
-  const Json& keys = document["keys"];
-  const Json& machine = document["machine"];
-  const Json& configs = document["configs"];
+  const Json& keys = document.at("keys");
+  const Json& machine = document.at("machine");
+  const Json& configs = document.at("configs");
   std::string text;
-  text += "`" + document["command"].get<std::string>() + "`\n\n";
-  text +=
-      ShowWhole(keys["count"]) + " keys; " + machine["cpu"].get<std::string>() +
-      ", " + std::to_string(machine["cpus"].get<uint64_t>()) + " CPUs, " +
-      ShowBytes(machine["memory_bytes"]) + ", " +
-      machine["compiler"].get<std::string>() + ", RocksDB " +
-      document["rocksdb"].get<std::string>() + ", " +
-      document["created"].get<std::string>().substr(0, 10) + "; medians of " +
-      std::to_string(document["settings"]["repeat"].get<uint64_t>()) +
-      " repeats, and how many times as good as " +
-      configs[0]["name"].get<std::string>() + ".\n\n|  |";
+  text += "`" + document.at("command").get<std::string>() + "`\n\n";
+  text += ShowWhole(keys.at("count")) + " keys; " +
+          machine.at("cpu").get<std::string>() + ", " +
+          std::to_string(machine.at("cpus").get<uint64_t>()) + " CPUs, " +
+          ShowBytes(machine.at("memory_bytes")) + ", " +
+          machine.at("compiler").get<std::string>() + ", RocksDB " +
+          document.at("rocksdb").get<std::string>() + ", " +
+          document.at("created").get<std::string>().substr(0, 10) +
+          "; medians of " +
+          std::to_string(document.at("settings").at("repeat").get<uint64_t>()) +
+          " repeats, and how many times as good as " +
+          configs[0].at("name").get<std::string>() + ".\n\n|  |";
   for (const Json& config : configs) {
-    text += " " + config["name"].get<std::string>() + " |";
+    text += " " + config.at("name").get<std::string>() + " |";
   }
   text += "\n|---|";
   for (size_t i = 0; i < configs.size(); i++) {
@@ -65,11 +66,11 @@ std::string MarkdownReport(const Json& document) {
   }
   text += "\n";
   if (document.contains("sizes")) {
-    const Json& sizes = document["sizes"];
+    const Json& sizes = document.at("sizes");
     auto bytes = [](const Json& result) {
       char buffer[32];
       std::snprintf(buffer, sizeof(buffer), "%.2f",
-                    result["bytes_a_key"].get<double>());
+                    result.at("bytes_a_key").get<double>());
       return std::string(buffer);
     };
     for (const auto& [what, title] :
@@ -77,18 +78,18 @@ std::string MarkdownReport(const Json& document) {
           std::make_pair("memory", "memory with everything read, bytes a key"),
           std::make_pair("memtable", "memtable, bytes a key")}) {
       if (sizes.contains(what)) {
-        text += Row(title, configs, sizes[what], bytes);
+        text += Row(title, configs, sizes.at(what), bytes);
       }
     }
   }
   if (document.contains("workloads")) {
-    for (const Json& workload : document["workloads"]) {
-      const std::string unit = workload["unit"];
-      text += Row(workload["name"].get<std::string>() + ", " + unit.substr(3) +
-                      (workload["clock"] == "wall" ? ", wall" : ""),
-                  configs, workload["results"], [](const Json& result) {
-                    return ShowNanos(result["median"]);
-                  });
+    for (const Json& workload : document.at("workloads")) {
+      const std::string unit = workload.at("unit");
+      text += Row(
+          workload.at("name").get<std::string>() + ", " + unit.substr(3) +
+              (workload.at("clock") == "wall" ? ", wall" : ""),
+          configs, workload.at("results"),
+          [](const Json& result) { return ShowNanos(result.at("median")); });
     }
   }
   return text;

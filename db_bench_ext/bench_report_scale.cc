@@ -31,8 +31,8 @@ std::string Format(const char* format, Args... args) {
 }
 
 std::string NameOf(const Json& run) {
-  return run["config"].get<std::string>() + ", " +
-         run["order"].get<std::string>();
+  return run.at("config").get<std::string>() + ", " +
+         run.at("order").get<std::string>();
 }
 
 // Bytes a key over the number of keys; measured points, the fit as a thinner
@@ -40,21 +40,21 @@ std::string NameOf(const Json& run) {
 std::string GrowthChart(const Json& scale, const std::string& field) {
   double least_keys = 1e18;
   double most = 0;
-  const double far = scale["extrapolate_to"];
-  for (const Json& run : scale["runs"]) {
-    for (const Json& point : run["points"]) {
-      least_keys = std::min(least_keys, point["keys"].get<double>());
-      most = std::max(most, point[field].get<double>());
+  const double far = scale.at("extrapolate_to");
+  for (const Json& run : scale.at("runs")) {
+    for (const Json& point : run.at("points")) {
+      least_keys = std::min(least_keys, point.at("keys").get<double>());
+      most = std::max(most, point.at(field).get<double>());
     }
   }
-  for (const Json& run : scale["runs"]) {
-    for (const Json& fit : run["fits"]) {
-      if (fit["field"] == field) {
-        most = std::max(most, fit["at"].get<double>());
+  for (const Json& run : scale.at("runs")) {
+    for (const Json& fit : run.at("fits")) {
+      if (fit.at("field") == field) {
+        most = std::max(most, fit.at("at").get<double>());
       }
     }
   }
-  for (const Json& target : scale["targets"]) {
+  for (const Json& target : scale.at("targets")) {
     most = std::max(most, target.get<double>());
   }
   most *= 1.08;
@@ -76,26 +76,26 @@ std::string GrowthChart(const Json& scale, const std::string& field) {
         ShowWhole(static_cast<uint64_t>(std::llround(std::pow(10, power)))),
         "middle", "#59636e");
   }
-  svg.Text(kRight, kBottom + 33, ShowWhole(scale["extrapolate_to"]) + " keys",
-           "end", "#59636e");
-  for (const Json& target : scale["targets"]) {
+  svg.Text(kRight, kBottom + 33,
+           ShowWhole(scale.at("extrapolate_to")) + " keys", "end", "#59636e");
+  for (const Json& target : scale.at("targets")) {
     const double y = y_of(target);
     svg.Line(kLeft, y, kRight, y, "#d4a72c");
     svg.Text(kLeft - 6, y + 5, Format("%g", target.get<double>()), "end",
              "#9a6700");
   }
   size_t which = 0;
-  for (const Json& run : scale["runs"]) {
+  for (const Json& run : scale.at("runs")) {
     const std::string colour = kColours[which % std::size(kColours)];
-    for (const Json& point : run["points"]) {
-      svg.Circle(x_of(point["keys"]), y_of(point[field]), 4, colour);
+    for (const Json& point : run.at("points")) {
+      svg.Circle(x_of(point.at("keys")), y_of(point.at(field)), 4, colour);
     }
     std::string at_far = "no fit";
-    for (const Json& fit : run["fits"]) {
-      if (fit["field"] == field) {
+    for (const Json& fit : run.at("fits")) {
+      if (fit.at("field") == field) {
         auto curve = [&fit](double keys) {
-          return fit["coefficient"].get<double>() *
-                 std::pow(keys, fit["exponent"].get<double>());
+          return fit.at("coefficient").get<double>() *
+                 std::pow(keys, fit.at("exponent").get<double>());
         };
         constexpr int kPieces = 30;
         for (int piece = 0; piece < kPieces; piece++) {
@@ -106,9 +106,9 @@ std::string GrowthChart(const Json& scale, const std::string& field) {
           svg.Line(x_of(begin), y_of(curve(begin)), x_of(end), y_of(curve(end)),
                    colour);
         }
-        at_far =
-            Format("%.1f -> %.1f B", run["points"].back()[field].get<double>(),
-                   fit["at"].get<double>());
+        at_far = Format("%.1f -> %.1f B",
+                        run.at("points").back()[field].get<double>(),
+                        fit.at("at").get<double>());
       }
     }
     const double line = kTop + 10 + 20 * static_cast<double>(which);
@@ -125,7 +125,7 @@ std::string ThroughputChart(const Json& scale) {
   double last = 1;
   double most = 1;
   auto each = [](const Json& run, auto body) {
-    const Json& timeline = run["points"].back()["timeline"];
+    const Json& timeline = run.at("points").back().at("timeline");
     double keys = 0;
     double seconds = 0;
     for (const Json& at : timeline) {
@@ -136,7 +136,7 @@ std::string ThroughputChart(const Json& scale) {
       seconds = now;
     }
   };
-  for (const Json& run : scale["runs"]) {
+  for (const Json& run : scale.at("runs")) {
     each(run, [&](double keys, double rate) {
       last = std::max(last, keys);
       most = std::max(most, rate);
@@ -158,7 +158,7 @@ std::string ThroughputChart(const Json& scale) {
              ShowCount(last * quarter / 4), "middle", "#59636e");
   }
   size_t which = 0;
-  for (const Json& run : scale["runs"]) {
+  for (const Json& run : scale.at("runs")) {
     const std::string colour = kColours[which % std::size(kColours)];
     double x = -1;
     double y = 0;
@@ -169,11 +169,11 @@ std::string ThroughputChart(const Json& scale) {
       x = x_of(keys);
       y = y_of(rate);
     });
-    const Json& point = run["points"].back();
+    const Json& point = run.at("points").back();
     const double line = kTop + 10 + 20 * static_cast<double>(which);
     svg.Circle(kRight + 24, line - 4, 5, colour);
     svg.Text(kRight + 36, line, NameOf(run), "start");
-    svg.Text(kWidth, line, ShowCount(point["keys_a_second"]) + "/s", "end",
+    svg.Text(kWidth, line, ShowCount(point.at("keys_a_second")) + "/s", "end",
              "#1f2328", true);
     which++;
   }
@@ -186,38 +186,38 @@ std::string ScaleText(const Json& document) {
   if (!document.contains("scale")) {
     return "";
   }
-  const Json& scale = document["scale"];
+  const Json& scale = document.at("scale");
   std::string text;
-  for (const Json& run : scale["runs"]) {
+  for (const Json& run : scale.at("runs")) {
     text += "\n" + NameOf(run) + "\n" +
             Format("%14s %12s %12s %12s %10s %10s %10s %10s\n", "keys",
                    "files B/key", "memory B/key", "load keys/s", "compact s",
                    "open s", "scan s", "peak RSS");
-    for (const Json& point : run["points"]) {
-      text += Format(
-          "%14s %12.2f %12.2f %12s %10.1f %10.2f %10.1f %10s\n",
-          ShowWhole(point["keys"]).c_str(),
-          point["disk_bytes_a_key"].get<double>(),
-          point["memory_bytes_a_key"].get<double>(),
-          ShowWhole(static_cast<uint64_t>(point["keys_a_second"].get<double>()))
-              .c_str(),
-          point["compact_seconds"].get<double>(),
-          point["open_seconds"].get<double>(),
-          point["read_all_seconds"].get<double>(),
-          ShowBytes(point["peak_resident_bytes"]).c_str());
+    for (const Json& point : run.at("points")) {
+      text += Format("%14s %12.2f %12.2f %12s %10.1f %10.2f %10.1f %10s\n",
+                     ShowWhole(point.at("keys")).c_str(),
+                     point.at("disk_bytes_a_key").get<double>(),
+                     point.at("memory_bytes_a_key").get<double>(),
+                     ShowWhole(static_cast<uint64_t>(
+                                   point.at("keys_a_second").get<double>()))
+                         .c_str(),
+                     point.at("compact_seconds").get<double>(),
+                     point.at("open_seconds").get<double>(),
+                     point.at("read_all_seconds").get<double>(),
+                     ShowBytes(point.at("peak_resident_bytes")).c_str());
     }
-    for (const Json& fit : run["fits"]) {
+    for (const Json& fit : run.at("fits")) {
       text += Format(
           "  %s at %s keys: %.2f B a key, by %.3g * keys^%.3f through %d "
           "points, off by %.2f at most\n",
-          fit["of"].get<std::string>().c_str(), ShowWhole(fit["keys"]).c_str(),
-          fit["at"].get<double>(), fit["coefficient"].get<double>(),
-          fit["exponent"].get<double>(), fit["points"].get<int>(),
-          fit["largest_error"].get<double>());
+          fit.at("of").get<std::string>().c_str(),
+          ShowWhole(fit.at("keys")).c_str(), fit.at("at").get<double>(),
+          fit.at("coefficient").get<double>(), fit.at("exponent").get<double>(),
+          fit.at("points").get<int>(), fit.at("largest_error").get<double>());
     }
   }
   std::string targets;
-  for (const Json& target : scale["targets"]) {
+  for (const Json& target : scale.at("targets")) {
     targets +=
         (targets.empty() ? "" : ", ") + Format("%g", target.get<double>());
   }
@@ -229,7 +229,7 @@ std::string ScaleHtml(const Json& document) {
   if (!document.contains("scale")) {
     return "";
   }
-  const Json& scale = document["scale"];
+  const Json& scale = document.at("scale");
   std::string html =
       "<h2>Table files, bytes a key, as keys grow in number</h2>\n" +
       GrowthChart(scale, "disk_bytes_a_key") +
@@ -237,7 +237,7 @@ std::string ScaleHtml(const Json& document) {
       GrowthChart(scale, "memory_bytes_a_key") +
       "<p class=quiet>Dots are measured; lines are fits of a power of the "
       "number of keys, drawn to " +
-      ShowWhole(scale["extrapolate_to"]) +
+      ShowWhole(scale.at("extrapolate_to")) +
       " keys; at the right, the last measured and the extrapolated. Yellow: "
       "the targets.</p>\n<h2>Keys a second over the longest load</h2>\n" +
       ThroughputChart(scale);
@@ -246,18 +246,19 @@ std::string ScaleHtml(const Json& document) {
       "<th>memory, B/key</th><th>load, s</th><th>CPU, s</th>"
       "<th>compact, s</th><th>open, s</th><th>scan, s</th><th>get, CPU"
       "</th><th>peak resident</th></tr>\n";
-  for (const Json& run : scale["runs"]) {
-    for (const Json& point : run["points"]) {
+  for (const Json& run : scale.at("runs")) {
+    for (const Json& point : run.at("points")) {
       html += "<tr><td>" + Escape(NameOf(run)) + "</td><td>" +
-              ShowWhole(point["keys"]) + "</td>";
+              ShowWhole(point.at("keys")) + "</td>";
       for (const char* field :
            {"disk_bytes_a_key", "memory_bytes_a_key", "load_seconds",
             "load_cpu_seconds", "compact_seconds", "open_seconds",
             "read_all_seconds"}) {
-        html += "<td>" + Format("%.2f", point[field].get<double>()) + "</td>";
+        html +=
+            "<td>" + Format("%.2f", point.at(field).get<double>()) + "</td>";
       }
-      html += "<td>" + ShowNanos(point["get_cpu_nanos"]) + "</td><td>" +
-              ShowBytes(point["peak_resident_bytes"]) + "</td></tr>\n";
+      html += "<td>" + ShowNanos(point.at("get_cpu_nanos")) + "</td><td>" +
+              ShowBytes(point.at("peak_resident_bytes")) + "</td></tr>\n";
     }
   }
   return html + "</table>\n";

@@ -49,8 +49,8 @@ std::string Pad(const std::string& text, int width) {
 class Table {
  public:
   explicit Table(const Json& document) {
-    for (const Json& config : document["configs"]) {
-      names_.push_back(config["name"]);
+    for (const Json& config : document.at("configs")) {
+      names_.push_back(config.at("name"));
     }
   }
 
@@ -76,8 +76,9 @@ class Table {
         text +=
             "  " +
             Format("%-16s",
-                   compared ? ShowComparison((*result)["times_as_good"]).c_str()
-                            : "");
+                   compared
+                       ? ShowComparison((*result).at("times_as_good")).c_str()
+                       : "");
       }
     }
     while (text.back() == ' ') {
@@ -89,7 +90,7 @@ class Table {
  private:
   static const Json* Find(const Json& results, const std::string& config) {
     for (const Json& result : results) {
-      if (result["config"] == config) {
+      if (result.at("config") == config) {
         return &result;
       }
     }
@@ -104,21 +105,21 @@ std::string Workloads(const Json& document, const Table& table) {
     return "";
   }
   std::string text = table.Header("TIME (median, spread)");
-  for (const Json& workload : document["workloads"]) {
-    const std::string name = workload["name"];
-    const std::string unit = workload["unit"];
+  for (const Json& workload : document.at("workloads")) {
+    const std::string name = workload.at("name");
+    const std::string unit = workload.at("unit");
     text += table.Row(name + ", " + unit.substr(3) +
-                          (workload["clock"] == "wall" ? " (wall)" : ""),
-                      workload["results"], [](const Json& result) {
-                        return ShowNanos(result["median"]) +
+                          (workload.at("clock") == "wall" ? " (wall)" : ""),
+                      workload.at("results"), [](const Json& result) {
+                        return ShowNanos(result.at("median")) +
                                Format(" %3.0f%%",
-                                      100 * result["spread"].get<double>());
+                                      100 * result.at("spread").get<double>());
                       });
   }
   bool any = false;
-  for (const Json& workload : document["workloads"]) {
-    const std::string name = workload["name"];
-    const Json& results = workload["results"];
+  for (const Json& workload : document.at("workloads")) {
+    const std::string name = workload.at("name");
+    const Json& results = workload.at("results");
     if (!results[0].contains("latency")) {
       continue;
     }
@@ -135,7 +136,7 @@ std::string Workloads(const Json& document, const Table& table) {
         return std::string("-");
       }
       auto micros = [&result](const char* name_of) {
-        return Digits(result["latency"][name_of].get<double>() / 1000);
+        return Digits(result.at("latency").at(name_of).get<double>() / 1000);
       };
       return micros("p50") + "/" + micros("p99") + "/" + micros("p999");
     });
@@ -153,18 +154,18 @@ std::string SizesOf(const Json& document, const Table& table) {
       {"memory", "memory, everything read"},
       {"memtable", "memory of a memtable"}};
   for (const auto& [what, title] : kTitles) {
-    if (!document["sizes"].contains(what)) {
+    if (!document.at("sizes").contains(what)) {
       continue;
     }
-    const Json& sizes = document["sizes"][what];
+    const Json& sizes = document.at("sizes").at(what);
     text += table.Row(title, sizes, [](const Json& result) {
-      return Digits(result["bytes_a_key"]) + " B";
+      return Digits(result.at("bytes_a_key")) + " B";
     });
     // Components in the order of their first appearance.
     std::vector<std::string> names;
     for (const Json& size : sizes) {
-      for (const Json& component : size["components"]) {
-        const std::string name = component["name"];
+      for (const Json& component : size.at("components")) {
+        const std::string name = component.at("name");
         if (std::find(names.begin(), names.end(), name) == names.end()) {
           names.push_back(name);
         }
@@ -177,10 +178,10 @@ std::string SizesOf(const Json& document, const Table& table) {
       }
       const std::string shown = name.substr(0, name.find(':'));
       text += table.Row("  " + shown, bare, [&name](const Json& size) {
-        for (const Json& component : size["components"]) {
-          if (component["name"] == name) {
-            return Digits(component["bytes"].get<double>() /
-                          size["records"].get<double>()) +
+        for (const Json& component : size.at("components")) {
+          if (component.at("name") == name) {
+            return Digits(component.at("bytes").get<double>() /
+                          size.at("records").get<double>()) +
                    " B";
           }
         }
@@ -192,31 +193,31 @@ std::string SizesOf(const Json& document, const Table& table) {
 }
 
 std::string Verdicts(const Json& document) {
-  if (document["configs"].size() < 2) {
+  if (document.at("configs").size() < 2) {
     return "";
   }
   std::map<std::string, std::map<std::string, std::string>> by_config;
   auto note = [&by_config](const std::string& title, const Json& results) {
     for (const Json& result : results) {
       if (result.contains("times_as_good") &&
-          !result["times_as_good"].is_null()) {
-        std::string& list =
-            by_config[result["config"]][result["times_as_good"]["verdict"]];
+          !result.at("times_as_good").is_null()) {
+        std::string& list = by_config[result.at("config")]
+                                     [result.at("times_as_good").at("verdict")];
         list += (list.empty() ? "" : ", ") + title;
       }
     }
   };
   if (document.contains("workloads")) {
-    for (const Json& workload : document["workloads"]) {
-      note(workload["name"], workload["results"]);
+    for (const Json& workload : document.at("workloads")) {
+      note(workload.at("name"), workload.at("results"));
     }
   }
   if (document.contains("sizes")) {
-    for (const auto& item : document["sizes"].items()) {
+    for (const auto& item : document.at("sizes").items()) {
       note(item.key(), item.value());
     }
   }
-  const std::string baseline = document["configs"][0]["name"];
+  const std::string baseline = document.at("configs")[0].at("name");
   std::string text = "\n";
   for (auto& [config, lists] : by_config) {
     text += config + " against " + baseline + "\n";
@@ -255,11 +256,11 @@ std::string ShowWhole(uint64_t number) {
 std::string ShowTimes(const Json& times_as_good) {
   return times_as_good.is_null()
              ? ""
-             : Format("%.2fx", times_as_good["median"].get<double>());
+             : Format("%.2fx", times_as_good.at("median").get<double>());
 }
 
 std::string ShowFactor(const Json& times_as_good) {
-  const double times = times_as_good["median"];
+  const double times = times_as_good.at("median");
   return Format("%.2fx", times < 1 ? 1 / times : times);
 }
 
@@ -267,8 +268,8 @@ std::string ShowComparison(const Json& times_as_good) {
   if (times_as_good.is_null()) {
     return "";
   }
-  const double times = times_as_good["median"];
-  const std::string verdict = times_as_good["verdict"];
+  const double times = times_as_good.at("median");
+  const std::string verdict = times_as_good.at("verdict");
   if (verdict == "better") {
     return ShowFactor(times_as_good) + " better";
   }
@@ -281,31 +282,34 @@ std::string ShowComparison(const Json& times_as_good) {
 std::string TextReport(const Json& document) {
   const Table table(document);
   std::string text;
-  if (!document["keys"].is_null()) {
-    const Json& keys = document["keys"];
-    text += ShowWhole(keys["count"]) + " keys, " + Digits(keys["mean_length"]) +
-            " bytes long, " + Digits(keys["mean_shared_prefix"]) +
+  if (!document.at("keys").is_null()) {
+    const Json& keys = document.at("keys");
+    text += ShowWhole(keys.at("count")) + " keys, " +
+            Digits(keys.at("mean_length")) + " bytes long, " +
+            Digits(keys.at("mean_shared_prefix")) +
             " shared with the neighbour; values of " +
-            Digits(keys["value_bytes"].get<double>() /
-                   std::max(1.0, keys["count"].get<double>())) +
-            " bytes\n  from " + keys["description"].get<std::string>() + "\n";
+            Digits(keys.at("value_bytes").get<double>() /
+                   std::max(1.0, keys.at("count").get<double>())) +
+            " bytes\n  from " + keys.at("description").get<std::string>() +
+            "\n";
   }
-  for (const Json& config : document["configs"]) {
-    text += "  " + config["name"].get<std::string>() + ": " +
-            config["options"].get<std::string>() + "\n";
+  for (const Json& config : document.at("configs")) {
+    text += "  " + config.at("name").get<std::string>() + ": " +
+            config.at("options").get<std::string>() + "\n";
   }
-  const Json& machine = document["machine"];
-  text += "  on " + machine["cpu"].get<std::string>() + ", " +
-          std::to_string(machine["cpus"].get<uint64_t>()) + " CPUs, " +
-          ShowBytes(machine["memory_bytes"]) + ", RocksDB " +
-          document["rocksdb"].get<std::string>() + ", " +
-          std::to_string(document["settings"]["threads"].get<uint64_t>()) +
-          " threads, " +
-          std::to_string(document["settings"]["repeat"].get<uint64_t>()) +
-          " repeats\n\n";
+  const Json& machine = document.at("machine");
+  text +=
+      "  on " + machine.at("cpu").get<std::string>() + ", " +
+      std::to_string(machine.at("cpus").get<uint64_t>()) + " CPUs, " +
+      ShowBytes(machine.at("memory_bytes")) + ", RocksDB " +
+      document.at("rocksdb").get<std::string>() + ", " +
+      std::to_string(document.at("settings").at("threads").get<uint64_t>()) +
+      " threads, " +
+      std::to_string(document.at("settings").at("repeat").get<uint64_t>()) +
+      " repeats\n\n";
   text += Workloads(document, table) + SizesOf(document, table) +
           Verdicts(document) + ScaleText(document);
-  if (!document["complete"].get<bool>()) {
+  if (!document.at("complete").get<bool>()) {
     text += "\nThe run was STOPPED: this is what had been measured.\n";
   }
   return text;

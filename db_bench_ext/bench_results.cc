@@ -147,6 +147,9 @@ Json BenchResults::WorkloadJson(Workload workload) const {
     } else if (baseline != nullptr) {
       result["times_as_good"] =
           Compare(wall ? baseline->wall : baseline->cpu, samples);
+      if (wall) {
+        result["cpu_times_as_good"] = Compare(baseline->cpu, series.cpu);
+      }
     }
     if (!series.writes.empty()) {
       result["writer"] = Median(series.writes);

@@ -168,7 +168,8 @@ Status BenchRun::Repeat(unsigned repeat) {
       s = Verify(subject, repeat == 0);
     }
   }
-  if (s.ok()) {
+  // The last databases may be kept.
+  if (s.ok() && !(options_.keep && repeat + 1 == options_.repeat)) {
     s = DropSubjects();
   }
   return s;

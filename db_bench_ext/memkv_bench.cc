@@ -138,7 +138,12 @@ Status ReportAgain() {
             std::to_string(document.value("version", 0)),
         "this program reads version " + std::to_string(kReportVersion));
   }
-  return WriteReports(document);
+  try {
+    return WriteReports(document);
+  } catch (const Json::exception& e) {
+    return Status::Corruption(
+        FLAGS_report + " is not as report_schema.json says", e.what());
+  }
 }
 
 Status MakeOptions(const std::string& command, BenchOptions* options) {
@@ -244,6 +249,7 @@ Status Measure(const BenchOptions& options) {
 Status MeasureScale(BenchOptions options) {
   options.keys = "gen:urls:" + std::to_string(FLAGS_budget);
   options.workloads.clear();
+  options.repeat = 1;
   signal(SIGPIPE, SIG_IGN);
   // One database at a time, twice while it is compacted; URLs are some 80 bytes
   // long, and compressed to a third or less.

@@ -81,6 +81,8 @@ done
 sed 's/"version": 1,/"version": 2,/' all.json >damaged.json
 refuses 'this program reads version 1' --report=damaged.json
 refuses 'is no report' --report="$schema"
+echo '{"report": "memkv_bench", "version": 1}' >damaged.json
+refuses 'is not as report_schema.json says' --report=damaged.json
 
 # Threads, a limit, values of a size, other keys, few workloads.
 for keys in gen:hex:3000 gen:uint64:3000:7; do
