@@ -19,6 +19,13 @@ namespace {
 // no difference.
 constexpr double kSameWithin = 1.03;
 
+// How many threads do a workload's operations.
+unsigned ThreadsOf(Workload workload, const BenchOptions& options) {
+  return workload == Workload::kScan || workload == Workload::kReverseScan
+             ? 1
+             : options.threads;
+}
+
 std::string Now() {
   const time_t now = time(nullptr);
   tm utc;
@@ -93,7 +100,9 @@ void BenchResults::Add(Workload workload, const std::string& config,
   const double ops = std::max<double>(1, static_cast<double>(measured.ops));
   // Threads that wait for each other count in full.
   const double parallel =
-      InfoOf(workload).background ? 1 : static_cast<double>(options_.threads);
+      InfoOf(workload).background
+          ? 1
+          : static_cast<double>(ThreadsOf(workload, options_));
   series.wall.push_back(measured.wall_nanos * parallel / ops);
   series.cpu.push_back(measured.cpu_nanos / ops);
   if (writes != nullptr && writes->ops > 0) {
@@ -128,7 +137,7 @@ void BenchResults::SetOpenSeconds(const std::string& config, double seconds) {
 
 Json BenchResults::WorkloadJson(Workload workload) const {
   const WorkloadInfo& info = InfoOf(workload);
-  const bool wall = info.background || options_.threads > 1;
+  const bool wall = info.background || ThreadsOf(workload, options_) > 1;
   Json results = Json::array();
   const Series* baseline = nullptr;
   for (const BenchConfig& config : options_.configs) {

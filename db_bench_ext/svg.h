@@ -47,6 +47,8 @@ class Svg {
         "\" height=\"" + Number(height) +
         "\" role=\"img\" font-family=\"system-ui, DejaVu Sans, sans-serif\" "
         "font-size=\"13\">\n";
+    // It may be shown on a dark page.
+    Rect(0, 0, width, height, "#ffffff");
   }
 
   double height() const { return height_; }
