@@ -20,8 +20,8 @@ constexpr double kRight = kWidth - 330;
 constexpr double kTop = 20;
 constexpr double kBottom = kHeight - 36;
 
-const char* const kColours[] = {"#8c959f", "#57606a", "#0969da", "#8250df",
-                                "#bf8700", "#1b7c83", "#953800", "#bf3989"};
+const char* const kColours[] = {"#6e7781", "#bf8700", "#0969da", "#8250df",
+                                "#1a7f37", "#1b7c83", "#953800", "#bf3989"};
 
 template <typename... Args>
 std::string Format(const char* format, Args... args) {
