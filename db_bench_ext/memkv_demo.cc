@@ -49,7 +49,9 @@
 
 DEFINE_string(keys, "",
               "A file of keys, one a line, with an optional value after a tab; "
-              "- for standard input. Default: Debian's Contents lists.");
+              "- for standard input; apt-contents, Debian's Contents lists, "
+              "the default; gen:urls:N[:seed], gen:hex:N[:seed] or "
+              "gen:uint64:N[:seed].");
 DEFINE_uint64(limit, 0, "Read at most this many lines of the input (0: all).");
 DEFINE_uint64(generate, 0,
               "Generate this many URL-like keys instead of reading any.");
@@ -83,7 +85,8 @@ constexpr size_t kSlices = 8;
 Status ReadInput(DemoInput* input) {
   if (!FLAGS_keys.empty()) {
     std::fprintf(stderr, "Reading %s\n", FLAGS_keys.c_str());
-    return ReadKeyFile(FLAGS_keys, FLAGS_limit, input);
+    return ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script,
+                    input);
   }
   uint64_t count = FLAGS_generate;
   if (count == 0) {

@@ -52,7 +52,10 @@ DEFINE_string(sets, "random8,db_bench16,hot_key,keys,urls,paths",
               "without it), urls (generated URL-like keys, shuffled; left out "
               "with --keys), paths (Debian's Contents lists, shuffled and "
               "sorted), hot_key.");
-DEFINE_string(keys, "", "A file of keys, one a line; - for standard input.");
+DEFINE_string(
+    keys, "",
+    "A file of keys, one a line; - for standard input; or gen:urls:N, "
+    "gen:hex:N or gen:uint64:N.");
 DEFINE_string(fetch_script, memkv::kFetchContents,
               "The script that writes the Contents lists.");
 DEFINE_string(memtables, "skip_list,vector,art",
@@ -102,7 +105,7 @@ class MemtableBench {
       if (FLAGS_keys.empty()) {
         return s;
       }
-      s = ReadKeyFile(FLAGS_keys, FLAGS_n, &input);
+      s = ReadKeys(FLAGS_keys, FLAGS_n, FLAGS_seed, FLAGS_fetch_script, &input);
       sorted_too = true;
     } else if (set == "urls") {
       if (!FLAGS_keys.empty()) {
