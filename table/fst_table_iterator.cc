@@ -4,6 +4,7 @@
 #include "table/fst_table_iterator.h"
 
 #include <cassert>
+#include <limits>
 
 #include "options/cf_options.h"
 #include "table/fst_table_reader.h"
@@ -206,6 +207,26 @@ bool FstTableIterator::PrepareValue() {
   }
   value_ready_ = true;
   return true;
+}
+
+uint64_t FstTableIterator::write_unix_time() const {
+  assert(valid_);
+  // As BlockBasedTableIterator answers.
+  constexpr uint64_t kUnknown = std::numeric_limits<uint64_t>::max();
+  ROCKSDB_NAMESPACE::SequenceNumber seqno;
+  ROCKSDB_NAMESPACE::ValueType type;
+  ROCKSDB_NAMESPACE::UnPackSequenceAndType(
+      ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(key_), &seqno, &type);
+  if (seqno == ROCKSDB_NAMESPACE::kUnknownSeqnoBeforeAll) {
+    return ROCKSDB_NAMESPACE::kUnknownTimeBeforeAll;
+  }
+  const auto& times = reader_.seqno_to_time_mapping();
+  if (times.Empty()) return kUnknown;
+  if (type == ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno) {
+    if (!value_ready_) return kUnknown;
+    seqno = ROCKSDB_NAMESPACE::ParsePackedValueForSeqno(value_);
+  }
+  return times.GetProximalTimeBeforeSeqno(seqno);
 }
 
 void FstTableIterator::SeekToFirst() {

@@ -58,6 +58,8 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
                          : ROCKSDB_NAMESPACE::IterBoundCheck::kUnknown;
   }
   ROCKSDB_NAMESPACE::Status status() const override { return status_; }
+  // Of DBIter's property rocksdb.iterator.write-time.
+  uint64_t write_unix_time() const override;
   void SetPinnedItersMgr(
       ROCKSDB_NAMESPACE::PinnedIteratorsManager* manager) override {
     pinned_iters_mgr_ = manager;

@@ -256,6 +256,16 @@ Status FstTableReader::ReadProperties(const BlockReadContext& context,
                               &global_seqno_);
   if (!s.ok()) return store_.Corrupt(at, s.ToString());
 
+  // As BlockBasedTable has it, no reason not to read the file.
+  s = seqno_to_time_mapping_.DecodeFrom(properties_->seqno_to_time_mapping);
+  if (!s.ok()) {
+    ROCKSDB_NAMESPACE::Warn(
+        store_.ioptions().logger, "%s",
+        store_.Corrupt(at, "times of sequence numbers: " + s.ToString())
+            .ToString()
+            .c_str());
+  }
+
   const auto& user = properties_->user_collected_properties;
   const auto directory = user.find(kDirectoryProperty);
   if (directory == user.end()) {

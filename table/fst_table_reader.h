@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "db/range_tombstone_fragmenter.h"
+#include "db/seqno_to_time_mapping.h"
 #include "port/rocksdb_compat.h"
 #include "table/fst_block_store.h"
 #include "table/fst_format.h"
@@ -113,6 +114,10 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
     return internal_comparator_;
   }
   const Settings& settings() const { return settings_; }
+  // When which sequence numbers were written; empty if the file does not say.
+  const ROCKSDB_NAMESPACE::SeqnoToTimeMapping& seqno_to_time_mapping() const {
+    return seqno_to_time_mapping_;
+  }
   // The tag of an entry as RocksDB shall see it: of an ingested file, all
   // entries carry the file's global sequence number.
   uint64_t EffectiveTag(const Segment& segment, uint32_t e) const;
@@ -191,6 +196,7 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
   ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;
   std::shared_ptr<const ROCKSDB_NAMESPACE::TableProperties> properties_;
+  ROCKSDB_NAMESPACE::SeqnoToTimeMapping seqno_to_time_mapping_;
   Directory directory_;
   ROCKSDB_NAMESPACE::SequenceNumber global_seqno_ =
       ROCKSDB_NAMESPACE::kDisableGlobalSequenceNumber;
