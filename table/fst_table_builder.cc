@@ -7,6 +7,7 @@
 #include <cassert>
 #include <string_view>
 
+#include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
 #include "rocksdb/merge_operator.h"
 #include "table/key_trie_token_trainer.h"
@@ -21,6 +22,7 @@ using ROCKSDB_NAMESPACE::CompressionType;
 using ROCKSDB_NAMESPACE::IOStatus;
 using ROCKSDB_NAMESPACE::MetaIndexBuilder;
 using ROCKSDB_NAMESPACE::PropertyBlockBuilder;
+using ROCKSDB_NAMESPACE::RecordTick;
 using ROCKSDB_NAMESPACE::SequenceNumber;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
@@ -380,6 +382,7 @@ BlockHandle FstTableBuilder::WriteBlock(const Slice& raw, bool compress) {
   if (compress) {
     stored = compressor_.Compress(raw, kFooterFormatVersion, &compressed_block_,
                                   &type);
+    CountCompression(raw, stored, type);
   }
   const BlockHandle handle(offset_, stored.size());
   char trailer[5];
@@ -390,6 +393,26 @@ BlockHandle FstTableBuilder::WriteBlock(const Slice& raw, bool compress) {
   Append(stored);
   Append(Slice(trailer, sizeof(trailer)));
   return handle;
+}
+
+void FstTableBuilder::CountCompression(const Slice& raw, const Slice& stored,
+                                       CompressionType type) {
+  // Without samples of how well else it would compress.
+  NotifyCollectTableCollectorsOnBlockAdd(collectors_, raw.size(), 0, 0);
+  auto* const stats = ioptions_.stats;
+  if (type != ROCKSDB_NAMESPACE::kNoCompression) {
+    RecordTick(stats, ROCKSDB_NAMESPACE::NUMBER_BLOCK_COMPRESSED);
+    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSED_FROM, raw.size());
+    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSED_TO, stored.size());
+  } else if (!compressed_block_.empty()) {
+    RecordTick(stats, ROCKSDB_NAMESPACE::NUMBER_BLOCK_COMPRESSION_REJECTED);
+    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSION_REJECTED,
+               raw.size());
+  } else {
+    RecordTick(stats, ROCKSDB_NAMESPACE::NUMBER_BLOCK_COMPRESSION_BYPASSED);
+    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSION_BYPASSED,
+               raw.size());
+  }
 }
 
 void FstTableBuilder::Append(const Slice& data) {

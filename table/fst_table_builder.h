@@ -92,6 +92,10 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   // Appends a block and its trailer, compressed if `compress` and worth it.
   ROCKSDB_NAMESPACE::BlockHandle WriteBlock(const ROCKSDB_NAMESPACE::Slice& raw,
                                             bool compress);
+  // Tells statistics and collectors what compression made of a block.
+  void CountCompression(const ROCKSDB_NAMESPACE::Slice& raw,
+                        const ROCKSDB_NAMESPACE::Slice& stored,
+                        ROCKSDB_NAMESPACE::CompressionType type);
   void Append(const ROCKSDB_NAMESPACE::Slice& data);
   void SetStatus(const ROCKSDB_NAMESPACE::Status& s) {
     if (status_.ok()) status_ = s;
