@@ -26,25 +26,26 @@ using ROCKSDB_NAMESPACE::Status;
 
 namespace {
 
-// The block-cache tickers of a kind of block: segments count as index blocks,
-// for they take an index's place.
+// As what a kind of block is counted: segments count as index blocks, for they
+// take an index's place.
 struct Tickers {
+  BlockType type;
   ROCKSDB_NAMESPACE::Tickers hit, miss, add, bytes_insert;
 };
 template <typename TBlock>
 constexpr Tickers TickersOf() {
   if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
-    return {ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_HIT,
+    return {BlockType::kIndex, ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_HIT,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_MISS,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_ADD,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_BYTES_INSERT};
   } else if constexpr (std::is_same_v<TBlock, FilterBlock>) {
-    return {ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_HIT,
+    return {BlockType::kFilter, ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_HIT,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_MISS,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_ADD,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_BYTES_INSERT};
   } else {
-    return {ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_HIT,
+    return {BlockType::kData, ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_HIT,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_MISS,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_ADD,
             ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_BYTES_INSERT};
@@ -123,7 +124,7 @@ Status FileBlockStore::ReadRaw(const BlockReadContext& context,
 
 template <typename TBlock, typename ParseFn>
 Status FileBlockStore::GetParsed(const BlockReadContext& context,
-                                 const BlockHandle& handle, BlockType type,
+                                 const BlockHandle& handle,
                                  const ParseFn& parse,
                                  CachableEntry<TBlock>* entry) const {
   constexpr Tickers kTickers = TickersOf<TBlock>();
@@ -137,9 +138,17 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
     if (cached != nullptr) {
       RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_HIT);
       RecordTick(stats, kTickers.hit);
-      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_READ,
-                 block_cache_->GetUsage(cached));
+      const size_t usage = block_cache_->GetUsage(cached);
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_READ, usage);
       PERF_COUNTER_ADD(block_cache_hit_count, 1);
+      PERF_COUNTER_ADD(block_cache_read_byte, usage);
+      if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
+        PERF_COUNTER_ADD(block_cache_index_hit_count, 1);
+        PERF_COUNTER_ADD(block_cache_index_read_byte, usage);
+      } else if constexpr (std::is_same_v<TBlock, FilterBlock>) {
+        PERF_COUNTER_ADD(block_cache_filter_hit_count, 1);
+        PERF_COUNTER_ADD(block_cache_filter_read_byte, usage);
+      }
       entry->SetCachedValue(cache.Value(cached), block_cache_.get(), cached);
       return Status::OK();
     }
@@ -151,7 +160,7 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
   }
 
   BlockContents contents;
-  Status s = ReadRaw(context, handle, type, &contents);
+  Status s = ReadRaw(context, handle, kTickers.type, &contents);
   if (!s.ok()) return s;
   auto block = std::make_unique<TBlock>(std::move(contents));
   std::string reason;
@@ -220,7 +229,7 @@ Status FileBlockStore::GetFilter(const BlockReadContext& context,
     return Status::OK();
   }
   return GetParsed<FilterBlock>(
-      context, filter_handle_, BlockType::kFilter,
+      context, filter_handle_,
       [&](FilterBlock* block, std::string* reason) {
         return block->Parse(*filter_policy_, reason);
       },
@@ -256,7 +265,7 @@ Status FileBlockStore::GetSegment(const BlockReadContext& context,
   }
   const BlockLocation at = index.Location(i);
   return GetParsed<SegmentBlock>(
-      context, BlockHandle(at.offset, at.size), BlockType::kData,
+      context, BlockHandle(at.offset, at.size),
       [&](SegmentBlock* block, std::string* reason) {
         return block->Parse(index.mirrored(), tokens_, reason);
       },
@@ -273,7 +282,7 @@ Status FileBlockStore::GetValues(const BlockReadContext& context,
     return Corrupt(at.offset, "value block holds no entries");
   }
   return GetParsed<ValueBlock>(
-      context, BlockHandle(at.offset, at.size), BlockType::kData,
+      context, BlockHandle(at.offset, at.size),
       [&](ValueBlock* block, std::string* reason) {
         return block->Parse(end - begin, reason);
       },

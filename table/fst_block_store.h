@@ -202,8 +202,7 @@ class FileBlockStore {
   template <typename TBlock, typename ParseFn>
   ROCKSDB_NAMESPACE::Status GetParsed(
       const BlockReadContext& context,
-      const ROCKSDB_NAMESPACE::BlockHandle& handle,
-      ROCKSDB_NAMESPACE::BlockType type, const ParseFn& parse,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle, const ParseFn& parse,
       ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) const;
 
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
