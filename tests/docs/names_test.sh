@@ -3,7 +3,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # names_test.sh ROOT BUILD_DIR: what the documents name exists: make targets,
-# CMake presets, files and folders, links; and every decision is linked.
+# CMake presets, files and folders, links, and the test cases of
+# docs/checklist.md; every decision is linked, and every row of the checklist
+# has a test or a reason.
 # BUILD_DIR stands for the build/release of the documents.
 
 set -euo pipefail
@@ -73,6 +75,25 @@ for decision in docs/decisions/*.md; do
   grep -rqF --include='*.md' --exclude="$name" "$name" README.md CONTRIBUTING.md docs table ||
     complain "$decision: no document links to it"
 done
+
+# A case may stand on the line after its macro.
+cases=" $(cat tests/*/*_test.cc | tr '\n' ' ' |
+  grep -oE 'TEST(_[FP])?\( *[A-Za-z0-9]+, *[A-Za-z0-9]+\)' |
+  sed -E 's/.*\( *//; s/, */./; s/\)//' | tr '\n' ' ')"
+rows=0
+while IFS='|' read -r _ what tests reason _; do
+  [[ $what == *[a-zA-Z]* && $what != ' what ' ]] || continue
+  rows=$((rows + 1))
+  named=$(grep -oE '`[^`]+`' <<<"$tests" | tr -d '`' || true)
+  [[ -n $named || $reason == *[a-zA-Z]* ]] ||
+    complain "docs/checklist.md: '$what' has neither a test nor a reason"
+  for name in $named; do
+    checked=$((checked + 1))
+    [[ $cases == *" $name "* ]] ||
+      complain "docs/checklist.md: there is no test case '$name'"
+  done
+done < <(grep '^|' docs/checklist.md)
+((rows > 0)) || complain "docs/checklist.md has no rows"
 
 ((checked > 0)) || complain "no name was found in any document"
 ((failures == 0)) || exit 1
