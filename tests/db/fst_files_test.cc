@@ -207,6 +207,12 @@ TEST_F(FstFilesTest, DamagedChecksumIsNoMatterToWhoDoesNotVerify) {
     const Status s = read(/*verify_checksums=*/false, &found);
     EXPECT_TRUE(s.ok()) << s.ToString();
     EXPECT_EQ(found, value + "0");
+    // Who asks for verification gets it.
+    rocksdb::SstFileReader reader(options);
+    ASSERT_TRUE(reader.Open(file).ok());
+    ReadOptions ro;
+    ro.verify_checksums = false;
+    EXPECT_TRUE(reader.VerifyChecksum(ro).IsCorruption());
   }
 }
 

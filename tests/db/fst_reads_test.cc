@@ -554,21 +554,35 @@ TEST_F(FstReadsTest, RowCacheAnswersWithoutTheTable) {
             model.size());
 }
 
-// Answers TimedOut to every read that has a certain timeout.
-class TimingOutFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
+// Tells reads that have a certain timeout from others, and can refuse them.
+class TimedReads : public rocksdb::FileSystemWrapper {
  public:
   static constexpr std::chrono::microseconds kTimeout{123456789};
 
-  TimingOutFile(std::unique_ptr<rocksdb::FSRandomAccessFile>&& file,
-                std::atomic<uint64_t>* refused)
-      : FSRandomAccessFileOwnerWrapper(std::move(file)), refused_(refused) {}
+  using FileSystemWrapper::FileSystemWrapper;
+  const char* Name() const override { return "TimedReads"; }
+  rocksdb::IOStatus NewRandomAccessFile(
+      const std::string& name, const rocksdb::FileOptions& options,
+      std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+      rocksdb::IODebugContext* dbg) override;
+
+  std::atomic<bool> refuse{true};
+  std::atomic<uint64_t> timed{0};
+  std::atomic<uint64_t> untimed{0};
+};
+
+class TimedFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
+ public:
+  TimedFile(std::unique_ptr<rocksdb::FSRandomAccessFile>&& file, TimedReads* fs)
+      : FSRandomAccessFileOwnerWrapper(std::move(file)), fs_(fs) {}
 
   rocksdb::IOStatus Read(uint64_t offset, size_t n,
                          const rocksdb::IOOptions& options, Slice* result,
                          char* scratch,
                          rocksdb::IODebugContext* dbg) const override {
-    if (options.timeout == kTimeout) {
-      ++*refused_;
+    const bool timed = options.timeout == TimedReads::kTimeout;
+    ++(timed ? fs_->timed : fs_->untimed);
+    if (timed && fs_->refuse) {
       return rocksdb::IOStatus::TimedOut("as the test asked");
     }
     return FSRandomAccessFileOwnerWrapper::Read(offset, n, options, result,
@@ -576,69 +590,74 @@ class TimingOutFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
   }
 
  private:
-  std::atomic<uint64_t>* const refused_;
+  TimedReads* const fs_;
 };
 
-class TimingOutFileSystem : public rocksdb::FileSystemWrapper {
- public:
-  using FileSystemWrapper::FileSystemWrapper;
-  const char* Name() const override { return "TimingOutFileSystem"; }
-  rocksdb::IOStatus NewRandomAccessFile(
-      const std::string& name, const rocksdb::FileOptions& options,
-      std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
-      rocksdb::IODebugContext* dbg) override {
-    rocksdb::IOStatus s =
-        target()->NewRandomAccessFile(name, options, result, dbg);
-    if (s.ok()) {
-      result->reset(new TimingOutFile(std::move(*result), &refused));
-    }
-    return s;
-  }
-  std::atomic<uint64_t> refused{0};
-};
+rocksdb::IOStatus TimedReads::NewRandomAccessFile(
+    const std::string& name, const rocksdb::FileOptions& options,
+    std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+    rocksdb::IODebugContext* dbg) {
+  rocksdb::IOStatus s =
+      target()->NewRandomAccessFile(name, options, result, dbg);
+  if (s.ok()) result->reset(new TimedFile(std::move(*result), this));
+  return s;
+}
 
 TEST_F(FstReadsTest, DeadlineAndIoTimeoutComeOutAsTimedOut) {
-  const auto fs = std::make_shared<TimingOutFileSystem>(env()->GetFileSystem());
+  const auto fs = std::make_shared<TimedReads>(env()->GetFileSystem());
   const std::unique_ptr<rocksdb::Env> timed_env(
       new rocksdb::CompositeEnvWrapper(env(), fs));
-  for (const bool opened : {true, false}) {
-    SCOPED_TRACE(opened);
-    Destroy();
-    Options options = ReadsOptions();
-    options.env = timed_env.get();
-    // With none of the files open, opening one is part of a read.
-    options.max_open_files = opened ? -1 : 10;
-    options.skip_stats_update_on_db_open = true;
-    ASSERT_NO_FATAL_FAILURE(Open(options));
-    for (int i = 0; i < 500; ++i) {
-      ASSERT_NO_FATAL_FAILURE(Put(NumberKey(i), std::string(100, 'v')));
+  Options options = ReadsOptions();
+  options.env = timed_env.get();
+  // Few files are open at a time, so opening one is part of a read.
+  options.max_open_files = 10;
+  options.table_cache_numshardbits = 0;
+  ASSERT_NO_FATAL_FAILURE(Open(options));
+  for (int i = 0; i < 400; ++i) {
+    ASSERT_NO_FATAL_FAILURE(Put(NumberKey(i), std::string(100, 'v')));
+    if (i % 10 == 9) {
+      ASSERT_NO_FATAL_FAILURE(Flush());
     }
-    ASSERT_NO_FATAL_FAILURE(Flush());
+  }
+  ReadOptions late;
+  late.deadline = std::chrono::microseconds(1);
+  ReadOptions slow;
+  slow.io_timeout = TimedReads::kTimeout;
+  std::string value;
+  // Of an open file, whose blocks are not in memory, and of one that is not.
+  for (const int key : {395, 155}) {
+    SCOPED_TRACE(key);
     ASSERT_NO_FATAL_FAILURE(Open(options));
-    ReadOptions late;
-    late.deadline = std::chrono::microseconds(1);
-    ReadOptions slow;
-    slow.io_timeout = TimingOutFile::kTimeout;
+    for (int i = 0; i < 400; i += 10) {
+      // Without a byte of the cache, for the blocks shall be read again.
+      ReadOptions opening;
+      opening.fill_cache = false;
+      ASSERT_TRUE(db()->Get(opening, NumberKey(i), &value).ok());
+    }
+    fs->refuse = true;
     for (const ReadOptions& ro : {late, slow}) {
-      std::string value;
-      const Status s = db()->Get(ro, NumberKey(250), &value);
+      const Status s = db()->Get(ro, NumberKey(key), &value);
       EXPECT_TRUE(s.IsTimedOut()) << s.ToString();
       const std::unique_ptr<Iterator> iter(db()->NewIterator(ro));
-      iter->Seek(NumberKey(250));
+      iter->Seek(NumberKey(key));
       EXPECT_FALSE(iter->Valid());
       EXPECT_TRUE(iter->status().IsTimedOut()) << iter->status().ToString();
       iter->SeekToLast();
       EXPECT_FALSE(iter->Valid());
       EXPECT_TRUE(iter->status().IsTimedOut()) << iter->status().ToString();
     }
-    EXPECT_GE(fs->refused, 3u);
-    // Nothing of it stays.
-    EXPECT_EQ(Get(NumberKey(250)).size(), 100u);
-    // What is in memory needs no time.
-    std::string value;
-    EXPECT_TRUE(db()->Get(late, NumberKey(250), &value).ok());
-    Close();
+    // Every read that a Get() makes has its timeout.
+    fs->refuse = false;
+    fs->timed = 0;
+    fs->untimed = 0;
+    EXPECT_TRUE(db()->Get(slow, NumberKey(key), &value).ok());
+    EXPECT_GE(fs->timed, key == 155 ? 4u : 2u);
+    EXPECT_EQ(fs->untimed, 0u);
+    EXPECT_EQ(value.size(), 100u);
+    // What is in memory now needs no time.
+    EXPECT_TRUE(db()->Get(late, NumberKey(key), &value).ok());
   }
+  Close();
 }
 
 TEST_F(FstReadsTest, PerfContextCountsBlockReadsAndCacheHits) {
