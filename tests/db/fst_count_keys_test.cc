@@ -35,7 +35,7 @@ class FstCountKeysTest : public FstDbTest,
   }
 
   static std::string Key(uint64_t i) {
-    char text[32];
+    char text[48];
     std::snprintf(text, sizeof(text), "pool/%04llu/%llu",
                   static_cast<unsigned long long>(i / 7),
                   static_cast<unsigned long long>(i));
