@@ -170,7 +170,10 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
   if (use_cache && context.read_options.fill_cache && block->own_bytes()) {
     typename BasicTypedCacheInterface<TBlock>::TypedHandle* cached = nullptr;
     const size_t charge = block->ApproximateMemoryUsage();
-    s = cache.Insert(key.AsSlice(), block.get(), charge, &cached);
+    s = cache.Insert(key.AsSlice(), block.get(), charge, &cached,
+                     std::is_same_v<TBlock, ValueBlock>
+                         ? ROCKSDB_NAMESPACE::Cache::Priority::LOW
+                         : index_priority_);
     if (s.ok()) {
       RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_ADD);
       RecordTick(stats, kTickers.add);

@@ -133,10 +133,12 @@ class FileBlockStore {
   FileBlockStore(
       const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions,
       std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache,
+      ROCKSDB_NAMESPACE::Cache::Priority index_priority,
       std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader>&& file,
       const ROCKSDB_NAMESPACE::Footer& footer)
       : ioptions_(ioptions),
         block_cache_(std::move(block_cache)),
+        index_priority_(index_priority),
         file_(std::move(file)),
         footer_(footer) {}
 
@@ -207,6 +209,8 @@ class FileBlockStore {
 
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
   const std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache_;
+  // In the cache: of segments and filters.
+  const ROCKSDB_NAMESPACE::Cache::Priority index_priority_;
   const std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader> file_;
   const ROCKSDB_NAMESPACE::Footer footer_;
   ROCKSDB_NAMESPACE::OffsetableCacheKey base_cache_key_;

@@ -307,6 +307,10 @@ Status FstTableFactory::NewTableReader(
       settings.pin_segments =
           config_.fst.residency == FstTableOptions::Residency::kPin;
       settings.block_cache = bbto.block_cache;
+      settings.index_priority =
+          bbto.cache_index_and_filter_blocks_with_high_priority
+              ? ROCKSDB_NAMESPACE::Cache::Priority::HIGH
+              : ROCKSDB_NAMESPACE::Cache::Priority::LOW;
       settings.reservation = reservation_;
       if (bbto.whole_key_filtering) {
         settings.filter_policy = bbto.filter_policy;

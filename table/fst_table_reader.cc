@@ -130,7 +130,8 @@ FstTableReader::FstTableReader(const Settings& settings,
       internal_comparator_(options.internal_comparator),
       file_size_(file_size),
       level_(options.level),
-      store_(options.ioptions, settings.block_cache, std::move(file), footer) {}
+      store_(options.ioptions, settings.block_cache, settings.index_priority,
+             std::move(file), footer) {}
 
 Status FstTableReader::Open(const Settings& settings,
                             const ReadOptions& read_options,

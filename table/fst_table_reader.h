@@ -30,6 +30,9 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   struct Settings {
     bool pin_segments = true;
     std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache;  // may be null
+    // Of segments and filters in the block cache.
+    ROCKSDB_NAMESPACE::Cache::Priority index_priority =
+        ROCKSDB_NAMESPACE::Cache::Priority::HIGH;
     // Charges pinned segments to the block cache if not null.
     std::shared_ptr<ROCKSDB_NAMESPACE::CacheReservationManager> reservation;
     // Reads the files' filters if not null; else they are not consulted.

@@ -391,6 +391,45 @@ TEST_F(FstFeaturesTest, BlockCacheCountsHitsMissesAndKinds) {
   }
 }
 
+TEST_F(FstFeaturesTest, SegmentsOutliveValuesInTheCacheUnlessOptionsSayNot) {
+  for (const bool high : {true, false}) {
+    Destroy();
+    BlockBasedTableOptions bbto;
+    bbto.block_cache = rocksdb::NewLRUCache(512 << 10, /*num_shard_bits=*/0,
+                                            /*strict_capacity_limit=*/false,
+                                            /*high_pri_pool_ratio=*/0.5);
+    bbto.cache_index_and_filter_blocks_with_high_priority = high;
+    FstTableOptions fst;
+    fst.residency = FstTableOptions::Residency::kCache;
+    fst.segment_size = 4 << 10;
+    // A value a block: what is read twice would gain priority by that.
+    fst.value_block_size = 64;
+    Options options = OptionsOver(bbto, fst);
+    options.statistics = rocksdb::CreateDBStatistics();
+    options.disable_auto_compactions = true;
+    options.write_buffer_size = 64 << 20;
+    ASSERT_NO_FATAL_FAILURE(Open(options));
+    std::mt19937_64 rng(TestSeed());
+    for (int i = 1000; i < 3000; ++i) {
+      ASSERT_NO_FATAL_FAILURE(
+          Put("key/" + std::to_string(i), RandomBytes(&rng, 1000)));
+    }
+    ASSERT_NO_FATAL_FAILURE(Flush());
+    EXPECT_EQ(Get("key/1000").size(), 1000u);
+    // The values of other segments, three times what the cache holds.
+    for (int i = 1400; i < 3000; ++i) {
+      EXPECT_EQ(Get("key/" + std::to_string(i)).size(), 1000u);
+    }
+    ASSERT_GT(TickerOf(options, rocksdb::BLOCK_CACHE_INDEX_ADD), 2u);
+    ASSERT_TRUE(options.statistics->Reset().ok());
+    EXPECT_EQ(Get("key/1000").size(), 1000u);
+    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_DATA_MISS), 1u);
+    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_INDEX_MISS),
+              high ? 0u : 1u);
+    Close();
+  }
+}
+
 TEST_F(FstFeaturesTest, FullCacheWithAStrictLimitFailsReadsNotTheDatabase) {
   BlockBasedTableOptions bbto;
   rocksdb::LRUCacheOptions cache;
