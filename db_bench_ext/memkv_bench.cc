@@ -176,22 +176,6 @@ Status MakeOptions(const std::string& command, BenchOptions* options) {
   return s;
 }
 
-Status RequireSpace(const std::string& dir, uint64_t bytes) {
-  const uint64_t needed = bytes + (uint64_t{256} << 20);
-  std::error_code error;
-  const auto space = std::filesystem::space(dir, error);
-  if (error) {
-    return Status::IOError(dir, error.message());
-  }
-  if (space.available < needed) {
-    return Status::NoSpace(
-        dir + " has " + std::to_string(space.available >> 20) +
-        " MiB free and this may need " + std::to_string(needed >> 20) +
-        " MiB; choose another place with --dir");
-  }
-  return Status::OK();
-}
-
 // Runs `body` on a folder that goes afterwards, and writes the reports: also
 // when it is stopped, or fails after something was measured.
 Status RunInTempDir(const BenchOptions& options, BenchResults* results,

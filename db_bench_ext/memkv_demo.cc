@@ -29,10 +29,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <numeric>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "db_bench_ext/bench_database.h"
@@ -105,25 +103,6 @@ Status ReadInput(DemoInput* input) {
     count = std::min<uint64_t>(count, FLAGS_limit);
   }
   return GenerateKeys(FLAGS_seed, count, input);
-}
-
-// Both databases may for a while hold their records twice (compaction), beside
-// the write-ahead logs.
-Status RequireSpace(const std::string& dir, const RecordSet& records) {
-  const uint64_t raw = records.KeyBytes() + records.ValueBytes();
-  const uint64_t needed = 3 * raw + (uint64_t{256} << 20);
-  std::error_code error;
-  const auto space = std::filesystem::space(dir, error);
-  if (error) {
-    return Status::IOError(dir, error.message());
-  }
-  if (space.available < needed) {
-    return Status::NoSpace(
-        dir + " has " + std::to_string(space.available >> 20) +
-        " MiB free and the demo may need " + std::to_string(needed >> 20) +
-        " MiB; choose another place with --dir");
-  }
-  return Status::OK();
 }
 
 class Demo {
@@ -304,7 +283,10 @@ Status RunDemo(DemoInput* input) {
   signal(SIGPIPE, SIG_IGN);
   const std::string parent =
       FLAGS_dir.empty() ? DefaultTempParent() : FLAGS_dir;
-  s = RequireSpace(parent, input->records);
+  // Both databases may for a while hold their records twice (compaction),
+  // beside the write-ahead logs.
+  s = RequireSpace(
+      parent, 3 * (input->records.KeyBytes() + input->records.ValueBytes()));
   TempDir dir;
   if (s.ok()) {
     s = dir.Create(parent, "memkv_demo", FLAGS_keep);

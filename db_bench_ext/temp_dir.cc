@@ -94,4 +94,20 @@ std::string DefaultTempParent() {
   return dir != nullptr && *dir != '\0' ? dir : "/tmp";
 }
 
+rocksdb::Status RequireSpace(const std::string& dir, uint64_t bytes) {
+  const uint64_t needed = bytes + (uint64_t{256} << 20);
+  std::error_code error;
+  const auto space = std::filesystem::space(dir, error);
+  if (error) {
+    return rocksdb::Status::IOError(dir, error.message());
+  }
+  if (space.available < needed) {
+    return rocksdb::Status::NoSpace(
+        dir + " has " + std::to_string(space.available >> 20) +
+        " MiB free and this may need " + std::to_string(needed >> 20) +
+        " MiB; choose another place with --dir");
+  }
+  return rocksdb::Status::OK();
+}
+
 }  // namespace memkv

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <thread>
@@ -61,5 +62,8 @@ class TempDir {
 
 // $TMPDIR, or /tmp.
 std::string DefaultTempParent();
+
+// NoSpace, with what to do, unless `dir` has room for that many bytes and some.
+rocksdb::Status RequireSpace(const std::string& dir, uint64_t bytes);
 
 }  // namespace memkv

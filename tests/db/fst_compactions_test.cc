@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <random>
@@ -44,12 +43,6 @@ using rocksdb::ReadOptions;
 using rocksdb::Slice;
 using rocksdb::Status;
 using rocksdb::WriteOptions;
-
-std::string NumberKey(int i) {
-  char key[16];
-  std::snprintf(key, sizeof(key), "key/%05d", i);
-  return key;
-}
 
 // Real time, moved on by the test.
 class MovedClock : public rocksdb::SystemClockWrapper {

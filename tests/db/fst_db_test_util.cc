@@ -53,6 +53,12 @@ bool IsFstFile(const std::string& path) {
          bytes.compare(bytes.size() - kFooter + 33, 8, "MEMKVFST") == 0;
 }
 
+std::string NumberKey(int i) {
+  char text[24];
+  std::snprintf(text, sizeof(text), "key/%08d", i);
+  return text;
+}
+
 std::string RandomBytes(std::mt19937_64* rng, size_t n) {
   std::string bytes;
   bytes.reserve(n + 8);

@@ -32,6 +32,9 @@ uint64_t TestSeed();
 // True if the file's footer says that it is an FST file.
 bool IsFstFile(const std::string& path);
 
+// Keys that ascend as their numbers do.
+std::string NumberKey(int i);
+
 // Bytes that do not compress.
 std::string RandomBytes(std::mt19937_64* rng, size_t n);
 

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <set>
 #include <string>
@@ -41,12 +40,6 @@ using rocksdb::ReadOptions;
 using rocksdb::Slice;
 using rocksdb::Status;
 using rocksdb::WriteOptions;
-
-std::string NumberKey(int i) {
-  char key[16];
-  std::snprintf(key, sizeof(key), "key/%05d", i);
-  return key;
-}
 
 class FstReadsTest : public FstDbTest {
  protected:

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,12 +35,6 @@ using rocksdb::ReadOptions;
 using rocksdb::Slice;
 using rocksdb::Status;
 using rocksdb::WriteOptions;
-
-std::string NumberKey(int i) {
-  char text[24];
-  std::snprintf(text, sizeof(text), "key/%08d", i);
-  return text;
-}
 
 // The parameter is the table's options, as a user writes them.
 class FstTableTest : public FstDbTest,
