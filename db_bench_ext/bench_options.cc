@@ -19,15 +19,19 @@ constexpr char kStockTable[] =
 
 std::vector<BenchConfig> BuiltIn() {
   const std::string stock = kStockTable;
-  auto memkv = [](const std::string& table, const std::string& compression) {
+  auto memkv = [](const std::string& table, const std::string& compression,
+                  const std::string& block_based = "") {
     return "memtable_factory=art;table_factory={id=fst;" + table +
-           "block_based={block_cache=8G}};compression=" + compression;
+           "block_based={block_cache=8G" + block_based +
+           "}};compression=" + compression;
   };
   return {
       {"stock-lz4", stock + "kLZ4Compression"},
       {"stock-zstd", stock + "kZSTD"},
       {"plain", stock + "kNoCompression"},
       {"memkv", memkv("", "kLZ4Compression")},
+      {"memkv-bloom",
+       memkv("", "kLZ4Compression", ";filter_policy=bloomfilter:10:false")},
       {"memkv-zstd", memkv("", "kZSTD")},
       {"memkv-cache", memkv("residency=cache;", "kLZ4Compression")},
       {"memkv-memtable",
