@@ -37,8 +37,8 @@ if [[ $command == measure ]]; then
   # A report names its keys' file, but no folder of the machine's.
   for flag in "${@:4}"; do
     if [[ $flag == --keys=*/* ]]; then
-      cd "$(dirname "${flag#--keys=}")"
-      flag=--keys=$(basename "$flag")
+      cd "$(dirname -- "${flag#--keys=}")"
+      flag=--keys=$(basename -- "${flag#--keys=}")
     fi
     flags+=("$flag")
   done

@@ -468,26 +468,28 @@ TEST_F(FstCompactionsTest, PreparedTransactionsOutliveFlushesAndReopening) {
       ASSERT_NO_FATAL_FAILURE(Put(NumberKey(i), "before"));
       model[NumberKey(i)] = "before";
     }
-    {
-      const std::unique_ptr<rocksdb::Transaction> txn(
-          tdb->BeginTransaction(WriteOptions()));
-      ASSERT_TRUE(txn->SetName("pending").ok());
-      for (int i = 0; i < 200; i += 2) {
-        ASSERT_TRUE(txn->Put(NumberKey(i), "prepared").ok());
-      }
-      ASSERT_TRUE(txn->Prepare().ok());
-      // WritePrepared has it in the memtable already: flushed, not seen.
-      ASSERT_NO_FATAL_FAILURE(Flush());
-      ASSERT_NO_FATAL_FAILURE(CompactAll());
-      ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
+    std::unique_ptr<rocksdb::Transaction> txn(
+        tdb->BeginTransaction(WriteOptions()));
+    ASSERT_TRUE(txn->SetName("pending").ok());
+    for (int i = 0; i < 200; i += 2) {
+      ASSERT_TRUE(txn->Put(NumberKey(i), "prepared").ok());
     }
-    ASSERT_NO_FATAL_FAILURE(open());
+    ASSERT_TRUE(txn->Prepare().ok());
+    // WritePrepared has it in the memtable already: flushed, not seen.
+    ASSERT_NO_FATAL_FAILURE(Flush());
+    ASSERT_NO_FATAL_FAILURE(CompactAll());
     ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
-    std::unique_ptr<rocksdb::Transaction> again(
-        tdb->GetTransactionByName("pending"));
-    ASSERT_NE(again, nullptr);
-    ASSERT_TRUE(again->Commit().ok());
-    again.reset();
+    // With WritePrepared, RocksDB asserts that nothing is pending when it is
+    // closed.
+    if (policy == rocksdb::WRITE_COMMITTED) {
+      txn.reset();
+      ASSERT_NO_FATAL_FAILURE(open());
+      ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
+      txn.reset(tdb->GetTransactionByName("pending"));
+      ASSERT_NE(txn, nullptr);
+    }
+    ASSERT_TRUE(txn->Commit().ok());
+    txn.reset();
     for (int i = 0; i < 200; i += 2) model[NumberKey(i)] = "prepared";
     ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
     ASSERT_NO_FATAL_FAILURE(Flush());
