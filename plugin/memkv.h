@@ -74,8 +74,10 @@ struct FstTableOptions {
 
   // Bytes of user keys, before compression, that one trie ("segment") holds.
   // A segment is the unit that is read, verified and cached.
-  // Range: [1 KiB, 16 MiB].
-  size_t segment_size = size_t{256} << 10;
+  // 0: 256 KiB with Residency::kPin, which is smallest; 8 KiB with kCache, of
+  // which a segment takes about as much as a data block in a file.
+  // Range: 0, [1 KiB, 16 MiB].
+  size_t segment_size = 0;
 
   // Bytes of values, before compression, in one value block.
   // Range: [64 B, 64 MiB].

@@ -239,14 +239,27 @@ Status FileBlockStore::GetFilter(const BlockReadContext& context,
       entry);
 }
 
+bool FileBlockStore::InRow(const FileIndex& index, uint32_t i) const {
+  const auto follows = [&](uint32_t k) {
+    const BlockLocation before = index.Location(k - 1);
+    return before.offset + before.size + footer_.GetBlockTrailerSize() ==
+           index.Location(k).offset;
+  };
+  return (i != 0 && follows(i)) ||
+         (i + 1 < index.num_segments() && follows(i + 1));
+}
+
 Status FileBlockStore::PinSegments(const BlockReadContext& context,
                                    const FileIndex& index) {
+  BlockReadContext alone = context;
+  alone.prefetch_buffer = nullptr;
   pinned_.reserve(index.num_segments());
   for (uint32_t i = 0; i < index.num_segments(); ++i) {
     const BlockLocation at = index.Location(i);
     BlockContents contents;
-    const Status s = ReadRaw(context, BlockHandle(at.offset, at.size),
-                             BlockType::kData, &contents);
+    const Status s =
+        ReadRaw(InRow(index, i) ? context : alone,
+                BlockHandle(at.offset, at.size), BlockType::kData, &contents);
     if (!s.ok()) return s;
     auto block = std::make_unique<SegmentBlock>(std::move(contents));
     std::string reason;

@@ -158,6 +158,10 @@ class FileBlockStore {
   ROCKSDB_NAMESPACE::Status ReadTokens(
       const BlockReadContext& context,
       const ROCKSDB_NAMESPACE::BlockHandle& handle);
+  // Null if there is none.
+  const std::shared_ptr<const key_trie::Tokens>& tokens() const {
+    return tokens_;
+  }
 
   // From now on there is a filter, of `policy`, at `handle`; if `pin`, reads it
   // and holds it.
@@ -167,9 +171,15 @@ class FileBlockStore {
       const ROCKSDB_NAMESPACE::BlockHandle& handle, bool pin);
   bool has_filter() const { return filter_policy_ != nullptr; }
 
-  // Reads all segments of `index` and holds them from then on.
+  // Reads all segments of `index`, ahead where they lie in a row, and holds
+  // them from then on.
   ROCKSDB_NAMESPACE::Status PinSegments(const BlockReadContext& context,
                                         const FileIndex& index);
+
+  // Whether segment i lies beside the one before or behind it, with no value
+  // blocks between: whether reading ahead of segments alone reads what will be
+  // asked for.
+  bool InRow(const FileIndex& index, uint32_t i) const;
 
   // Of all that follow: Status::Incomplete if the block is not in memory and
   // read_options.read_tier is kBlockCacheTier.

@@ -20,6 +20,7 @@ const std::string kDirectoryProperty = "memkv.fst.directory";
 const std::string kDistinctKeysProperty = "memkv.fst.distinct.user.keys";
 const std::string kKeyBytesProperty = "memkv.fst.key.bytes";
 const std::string kValueBytesProperty = "memkv.fst.value.bytes";
+const std::string kTokenBitsProperty = "memkv.fst.token.bits";
 
 void Directory::EncodeTo(std::string* out) const {
   PutFixed32(out, version);

@@ -36,6 +36,8 @@ extern const std::string kDirectoryProperty;     // the directory, binary
 extern const std::string kDistinctKeysProperty;  // decimal
 extern const std::string kKeyBytesProperty;      // decimal: stored segments
 extern const std::string kValueBytesProperty;    // decimal: stored values
+// decimal: Dictionary::bits_a_byte, in thousandths; if there is a dictionary
+extern const std::string kTokenBitsProperty;
 
 // Where a reader begins.
 struct Directory {

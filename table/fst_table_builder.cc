@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <string_view>
+#include <utility>
 
 #include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
 #include "rocksdb/merge_operator.h"
 #include "table/key_trie_token_trainer.h"
+#include "table/key_trie_tokens.h"
 #include "util/coding.h"
 
 namespace memkv {
@@ -44,16 +47,32 @@ std::string PoisonBlock() {
   return block;
 }
 
+// A dictionary of other keys may take this much more for these than for those.
+constexpr double kAsGood = 1.02;
+
+size_t SegmentSizeOf(const FstTableOptions& options) {
+  // A segment that is read alone should be about as large as a data block; one
+  // that stays in memory, whatever is smallest.
+  constexpr size_t kCached = size_t{8} << 10;
+  constexpr size_t kPinned = size_t{256} << 10;
+  return options.segment_size != 0 ? options.segment_size
+         : options.residency == FstTableOptions::Residency::kCache ? kCached
+                                                                   : kPinned;
+}
+
 }  // namespace
 
-FstTableBuilder::FstTableBuilder(const FstTableOptions& options,
-                                 const BlockBasedTableOptions& block_based,
-                                 const TableBuilderOptions& tbo,
-                                 WritableFileWriter* file, bool mirrored)
+FstTableBuilder::FstTableBuilder(
+    const FstTableOptions& options, const BlockBasedTableOptions& block_based,
+    const TableBuilderOptions& tbo,
+    std::shared_ptr<const OpenDictionaries> dictionaries,
+    WritableFileWriter* file, bool mirrored)
     : options_(options),
+      segment_size_(SegmentSizeOf(options)),
       checksum_(block_based.checksum),
       ioptions_(tbo.ioptions),
       write_options_(tbo.write_options),
+      dictionaries_(std::move(dictionaries)),
       file_(file),
       compressor_(tbo.compression_type, tbo.compression_opts),
       mirrored_(mirrored),
@@ -175,8 +194,8 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
                                const Slice& value) {
   const std::string_view user_key =
       ROCKSDB_NAMESPACE::ExtractUserKey(internal_key).ToStringView();
-  if (segment_->EstimatedSize() >= options_.segment_size &&
-      !segment_->empty() && segment_->last_key() != user_key) {
+  if (segment_->EstimatedSize() >= segment_size_ && !segment_->empty() &&
+      segment_->last_key() != user_key) {
     SealSegment();
     if (!ok()) return;
   }
@@ -219,17 +238,43 @@ void FstTableBuilder::SealSegment() {
   if (buffered_bytes_ >= options_.key_buffer_size) WriteBufferedSegments();
 }
 
-void FstTableBuilder::WriteBufferedSegments() {
+void FstTableBuilder::ChooseTokens() {
   std::vector<const KeyTrieBuilder*> keys;
   for (const auto& segment : buffered_) keys.push_back(&segment->keys());
+  if (TakeTokensOver(keys)) return;
   key_trie::TrainTokens(keys, key_trie::kTokenSampleBytes, &tokens_block_);
-  if (!tokens_block_.empty()) {
-    std::string reason;
-    if (!tokens_.Open(tokens_block_, &reason)) {
-      SetStatus(Status::Corruption(file_->file_name() + ": " + reason));
-    }
-    encoder_ = std::make_unique<key_trie::TokenEncoder>(tokens_);
+  if (tokens_block_.empty()) return;
+  key_trie::Tokens tokens;
+  std::string reason;
+  if (!tokens.Open(tokens_block_, &reason)) {
+    SetStatus(Status::Corruption(file_->file_name() + ": " + reason));
+    return;
   }
+  encoder_ = std::make_unique<key_trie::TokenEncoder>(tokens);
+  token_bits_a_byte_ = key_trie::TokenBitsAByte(*encoder_, keys);
+}
+
+bool FstTableBuilder::TakeTokensOver(
+    const std::vector<const KeyTrieBuilder*>& keys) {
+  std::vector<std::string> last_keys;
+  for (const auto& segment : buffered_) {
+    last_keys.push_back(segment->last_key());
+  }
+  if (mirrored_) std::reverse(last_keys.begin(), last_keys.end());
+  const Dictionary found = dictionaries_->Find(last_keys);
+  if (found.tokens == nullptr) return false;
+  auto encoder = std::make_unique<key_trie::TokenEncoder>(*found.tokens);
+  if (key_trie::TokenBitsAByte(*encoder, keys) > kAsGood * found.bits_a_byte) {
+    return false;
+  }
+  encoder_ = std::move(encoder);
+  token_bits_a_byte_ = found.bits_a_byte;
+  key_trie::Tokens::Encode(found.tokens->List(), &tokens_block_);
+  return true;
+}
+
+void FstTableBuilder::WriteBufferedSegments() {
+  ChooseTokens();
   for (auto& segment : buffered_) {
     if (ok()) WriteSegment(segment.get());
     segment.reset();
@@ -342,6 +387,10 @@ BlockHandle FstTableBuilder::WriteProperties(const Directory& directory) {
       std::to_string(key_bytes_);
   props_.user_collected_properties[kValueBytesProperty] =
       std::to_string(value_bytes_);
+  if (encoder_ != nullptr) {
+    props_.user_collected_properties[kTokenBitsProperty] =
+        std::to_string(std::llround(token_bits_a_byte_ * 1000));
+  }
   PropertyBlockBuilder block;
   block.AddTableProperty(props_);
   // Adds our own, above, too.

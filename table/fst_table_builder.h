@@ -24,9 +24,9 @@
 #include "table/block_based/filter_policy_internal.h"
 #include "table/fst_format.h"
 #include "table/fst_index.h"
+#include "table/fst_open_dictionaries.h"
 #include "table/fst_segment.h"
 #include "table/key_trie_token_encoder.h"
-#include "table/key_trie_tokens.h"
 #include "table/table_builder.h"
 
 namespace memkv {
@@ -34,11 +34,13 @@ namespace memkv {
 class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
  public:
   // `mirrored`: the comparator is reverse bytewise, else it is bytewise.  The
-  // checksum and the filter are `block_based`'s.
+  // checksum and the filter are `block_based`'s.  A dictionary of
+  // `dictionaries` is used if it does as well here as where it was trained.
   // `file` must outlive the builder; `block_based` and `tbo` need not.
   FstTableBuilder(const FstTableOptions& options,
                   const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
                   const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
+                  std::shared_ptr<const OpenDictionaries> dictionaries,
                   ROCKSDB_NAMESPACE::WritableFileWriter* file, bool mirrored);
   ~FstTableBuilder() override;
 
@@ -75,9 +77,13 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   // Writes pending values as value blocks: those that fill one, or all.
   void WriteValueBlocks(bool all);
   void SealSegment();
-  // Trains the dictionary on the segments that wait for it, if that pays, and
-  // writes them.
+  // Writes the segments that wait for the dictionary, once there is one.
   void WriteBufferedSegments();
+  // Makes the file's dictionary that of another file of these keys, or trains
+  // one on them if that pays.
+  void ChooseTokens();
+  // Whether the dictionary was found, and does as well as where it comes from.
+  bool TakeTokensOver(const std::vector<const KeyTrieBuilder*>& keys);
   void WriteSegment(SegmentBuilder* segment);
   // Makes the filter's builder, if there shall be a filter.
   void StartFilter(const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
@@ -102,10 +108,12 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   }
 
   const FstTableOptions options_;
+  const size_t segment_size_;
   const ROCKSDB_NAMESPACE::ChecksumType checksum_;
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
   // A copy: the caller's is gone after the constructor.
   const ROCKSDB_NAMESPACE::WriteOptions write_options_;
+  const std::shared_ptr<const OpenDictionaries> dictionaries_;
   ROCKSDB_NAMESPACE::WritableFileWriter* const file_;
   compat::BlockCompressor compressor_;
   compat::Collectors collectors_;
@@ -119,7 +127,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   uint64_t buffered_bytes_ = 0;  // of the segments' estimates
   bool buffering_ = true;
   std::string tokens_block_;  // the dictionary, empty if there is none
-  key_trie::Tokens tokens_;
+  double token_bits_a_byte_ = 0;
   std::unique_ptr<key_trie::TokenEncoder> encoder_;
   // Its builder refers to the policy.
   std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;

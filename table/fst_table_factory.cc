@@ -116,11 +116,12 @@ struct SizeRange {
   size_t offset;
   size_t min;
   size_t max;
+  bool zero = false;  // 0 is allowed, too
 };
 const SizeRange kSizeRanges[] = {
     {"segment_size", &FstTableOptions::segment_size,
-     offsetof(FstTableOptions, segment_size), size_t{1} << 10,
-     size_t{16} << 20},
+     offsetof(FstTableOptions, segment_size), size_t{1} << 10, size_t{16} << 20,
+     /*zero=*/true},
     {"value_block_size", &FstTableOptions::value_block_size,
      offsetof(FstTableOptions, value_block_size), 64, size_t{64} << 20},
     {"inline_value_size", &FstTableOptions::inline_value_size,
@@ -145,11 +146,15 @@ bool HandlesFit(const std::string& footer, uint64_t file_size) {
 }
 
 Status CheckRange(const SizeRange& range, size_t value) {
-  if (value >= range.min && value <= range.max) return Status::OK();
+  if ((value >= range.min && value <= range.max) ||
+      (range.zero && value == 0)) {
+    return Status::OK();
+  }
   return Status::InvalidArgument(
       std::string("FstTable option ") + range.name + "=" +
           std::to_string(value) + " is out of range",
-      "[" + std::to_string(range.min) + ", " + std::to_string(range.max) + "]");
+      (range.zero ? "0 or [" : "[") + std::to_string(range.min) + ", " +
+          std::to_string(range.max) + "]");
 }
 
 // Checks the range while it parses: SetOptions() does not validate.
@@ -315,6 +320,7 @@ Status FstTableFactory::NewTableReader(
       if (bbto.whole_key_filtering) {
         settings.filter_policy = bbto.filter_policy;
       }
+      settings.dictionaries = shared_->dictionaries;
       settings.initial_auto_readahead_size = bbto.initial_auto_readahead_size;
       settings.max_auto_readahead_size = bbto.max_auto_readahead_size;
       settings.num_file_reads_for_auto_readahead =
@@ -353,7 +359,8 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
       config_.fst.write_format == FstTableOptions::WriteFormat::kBlockBased) {
     return config_.block_based->NewTableBuilder(options, file);
   }
-  return new FstTableBuilder(config_.fst, BlockBasedOptions(), options, file,
+  return new FstTableBuilder(config_.fst, BlockBasedOptions(), options,
+                             shared_->dictionaries, file,
                              order == TrieOrder::kMirrored);
 }
 

@@ -23,6 +23,7 @@
 
 #include "plugin/memkv.h"
 #include "rocksdb/table.h"
+#include "table/fst_open_dictionaries.h"
 
 namespace ROCKSDB_NAMESPACE {
 class CacheReservationManager;
@@ -82,6 +83,8 @@ class FstTableFactory : public ROCKSDB_NAMESPACE::TableFactory {
   // What clones share.
   struct Shared {
     std::atomic<bool> delegation_logged{false};
+    const std::shared_ptr<OpenDictionaries> dictionaries =
+        std::make_shared<OpenDictionaries>();
   };
 
   // Config's options, by name, for RocksDB's options framework.

@@ -54,15 +54,27 @@ FstTableIterator::FstTableIterator(
         settings.num_file_reads_for_auto_readahead;
   }
   if (params.max_readahead_size == 0) return;
-  prefetch_buffer_ = std::make_unique<FilePrefetchBuffer>(
-      params, /*enable=*/true, /*track_min_offset=*/false, ioptions.fs.get(),
-      ioptions.clock, ioptions.stats);
+  const auto ahead = [&] {
+    return std::make_unique<FilePrefetchBuffer>(
+        params, /*enable=*/true, /*track_min_offset=*/false, ioptions.fs.get(),
+        ioptions.clock, ioptions.stats);
+  };
+  values_ahead_ = ahead();
+  if (!reader.settings().pin_segments) segments_ahead_ = ahead();
 }
 
 BlockReadContext FstTableIterator::Context() {
   BlockReadContext context{read_options_};
-  context.prefetch_buffer = prefetch_buffer_.get();
+  context.prefetch_buffer = values_ahead_.get();
   context.for_compaction = for_compaction_;
+  return context;
+}
+
+BlockReadContext FstTableIterator::SegmentContext(uint32_t i) {
+  BlockReadContext context = Context();
+  context.prefetch_buffer = reader_.store().InRow(reader_.index(), i)
+                                ? segments_ahead_.get()
+                                : nullptr;
   return context;
 }
 
@@ -82,12 +94,8 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
   ReleaseTo(Pinner(), &value_block_);
   value_block_begin_ = value_block_end_ = 0;
   ReleaseTo(Pinner(), &segment_entry_);
-  // Readahead is for value blocks: a segment is a large read of its own, and
-  // lies behind its values.
-  BlockReadContext context = Context();
-  context.prefetch_buffer = nullptr;
-  const Status s =
-      reader_.store().GetSegment(context, reader_.index(), i, &segment_entry_);
+  const Status s = reader_.store().GetSegment(
+      SegmentContext(i), reader_.index(), i, &segment_entry_);
   if (!s.ok()) {
     Fail(s);
     return false;

@@ -69,7 +69,9 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
  private:
   enum class End { kFirst, kLast };
 
+  // Of values; of segment i.
   BlockReadContext Context();
+  BlockReadContext SegmentContext(uint32_t i);
   // Who keeps the blocks that the iterator leaves, or null.
   ROCKSDB_NAMESPACE::Cleanable* Pinner() const;
   // Makes segment i current; false, with status_ set, if it cannot be read.
@@ -94,7 +96,10 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   const ROCKSDB_NAMESPACE::ReadOptions read_options_;
   const bool for_compaction_;
   const bool allow_unprepared_value_;
-  std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> prefetch_buffer_;
+  // Segments and values are read ahead separately: a segment lies behind its
+  // values.  Null if nothing is.
+  std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> values_ahead_;
+  std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> segments_ahead_;
 
   ROCKSDB_NAMESPACE::PinnedIteratorsManager* pinned_iters_mgr_ = nullptr;
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "file/file_prefetch_buffer.h"
 #include "memory/arena.h"
@@ -14,6 +15,7 @@
 #include "table/block_based/block.h"
 #include "table/block_based/block_based_table_reader.h"
 #include "table/fst_table_iterator.h"
+#include "table/key_trie_token_encoder.h"
 #include "table/sst_file_writer_collectors.h"
 #include "table/unique_id_impl.h"
 #include "util/coding.h"
@@ -177,9 +179,7 @@ Status FstTableReader::Open(const Settings& settings,
   s = reader->ReadMetaindex(context);
   if (s.ok()) s = reader->ReadProperties(context, options);
   if (s.ok()) s = reader->ReadIndex(context);
-  if (s.ok() && reader->directory_.tokens.size() != 0) {
-    s = reader->store_.ReadTokens(context, reader->directory_.tokens);
-  }
+  if (s.ok()) s = reader->ReadTokens(context);
   // A policy knows only what one of its compatibility name has written.
   const Directory& directory = reader->directory_;
   if (s.ok() && directory.filter.size() != 0 &&
@@ -190,7 +190,12 @@ Status FstTableReader::Open(const Settings& settings,
   }
   if (s.ok()) s = reader->ReadRangeDeletions(context);
   if (s.ok() && settings.pin_segments) {
-    context.prefetch_buffer = nullptr;
+    ROCKSDB_NAMESPACE::ReadaheadParams params;
+    params.initial_readahead_size = settings.max_auto_readahead_size;
+    params.max_readahead_size = settings.max_auto_readahead_size;
+    FilePrefetchBuffer ahead(params);
+    context.prefetch_buffer =
+        mapped || params.max_readahead_size == 0 ? nullptr : &ahead;
     s = reader->store_.PinSegments(context, reader->index_);
   }
   if (s.ok()) s = reader->ReserveMemory();
@@ -311,6 +316,28 @@ Status FstTableReader::ReadIndex(const BlockReadContext& context) {
             properties_->comparator_name,
         std::string("opened with ") +
             internal_comparator_.user_comparator()->Name());
+  }
+  return s;
+}
+
+Status FstTableReader::ReadTokens(const BlockReadContext& context) {
+  if (directory_.tokens.size() == 0) return Status::OK();
+  const Status s = store_.ReadTokens(context, directory_.tokens);
+  if (!s.ok() || settings_.dictionaries == nullptr) return s;
+  // Files of the past do not say how well their dictionary does, and those of
+  // the future may have some that not every key can be written in.
+  const auto& user = properties_->user_collected_properties;
+  const auto bits = user.find(kTokenBitsProperty);
+  std::string first;
+  std::string last;
+  if (bits != user.end() && index_.num_segments() != 0 &&
+      key_trie::TokenEncoder::CanCut(*store_.tokens()) &&
+      index_.LastKey(0, &first) &&
+      index_.LastKey(index_.num_segments() - 1, &last)) {
+    if (index_.mirrored()) first.swap(last);
+    settings_.dictionaries->Add(
+        {store_.tokens(), std::strtod(bits->second.c_str(), nullptr) / 1000},
+        std::move(first), std::move(last));
   }
   return s;
 }

@@ -21,6 +21,7 @@
 #include "table/fst_block_store.h"
 #include "table/fst_format.h"
 #include "table/fst_index.h"
+#include "table/fst_open_dictionaries.h"
 #include "table/table_reader.h"
 
 namespace memkv {
@@ -37,6 +38,8 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
     std::shared_ptr<ROCKSDB_NAMESPACE::CacheReservationManager> reservation;
     // Reads the files' filters if not null; else they are not consulted.
     std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy;
+    // Where the file's dictionary is to be found while it is open, if not null.
+    std::shared_ptr<OpenDictionaries> dictionaries;
     // Automatic readahead of iterators, as BlockBasedTableOptions has it.
     size_t initial_auto_readahead_size = 0;
     size_t max_auto_readahead_size = 0;
@@ -159,6 +162,7 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       const BlockReadContext& context,
       const ROCKSDB_NAMESPACE::TableReaderOptions& options);
   ROCKSDB_NAMESPACE::Status ReadIndex(const BlockReadContext& context);
+  ROCKSDB_NAMESPACE::Status ReadTokens(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReadRangeDeletions(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReserveMemory();
 
@@ -177,8 +181,10 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::Status FetchProperties(
       const BlockReadContext& context,
       std::unique_ptr<ROCKSDB_NAMESPACE::TableProperties>* properties) const;
-  ROCKSDB_NAMESPACE::Status VerifySegment(const BlockReadContext& context,
-                                          uint32_t i, std::string* last_key);
+  // `segment_context` and `context`: for the segment, and for its values.
+  ROCKSDB_NAMESPACE::Status VerifySegment(
+      const BlockReadContext& segment_context, const BlockReadContext& context,
+      uint32_t i, std::string* last_key);
   // The number of keys before `user_key`.
   ROCKSDB_NAMESPACE::Status KeysBefore(const BlockReadContext& context,
                                        const ROCKSDB_NAMESPACE::Slice& user_key,

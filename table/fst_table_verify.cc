@@ -22,11 +22,9 @@ using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableProperties;
 using ROCKSDB_NAMESPACE::TableReaderCaller;
 
-Status FstTableReader::VerifySegment(const BlockReadContext& context,
+Status FstTableReader::VerifySegment(const BlockReadContext& segment_context,
+                                     const BlockReadContext& context,
                                      uint32_t i, std::string* last_key) {
-  // As in an iterator, readahead is for value blocks.
-  BlockReadContext segment_context = context;
-  segment_context.prefetch_buffer = nullptr;
   SegmentEntry entry;
   Status s = store_.GetSegment(segment_context, index_, i, &entry);
   if (!s.ok()) return s;
@@ -76,14 +74,19 @@ Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
                                       : settings_.max_auto_readahead_size;
   params.max_readahead_size = params.initial_readahead_size;
   const bool mapped = store_.ioptions().allow_mmap_reads;
-  FilePrefetchBuffer prefetch_buffer(params, /*enable=*/!mapped);
+  // As in an iterator.
+  FilePrefetchBuffer values_ahead(params, /*enable=*/!mapped);
+  FilePrefetchBuffer segments_ahead(params, /*enable=*/!mapped);
   BlockReadContext context{ro};
-  context.prefetch_buffer = mapped ? nullptr : &prefetch_buffer;
+  context.prefetch_buffer = mapped ? nullptr : &values_ahead;
   context.bypass_cache = true;
+  BlockReadContext segment_context = context;
 
   std::string last_key;
   for (uint32_t i = 0; i < index_.num_segments(); ++i) {
-    const Status s = VerifySegment(context, i, &last_key);
+    segment_context.prefetch_buffer =
+        !mapped && store_.InRow(index_, i) ? &segments_ahead : nullptr;
+    const Status s = VerifySegment(segment_context, context, i, &last_key);
     if (!s.ok()) return s;
   }
 

@@ -13,15 +13,6 @@ namespace {
 
 using Token = Tokens::Token;
 
-std::vector<Token> TokensOf(const Tokens& tokens) {
-  std::vector<Token> list(tokens.num_tokens());
-  for (uint32_t code = 0; code < tokens.num_tokens(); ++code) {
-    list[code].bytes = tokens.TokenOf(code);
-    list[code].ends = code >= tokens.first_end();
-  }
-  return list;
-}
-
 // A set of bytes.
 struct ByteSet {
   uint64_t words[4];
@@ -226,8 +217,22 @@ size_t TokenMatcher::CountWithout(const Token& token) const {
   }
 }
 
+bool TokenEncoder::CanCut(const Tokens& tokens) {
+  if (tokens.first_end() >= tokens.num_tokens() ||
+      tokens.LengthOf(tokens.first_end()) != 0) {
+    return false;
+  }
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    const Tokens::Codes& codes = tokens.CodesFor(static_cast<uint8_t>(byte));
+    if (codes.plain >= codes.plain_end || tokens.LengthOf(codes.plain) != 1) {
+      return false;
+    }
+  }
+  return true;
+}
+
 TokenEncoder::TokenEncoder(const Tokens& tokens)
-    : width_(tokens.width()), matcher_(TokensOf(tokens)) {}
+    : width_(tokens.width()), matcher_(tokens.List()) {}
 
 }  // namespace key_trie
 }  // namespace memkv

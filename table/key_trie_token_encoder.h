@@ -220,7 +220,11 @@ void TokenMatcher::Cut(const std::string_view* texts, size_t n,
 
 class TokenEncoder {
  public:
-  // REQUIRES: the dictionary has the tokens that TokenMatcher requires
+  // Whether every string can be cut into these tokens: they have what
+  // TokenMatcher requires.
+  static bool CanCut(const Tokens& tokens);
+
+  // REQUIRES: CanCut(tokens)
   explicit TokenEncoder(const Tokens& tokens);
 
   // The bits of a code.

@@ -187,6 +187,9 @@ constexpr uint64_t kSampleShare = 12;
 // Up to here all suffixes are the sample: it takes some milliseconds.
 constexpr uint64_t kMinSampleBytes = 32768;
 
+// Of suffixes, to see what they take in tokens.
+constexpr uint64_t kMeasuredBytes = uint64_t{1} << 18;
+
 // Bits of the length of a key, where keys have several.
 constexpr uint64_t kLengthBits = 6;
 
@@ -233,6 +236,36 @@ void TrainTokens(const std::vector<const Builder*>& builders,
       trainer.sample_bytes() * BitWidth(symbols < 2 ? 1 : symbols - 1) +
       (shortest == longest ? 0 : suffixes * kLengthBits);
   trainer.Train(share, plain_bits / 8, out);
+}
+
+double TokenBitsAByte(const TokenEncoder& encoder,
+                      const std::vector<const Builder*>& builders) {
+  uint64_t suffix_bytes = 0;
+  for (const Builder* builder : builders) {
+    suffix_bytes += builder->suffix_bytes();
+  }
+  const uint64_t every = std::max<uint64_t>(1, suffix_bytes / kMeasuredBytes);
+  uint64_t bytes = 0;
+  uint64_t codes = 0;
+  uint64_t i = 0;
+  std::vector<std::string_view> suffixes;
+  Cuts<uint16_t> cuts;
+  for (const Builder* builder : builders) {
+    suffixes.clear();
+    builder->ForEachSuffix([&](std::string_view suffix) {
+      if (i++ % every == 0) {
+        suffixes.push_back(suffix);
+        bytes += suffix.size() + 1;
+      }
+    });
+    encoder.Encode(suffixes.data(), suffixes.size(), &cuts);
+    for (size_t k = 0; k < suffixes.size(); ++k) {
+      codes += static_cast<uint64_t>(cuts.end(k) - cuts.begin(k));
+    }
+  }
+  return bytes == 0 ? 0
+                    : static_cast<double>(codes * encoder.width()) /
+                          static_cast<double>(bytes);
 }
 
 void TokenTrainer::Add(std::string_view suffix) {

@@ -38,6 +38,7 @@ namespace memkv {
 namespace key_trie {
 
 class Builder;
+class TokenEncoder;
 
 // The most of suffixes, in bytes, that a dictionary is trained on.
 constexpr size_t kTokenSampleBytes = size_t{8} << 20;
@@ -49,6 +50,11 @@ constexpr size_t kTokenSampleBytes = size_t{8} << 20;
 // twelfth it is the smaller part.
 void TrainTokens(const std::vector<const Builder*>& builders,
                  size_t sample_bytes, std::string* out);
+
+// The bits of codes that a byte of the suffixes which the builders hold takes,
+// their ends counted as one each; by a sample of them.  0 if there are none.
+double TokenBitsAByte(const TokenEncoder& encoder,
+                      const std::vector<const Builder*>& builders);
 
 class TokenTrainer {
  public:

@@ -25,6 +25,15 @@ unsigned Tokens::WidthFor(size_t num_tokens) {
   return width;
 }
 
+std::vector<Tokens::Token> Tokens::List() const {
+  std::vector<Token> list(num_tokens_);
+  for (uint32_t code = 0; code < num_tokens_; ++code) {
+    list[code].bytes = TokenOf(code);
+    list[code].ends = code >= first_end_;
+  }
+  return list;
+}
+
 void Tokens::Encode(const std::vector<Token>& tokens, std::string* out) {
   assert(tokens.size() <= kMaxTokens);
   size_t first_end = tokens.size();

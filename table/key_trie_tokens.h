@@ -110,6 +110,9 @@ class Tokens {
     return {reinterpret_cast<const char*>(BytesOf(code)), LengthOf(code)};
   }
 
+  // All of them, as Encode() takes them.
+  std::vector<Token> List() const;
+
   size_t MemoryUsage() const {
     return bytes_.capacity() + entries_.capacity() * sizeof(entries_[0]);
   }

@@ -237,6 +237,73 @@ TEST_F(FstCompactionsTest, CompactionFilterSeesChangesAndRemovesRecords) {
   Close();
 }
 
+// The dictionary of the only file: how well it did where it was trained.
+class FstDictionariesTest : public FstCompactionsTest {
+ protected:
+  // Keys of words that the kind of keys has.
+  void Load(const std::string& kind, int begin, int end, Model* model) {
+    for (int i = begin; i < end; ++i) {
+      std::mt19937_64 random(static_cast<uint64_t>(i));
+      const std::string key = NumberKey(i) + "/" + kind +
+                              std::to_string(random() % 50) + "/" + kind + "/" +
+                              std::to_string(random() % 1000);
+      const std::string value = std::to_string(i);
+      ASSERT_NO_FATAL_FAILURE(Put(key, value));
+      (*model)[key] = value;
+    }
+    ASSERT_NO_FATAL_FAILURE(Flush());
+  }
+  std::string Bits() const {
+    const auto all = AllProperties();
+    EXPECT_EQ(all.size(), 1u);
+    const auto& user = all.begin()->second->user_collected_properties;
+    const auto bits = user.find("memkv.fst.token.bits");
+    return bits == user.end() ? "none" : bits->second;
+  }
+};
+
+TEST_F(FstDictionariesTest, CompactionTakesOverTheDictionaryOfItsInput) {
+  for (const char* comparator : {"bytewise", "reverse"}) {
+    SCOPED_TRACE(comparator);
+    Destroy();
+    Options options = MemkvOptions("segment_size=1K");
+    options.write_buffer_size = 4 << 20;
+    options.target_file_size_base = 4 << 20;  // one file is enough
+    options.disable_auto_compactions = true;
+    if (comparator == std::string("reverse")) {
+      options.comparator = rocksdb::ReverseBytewiseComparator();
+    }
+    ASSERT_NO_FATAL_FAILURE(Open(options));
+    Model model;
+    ASSERT_NO_FATAL_FAILURE(Load("address", 0, 4000, &model));
+    EXPECT_EQ(Bits(), "none");
+    ASSERT_NO_FATAL_FAILURE(CompactAll());
+    const std::string trained = Bits();
+    ASSERT_NE(trained, "none");
+
+    // More of the same among the others: the same dictionary, also after the
+    // database was opened anew.
+    ASSERT_NO_FATAL_FAILURE(Open(options));
+    ASSERT_NO_FATAL_FAILURE(Load("address", 4000, 4100, &model));
+    ASSERT_NO_FATAL_FAILURE(CompactAll());
+    EXPECT_EQ(Bits(), trained);
+
+    // Keys that it does not serve well: another.
+    ASSERT_NO_FATAL_FAILURE(Load("QUITE_OTHER", 0, 4000, &model));
+    ASSERT_NO_FATAL_FAILURE(CompactAll());
+    EXPECT_NE(Bits(), "none");
+    EXPECT_NE(Bits(), trained);
+    std::unique_ptr<rocksdb::Iterator> it(db()->NewIterator({}));
+    size_t found = 0;
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      ASSERT_EQ(model.at(it->key().ToString()), it->value().ToString());
+      found++;
+    }
+    EXPECT_TRUE(it->status().ok()) << it->status().ToString();
+    EXPECT_EQ(found, model.size());
+  }
+}
+
 TEST_F(FstCompactionsTest, CompressionFollowsLevelsAndTheirOptions) {
   Options options = MemkvOptions();
   options.disable_auto_compactions = true;

@@ -98,7 +98,7 @@ TEST_F(OptionsTest, DefaultsAreTheHeadersDefaults) {
   EXPECT_EQ(OptionOf(*fst, "residency"), "pin");
   EXPECT_EQ(OptionOf(*fst, "segment_size"),
             std::to_string(FstTableOptions().segment_size));
-  EXPECT_EQ(OptionOf(*fst, "segment_size"), "262144");
+  EXPECT_EQ(OptionOf(*fst, "segment_size"), "0");
   EXPECT_EQ(OptionOf(*fst, "value_block_size"), "4096");
   EXPECT_EQ(OptionOf(*fst, "inline_value_size"), "16");
   EXPECT_EQ(OptionOf(*fst, "key_buffer_size"), "67108864");
@@ -118,7 +118,7 @@ TEST_F(OptionsTest, EveryValueParsesAndPrintsBack) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> values = {
       {"write_format", {"fst", "block_based"}},
       {"residency", {"pin", "cache"}},
-      {"segment_size", {"1024", "16777216"}},
+      {"segment_size", {"0", "1024", "16777216"}},
       {"value_block_size", {"64", "67108864"}},
       {"inline_value_size", {"0", "1024"}},
       {"key_buffer_size", {"0", "1099511627776"}},
@@ -146,7 +146,7 @@ TEST_F(OptionsTest, BadValuesAreRefusedByName) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> values = {
       {"write_format", {"trie", "", "FST"}},
       {"residency", {"pinned", "mmap"}},
-      {"segment_size", {"1023", "16777217", "0", "many", "-1"}},
+      {"segment_size", {"1023", "16777217", "many", "-1"}},
       {"value_block_size", {"63", "67108865", "none"}},
       {"inline_value_size", {"1025", "x"}},
       {"key_buffer_size", {"1099511627777", "some"}},
