@@ -72,21 +72,27 @@ memkv_bench_program(
   memtable_bench_table.cc)
 target_link_libraries(memtable_bench PRIVATE benchmark::benchmark)
 
-memkv_bench_program(
-  memkv_bench
-  memkv_bench.cc
-  bench_mixed.cc
-  bench_reads.cc
-  bench_records.cc
-  bench_report_html.cc
-  bench_report_markdown.cc
-  bench_report_scale.cc
-  bench_report_text.cc
-  bench_results.cc
-  bench_run.cc
-  bench_scale.cc
-  bench_sizes.cc
-  bench_writes.cc)
+# All of memkv_bench but its flags, for its test as well.
+set(memkv_bench_parts_sources
+    bench_mixed.cc
+    bench_reads.cc
+    bench_records.cc
+    bench_report_html.cc
+    bench_report_markdown.cc
+    bench_report_scale.cc
+    bench_report_text.cc
+    bench_results.cc
+    bench_run.cc
+    bench_scale.cc
+    bench_sizes.cc
+    bench_writes.cc)
+list(TRANSFORM memkv_bench_parts_sources
+     PREPEND "${memkv_root}/db_bench_ext/")
+add_library(memkv_bench_parts STATIC ${memkv_bench_parts_sources})
+target_link_libraries(memkv_bench_parts PUBLIC memkv_bench_common)
+
+memkv_bench_program(memkv_bench memkv_bench.cc)
+target_link_libraries(memkv_bench PRIVATE memkv_bench_parts)
 
 # What key_coding_bench compares, for its test as well.
 add_library(memkv_key_codings STATIC

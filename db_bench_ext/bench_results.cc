@@ -45,12 +45,13 @@ Json MachineJson() {
 }
 
 // How many times as good as the baseline, repeat by repeat. Less is better in
-// every series.
+// every series. Nothing, or less (jemalloc's account of a database that is
+// smaller than what was freed beside it), is in no ratio to anything.
 Json Compare(const std::vector<double>& baseline,
              const std::vector<double>& own) {
   std::vector<double> ratios;
   for (size_t i = 0; i < std::min(baseline.size(), own.size()); i++) {
-    if (own[i] > 0) {
+    if (baseline[i] > 0 && own[i] > 0) {
       ratios.push_back(baseline[i] / own[i]);
     }
   }

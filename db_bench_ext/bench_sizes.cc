@@ -132,6 +132,7 @@ Status MeasureMemtable(const BenchConfig& config, const std::string& path,
     s = WriteRecords(records, order, 0, count, false, 1, &subject, nullptr);
   }
   JemallocBytes after;
+  ReleaseFreedMemory();
   sizes->known = known && ReadJemallocBytes(&after);
   if (!s.ok()) {
     return s;

@@ -51,6 +51,7 @@ bool JemallocAllocated(size_t* bytes) {
 
 void ReleaseFreedMemory() {
   if (mallctl != nullptr) {
+    (void)mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
     // 4096 is MALLCTL_ARENAS_ALL.
     (void)mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
   }

@@ -29,8 +29,9 @@ bool ReadJemallocBytes(JemallocBytes* bytes);
 bool JemallocAllocated(size_t* bytes);
 
 // Gives what jemalloc has kept of freed memory back to the system, so that
-// whoever allocates next pays for its pages itself. Nothing happens on another
-// allocator.
+// whoever allocates next pays for its pages itself. What the calling thread has
+// freed and keeps for itself, which is in `allocated` still, goes as well; that
+// of other threads stays. Nothing happens on another allocator.
 void ReleaseFreedMemory();
 
 }  // namespace memkv

@@ -2,7 +2,8 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // What the benchmarks are made of: generated keys, orders, distributions,
-// percentiles, and the parsing of what a user asks for.
+// percentiles, the comparison of figures, and the parsing of what a user asks
+// for.
 
 #include <gtest/gtest.h>
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "db_bench_ext/bench_options.h"
+#include "db_bench_ext/bench_results.h"
 #include "db_bench_ext/key_source.h"
 #include "db_bench_ext/key_stats.h"
 #include "db_bench_ext/latency_samples.h"
@@ -203,6 +205,41 @@ TEST(BenchOptionsTest, BytesHaveUnits) {
   EXPECT_EQ(bytes, 0u);
   for (const char* bad : {"", "M", "-1", "1MB", "1X", "1 M"}) {
     EXPECT_TRUE(ParseBytes(bad, &bytes).IsInvalidArgument()) << bad;
+  }
+}
+
+// The comparison of "other" with the baseline, of one total a repeat each.
+Json CompareTotals(const std::vector<int64_t>& baseline,
+                   const std::vector<int64_t>& other) {
+  BenchOptions options;
+  options.configs = {{"baseline", ""}, {"other", ""}};
+  BenchResults results(options);
+  for (size_t i = 0; i < baseline.size(); i++) {
+    Sizes sizes;
+    sizes.total = baseline[i];
+    results.AddSizes("memory", "baseline", 10, sizes);
+    sizes.total = other[i];
+    results.AddSizes("memory", "other", 10, sizes);
+  }
+  return results.Document(true)["sizes"]["memory"][1]["times_as_good"];
+}
+
+TEST(BenchResultsTest, RatiosAreRepeatByRepeat) {
+  const Json times = CompareTotals({100, 200, 300}, {50, 50, 150});
+  EXPECT_EQ(times["low"], 2.0);
+  EXPECT_EQ(times["median"], 2.0);
+  EXPECT_EQ(times["high"], 4.0);
+  EXPECT_EQ(times["verdict"], "better");
+}
+
+TEST(BenchResultsTest, NothingAndLessIsInNoRatio) {
+  for (const int64_t none : {0, -1000}) {
+    const Json times = CompareTotals({100, none, 100}, {none, 50, 200});
+    EXPECT_EQ(times["low"], 0.5);
+    EXPECT_EQ(times["high"], 0.5);
+    EXPECT_EQ(times["verdict"], "worse");
+    EXPECT_TRUE(CompareTotals({100, none}, {none, 50}).is_null());
+    EXPECT_TRUE(CompareTotals({none}, {none}).is_null());
   }
 }
 
