@@ -50,7 +50,8 @@ struct WorkloadInfo {
   const char* what;  // one line for people
   const char* per;   // what the time is of: "a key"
   // Work that one thread does alone in memory is measured in that thread's CPU
-  // time, which other programs disturb less; with background work in wall time.
+  // time, which other programs disturb less; what has background work, or waits
+  // for files, in wall time.
   bool background;
 };
 const WorkloadInfo& InfoOf(Workload workload);

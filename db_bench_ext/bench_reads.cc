@@ -281,101 +281,117 @@ class Reader {
   Status status_;
 };
 
-// Probes [begin, end) by all threads, in contiguous parts.
-Status RunPass(Workload workload, const Probes& probes, size_t begin,
-               size_t end, unsigned threads, rocksdb::DB* db, bool clocked,
-               Tally* tally, Measured* measured) {
+// All threads, each a contiguous part of the pass's probes.
+Status RunPass(Workload workload, const Probes& probes, const ProbePass& pass,
+               unsigned threads, const Subject& subject, bool clocked,
+               Measured* measured) {
   std::vector<Tally> tallies(threads);
   std::vector<LatencySamples> latencies(threads);
   // A part begins with a whole batch of MultiGet.
-  const size_t batches = (end - begin + kMultiGetKeys - 1) / kMultiGetKeys;
+  const size_t batches =
+      (pass.end - pass.begin + kMultiGetKeys - 1) / kMultiGetKeys;
   Status s = RunThreads(threads, measured, [&](unsigned thread) {
     auto part = [&](size_t of) {
-      return std::min(end, begin + batches * of / threads * kMultiGetKeys);
+      return std::min(pass.end,
+                      pass.begin + batches * of / threads * kMultiGetKeys);
     };
-    Reader reader(workload, db);
+    Reader reader(workload, subject.database->db());
     Status result = reader.Run(probes.probes.data() + part(thread),
                                probes.probes.data() + part(thread + 1),
                                clocked ? &latencies[thread] : nullptr);
     tallies[thread] = reader.tally();
     return result;
   });
+  measured->ops = pass.end - pass.begin;
+  Tally found;
   for (unsigned thread = 0; thread < threads; thread++) {
-    tally->Add(tallies[thread]);
+    found.Add(tallies[thread]);
     measured->latency.Merge(latencies[thread]);
+  }
+  if (s.ok() && !(found == pass.expected)) {
+    s = Mismatch(subject, workload, pass.expected.ToString(), found.ToString());
   }
   return s;
 }
 
-Status RunScan(Workload workload, const Probes& probes, const Subject& subject,
+Status RunScan(Workload workload, const ProbePass& pass, const Subject& subject,
                Measured* measured) {
-  Tally tally;
+  Tally found;
   Status s = RunThreads(1, measured, [&](unsigned) {
     Reader reader(workload, subject.database->db());
     Status result = reader.Scan(workload == Workload::kScan);
-    tally = reader.tally();
+    found = reader.tally();
     return result;
   });
-  measured->ops = tally.found;
-  if (s.ok() && !(tally == probes.expected_first)) {
-    s = Mismatch(subject, workload, probes.expected_first.ToString(),
-                 tally.ToString());
+  measured->ops = found.found;
+  if (s.ok() && !(found == pass.expected)) {
+    s = Mismatch(subject, workload, pass.expected.ToString(), found.ToString());
   }
   return s;
+}
+
+bool IsScan(Workload workload) {
+  return workload == Workload::kScan || workload == Workload::kReverseScan;
 }
 
 }  // namespace
 
 void MakeProbes(Workload workload, const BenchRecords& records,
                 const BenchModel& model, uint64_t ops, uint64_t seed,
-                Probes* probes) {
-  if (workload == Workload::kScan || workload == Workload::kReverseScan) {
+                bool warm_up, Probes* probes) {
+  if (IsScan(workload)) {
     const ModelExpected expected(records, model);
-    probes->expected_first = {expected.size(),
-                              records.keys().KeyBytes() + records.ValueBytes()};
+    Tally all = {expected.size(),
+                 records.keys().KeyBytes() + records.ValueBytes()};
     for (size_t k = 0; k < model.inserted.size(); k++) {
-      probes->expected_first.bytes +=
+      all.bytes +=
           model.inserted[k].size() + records.ValueSize(records.size() + k);
+    }
+    probes->timed.expected = all;
+    if (warm_up) {
+      probes->warm_up.expected = all;
     }
     return;
   }
-  probes->first_pass = OperationsOf(workload, ops);
-  const size_t second = OperationsOf(workload, (ops + 1) / 2);
+  const size_t timed = OperationsOf(workload, ops);
+  const size_t clocked = OperationsOf(workload, (ops + 1) / 2);
   // Slices point into it: it must not grow by reallocation.
-  probes->owned.reserve(2 * (probes->first_pass + second));
+  probes->owned.reserve(2 * (2 * timed + clocked));
   ProbeMaker maker(workload, records, model, seed, probes);
-  for (size_t i = 0; i < probes->first_pass; i++) {
-    maker.Make(&probes->expected_first);
-  }
-  for (size_t i = 0; i < second; i++) {
-    maker.Make(&probes->expected_second);
-  }
+  auto make = [&](size_t count, ProbePass* pass) {
+    pass->begin = probes->probes.size();
+    for (size_t i = 0; i < count; i++) {
+      maker.Make(&pass->expected);
+    }
+    pass->end = probes->probes.size();
+  };
+  make(timed, &probes->timed);
+  make(clocked, &probes->clocked);
+  // Last, so that what is timed is the same with it and without.
+  make(warm_up ? timed : 0, &probes->warm_up);
 }
 
 Status RunReads(Workload workload, const Probes& probes, unsigned threads,
                 const Subject& subject, Measured* measured) {
-  if (workload == Workload::kScan || workload == Workload::kReverseScan) {
-    return RunScan(workload, probes, subject, measured);
+  Measured untimed;
+  if (IsScan(workload)) {
+    Status s = probes.warm_up.expected.found == 0
+                   ? Status::OK()
+                   : RunScan(workload, probes.warm_up, subject, &untimed);
+    return s.ok() ? RunScan(workload, probes.timed, subject, measured) : s;
   }
-  rocksdb::DB* const db = subject.database->db();
-  Tally first;
-  Status s = RunPass(workload, probes, 0, probes.first_pass, threads, db, false,
-                     &first, measured);
-  measured->ops = probes.first_pass;
-  Tally second;
+  Status s = RunPass(workload, probes, probes.warm_up, threads, subject, false,
+                     &untimed);
+  if (s.ok()) {
+    s = RunPass(workload, probes, probes.timed, threads, subject, false,
+                measured);
+  }
   Measured clocked;
   if (s.ok()) {
-    s = RunPass(workload, probes, probes.first_pass, probes.probes.size(),
-                threads, db, true, &second, &clocked);
+    s = RunPass(workload, probes, probes.clocked, threads, subject, true,
+                &clocked);
   }
   measured->latency = clocked.latency;
-  for (const auto& [found, expected] :
-       {std::make_pair(first, probes.expected_first),
-        std::make_pair(second, probes.expected_second)}) {
-    if (s.ok() && !(found == expected)) {
-      s = Mismatch(subject, workload, expected.ToString(), found.ToString());
-    }
-  }
   return s;
 }
 

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "rocksdb/status.h"
 
@@ -41,6 +42,12 @@ std::string ShowComparison(const nlohmann::ordered_json& times_as_good);
 std::string ShowFactor(const nlohmann::ordered_json& times_as_good);
 // "2.20x" or "0.74x".
 std::string ShowTimes(const nlohmann::ordered_json& times_as_good);
+// Those workloads of a report that read from files, their comparisons those of
+// bytes read.
+std::vector<nlohmann::ordered_json> ReadingWorkloads(
+    const nlohmann::ordered_json& document);
+// What of --memory_limit each configuration used; empty if there was none.
+std::string LimitSentence(const nlohmann::ordered_json& document);
 // "3,754,180".
 std::string ShowWhole(uint64_t number);
 

@@ -20,6 +20,7 @@ constexpr double kLabels = 250;  // left of a chart
 constexpr double kRowHeight = 22;
 
 constexpr char kAllThreads[] = "CPU time, all threads";
+constexpr char kFromFiles[] = "bytes read from files";
 constexpr char kBetter[] = "#1a7f37";
 constexpr char kWorse[] = "#cf222e";
 constexpr char kSame[] = "#8c959f";
@@ -109,6 +110,12 @@ std::vector<Bar> BarsOf(const Json& document, const std::string& config) {
             [](const Json& result) { return ShowNanos(result.at("cpu")); });
       }
     }
+  }
+  for (const Json& workload : ReadingWorkloads(document)) {
+    add(Text(workload.at("name")) + ", " + Text(workload.at("unit")).substr(3),
+        kFromFiles, workload.at("results"), [](const Json& result) {
+          return ShowBytes(result.value("bytes_read", 0.0));
+        });
   }
   return bars;
 }
@@ -297,6 +304,40 @@ std::string LatencyChart(const Json& document) {
   return svg.Finish();
 }
 
+// What was read from files, of the workloads that say so.
+std::string FilesTable(const Json& document) {
+  std::string html;
+  for (const Json& workload : ReadingWorkloads(document)) {
+    if (html.empty()) {
+      html =
+          "<h2>Read from files: bytes, and calls</h2>\n"
+          "<table><tr><th>workload</th>";
+      for (const Json& config : document.at("configs")) {
+        html += "<th>" + Escape(Text(config.at("name"))) + "</th>";
+      }
+      html += "</tr>\n";
+    }
+    html += "<tr><td>" +
+            Escape(Text(workload.at("name")) + ", " +
+                   Text(workload.at("unit")).substr(3)) +
+            "</td>";
+    for (const Json& config : document.at("configs")) {
+      html += "<td>";
+      for (const Json& result : workload.at("results")) {
+        if (result.at("config") == config.at("name")) {
+          char calls[32];
+          std::snprintf(calls, sizeof(calls), "%.3f",
+                        result.at("reads").get<double>());
+          html += ShowBytes(result.at("bytes_read")) + " in " + calls;
+        }
+      }
+      html += "</td>";
+    }
+    html += "</tr>\n";
+  }
+  return html.empty() ? "" : html + "</table>\n";
+}
+
 std::string FiguresTable(const Json& document) {
   std::string html = "<table><tr><th>workload</th><th>clock</th>";
   for (const Json& config : document.at("configs")) {
@@ -342,7 +383,7 @@ std::string Summary(const std::vector<Bar>& bars) {
   size_t same = 0;
   for (const Bar& bar : bars) {
     const std::string verdict = Text(bar.times.at("verdict"));
-    if (bar.group == kAllThreads) {
+    if (bar.group == kAllThreads || bar.group == kFromFiles) {
       continue;  // named already, by wall time
     }
     std::string* const list = verdict == "better"  ? &better
@@ -427,12 +468,15 @@ std::string Measurements(const Json& document) {
       }
     }
   }
+  const std::string limit = LimitSentence(document);
+  html += limit.empty() ? "" : "<p>" + Escape(limit) + "</p>\n";
   if (document.contains("workloads")) {
     const std::string latency = LatencyChart(document);
     if (!latency.empty()) {
       html += "<h2>Latency of one call</h2>\n" + latency;
     }
-    html += "<h2>All figures</h2>\n" + FiguresTable(document);
+    html += "<h2>All figures</h2>\n" + FiguresTable(document) +
+            FilesTable(document);
   }
   return html;
 }

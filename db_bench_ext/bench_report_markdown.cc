@@ -92,6 +92,14 @@ std::string MarkdownReport(const Json& document) {
           [](const Json& result) { return ShowNanos(result.at("median")); });
     }
   }
+  for (const Json& workload : ReadingWorkloads(document)) {
+    text += Row(workload.at("name").get<std::string>() + ", read from files",
+                configs, workload.at("results"), [](const Json& result) {
+                  return ShowBytes(result.at("bytes_read"));
+                });
+  }
+  const std::string limit = LimitSentence(document);
+  text += limit.empty() ? "" : "\n" + limit + "\n";
   return text;
 }
 

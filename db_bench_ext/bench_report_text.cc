@@ -144,6 +144,24 @@ std::string Workloads(const Json& document, const Table& table) {
   return text;
 }
 
+// What was read from files, of the workloads that say so.
+std::string FilesRead(const Json& document, const Table& table) {
+  std::string text;
+  for (const Json& workload : ReadingWorkloads(document)) {
+    if (text.empty()) {
+      text = "\n" + table.Header("READ FROM FILES: bytes / reads");
+    }
+    const std::string unit = workload.at("unit");
+    text += table.Row(
+        workload.at("name").get<std::string>() + ", " + unit.substr(3),
+        workload.at("results"), [](const Json& result) {
+          return ShowBytes(result.at("bytes_read")) + " /" +
+                 Format("%5.2f", result.at("reads").get<double>());
+        });
+  }
+  return text;
+}
+
 std::string SizesOf(const Json& document, const Table& table) {
   if (!document.contains("sizes")) {
     return "";
@@ -253,6 +271,47 @@ std::string ShowWhole(uint64_t number) {
   return text;
 }
 
+std::vector<Json> ReadingWorkloads(const Json& document) {
+  std::vector<Json> reading;
+  for (Json workload : document.value("workloads", Json::array())) {
+    bool any = false;
+    for (Json& result : workload.at("results")) {
+      any = any || result.value("bytes_read", 0.0) > 0;
+      result["times_as_good"] =
+          result.value("bytes_read_times_as_good", Json(nullptr));
+    }
+    if (any) {
+      reading.push_back(std::move(workload));
+    }
+  }
+  return reading;
+}
+
+std::string LimitSentence(const Json& document) {
+  const Json& limit = document.at("settings").at("memory_limit");
+  if (limit == 0 || !document.contains("sizes") ||
+      !document.at("sizes").contains("memory")) {
+    return "";
+  }
+  std::string text;
+  for (const Json& memory : document.at("sizes").at("memory")) {
+    double limited = 0;
+    for (const Json& component : memory.at("components")) {
+      if (component.at("name") == "table readers" ||
+          component.at("name") == "block cache") {
+        limited += component.at("bytes").get<double>();
+      }
+    }
+    text += (text.empty() ? "Of a limit of " + ShowBytes(limit) +
+                                ", table readers and block cache had "
+                          : ", ") +
+            ShowBytes(limited) + " in " +
+            memory.at("config").get<std::string>() + " (all of it " +
+            ShowBytes(memory.at("total")) + " by jemalloc)";
+  }
+  return text + ".";
+}
+
 std::string ShowTimes(const Json& times_as_good) {
   return times_as_good.is_null()
              ? ""
@@ -307,7 +366,9 @@ std::string TextReport(const Json& document) {
       " threads, " +
       std::to_string(document.at("settings").at("repeat").get<uint64_t>()) +
       " repeats\n\n";
-  text += Workloads(document, table) + SizesOf(document, table) +
+  const std::string limit = LimitSentence(document);
+  text += Workloads(document, table) + FilesRead(document, table) +
+          SizesOf(document, table) + (limit.empty() ? "" : limit + "\n") +
           Verdicts(document) + ScaleText(document);
   if (!document.at("complete").get<bool>()) {
     text += "\nThe run was STOPPED: this is what had been measured.\n";

@@ -26,6 +26,13 @@ unsigned ThreadsOf(Workload workload, const BenchOptions& options) {
              : options.threads;
 }
 
+// Work of one thread in memory is compared by its CPU time; what waits, for
+// other threads or for files, by wall time.
+bool ByWallTime(Workload workload, const BenchOptions& options) {
+  return InfoOf(workload).background || ThreadsOf(workload, options) > 1 ||
+         options.memory_limit > 0;
+}
+
 std::string Now() {
   const time_t now = time(nullptr);
   tm utc;
@@ -106,6 +113,8 @@ void BenchResults::Add(Workload workload, const std::string& config,
           : static_cast<double>(ThreadsOf(workload, options_));
   series.wall.push_back(measured.wall_nanos * parallel / ops);
   series.cpu.push_back(measured.cpu_nanos / ops);
+  series.file_bytes.push_back(static_cast<double>(measured.file_bytes) / ops);
+  series.file_reads.push_back(static_cast<double>(measured.file_reads) / ops);
   if (writes != nullptr && writes->ops > 0) {
     series.writes.push_back(writes->wall_nanos /
                             static_cast<double>(writes->ops));
@@ -138,7 +147,9 @@ void BenchResults::SetOpenSeconds(const std::string& config, double seconds) {
 
 Json BenchResults::WorkloadJson(Workload workload) const {
   const WorkloadInfo& info = InfoOf(workload);
-  const bool wall = info.background || ThreadsOf(workload, options_) > 1;
+  const bool wall = ByWallTime(workload, options_);
+  // Of flushes and compactions, other threads read.
+  const bool files = options_.memory_limit > 0 && !info.background;
   Json results = Json::array();
   const Series* baseline = nullptr;
   for (const BenchConfig& config : options_.configs) {
@@ -152,6 +163,10 @@ Json BenchResults::WorkloadJson(Workload workload) const {
                    {"spread", Spread(samples)},   {"samples", samples},
                    {"wall", Median(series.wall)}, {"cpu", Median(series.cpu)},
                    {"operations", series.ops}};
+    if (files) {
+      result["bytes_read"] = Median(series.file_bytes);
+      result["reads"] = Median(series.file_reads);
+    }
     if (config.name == options_.configs.front().name) {
       baseline = &series;
     } else if (baseline != nullptr) {
@@ -159,6 +174,12 @@ Json BenchResults::WorkloadJson(Workload workload) const {
           Compare(wall ? baseline->wall : baseline->cpu, samples);
       if (wall) {
         result["cpu_times_as_good"] = Compare(baseline->cpu, series.cpu);
+      }
+      if (files) {
+        result["bytes_read_times_as_good"] =
+            Compare(baseline->file_bytes, series.file_bytes);
+        result["reads_times_as_good"] =
+            Compare(baseline->file_reads, series.file_reads);
       }
     }
     if (!series.writes.empty()) {

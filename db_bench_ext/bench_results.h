@@ -49,7 +49,9 @@ class BenchResults {
   struct Series {
     std::vector<double> wall;  // nanoseconds an operation, a repeat each
     std::vector<double> cpu;
-    std::vector<double> writes;  // wall nanoseconds each
+    std::vector<double> writes;      // wall nanoseconds each
+    std::vector<double> file_bytes;  // read from files an operation
+    std::vector<double> file_reads;
     uint64_t ops = 0;
     LatencySamples latency;
   };

@@ -42,7 +42,7 @@ class BenchRun {
   rocksdb::Status Reads(Workload workload, uint64_t seed);
   rocksdb::Status Mixed(Workload workload, uint64_t seed);
   rocksdb::Status Verify(const Subject& subject, bool thoroughly);
-  rocksdb::Status LimitMemory(Subject* subject);
+  rocksdb::Status LimitMemory(const Subject& subject);
   void Step(const std::string& what, const Subject* subject);
   uint64_t StepsOfRepeat() const;
 

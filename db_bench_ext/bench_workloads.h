@@ -7,7 +7,8 @@
 //
 // Reads are timed twice over: a first pass without a clock inside, which gives
 // the time of an operation, and a second of half as many with a clock around
-// each, which gives the percentiles.
+// each, which gives the percentiles. Where memory is limited, as many as in the
+// first, of other keys, go before it untimed.
 //
 // Thread safety: one workload at a time on a database; each starts as many
 // threads as it is told.
@@ -35,6 +36,10 @@ struct Measured {
   // Of the threads that did the operations; of the whole process for
   // workloads with background work.
   double cpu_nanos = 0;
+  // Of table files, by the threads that did the operations: what RocksDB asked
+  // for and in how many calls, as its IOStatsContext has it.
+  uint64_t file_bytes = 0;
+  uint64_t file_reads = 0;
   LatencySamples latency;
 };
 
@@ -45,8 +50,9 @@ struct Subject {
   std::unique_ptr<BenchModel> model;
 };
 
-// Runs body(0) ... body(threads - 1) side by side, adds their CPU time, and
-// the wall time of all, to *measured. The first Status that is not OK is it.
+// Runs body(0) ... body(threads - 1) side by side, adds their CPU time and
+// what they read of files, and the wall time of all, to *measured. The first
+// Status that is not OK is it.
 rocksdb::Status RunThreads(
     unsigned threads, Measured* measured,
     const std::function<rocksdb::Status(unsigned)>& body);
@@ -74,19 +80,26 @@ struct Probe {
   rocksdb::Slice end;  // where a scan stops; empty: nowhere
 };
 
+// What a pass over a database asks: probes [begin, end), or everything.
+struct ProbePass {
+  size_t begin = 0;
+  size_t end = 0;
+  Tally expected;
+};
+
 // What a read workload asks, for all databases the same.
 struct Probes {
-  std::vector<Probe> probes;  // those of the first pass, then of the second
-  size_t first_pass = 0;
-  Tally expected_first;
-  Tally expected_second;
+  std::vector<Probe> probes;
+  ProbePass warm_up;  // untimed; nothing, unless asked for
+  ProbePass timed;
+  ProbePass clocked;  // each
   std::vector<std::string> owned;
 };
 
 // REQUIRES: a workload from kGet to kCount, or kReadWhileWriting.
 void MakeProbes(Workload workload, const BenchRecords& records,
                 const BenchModel& model, uint64_t ops, uint64_t seed,
-                Probes* probes);
+                bool warm_up, Probes* probes);
 rocksdb::Status RunReads(Workload workload, const Probes& probes,
                          unsigned threads, const Subject& subject,
                          Measured* measured);

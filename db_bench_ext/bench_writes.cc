@@ -7,6 +7,7 @@
 
 #include "db_bench_ext/bench_workloads.h"
 #include "db_bench_ext/timing.h"
+#include "rocksdb/iostats_context.h"
 #include "rocksdb/write_batch.h"
 
 namespace memkv {
@@ -19,17 +20,36 @@ constexpr size_t kBatchRecords = 1000;
 // Of a memtable, beside key and value of an entry.
 constexpr size_t kEntryOverhead = 48;
 
+struct FileReads {
+  uint64_t bytes = 0;
+  uint64_t calls = 0;
+};
+
+// Calls are counted only by temperature: BenchDatabase gives files one.
+FileReads FileReadsOfThread() {
+  const rocksdb::IOStatsContext& context = *rocksdb::get_iostats_context();
+  const rocksdb::FileIOByTemperature& files =
+      context.file_io_stats_by_temperature;
+  return {context.bytes_read, files.hot_file_read_count +
+                                  files.warm_file_read_count +
+                                  files.cold_file_read_count};
+}
+
 }  // namespace
 
 Status RunThreads(unsigned threads, Measured* measured,
                   const std::function<Status(unsigned)>& body) {
   std::vector<Status> results(threads);
   std::vector<double> cpu(threads);
+  std::vector<FileReads> reads(threads);
   const uint64_t start = WallNanos();
   auto timed = [&](unsigned thread) {
+    const FileReads before = FileReadsOfThread();
     const double begin = ThreadCpuNanos();
     results[thread] = body(thread);
     cpu[thread] = ThreadCpuNanos() - begin;
+    const FileReads after = FileReadsOfThread();
+    reads[thread] = {after.bytes - before.bytes, after.calls - before.calls};
   };
   if (threads == 1) {
     timed(0);
@@ -45,6 +65,8 @@ Status RunThreads(unsigned threads, Measured* measured,
   measured->wall_nanos += static_cast<double>(WallNanos() - start);
   for (unsigned thread = 0; thread < threads; thread++) {
     measured->cpu_nanos += cpu[thread];
+    measured->file_bytes += reads[thread].bytes;
+    measured->file_reads += reads[thread].calls;
     if (!results[thread].ok()) {
       return results[thread];
     }

@@ -86,11 +86,35 @@ refuses 'is not as report_schema.json says' --report=damaged.json
 
 # Threads, a limit, values of a size, other keys, few workloads.
 for keys in gen:hex:3000 gen:uint64:3000:7; do
-  quietly --keys=$keys --ops=2000 --repeat=1 --threads=2 --memory_limit=1M \
-    --value_size=100 --value_ratio=0.3 --configs=plain,memkv-zstd \
+  quietly --keys=$keys --ops=2000 --repeat=1 --threads=2 --memory_limit=2M \
+    --value_size=1000 --value_ratio=0.7 --configs=plain,memkv-zstd \
     --workloads=load-sorted,flush,reads,mixed,readwhilewriting --json=two.json
   "$check" "$schema" two.json
 done
+
+# What waits for files is measured by the wall, and says what it read of them.
+quietly --keys=gen:urls:3000 --ops=2000 --repeat=2 --memory_limit=2M \
+  --value_size=1000 --value_ratio=0.7 --configs=plain,memkv \
+  --workloads=load-sorted,get,scan,mixed-c --json=limit.json --html=limit.html --markdown=limit.md
+"$check" "$schema" limit.json
+! grep -q '"clock": "cpu"' limit.json || fail 'limit.json: something waits by CPU time'
+[[ $(grep -c '"reads_times_as_good": {' limit.json) -eq 3 ]] ||
+  fail 'limit.json does not compare what get, scan and mixed-c read'
+# A third of the values or so is in no cache: of those a look-up reads one block,
+# and a scan, which reads ahead, several at once.
+awk '/"name": / { load = /load/ } !load && /"(bytes_read|reads)": / { sub(",", ""); print $1, $2 }' limit.json |
+  awk '/bytes_read/ { bytes = $2 } /"reads"/ { if (!($2 > 0 && $2 < 1.01) || bytes / $2 < 900 || bytes / $2 > 300000) exit 1; n++ }
+    END { exit n != 6 }' || fail 'limit.json: what was read of files cannot be'
+for report in out.txt limit.html limit.md; do
+  grep -qF 'Of a limit of 2.10 MB, table readers and block cache had ' $report ||
+    fail "$report does not say what of the limit was used"
+done
+grep -qF 'READ FROM FILES' out.txt || fail 'the terminal shows nothing of files'
+grep -qF 'get, read from files' limit.md || fail 'limit.md shows nothing of files'
+grep -qF 'bytes read from files' limit.html || fail 'limit.html shows nothing of files'
+! grep -q '"bytes_read"' all.json || fail 'all.json has no limit, but reads'
+refuses 'for table readers and the least of block caches' \
+  --keys=gen:urls:3000 --ops=100 --repeat=1 --memory_limit=1M
 printf 'b\tvalue of b\na\nc\n\na\tlast\n' >keys.txt
 quietly --keys=keys.txt --ops=100 --repeat=1 --json=few.json
 "$check" "$schema" few.json

@@ -8,7 +8,8 @@
 //     sample of every repeat (of a complete report);
 //   * medians lie among their samples, and comparisons among the ratios;
 //   * percentiles ascend;
-//   * components add up to the total of the last repeat.
+//   * components add up to the total of the last repeat, and those that
+//     memory_limit limits to no more than that.
 //
 // Otherwise each complaint is a line on standard error.
 
@@ -103,6 +104,10 @@ void CheckWorkloads(const Json& report) {
       if (result["median"] != result[workload["clock"]]) {
         Complain(of + ": the median is not that of its clock");
       }
+      if (result.value("reads", 0.0) > 0 &&
+          result["bytes_read"] < result["reads"]) {
+        Complain(of + ": reads of less than a byte");
+      }
       if (result["cpu"] <= 0 || result["wall"] <= 0) {
         Complain(of + ": it took no time");
       }
@@ -130,6 +135,17 @@ void CheckSizes(const Json& report) {
       double sum = 0;
       for (const Json& component : size["components"]) {
         sum += component["bytes"].get<double>();
+      }
+      const double limit = report["settings"]["memory_limit"];
+      double limited = 0;
+      for (const Json& component : size["components"]) {
+        if (component["name"] == "table readers" ||
+            component["name"] == "block cache") {
+          limited += component["bytes"].get<double>();
+        }
+      }
+      if (what == "memory" && limit > 0 && limited > limit) {
+        Complain(of + ": table readers and block cache are above the limit");
       }
       if (sum != size["samples"].back().get<double>()) {
         Complain(of + ": components add up to " + std::to_string(sum));
