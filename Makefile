@@ -9,8 +9,9 @@
 #   make bench           build, then measure what memkv does for KEYS=FILE (by
 #                        default generated URLs): a table, and report.html;
 #                        FLAGS='...' are memkv_bench's
-#   make numbers         the same, into docs/numbers/NAME.json, and from there
-#                        into the documents; NAME=urls by default
+#   make numbers         the same, twice, into docs/numbers/NAME.json, and from
+#                        there into the documents; NAME=urls by default; ONCE=1
+#                        measures once
 #   make check           build and run every test, sanitizers included
 #   make fuzz            fuzz the cores, FUZZ_SECONDS=60 a target; needs clang
 #   make format          clang-format over our sources
@@ -42,7 +43,7 @@ bench: release
 
 NAME ?= urls
 numbers: release
-	@build_tools/numbers.sh measure build/release/memkv_bench $(NAME) $(if $(KEYS),--keys="$(KEYS)") $(FLAGS)
+	@build_tools/numbers.sh $(if $(ONCE),once,measure) build/release/memkv_bench $(NAME) $(if $(KEYS),--keys="$(KEYS)") $(FLAGS)
 
 # The trees are built one after the other, each with all cores; the first that
 # does not build ends it.  Then one ctest run covers them all, so that there is

@@ -11,8 +11,11 @@
 #
 # and between them stands what this script has made of NAME.json.
 #
-#   numbers.sh measure BENCH NAME [FLAG...]   measures, writes NAME.json, and
-#                                             then does as refresh
+#   numbers.sh measure BENCH NAME [FLAG...]   measures twice, writes NAME.json of
+#                                             the second run, which says how it
+#                                             agrees with the first, and then
+#                                             does as refresh
+#   numbers.sh once BENCH NAME [FLAG...]      the same, measuring once
 #   numbers.sh refresh BENCH                  makes pictures and sections again
 #   numbers.sh check BENCH                    fails if one is not what refresh
 #                                             would make it
@@ -30,7 +33,7 @@ numbers=$root/docs/numbers
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-if [[ $command == measure ]]; then
+if [[ $command == measure || $command == once ]]; then
   [[ $# -ge 3 && $3 =~ ^[a-z0-9-]+$ ]] || usage
   mkdir -p "$numbers"
   flags=()
@@ -42,9 +45,14 @@ if [[ $command == measure ]]; then
     fi
     flags+=("$flag")
   done
+  agree=()
+  if [[ $command == measure ]]; then
+    "$bench" "${flags[@]}" --json="$scratch/first.json"
+    agree=(--agree_with="$scratch/first.json")
+  fi
+  "$bench" "${flags[@]}" "${agree[@]}" --json="$scratch/report.json"
   # Nor does the command say where the report went.
-  "$bench" "${flags[@]}" --json="$scratch/report.json"
-  sed '/^ "command": /s| --json=[^ "]*||' "$scratch/report.json" >"$numbers/$3.json"
+  sed -E '/^ "command": /s/ --(json|agree_with)=[^ "]*//g' "$scratch/report.json" >"$numbers/$3.json"
   command=refresh
 fi
 [[ $command == refresh || $command == check ]] || usage

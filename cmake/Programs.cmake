@@ -74,6 +74,7 @@ target_link_libraries(memtable_bench PRIVATE benchmark::benchmark)
 
 # All of memkv_bench but its flags, for its test as well.
 set(memkv_bench_parts_sources
+    bench_agreement.cc
     bench_mixed.cc
     bench_reads.cc
     bench_records.cc

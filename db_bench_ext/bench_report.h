@@ -48,6 +48,8 @@ std::vector<nlohmann::ordered_json> ReadingWorkloads(
     const nlohmann::ordered_json& document);
 // What of --memory_limit each configuration used; empty if there was none.
 std::string LimitSentence(const nlohmann::ordered_json& document);
+// Whether the report agrees with an earlier one; empty if it was not compared.
+std::string AgreementSentence(const nlohmann::ordered_json& document);
 // "3,754,180".
 std::string ShowWhole(uint64_t number);
 

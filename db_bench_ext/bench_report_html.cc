@@ -443,6 +443,32 @@ std::string Origin(const Json& document) {
   return html + "</dl>\n";
 }
 
+std::string AgreementHtml(const Json& document) {
+  const std::string sentence = AgreementSentence(document);
+  if (sentence.empty()) {
+    return "";
+  }
+  std::string html =
+      "<h2>Agreement with a run before</h2>\n<p>" + Escape(sentence) + "</p>\n";
+  const Json& differing = document.at("agreement").at("differing");
+  if (differing.empty()) {
+    return html;
+  }
+  html +=
+      "<table><tr><th>how many times as good</th><th>then</th>"
+      "<th>now</th></tr>\n";
+  for (const Json& one : differing) {
+    char times[64];
+    std::snprintf(times, sizeof(times), "<td>%.2fx</td><td>%.2fx</td>",
+                  one.at("first").get<double>(),
+                  one.at("second").get<double>());
+    html += "<tr><td>" +
+            Escape(Text(one.at("what")) + ", " + Text(one.at("config"))) +
+            "</td>" + times + "</tr>\n";
+  }
+  return html + "</table>\n";
+}
+
 std::string Measurements(const Json& document) {
   std::string html;
   const std::string baseline = Text(document.at("configs")[0].at("name"));
@@ -509,7 +535,8 @@ std::string HtmlReport(const Json& document) {
             " of keys and " + ShowBytes(keys.at("value_bytes")) +
             " of values.</p>\n";
   }
-  html += Measurements(document) + ScaleHtml(document) + Origin(document);
+  html += Measurements(document) + ScaleHtml(document) +
+          AgreementHtml(document) + Origin(document);
   return html + "</body></html>\n";
 }
 

@@ -100,6 +100,8 @@ std::string MarkdownReport(const Json& document) {
   }
   const std::string limit = LimitSentence(document);
   text += limit.empty() ? "" : "\n" + limit + "\n";
+  const std::string agreement = AgreementSentence(document);
+  text += agreement.empty() ? "" : "\n" + agreement + "\n";
   return text;
 }
 

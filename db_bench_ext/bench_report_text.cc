@@ -248,6 +248,23 @@ std::string Verdicts(const Json& document) {
   return text;
 }
 
+std::string Agreement(const Json& document) {
+  const std::string sentence = AgreementSentence(document);
+  if (sentence.empty()) {
+    return "";
+  }
+  std::string text = "\n" + sentence + "\n";
+  for (const Json& one : document.at("agreement").at("differing")) {
+    text +=
+        Format("  %-40s %6.2fx, then %6.2fx\n",
+               (one.at("what").get<std::string>() + ", " +
+                one.at("config").get<std::string>())
+                   .c_str(),
+               one.at("first").get<double>(), one.at("second").get<double>());
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string ShowNanos(double nanos) {
@@ -312,6 +329,26 @@ std::string LimitSentence(const Json& document) {
   return text + ".";
 }
 
+std::string AgreementSentence(const Json& document) {
+  if (!document.contains("agreement")) {
+    return "";
+  }
+  const Json& agreement = document.at("agreement");
+  auto percent = [](const Json& part) {
+    return Format("%.0f %%", 100 * part.get<double>());
+  };
+  return ShowWhole(agreement.at("agree")) + " of " +
+         ShowWhole(agreement.at("ratios")) + " ratios agree within " +
+         percent(agreement.at("within")) + " with those of a run before, of " +
+         agreement.at("with").get<std::string>() +
+         (agreement.at("ratios") == 0
+              ? ""
+              : "; the largest difference is " +
+                    percent(agreement.at("largest_difference")) + " (" +
+                    agreement.at("largest_of").get<std::string>() + ")") +
+         ".";
+}
+
 std::string ShowTimes(const Json& times_as_good) {
   return times_as_good.is_null()
              ? ""
@@ -369,7 +406,7 @@ std::string TextReport(const Json& document) {
   const std::string limit = LimitSentence(document);
   text += Workloads(document, table) + FilesRead(document, table) +
           SizesOf(document, table) + (limit.empty() ? "" : limit + "\n") +
-          Verdicts(document) + ScaleText(document);
+          Verdicts(document) + ScaleText(document) + Agreement(document);
   if (!document.at("complete").get<bool>()) {
     text += "\nThe run was STOPPED: this is what had been measured.\n";
   }

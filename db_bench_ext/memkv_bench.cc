@@ -29,6 +29,7 @@
 #include <string>
 #include <utility>
 
+#include "db_bench_ext/bench_agreement.h"
 #include "db_bench_ext/bench_options.h"
 #include "db_bench_ext/bench_report.h"
 #include "db_bench_ext/bench_results.h"
@@ -77,6 +78,9 @@ DEFINE_bool(scale, false,
             "Instead: how size, memory and speed grow with the number of "
             "generated URLs, loaded sorted and shuffled.");
 DEFINE_uint64(budget, 100000000, "Of --scale: the most keys to load.");
+DEFINE_string(agree_with, "",
+              "An earlier report, as JSON, of the same command: the report "
+              "says which ratios differ from its.");
 DEFINE_string(report, "",
               "Measure nothing: make reports of this file, which --json "
               "wrote.");
@@ -120,29 +124,54 @@ Status WriteReports(const Json& document) {
   return s;
 }
 
-Status ReportAgain() {
-  std::ifstream in(FLAGS_report);
+Status ReadReport(const std::string& path, Json* document) {
+  std::ifstream in(path);
   if (!in) {
-    return Status::IOError("cannot read " + FLAGS_report);
+    return Status::IOError("cannot read " + path);
   }
-  const Json document = Json::parse(in, nullptr, false);
-  if (document.is_discarded() || !document.is_object() ||
-      document.value("report", "") != "memkv_bench") {
-    return Status::InvalidArgument(FLAGS_report +
-                                   " is no report of "
-                                   "memkv_bench");
+  *document = Json::parse(in, nullptr, false);
+  if (document->is_discarded() || !document->is_object() ||
+      document->value("report", "") != "memkv_bench") {
+    return Status::InvalidArgument(path + " is no report of memkv_bench");
   }
-  if (document.value("version", 0) != kReportVersion) {
+  if (document->value("version", 0) != kReportVersion) {
     return Status::NotSupported(
-        FLAGS_report + " has version " +
-            std::to_string(document.value("version", 0)),
+        path + " has version " + std::to_string(document->value("version", 0)),
         "this program reads version " + std::to_string(kReportVersion));
   }
+  return Status::OK();
+}
+
+// What reading a report throws if it is not one.
+Status Malformed(const std::string& what, const Json::exception& e) {
+  return Status::Corruption(what + " is not as report_schema.json says",
+                            e.what());
+}
+
+// Compares *document with the report of --agree_with, if there is one.
+Status Compare(Json* document) {
+  if (FLAGS_agree_with.empty()) {
+    return Status::OK();
+  }
+  Json first;
+  Status s = ReadReport(FLAGS_agree_with, &first);
   try {
-    return WriteReports(document);
+    return s.ok() ? AddAgreement(first, document) : s;
   } catch (const Json::exception& e) {
-    return Status::Corruption(
-        FLAGS_report + " is not as report_schema.json says", e.what());
+    return Malformed(FLAGS_agree_with, e);
+  }
+}
+
+Status ReportAgain() {
+  Json document;
+  Status s = ReadReport(FLAGS_report, &document);
+  if (s.ok()) {
+    s = Compare(&document);
+  }
+  try {
+    return s.ok() ? WriteReports(document) : s;
+  } catch (const Json::exception& e) {
+    return Malformed(FLAGS_report, e);
   }
 }
 
@@ -176,10 +205,28 @@ Status MakeOptions(const std::string& command, BenchOptions* options) {
   return s;
 }
 
+// Before anything is measured: what is already known not to be comparable.
+Status CheckComparable(const BenchResults& results) {
+  if (FLAGS_agree_with.empty()) {
+    return Status::OK();
+  }
+  Json first;
+  Status s = ReadReport(FLAGS_agree_with, &first);
+  try {
+    return s.ok() ? CheckSameCommand(first, results.Document(false), true) : s;
+  } catch (const Json::exception& e) {
+    return Malformed(FLAGS_agree_with, e);
+  }
+}
+
 // Runs `body` on a folder that goes afterwards, and writes the reports: also
 // when it is stopped, or fails after something was measured.
 Status RunInTempDir(const BenchOptions& options, BenchResults* results,
                     const std::function<Status(const std::string&)>& body) {
+  Status s = CheckComparable(*results);
+  if (!s.ok()) {
+    return s;
+  }
   TempDir dir;
   dir.set_on_stop([results] {
     std::fputc('\n', stderr);
@@ -188,12 +235,16 @@ Status RunInTempDir(const BenchOptions& options, BenchResults* results,
       std::fprintf(stderr, "memkv_bench: %s\n", written.ToString().c_str());
     }
   });
-  Status s = dir.Create(options.dir, "memkv_bench", options.keep);
+  s = dir.Create(options.dir, "memkv_bench", options.keep);
   if (!s.ok()) {
     return s;
   }
   s = body(dir.path());
-  const Status written = WriteReports(results->Document(s.ok()));
+  Json document = results->Document(s.ok());
+  if (s.ok()) {
+    s = Compare(&document);
+  }
+  const Status written = WriteReports(document);
   return s.ok() ? written : s;
 }
 

@@ -70,6 +70,35 @@ quietly --report=all.json --html=again.html --json=again.json
 cmp all.html again.html
 cmp all.json again.json
 
+# Two reports of one command: all ratios but those that are other ones agree.
+ratios=$(grep -c '"times_as_good": {' all.json)
+quietly --report=all.json --agree_with=all.json --json=agreed.json --html=agreed.html
+grep -qF "$ratios of $ratios ratios agree within 10 %" out.txt || fail 'a report disagrees with itself'
+"$check" "$schema" agreed.json
+awk '/"times_as_good": {/ { inside = !done } inside && /"median": / { sub(/[0-9.]+/, $2 * 1.25); inside = 0; done = 1 } { print }' \
+  all.json >other.json
+quietly --report=all.json --agree_with=other.json --json=agreed.json --html=agreed.html
+"$check" "$schema" agreed.json
+for report in out.txt agreed.html; do
+  grep -qF "$((ratios - 1)) of $ratios ratios agree within 10 %" $report ||
+    fail "$report does not say that one ratio differs"
+  grep -qF 'the largest difference is 25 % (load-sorted, memkv)' $report ||
+    fail "$report does not say which ratio differs"
+done
+quietly --report=agreed.json --markdown=agreed.md
+grep -qF "$((ratios - 1)) of $ratios ratios agree" agreed.md || fail 'agreed.md does not say that one differs'
+sed 's/"ops": 2000/"ops": 2001/' all.json >other.json
+refuses 'not of the same ops: 2001 and 2000' --report=all.json --agree_with=other.json
+sed 's/write_buffer_size=65536/write_buffer_size=65537/' all.json >other.json
+refuses 'not of the same configurations' --report=all.json --agree_with=other.json
+refuses 'not of the same keys' --keys=gen:urls:2000 --ops=2000 --repeat=2 --agree_with=all.json \
+  --configs='stock-lz4,memkv,mine=@memkv-cache;write_buffer_size=65536'
+sed 's/"complete": true/"complete": false/' all.json >other.json
+refuses 'a run that was stopped' --report=all.json --agree_with=other.json
+sed 's/"name": "rscan"/"name": "scan"/' all.json >other.json
+refuses 'not of the same workloads' --report=all.json --agree_with=other.json
+refuses 'cannot read nowhere.json' --agree_with=nowhere.json
+
 # The check can fail.
 for damage in 's/"version": 1,/"version": 2,/' 's/"clock": "cpu"/"clock": "sun"/' \
   's/"verdict": "[a-z]*"/"verdict": "perfect"/' 's/"operations": /"operation": /' \
@@ -86,14 +115,14 @@ refuses 'is not as report_schema.json says' --report=damaged.json
 
 # Threads, a limit, values of a size, other keys, few workloads.
 for keys in gen:hex:3000 gen:uint64:3000:7; do
-  quietly --keys=$keys --ops=2000 --repeat=1 --threads=2 --memory_limit=2M \
+  quietly --keys=$keys --ops=400 --repeat=1 --threads=2 --memory_limit=2M \
     --value_size=1000 --value_ratio=0.7 --configs=plain,memkv-zstd \
     --workloads=load-sorted,flush,reads,mixed,readwhilewriting --json=two.json
   "$check" "$schema" two.json
 done
 
 # What waits for files is measured by the wall, and says what it read of them.
-quietly --keys=gen:urls:3000 --ops=2000 --repeat=2 --memory_limit=2M \
+quietly --keys=gen:urls:3000 --ops=1000 --repeat=2 --memory_limit=2M \
   --value_size=1000 --value_ratio=0.7 --configs=plain,memkv \
   --workloads=load-sorted,get,scan,mixed-c --json=limit.json --html=limit.html --markdown=limit.md
 "$check" "$schema" limit.json
@@ -119,6 +148,9 @@ printf 'b\tvalue of b\na\nc\n\na\tlast\n' >keys.txt
 quietly --keys=keys.txt --ops=100 --repeat=1 --json=few.json
 "$check" "$schema" few.json
 grep -q '"count": 4' few.json || fail 'keys.txt has 4 keys'
+quietly --keys=keys.txt --ops=100 --repeat=1 --json=again.json --agree_with=few.json
+"$check" "$schema" again.json
+grep -q '"agreement": {' again.json || fail 'again.json does not say whether it agrees'
 
 # Growth.
 quietly --scale --budget=20000 --value_size=4 --json=scale.json --html=scale.html

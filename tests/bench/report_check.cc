@@ -8,6 +8,7 @@
 //     sample of every repeat (of a complete report);
 //   * medians lie among their samples, and comparisons among the ratios;
 //   * percentiles ascend;
+//   * ratios that agree with an earlier report's and those that do not are all;
 //   * components add up to the total of the last repeat, and those that
 //     memory_limit limits to no more than that.
 //
@@ -159,6 +160,29 @@ void CheckSizes(const Json& report) {
   }
 }
 
+void CheckAgreement(const Json& report) {
+  if (!report.contains("agreement")) {
+    return;
+  }
+  const Json& agreement = report["agreement"];
+  if (agreement["agree"].get<size_t>() + agreement["differing"].size() !=
+      agreement["ratios"].get<size_t>()) {
+    Complain("agreement: ratios that agree and others are not all");
+  }
+  const double within = agreement["within"];
+  const double largest = agreement["largest_difference"];
+  if (agreement["differing"].empty() && largest > within) {
+    Complain(
+        "agreement: the largest difference is not among those that differ");
+  }
+  for (const Json& one : agreement["differing"]) {
+    if (one["difference"] <= within || one["difference"] > largest) {
+      Complain("agreement: " + one["what"].get<std::string>() +
+               " differs by what it cannot");
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -175,6 +199,7 @@ int main(int argc, char** argv) {
   if (complaints == 0) {
     CheckWorkloads(report);
     CheckSizes(report);
+    CheckAgreement(report);
   }
   return complaints == 0 ? 0 : 1;
 }

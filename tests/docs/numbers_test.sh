@@ -4,7 +4,7 @@
 #
 # numbers_test.sh ROOT BENCH CHECK: the figures in the documents are those of
 # the reports they name, the reports are whole and valid, and a figure that is
-# another would be seen.
+# another would be seen; a measurement goes where it should.
 
 set -euo pipefail
 root=$1
@@ -31,6 +31,20 @@ sed -i '/^<!-- memkv_bench/,/^<!-- \/memkv_bench/s/^\(| table files[^|]*| *[0-9]
 ! copy/build_tools/numbers.sh check "$bench" 2>/dev/null || fail 'a changed document is not seen'
 copy/build_tools/numbers.sh refresh "$bench"
 copy/build_tools/numbers.sh check "$bench"
+
+# A measurement names no file of the machine's, and says how it agrees with the
+# one before it.
+seq 2000 >keys.txt
+copy/build_tools/numbers.sh measure "$bench" tiny --keys="$PWD/keys.txt" --ops=100 --repeat=1 \
+  --workloads=get >/dev/null 2>measured.txt || fail "$(cat measured.txt)"
+"$check" "$root/db_bench_ext/report_schema.json" copy/docs/numbers/tiny.json
+grep -qF '"command": "memkv_bench --keys=keys.txt --ops=100 --repeat=1 --workloads=get",' \
+  copy/docs/numbers/tiny.json || fail 'tiny.json has another command'
+grep -qF '"agreement": {' copy/docs/numbers/tiny.json || fail 'tiny.json was measured once'
+copy/build_tools/numbers.sh once "$bench" tiny --keys="$PWD/keys.txt" --ops=100 --repeat=1 \
+  --workloads=get >/dev/null 2>measured.txt || fail "$(cat measured.txt)"
+! grep -qF '"agreement": {' copy/docs/numbers/tiny.json || fail 'tiny.json was measured twice'
+
 for report in copy/docs/numbers/*.json; do
   sed -i 's/"bytes_a_key": [0-9]*/&9/' "$report"
 done
