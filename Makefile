@@ -11,7 +11,8 @@
 #                        FLAGS='...' are memkv_bench's
 #   make numbers         the same, twice, into docs/numbers/NAME.json, and from
 #                        there into the documents; NAME=urls by default; ONCE=1
-#                        measures once
+#                        measures once; FLAGS=--delta or --scale and NAME=delta
+#                        or scale for docs/delta_size.md and docs/scale.md
 #   make check           build and run every test, sanitizers included
 #   make fuzz            fuzz the cores, FUZZ_SECONDS=60 a target; needs clang
 #   make format          clang-format over our sources

@@ -75,9 +75,11 @@ target_link_libraries(memtable_bench PRIVATE benchmark::benchmark)
 # All of memkv_bench but its flags, for its test as well.
 set(memkv_bench_parts_sources
     bench_agreement.cc
+    bench_delta.cc
     bench_mixed.cc
     bench_reads.cc
     bench_records.cc
+    bench_report_delta.cc
     bench_report_html.cc
     bench_report_markdown.cc
     bench_report_scale.cc
@@ -86,7 +88,8 @@ set(memkv_bench_parts_sources
     bench_run.cc
     bench_scale.cc
     bench_sizes.cc
-    bench_writes.cc)
+    bench_writes.cc
+    generated_records.cc)
 list(TRANSFORM memkv_bench_parts_sources
      PREPEND "${memkv_root}/db_bench_ext/")
 add_library(memkv_bench_parts STATIC ${memkv_bench_parts_sources})

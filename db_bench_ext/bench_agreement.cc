@@ -92,6 +92,13 @@ std::vector<Ratio> RatiosOf(const Json& document) {
                "compact_seconds", "read_all_seconds", "get_cpu_nanos"},
               &ratios);
   }
+  if (document.contains("delta")) {
+    AddPoints(document, document.at("delta").at("runs"), nullptr, "points",
+              "write_buffer_size",
+              {"load_seconds", "write_amplification", "get_cpu_nanos",
+               "settled_get_cpu_nanos", "memory_bytes", "peak_bytes"},
+              &ratios);
+  }
   return ratios;
 }
 

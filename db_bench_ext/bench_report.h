@@ -23,8 +23,8 @@ std::string TextReport(const nlohmann::ordered_json& document);
 // One file that needs no other: charts, tables, machine and command.
 std::string HtmlReport(const nlohmann::ordered_json& document);
 
-// The first chart alone, as a file: the second configuration against the first.
-// Empty if there is nothing to compare.
+// The first chart alone, as a file: the second configuration against the first,
+// or that of --scale or --delta. Empty if there is nothing to compare.
 std::string SvgReport(const nlohmann::ordered_json& document);
 
 // The section of a README: one table, and where it was measured.
@@ -56,6 +56,14 @@ std::string ShowWhole(uint64_t number);
 // The part of a report that --scale made, if any.
 std::string ScaleText(const nlohmann::ordered_json& document);
 std::string ScaleHtml(const nlohmann::ordered_json& document);
+std::string ScaleSvg(const nlohmann::ordered_json& document);
+std::string ScaleMarkdown(const nlohmann::ordered_json& document);
+
+// And that of --delta.
+std::string DeltaText(const nlohmann::ordered_json& document);
+std::string DeltaHtml(const nlohmann::ordered_json& document);
+std::string DeltaSvg(const nlohmann::ordered_json& document);
+std::string DeltaMarkdown(const nlohmann::ordered_json& document);
 
 // Writes all of `text` to `path`, or to standard output for "-".
 rocksdb::Status WriteReport(const std::string& path, const std::string& text);

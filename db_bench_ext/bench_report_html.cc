@@ -510,6 +510,10 @@ std::string Measurements(const Json& document) {
 }  // namespace
 
 std::string SvgReport(const Json& document) {
+  const std::string other = ScaleSvg(document) + DeltaSvg(document);
+  if (!other.empty()) {
+    return other;
+  }
   if (document.at("configs").size() < 2) {
     return "";
   }
@@ -535,7 +539,7 @@ std::string HtmlReport(const Json& document) {
             " of keys and " + ShowBytes(keys.at("value_bytes")) +
             " of values.</p>\n";
   }
-  html += Measurements(document) + ScaleHtml(document) +
+  html += Measurements(document) + ScaleHtml(document) + DeltaHtml(document) +
           AgreementHtml(document) + Origin(document);
   return html + "</body></html>\n";
 }

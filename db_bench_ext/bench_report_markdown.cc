@@ -52,8 +52,14 @@ std::string MarkdownReport(const Json& document) {
           ShowBytes(machine.at("memory_bytes")) + ", " +
           machine.at("compiler").get<std::string>() + ", RocksDB " +
           document.at("rocksdb").get<std::string>() + ", " +
-          document.at("created").get<std::string>().substr(0, 10) +
-          "; medians of " +
+          document.at("created").get<std::string>().substr(0, 10);
+  const std::string agreed = AgreementSentence(document);
+  const std::string agreement = agreed.empty() ? "" : "\n" + agreed + "\n";
+  if (document.contains("scale") || document.contains("delta")) {
+    return text + ".\n" + ScaleMarkdown(document) + DeltaMarkdown(document) +
+           agreement;
+  }
+  text += "; medians of " +
           std::to_string(document.at("settings").at("repeat").get<uint64_t>()) +
           " repeats, and how many times as good as " +
           configs[0].at("name").get<std::string>() + ".\n\n|  |";
@@ -100,9 +106,7 @@ std::string MarkdownReport(const Json& document) {
   }
   const std::string limit = LimitSentence(document);
   text += limit.empty() ? "" : "\n" + limit + "\n";
-  const std::string agreement = AgreementSentence(document);
-  text += agreement.empty() ? "" : "\n" + agreement + "\n";
-  return text;
+  return text + agreement;
 }
 
 }  // namespace memkv

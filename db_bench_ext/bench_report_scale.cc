@@ -225,6 +225,50 @@ std::string ScaleText(const Json& document) {
          " bytes a key. Memory is without the block cache.\n";
 }
 
+std::string ScaleSvg(const Json& document) {
+  return document.contains("scale")
+             ? GrowthChart(document.at("scale"), "disk_bytes_a_key")
+             : "";
+}
+
+std::string ScaleMarkdown(const Json& document) {
+  if (!document.contains("scale")) {
+    return "";
+  }
+  const Json& scale = document.at("scale");
+  std::string text =
+      "\n| load | keys | files, B/key | memory, B/key | load, keys/s | "
+      "compact, s | open, s | scan, s | get, CPU | peak resident |\n"
+      "|---|---|---|---|---|---|---|---|---|---|\n";
+  for (const Json& run : scale.at("runs")) {
+    for (const Json& point : run.at("points")) {
+      text += "| " + NameOf(run) + " | " + ShowWhole(point.at("keys")) +
+              Format(" | %.2f | %.2f | ",
+                     point.at("disk_bytes_a_key").get<double>(),
+                     point.at("memory_bytes_a_key").get<double>()) +
+              ShowCount(point.at("keys_a_second")) +
+              Format(" | %.1f | %.2f | %.1f | ",
+                     point.at("compact_seconds").get<double>(),
+                     point.at("open_seconds").get<double>(),
+                     point.at("read_all_seconds").get<double>()) +
+              ShowNanos(point.at("get_cpu_nanos")) + " | " +
+              ShowBytes(point.at("peak_resident_bytes")) + " |\n";
+    }
+  }
+  text += "\n";
+  for (const Json& run : scale.at("runs")) {
+    for (const Json& fit : run.at("fits")) {
+      text += Format(
+          "- %s, %s, at %s keys: %.2f B a key (off by %.2f at most "
+          "where it was measured)\n",
+          NameOf(run).c_str(), fit.at("of").get<std::string>().c_str(),
+          ShowWhole(fit.at("keys")).c_str(), fit.at("at").get<double>(),
+          fit.at("largest_error").get<double>());
+    }
+  }
+  return text;
+}
+
 std::string ScaleHtml(const Json& document) {
   if (!document.contains("scale")) {
     return "";

@@ -406,7 +406,8 @@ std::string TextReport(const Json& document) {
   const std::string limit = LimitSentence(document);
   text += Workloads(document, table) + FilesRead(document, table) +
           SizesOf(document, table) + (limit.empty() ? "" : limit + "\n") +
-          Verdicts(document) + ScaleText(document) + Agreement(document);
+          Verdicts(document) + ScaleText(document) + DeltaText(document) +
+          Agreement(document);
   if (!document.at("complete").get<bool>()) {
     text += "\nThe run was STOPPED: this is what had been measured.\n";
   }

@@ -96,6 +96,18 @@ void BenchResults::SetKeys(const std::string& description, const KeyStats& keys,
              {"p99", keys.SuffixQuantile(0.99)}}}};
 }
 
+void BenchResults::SetGeneratedKeys(const GeneratedRecords& records,
+                                    const KeyStats& keys) {
+  SetKeys("generated URL-like keys of " + std::to_string(records.num_hosts()) +
+              " hosts",
+          keys, records.distinct() * records.value_size());
+}
+
+void BenchResults::SetDelta(const Json& delta) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  delta_ = delta;
+}
+
 void BenchResults::SetScale(const Json& scale) {
   const std::lock_guard<std::mutex> lock(mutex_);
   scale_ = scale;
@@ -295,6 +307,9 @@ Json BenchResults::Document(bool complete) const {
   }
   if (!scale_.is_null()) {
     document["scale"] = scale_;
+  }
+  if (!delta_.is_null()) {
+    document["delta"] = delta_;
   }
   return document;
 }

@@ -19,6 +19,7 @@
 #include "db_bench_ext/bench_options.h"
 #include "db_bench_ext/bench_sizes.h"
 #include "db_bench_ext/bench_workloads.h"
+#include "db_bench_ext/generated_records.h"
 #include "db_bench_ext/key_stats.h"
 
 namespace memkv {
@@ -34,7 +35,10 @@ class BenchResults {
 
   void SetKeys(const std::string& description, const KeyStats& keys,
                uint64_t value_bytes);
+  void SetGeneratedKeys(const GeneratedRecords& records, const KeyStats& keys);
+  // The sections of --scale and --delta.
   void SetScale(const Json& scale);
+  void SetDelta(const Json& delta);
   // One repeat of a workload on a configuration.
   // `writes`: what a writer did beside it, or null.
   void Add(Workload workload, const std::string& config, Measured measured,
@@ -70,6 +74,7 @@ class BenchResults {
   mutable std::mutex mutex_;
   Json keys_;
   Json scale_;
+  Json delta_;
   mutable std::map<std::pair<int, std::string>, Series> series_;
   std::vector<SizesSeries> sizes_;
   std::map<std::string, std::vector<double>> opens_;

@@ -3,8 +3,6 @@
 
 #include "db_bench_ext/bench_scale.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -14,16 +12,14 @@
 
 #include "db_bench_ext/bench_sizes.h"
 #include "db_bench_ext/bench_verify.h"
+#include "db_bench_ext/machine.h"
 #include "db_bench_ext/random_source.h"
-#include "db_bench_ext/shuffled_range.h"
 #include "db_bench_ext/timing.h"
 #include "rocksdb/advanced_cache.h"
 #include "rocksdb/table.h"
-#include "rocksdb/write_batch.h"
 
 namespace memkv {
 
-using rocksdb::Slice;
 using rocksdb::Status;
 
 namespace {
@@ -40,12 +36,6 @@ constexpr uint64_t kStepsOfKey = 4;
 
 double Seconds(uint64_t since) {
   return static_cast<double>(WallNanos() - since) / 1e9;
-}
-
-uint64_t PeakResident() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
 std::vector<uint64_t> NumbersOfKeys(uint64_t budget) {
@@ -115,27 +105,6 @@ BenchScale::BenchScale(const BenchOptions& options, uint64_t budget,
       results_(results),
       progress_("scale", StepsOf(budget, options.configs.size())) {}
 
-std::string BenchScale::ValueOf(const std::string& key) const {
-  const size_t size =
-      options_.value_size < 0 ? 0 : static_cast<size_t>(options_.value_size);
-  uint64_t hash = 14695981039346656037ULL;  // FNV-1a
-  for (char c : key) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-  }
-  RandomSource random(hash ^ options_.seed);
-  std::string value;
-  const auto random_bytes = static_cast<size_t>(
-      static_cast<double>(size) * options_.value_ratio + 0.999);
-  while (value.size() < size) {
-    value.push_back(
-        value.size() < random_bytes ? static_cast<char>(random.Next() & 0xff)
-        : value.empty()
-            ? '.'
-            : value[value.size() % std::max<size_t>(1, random_bytes)]);
-  }
-  return value;
-}
-
 Status BenchScale::Run() {
   const std::vector<uint64_t> numbers = NumbersOfKeys(budget_);
   if (numbers.size() < 2) {
@@ -150,9 +119,18 @@ Status BenchScale::Run() {
     }
   }
   for (uint64_t n : numbers) {
-    const UrlGenerator urls(options_.seed, n);
-    uint64_t distinct = 0;
-    Status s = CountKeys(urls, n == numbers.back(), &distinct);
+    progress_.SetLabel("making keys");
+    GeneratedRecords records(
+        options_.seed, n,
+        static_cast<size_t>(std::max<int64_t>(options_.value_size, 0)),
+        options_.value_ratio);
+    KeyStats stats;
+    records.MakeAll(n == numbers.back() ? &stats : nullptr,
+                    [this](uint64_t made) { progress_.Add(made); });
+    if (n == numbers.back()) {
+      results_->SetGeneratedKeys(records, stats);
+    }
+    Status s;
     for (Json& run : runs_) {
       if (!s.ok()) {
         return s;
@@ -162,7 +140,7 @@ Status BenchScale::Run() {
           [&run](const BenchConfig& c) { return run["config"] == c.name; });
       progress_.SetLabel(run["order"].get<std::string>() + " " + config->name);
       Json point;
-      s = Point(*config, run["order"] == "sorted", urls, distinct, &point);
+      s = Point(*config, run["order"] == "sorted", records, &point);
       if (s.ok()) {
         run["points"].push_back(point);
         run["fits"] = Json::array();
@@ -199,63 +177,20 @@ void BenchScale::Publish() {
                       {"runs", done}});
 }
 
-Status BenchScale::CountKeys(const UrlGenerator& urls, bool describe,
-                             uint64_t* distinct) {
-  KeyStats stats;
-  UrlGenerator::SortedStream stream(urls);
-  for (std::string key; stream.Next(&key);) {
-    (*distinct)++;
-    if (describe) {
-      stats.Add(key);
-    }
-    if (*distinct % kBatchRecords == 0) {
-      progress_.Add(kBatchRecords);
-    }
-  }
-  if (describe) {
-    results_->SetKeys("generated URL-like keys of " +
-                          std::to_string(urls.num_hosts()) + " hosts",
-                      stats,
-                      *distinct * static_cast<uint64_t>(std::max<int64_t>(
-                                      options_.value_size, 0)));
-  }
-  return Status::OK();
-}
-
-Status BenchScale::Load(const UrlGenerator& urls, bool sorted,
+Status BenchScale::Load(const GeneratedRecords& records, bool sorted,
                         BenchDatabase* database, Json* point) {
-  UrlGenerator::SortedStream stream(urls);
-  const ShuffledRange shuffled(urls.count(), options_.seed);
-  rocksdb::WriteBatch batch;
   const uint64_t start = WallNanos();
   const double cpu = ProcessCpuNanos();
   Json timeline = Json::array();
-  const uint64_t every = std::max<uint64_t>(1, urls.count() / kTimelinePoints);
   uint64_t written = 0;
-  Status s;
-  std::string key;
-  for (bool more = true; s.ok() && more;) {
-    if (sorted) {
-      more = stream.Next(&key);
-    } else {
-      more = written < urls.count();
-      if (more) {
-        key = urls.KeyAt(shuffled.At(written));
-      }
+  Status s = records.Load(sorted, database, [&](uint64_t so_far) {
+    progress_.Add((so_far - written) * (kStepsOfKey - 1));
+    written = so_far;
+    // At the end of the batch in which another part of all is complete.
+    if (so_far * kTimelinePoints >= records.count() * (timeline.size() + 1)) {
+      timeline.push_back({so_far, Seconds(start)});
     }
-    if (more) {
-      s = batch.Put(key, ValueOf(key));
-      written++;
-    }
-    if (s.ok() && (!more || written % kBatchRecords == 0)) {
-      s = database->db()->Write(rocksdb::WriteOptions(), &batch);
-      progress_.Add(batch.Count() * (kStepsOfKey - 1));
-      batch.Clear();
-    }
-    if (more && written % every == 0) {
-      timeline.push_back({written, Seconds(start)});
-    }
-  }
+  });
   if (s.ok()) {
     s = database->Settle();
   }
@@ -272,62 +207,37 @@ Status BenchScale::Load(const UrlGenerator& urls, bool sorted,
   return s;
 }
 
-Status BenchScale::ReadAll(const UrlGenerator& urls, uint64_t distinct,
-                           BenchDatabase* database, Json* point) {
-  UrlGenerator::SortedStream stream(urls);
-  rocksdb::ReadOptions read;
-  std::unique_ptr<rocksdb::Iterator> it(database->db()->NewIterator(read));
-  const uint64_t start = WallNanos();
-  uint64_t checked = 0;
-  std::string key;
-  auto mismatch = [&](const std::string& found) {
-    return Status::Corruption("MISMATCH in " + database->name() + ", key " +
-                                  std::to_string(checked) + " of " +
-                                  std::to_string(distinct),
-                              "expected " + Quoted(key) + ", found " + found);
-  };
-  for (it->SeekToFirst(); it->Valid() && stream.Next(&key); it->Next()) {
-    if (it->key() != key || it->value() != ValueOf(key)) {
-      return mismatch(Quoted(it->key()));
-    }
-    if (++checked % kBatchRecords == 0) {
-      progress_.Add(kBatchRecords);
-    }
-  }
-  if (!it->status().ok()) {
-    return it->status();
-  }
-  if (checked != distinct || it->Valid()) {
-    return mismatch(it->Valid() ? "more" : "the end");
-  }
-  (*point)["read_all_seconds"] = Seconds(start);
-  it.reset();
-  // Single look-ups as well, for which the keys need no order.
+Status BenchScale::LookUp(const GeneratedRecords& records,
+                          BenchDatabase* database, Json* point) {
   RandomSource random(options_.seed + 1);
+  const rocksdb::ReadOptions read;
   std::string value;
   double nanos = 0;
   for (uint64_t i = 0; i < kProbes; i++) {
-    key = urls.KeyAt(random.Uniform(urls.count()));
+    std::string key = records.KeyAt(random.Uniform(records.count()));
     const double before = ThreadCpuNanos();
     Status s = database->db()->Get(read, key, &value);
     nanos += ThreadCpuNanos() - before;
-    if (!s.ok() || value != ValueOf(key)) {
-      return mismatch(s.ToString());
+    std::string expected = "its value";
+    if (s.ok() && value == records.ValueOf(key)) {
+      key.push_back('\x01');
+      s = database->db()->Get(read, key, &value);
+      if (s.IsNotFound()) {
+        continue;
+      }
+      expected = "nothing";
     }
-    key.push_back('\x01');
-    s = database->db()->Get(read, key, &value);
-    if (!s.IsNotFound()) {
-      return mismatch("a key that is not there, " + s.ToString());
-    }
+    return Status::Corruption(
+        "MISMATCH in " + database->name() + ", look-up of " + Quoted(key),
+        "expected " + expected + ", found " + Quoted(value) + ", " +
+            s.ToString());
   }
   (*point)["get_cpu_nanos"] = nanos / static_cast<double>(kProbes);
-  (*point)["checked"] = checked;
   return Status::OK();
 }
 
 Status BenchScale::Point(const BenchConfig& config, bool sorted,
-                         const UrlGenerator& urls, uint64_t distinct,
-                         Json* point) {
+                         const GeneratedRecords& records, Json* point) {
   const std::string path = dir_ + "/scale";
   Subject subject;
   subject.config = config;
@@ -345,13 +255,14 @@ Status BenchScale::Point(const BenchConfig& config, bool sorted,
     }
     return s;
   };
-  (*point)["keys"] = distinct;
+  ResetPeakResident();
+  (*point)["keys"] = records.distinct();
   Status s = make();
   if (s.ok()) {
     s = subject.database->Open();
   }
   if (s.ok()) {
-    s = Load(urls, sorted, subject.database.get(), point);
+    s = Load(records, sorted, subject.database.get(), point);
   }
   if (s.ok()) {
     s = subject.database->Close();
@@ -369,7 +280,14 @@ Status BenchScale::Point(const BenchConfig& config, bool sorted,
     return s;
   }
   (*point)["open_seconds"] = subject.database->times().open;
-  s = ReadAll(urls, distinct, subject.database.get(), point);
+  const uint64_t start = WallNanos();
+  s = records.Verify(*subject.database,
+                     [this](uint64_t read) { progress_.Add(read); });
+  (*point)["read_all_seconds"] = Seconds(start);
+  if (s.ok()) {
+    (*point)["checked"] = records.distinct();
+    s = LookUp(records, subject.database.get(), point);
+  }
   Sizes memory;
   Sizes disk;
   if (s.ok()) {
@@ -384,7 +302,7 @@ Status BenchScale::Point(const BenchConfig& config, bool sorted,
   if (!memory.known) {
     return Status::NotSupported("--scale needs a build with jemalloc");
   }
-  const auto keys = static_cast<double>(distinct);
+  const auto keys = static_cast<double>(records.distinct());
   int64_t cache = 0;
   for (const SizeComponent& component : memory.components) {
     if (component.name == "block cache") {

@@ -5,10 +5,11 @@
 // number of keys. For each configuration, each order (sorted, shuffled) and
 // each of three numbers of generated URLs, the largest of which is the budget
 // and each a tenth of the next, a database is loaded, compacted, opened again
-// and read whole, every record compared with the generator's. What the sizes of
-// the three come to at more keys is said by a straight line in the logarithm.
+// and read whole, every record compared (generated_records.h). What the sizes
+// of the three come to at more keys is said by a straight line in the
+// logarithm.
 //
-// Of this program's own, memory does not grow with the keys (url_generator.h).
+// Of this program's own, memory does not grow with the keys.
 //
 // Thread safety: none; results may be read by others meanwhile.
 
@@ -19,8 +20,8 @@
 
 #include "db_bench_ext/bench_options.h"
 #include "db_bench_ext/bench_results.h"
+#include "db_bench_ext/generated_records.h"
 #include "db_bench_ext/progress_bar.h"
-#include "db_bench_ext/url_generator.h"
 #include "rocksdb/status.h"
 
 namespace memkv {
@@ -33,16 +34,12 @@ class BenchScale {
   rocksdb::Status Run();
 
  private:
-  rocksdb::Status CountKeys(const UrlGenerator& urls, bool describe,
-                            uint64_t* distinct);
   rocksdb::Status Point(const BenchConfig& config, bool sorted,
-                        const UrlGenerator& urls, uint64_t distinct,
-                        Json* point);
-  rocksdb::Status Load(const UrlGenerator& urls, bool sorted,
+                        const GeneratedRecords& records, Json* point);
+  rocksdb::Status Load(const GeneratedRecords& records, bool sorted,
                        BenchDatabase* database, Json* point);
-  rocksdb::Status ReadAll(const UrlGenerator& urls, uint64_t distinct,
-                          BenchDatabase* database, Json* point);
-  std::string ValueOf(const std::string& key) const;
+  rocksdb::Status LookUp(const GeneratedRecords& records,
+                         BenchDatabase* database, Json* point);
   void Publish();
 
   const BenchOptions& options_;

@@ -34,4 +34,10 @@ struct MachineDescription {
 
 MachineDescription DescribeMachine();
 
+// The most memory this process has been resident with since ResetPeakResident,
+// where the system lets that be forgotten, or else since it began. 0 if the
+// system does not say.
+uint64_t PeakResident();
+void ResetPeakResident();
+
 }  // namespace memkv

@@ -6,6 +6,7 @@
 //   memkv_bench --keys=urls.txt --html=report.html
 //   memkv_bench --keys=gen:urls:1000000 --workloads=get,miss,scan --threads=2
 //   memkv_bench --scale --budget=100000000 --json=scale.json
+//   memkv_bench --delta --delta_sizes=16M,64M,256M --html=delta.html
 //   memkv_bench --report=report.json --html=report.html
 //
 // The same records go into a database of each configuration, stock RocksDB and
@@ -26,10 +27,12 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <sstream>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "db_bench_ext/bench_agreement.h"
+#include "db_bench_ext/bench_delta.h"
 #include "db_bench_ext/bench_options.h"
 #include "db_bench_ext/bench_report.h"
 #include "db_bench_ext/bench_results.h"
@@ -77,7 +80,14 @@ DEFINE_string(markdown, "", "Write the report's README section here.");
 DEFINE_bool(scale, false,
             "Instead: how size, memory and speed grow with the number of "
             "generated URLs, loaded sorted and shuffled.");
-DEFINE_uint64(budget, 100000000, "Of --scale: the most keys to load.");
+DEFINE_bool(delta, false,
+            "Instead: what the size of the memtable buys and costs, with "
+            "generated URLs loaded in no order.");
+DEFINE_uint64(budget, 0,
+              "Of --scale, the most keys to load; of --delta, the keys. 0: "
+              "100 million and 5 million.");
+DEFINE_string(delta_sizes, "8M,16M,32M,64M,128M,256M,512M,1G",
+              "Of --delta: sizes of a memtable, by commas, ascending.");
 DEFINE_string(agree_with, "",
               "An earlier report, as JSON, of the same command: the report "
               "says which ratios differ from its.");
@@ -281,25 +291,72 @@ Status Measure(const BenchOptions& options) {
   });
 }
 
-Status MeasureScale(BenchOptions options) {
-  options.keys = "gen:urls:" + std::to_string(FLAGS_budget);
+// Of --scale and --delta: generated keys, `bytes_a_key` of them in files at a
+// time.
+Status MeasureGenerated(
+    BenchOptions options, uint64_t budget, uint64_t bytes_a_key,
+    const std::function<Status(const BenchOptions&, const std::string& dir,
+                               BenchResults* results)>& body) {
+  options.keys = "gen:urls:" + std::to_string(budget);
   options.workloads.clear();
   options.repeat = 1;
   signal(SIGPIPE, SIG_IGN);
-  // One database at a time, twice while it is compacted; URLs are some 80 bytes
-  // long, and compressed to a third or less.
   Status s = RequireSpace(
       options.dir,
-      FLAGS_budget * (60 + 3 * static_cast<uint64_t>(
-                                   std::max<int64_t>(options.value_size, 0))));
+      budget * (bytes_a_key + 3 * static_cast<uint64_t>(std::max<int64_t>(
+                                      options.value_size, 0))));
   if (!s.ok()) {
     return s;
   }
   BenchResults results(options);
   return RunInTempDir(options, &results, [&](const std::string& dir) {
-    BenchScale scale(options, FLAGS_budget, dir, &results);
-    return scale.Run();
+    return body(options, dir, &results);
   });
+}
+
+Status MeasureScale(const BenchOptions& options) {
+  const uint64_t budget = FLAGS_budget == 0 ? 100000000 : FLAGS_budget;
+  // One database at a time, twice while it is compacted; URLs are some 80 bytes
+  // long, and compressed to a third or less.
+  return MeasureGenerated(
+      options, budget, 60,
+      [budget](const BenchOptions& generated, const std::string& dir,
+               BenchResults* results) {
+        BenchScale scale(generated, budget, dir, results);
+        return scale.Run();
+      });
+}
+
+Status MeasureDelta(const BenchOptions& options) {
+  const uint64_t budget = FLAGS_budget == 0 ? 5000000 : FLAGS_budget;
+  std::vector<uint64_t> sizes;
+  std::istringstream list(FLAGS_delta_sizes);
+  for (std::string size; std::getline(list, size, ',');) {
+    uint64_t bytes = 0;
+    Status s = ParseBytes(size, &bytes);
+    // RocksDB makes less into 64 kB.
+    if (s.ok() &&
+        (bytes < (64 << 10) || (!sizes.empty() && bytes <= sizes.back()))) {
+      s = Status::InvalidArgument(
+          "--delta_sizes must ascend from 64K or more: " + FLAGS_delta_sizes);
+    }
+    if (!s.ok()) {
+      return s;
+    }
+    sizes.push_back(bytes);
+  }
+  if (sizes.empty() || budget < 1000) {
+    return Status::InvalidArgument(
+        "--delta needs --delta_sizes, and a --budget of 1000 or more");
+  }
+  // The log as well: what a memtable has that is not yet flushed.
+  return MeasureGenerated(
+      options, budget, 160,
+      [budget, &sizes](const BenchOptions& generated, const std::string& dir,
+                       BenchResults* results) {
+        BenchDelta delta(generated, budget, sizes, dir, results);
+        return delta.Run();
+      });
 }
 
 Status Main(const std::string& command) {
@@ -311,7 +368,12 @@ Status Main(const std::string& command) {
   if (!s.ok()) {
     return s;
   }
-  return FLAGS_scale ? MeasureScale(std::move(options)) : Measure(options);
+  if (FLAGS_scale && FLAGS_delta) {
+    return Status::InvalidArgument("--scale and --delta are two runs");
+  }
+  return FLAGS_scale   ? MeasureScale(options)
+         : FLAGS_delta ? MeasureDelta(options)
+                       : Measure(options);
 }
 
 }  // namespace

@@ -78,19 +78,38 @@ ZipfRanks::ZipfRanks(size_t n) {
     sum += 1.0 / static_cast<double>(r + 1);
     cumulative_.push_back(sum);
   }
+  const size_t cells = n * kCellsARank;
+  for (size_t cell = 0; cell < cells; cell++) {
+    const double at =
+        static_cast<double>(cell) / static_cast<double>(cells) * sum;
+    cells_.push_back(static_cast<uint32_t>(
+        std::upper_bound(cumulative_.begin(), cumulative_.end(), at) -
+        cumulative_.begin()));
+  }
 }
 
 size_t ZipfRanks::Draw(RandomSource* random) const {
-  const double at = random->Fraction() * cumulative_.back();
-  auto it = std::upper_bound(cumulative_.begin(), cumulative_.end(), at);
-  return std::min(static_cast<size_t>(it - cumulative_.begin()),
-                  cumulative_.size() - 1);
+  const double fraction = random->Fraction();
+  const double at = fraction * cumulative_.back();
+  size_t rank =
+      std::min<size_t>(cells_[static_cast<size_t>(
+                           fraction * static_cast<double>(cells_.size()))],
+                       cumulative_.size() - 1);
+  // Rounding may have put the cell's begin behind `at`.
+  while (rank > 0 && cumulative_[rank - 1] > at) {
+    rank--;
+  }
+  while (rank + 1 < cumulative_.size() && cumulative_[rank] <= at) {
+    rank++;
+  }
+  return rank;
 }
 
 UrlGenerator::UrlGenerator(uint64_t seed, uint64_t count)
     : seed_(seed), word_ranks_(kVocabulary) {
   MakeWords();
   MakeHosts(count);
+  MakeKinds();
 }
 
 void UrlGenerator::MakeWords() {
@@ -152,28 +171,37 @@ void UrlGenerator::MakeHosts(uint64_t count) {
   host_begins_.push_back(count);
 }
 
+void UrlGenerator::MakeKinds() {
+  // A host has a taste of its own for each kind.
+  static constexpr uint64_t kTaste[kKinds] = {8, 18, 20, 22, 28, 24};
+  for (size_t host = 0; host < hosts_.size(); host++) {
+    RandomSource random(Mix(seed_ + 3, host));
+    uint64_t tastes[kKinds];
+    uint64_t sum = 0;
+    for (int kind = 0; kind < kKinds; kind++) {
+      tastes[kind] =
+          1 + kTaste[kind] * random.Uniform(1000) * random.Uniform(1000) / 1000;
+      sum += tastes[kind];
+    }
+    uint64_t taken = 0;
+    kind_ends_.emplace_back();
+    for (int kind = 0; kind < kKinds; kind++) {
+      taken += tastes[kind];
+      kind_ends_.back()[static_cast<size_t>(kind)] =
+          SlotBegin(taken, host_begins_[host + 1] - host_begins_[host], sum);
+    }
+  }
+}
+
 UrlGenerator::Place UrlGenerator::Find(uint64_t i) const {
   Place place;
   const auto after =
       std::upper_bound(host_begins_.begin(), host_begins_.end(), i);
   place.host = static_cast<size_t>(after - host_begins_.begin()) - 1;
   const uint64_t host_begin = host_begins_[place.host];
-  const uint64_t host_count = host_begins_[place.host + 1] - host_begin;
-  // A host has a taste of its own for each kind.
-  static constexpr uint64_t kTaste[kKinds] = {8, 18, 20, 22, 28, 24};
-  RandomSource random(Mix(seed_ + 3, place.host));
-  uint64_t tastes[kKinds];
-  uint64_t sum = 0;
-  for (int kind = 0; kind < kKinds; kind++) {
-    tastes[kind] =
-        1 + kTaste[kind] * random.Uniform(1000) * random.Uniform(1000) / 1000;
-    sum += tastes[kind];
-  }
-  uint64_t taken = 0;
-  for (int kind = 0; kind < kKinds; kind++) {
-    const uint64_t begin = SlotBegin(taken, host_count, sum);
-    taken += tastes[kind];
-    const uint64_t end = SlotBegin(taken, host_count, sum);
+  uint64_t begin = 0;
+  for (size_t kind = 0; kind < kKinds; kind++) {
+    const uint64_t end = kind_ends_[place.host][kind];
     if (i - host_begin < end) {
       place.kind = static_cast<Kind>(kind);
       place.begin = host_begin + begin;
@@ -181,6 +209,7 @@ UrlGenerator::Place UrlGenerator::Find(uint64_t i) const {
       place.index = i - place.begin;
       break;
     }
+    begin = end;
   }
   place.seed = Mix(Mix(seed_ + 4, place.host), place.kind);
   return place;

@@ -4,8 +4,8 @@
 // UrlGenerator: a set of URL-like keys for when no real ones are at hand, or
 // not enough: any number of them, in sorted or in any other order, without
 // ever holding them. A key is a function of the seed, the number of keys and
-// its index, so that memory is that of the host names alone: some 100 bytes a
-// host, 6000 hosts for 3.7 million keys, 60000 for 340 million.
+// its index, so that memory is that of the hosts alone: some 150 bytes a host,
+// 6000 hosts for 3.7 million keys, 60000 for 340 million.
 //
 // It imitates what makes real URLs hard and easy to compress. Its constants
 // were fitted to a crawl of 3.75 million URLs of 6028 hosts; key_stats.h
@@ -31,6 +31,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -48,7 +49,11 @@ class ZipfRanks {
   size_t Draw(RandomSource* random) const;
 
  private:
+  static constexpr size_t kCellsARank = 4;
+
   std::vector<double> cumulative_;
+  // Of equal parts of what is drawn from, about where each begins.
+  std::vector<uint32_t> cells_;
 };
 
 class UrlGenerator {
@@ -100,6 +105,7 @@ class UrlGenerator {
                   std::string* to) const;
   void MakeWords();
   void MakeHosts(uint64_t count);
+  void MakeKinds();
 
   const uint64_t seed_;
   const ZipfRanks word_ranks_;
@@ -107,6 +113,8 @@ class UrlGenerator {
   std::vector<std::string> sorted_words_;  // some of them, ascending
   std::vector<std::string> hosts_;         // ascending, with the slash
   std::vector<uint64_t> host_begins_;      // one more than hosts
+  // Of each host, where its kinds end, counted from its first index.
+  std::vector<std::array<uint64_t, kKinds>> kind_ends_;
 };
 
 }  // namespace memkv

@@ -159,6 +159,31 @@ quietly --scale --budget=20000 --value_size=4 --json=scale.json --html=scale.htm
 [[ $(grep -c '"exponent": ' scale.json) -ge 4 ]] || fail 'scale.json lacks fits'
 grep -qF '340,000,000' scale.html || fail 'scale.html extrapolates nothing'
 
+quietly --report=scale.json --svg=scale.svg --markdown=scale.md
+grep -qF '<svg xmlns=' scale.svg || fail 'scale.svg is no drawing'
+[[ $(grep -cE '^\| (stock-lz4|memkv), (sorted|shuffled) \|' scale.md) -eq 8 ]] ||
+  fail 'scale.md lacks points'
+
+# The size of the delta: fewer flushes with a larger one, none without it full.
+quietly --delta --budget=5000 --delta_sizes=64K,256K,16M --value_size=4 --ops=1000 \
+  --json=delta.json --html=delta.html --markdown=delta.md --svg=delta.svg
+"$check" "$schema" delta.json
+[[ $(grep -c '"write_buffer_size": ' delta.json) -eq 6 ]] || fail 'delta.json lacks points'
+[[ $(grep -cE '^\| (64 kB|256 kB|16 MB) \| (stock-lz4|memkv) \|' delta.md) -eq 6 ]] ||
+  fail 'delta.md lacks points'
+[[ $(grep -oF '<svg' delta.html | wc -l) -eq 1 ]] || fail 'delta.html has no chart'
+grep -qF 'write amplification' delta.svg || fail 'delta.svg is not of the delta'
+grep -qE '^ *DELTA .* write amplification' out.txt || fail 'the terminal shows no delta'
+awk '/"write_buffer_size": / { large = $2 + 0 == 16777216; small = $2 + 0 == 65536 }
+  /"delta_keys": / && large && $2 + 0 < 4990 { exit 1 }
+  /"flushes": / { if (large && $2 + 0 != 1 || small && $2 + 0 < 3) exit 1; n++ }
+  END { if (n != 6) exit 1 }' delta.json || fail 'delta.json: flushes are not what sizes make them'
+quietly --report=delta.json --agree_with=delta.json
+grep -qF '18 of 18 ratios agree' out.txt || fail 'delta.json disagrees with itself'
+refuses 'must ascend' --delta --delta_sizes=64M,8M
+refuses 'must ascend' --delta --delta_sizes=1K
+refuses 'two runs' --delta --scale
+
 # Ctrl-C leaves the report so far.
 "$bench" --keys=gen:urls:3000 --ops=20000 --repeat=100 --workloads=get,mixed-a \
   --json=stopped.json >out.txt 2>err.txt &
@@ -179,6 +204,9 @@ grep -q 'STOPPED' out.txt || fail 'the stopped report does not say so'
 
 # A database that loses records ends the run.
 refuses 'MISMATCH in lossy' --keys=gen:urls:3000 --ops=100 --repeat=1 \
+  --configs='lossy=@stock-lz4;compaction_style=kCompactionStyleFIFO;compaction_options_fifo={max_table_files_size=1;}'
+
+refuses 'MISMATCH in lossy, key 0 of ' --scale --budget=10000 \
   --configs='lossy=@stock-lz4;compaction_style=kCompactionStyleFIFO;compaction_options_fifo={max_table_files_size=1;}'
 
 # What is not understood.
