@@ -4,6 +4,7 @@
 #include "db_bench_ext/bench_agreement.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -47,10 +48,11 @@ void AddFigures(const std::string& what, const std::string& config,
   }
 }
 
-// Points of the baseline and of the others, with the same `same` fields.
+// Points of the baseline and of the others, in the same order of `order` if
+// that is not null; name_of() is of a point.
 void AddPoints(const Json& document, const Json& runs, const char* order,
-               const char* points, const char* of,
                const std::vector<const char*>& fields,
+               const std::function<std::string(const Json&)>& name_of,
                std::vector<Ratio>* ratios) {
   const Json& first = document.at("configs")[0].at("name");
   auto order_of = [order](const Json& run) {
@@ -63,13 +65,12 @@ void AddPoints(const Json& document, const Json& runs, const char* order,
         continue;
       }
       const size_t n =
-          std::min(run.at(points).size(), baseline.at(points).size());
+          std::min(run.at("points").size(), baseline.at("points").size());
       for (size_t i = 0; i < n; i++) {
-        const Json& own = run.at(points)[i];
-        AddFigures(order_of(run) + (order == nullptr ? "" : ", ") +
-                       ShowWhole(own.at(of)) + " " + of,
-                   run.at("config"), baseline.at(points)[i], own, fields,
-                   ratios);
+        const Json& own = run.at("points")[i];
+        AddFigures(
+            order_of(run) + (order == nullptr ? "" : ", ") + name_of(own),
+            run.at("config"), baseline.at("points")[i], own, fields, ratios);
       }
     }
   }
@@ -86,18 +87,22 @@ std::vector<Ratio> RatiosOf(const Json& document) {
     }
   }
   if (document.contains("scale")) {
-    AddPoints(document, document.at("scale").at("runs"), "order", "points",
-              "keys",
-              {"disk_bytes_a_key", "memory_bytes_a_key", "load_seconds",
-               "compact_seconds", "read_all_seconds", "get_cpu_nanos"},
-              &ratios);
+    AddPoints(
+        document, document.at("scale").at("runs"), "order",
+        {"disk_bytes_a_key", "memory_bytes_a_key", "load_seconds",
+         "compact_seconds", "read_all_seconds", "get_cpu_nanos"},
+        [](const Json& point) { return ShowWhole(point.at("keys")) + " keys"; },
+        &ratios);
   }
   if (document.contains("delta")) {
-    AddPoints(document, document.at("delta").at("runs"), nullptr, "points",
-              "write_buffer_size",
-              {"load_seconds", "write_amplification", "get_cpu_nanos",
-               "settled_get_cpu_nanos", "memory_bytes", "peak_bytes"},
-              &ratios);
+    AddPoints(
+        document, document.at("delta").at("runs"), nullptr,
+        {"load_seconds", "write_amplification", "get_cpu_nanos",
+         "settled_get_cpu_nanos", "memory_bytes", "peak_bytes"},
+        [](const Json& point) {
+          return ShowSize(point.at("write_buffer_size"));
+        },
+        &ratios);
   }
   return ratios;
 }

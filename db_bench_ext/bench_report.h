@@ -36,6 +36,8 @@ std::string MarkdownReport(const nlohmann::ordered_json& document);
 std::string ShowNanos(double nanos);
 std::string ShowBytes(double bytes);
 std::string ShowCount(double count);
+// "64 MB", of powers of two.
+std::string ShowSize(uint64_t bytes);
 // "2.20x better", "1.35x WORSE", "same"; empty if there is nothing to compare.
 std::string ShowComparison(const nlohmann::ordered_json& times_as_good);
 // "2.20x", be it better or worse.

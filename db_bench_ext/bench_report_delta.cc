@@ -34,15 +34,7 @@ std::string Format(const char* format, Args... args) {
   return buffer;
 }
 
-// "64 MB", of powers of two.
-std::string ShowSize(const Json& size) {
-  const uint64_t bytes = size;
-  return bytes % (1 << 30) == 0   ? std::to_string(bytes >> 30) + " GB"
-         : bytes % (1 << 20) == 0 ? std::to_string(bytes >> 20) + " MB"
-                                  : std::to_string(bytes >> 10) + " kB";
-}
-
-std::string ShowNumber(double value) { return Format("%.1f", value); }
+std::string ShowNumber(double value) { return Format("%.2f", value); }
 
 // A figure over the size of a memtable. `settled` is drawn thinner; it may be
 // null.
@@ -178,6 +170,12 @@ void EachPoint(const Json& document,
 }
 
 }  // namespace
+
+std::string ShowSize(uint64_t bytes) {
+  return bytes % (1 << 30) == 0   ? std::to_string(bytes >> 30) + " GB"
+         : bytes % (1 << 20) == 0 ? std::to_string(bytes >> 20) + " MB"
+                                  : std::to_string(bytes >> 10) + " kB";
+}
 
 std::string DeltaSvg(const Json& document) {
   if (!document.contains("delta")) {

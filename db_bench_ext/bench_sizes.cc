@@ -54,23 +54,35 @@ Status MeasureDisk(const Subject& subject, Sizes* sizes) {
     return s;
   }
   int64_t data_blocks = 0;
-  int64_t segments = 0;
+  int64_t keys = 0;
+  int64_t tags = 0;
+  int64_t short_values = 0;
   int64_t value_blocks = 0;
   int64_t filters = 0;
   for (const auto& [file, properties] : tables) {
     filters += static_cast<int64_t>(properties->filter_size);
     const auto& user = properties->user_collected_properties;
-    const auto keys = user.find("memkv.fst.key.bytes");
-    const auto values = user.find("memkv.fst.value.bytes");
-    if (keys != user.end() && values != user.end()) {
-      segments += std::strtoll(keys->second.c_str(), nullptr, 10);
-      value_blocks += std::strtoll(values->second.c_str(), nullptr, 10);
+    auto bytes = [&user](const char* name) {
+      const auto found = user.find(name);
+      return found == user.end()
+                 ? int64_t{0}
+                 : std::strtoll(found->second.c_str(), nullptr, 10);
+    };
+    if (user.count("memkv.fst.key.bytes") > 0) {
+      const int64_t file_tags = bytes("memkv.fst.tag.bytes");
+      const int64_t file_values = bytes("memkv.fst.inline.value.bytes");
+      keys += bytes("memkv.fst.key.bytes") - file_tags - file_values;
+      tags += file_tags;
+      short_values += file_values;
+      value_blocks += bytes("memkv.fst.value.bytes");
     } else {
       data_blocks += static_cast<int64_t>(properties->data_size);
     }
   }
   sizes->components = {{"data blocks: keys, values and tags", data_blocks},
-                       {"segments: keys, tags and short values", segments},
+                       {"keys: of segments", keys},
+                       {"tags: of segments", tags},
+                       {"short values: of segments", short_values},
                        {"value blocks", value_blocks},
                        {"filters", filters}};
   // Not by index_size, which RocksDB counts before it compresses the index.

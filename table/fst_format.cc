@@ -21,6 +21,8 @@ const std::string kDistinctKeysProperty = "memkv.fst.distinct.user.keys";
 const std::string kKeyBytesProperty = "memkv.fst.key.bytes";
 const std::string kValueBytesProperty = "memkv.fst.value.bytes";
 const std::string kTokenBitsProperty = "memkv.fst.token.bits";
+const std::string kTagBytesProperty = "memkv.fst.tag.bytes";
+const std::string kInlineValueBytesProperty = "memkv.fst.inline.value.bytes";
 
 void Directory::EncodeTo(std::string* out) const {
   PutFixed32(out, version);

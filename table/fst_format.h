@@ -38,6 +38,9 @@ extern const std::string kKeyBytesProperty;      // decimal: stored segments
 extern const std::string kValueBytesProperty;    // decimal: stored values
 // decimal: Dictionary::bits_a_byte, in thousandths; if there is a dictionary
 extern const std::string kTokenBitsProperty;
+// Decimal: of stored segments, their tags and their values.
+extern const std::string kTagBytesProperty;
+extern const std::string kInlineValueBytesProperty;
 
 // Where a reader begins.
 struct Directory {

@@ -99,6 +99,7 @@ bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
   PutFixed(&trie_size, out->size() - trie_at, 4);
   out->replace(trie_size_at, trie_size.size(), trie_size);
 
+  const size_t tags_at = out->size();
   if (entries != keys) {
     PackedArrayBuilder::Encode(first_entries_.data(), keys, out);
   }
@@ -107,9 +108,13 @@ bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
   PackedArrayBuilder::Encode(part.data(), entries, out);
   for (size_t e = 0; e < entries; ++e) part[e] = tags_[e] & 0xff;
   PackedArrayBuilder::Encode(part.data(), entries, out);
+  tag_bytes_ = out->size() - tags_at;
 
+  const size_t values_at = out->size();
+  inline_value_bytes_ = 0;
   if (blocks_.empty()) {
     pending_.TakeAll(out);
+    inline_value_bytes_ = out->size() - values_at;
   } else {
     PutVarint32(out, static_cast<uint32_t>(blocks_.size()));
     PackedArrayBuilder::Encode(block_first_entries_.data(), blocks_.size(),

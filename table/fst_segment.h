@@ -97,6 +97,10 @@ class SegmentBuilder {
   // if a limit of the format is exceeded.  REQUIRES: sealed
   bool Finish(const key_trie::TokenEncoder* tokens, std::string* out,
               std::string* reason);
+  // Of what the last Finish() appended: sequence numbers, types and versions;
+  // and values.
+  size_t tag_bytes() const { return tag_bytes_; }
+  size_t inline_value_bytes() const { return inline_value_bytes_; }
 
  private:
   const bool mirrored_;
@@ -111,6 +115,8 @@ class SegmentBuilder {
   std::vector<BlockLocation> blocks_;
   std::vector<uint64_t> block_first_entries_;
   uint64_t value_block_bytes_ = 0;
+  size_t tag_bytes_ = 0;
+  size_t inline_value_bytes_ = 0;
   KeyTrieBuilder trie_;
 };
 

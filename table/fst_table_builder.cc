@@ -302,6 +302,9 @@ void FstTableBuilder::WriteSegment(SegmentBuilder* segment) {
   index_.AddSegment(last_key, {handle.offset(), handle.size()}, num_keys,
                     num_entries, value_bytes);
   key_bytes_ += handle.size();
+  tag_bytes_ += handle.size() * segment->tag_bytes() / raw_block_.size();
+  inline_value_bytes_ +=
+      handle.size() * segment->inline_value_bytes() / raw_block_.size();
   written_estimates_ += estimate;
   props_.num_data_blocks++;
   props_.data_size = offset_;
@@ -391,6 +394,10 @@ BlockHandle FstTableBuilder::WriteProperties(const Directory& directory) {
     props_.user_collected_properties[kTokenBitsProperty] =
         std::to_string(std::llround(token_bits_a_byte_ * 1000));
   }
+  props_.user_collected_properties[kTagBytesProperty] =
+      std::to_string(tag_bytes_);
+  props_.user_collected_properties[kInlineValueBytesProperty] =
+      std::to_string(inline_value_bytes_);
   PropertyBlockBuilder block;
   block.AddTableProperty(props_);
   // Adds our own, above, too.

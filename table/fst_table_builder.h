@@ -142,6 +142,9 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   uint64_t written_estimates_ = 0;  // of the segments that are written
   uint64_t key_bytes_ = 0;
   uint64_t value_bytes_ = 0;
+  // Of key_bytes_.
+  uint64_t tag_bytes_ = 0;
+  uint64_t inline_value_bytes_ = 0;
   uint64_t tail_size_ = 0;
   ROCKSDB_NAMESPACE::Status status_;
   ROCKSDB_NAMESPACE::IOStatus io_status_;

@@ -52,7 +52,7 @@ done
 
 # One file, whole, that a person reads: charts, machine, command.
 for word in '<!DOCTYPE html>' '</html>' '<svg' 'memkv against stock-lz4' \
-  'mine against stock-lz4' 'Table files, bytes a key' 'segments: keys' \
+  'mine against stock-lz4' 'Table files, bytes a key' 'keys: of segments' 'tags: of segments' 'short values: of segments' \
   'memtable index' 'p50 / p99 / p99.9' '<dt>machine</dt>' '<dt>command</dt>' \
   'keys=gen:urls:3000' 'write_buffer_size=65536' 'WORSE'; do
   grep -qF -- "$word" all.html || fail "all.html has no '$word'"

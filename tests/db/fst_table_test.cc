@@ -405,6 +405,8 @@ TEST_P(FstTableTest, PropertiesCountWhatIsInTheFile) {
   EXPECT_EQ(user.at("memkv.fst.distinct.user.keys"), "400");
   EXPECT_EQ(user.count("memkv.fst.key.bytes"), 1u);
   EXPECT_EQ(user.count("memkv.fst.value.bytes"), 1u);
+  EXPECT_EQ(user.count("memkv.fst.tag.bytes"), 1u);
+  EXPECT_EQ(user.count("memkv.fst.inline.value.bytes"), 1u);
   db()->ReleaseSnapshot(snapshot);
   db()->ReleaseSnapshot(later);
 

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "table/trie_coding.h"
+
 namespace memkv {
 namespace {
 
@@ -58,6 +60,19 @@ Built Build(const std::vector<Entry>& entries, bool mirrored,
   std::string reason;
   EXPECT_TRUE(builder.Finish(nullptr, &built.bytes, &reason)) << reason;
   EXPECT_TRUE(builder.empty());
+  // Its parts are all of it; places of value blocks are known by what is left.
+  const size_t header = 16;
+  const size_t trie = LoadFixed32(
+      reinterpret_cast<const uint8_t*>(built.bytes.data()) + header - 4);
+  const size_t parts =
+      header + trie + builder.tag_bytes() + builder.inline_value_bytes();
+  if (block_size == 0) {
+    EXPECT_EQ(parts, built.bytes.size());
+  } else {
+    EXPECT_LT(parts, built.bytes.size());
+    EXPECT_EQ(builder.inline_value_bytes(), 0u);
+  }
+  EXPECT_GT(builder.tag_bytes(), 0u);
   return built;
 }
 
