@@ -34,6 +34,8 @@ std::vector<BenchConfig> BuiltIn() {
        memkv("", "kLZ4Compression", ";filter_policy=bloomfilter:10:false")},
       {"memkv-zstd", memkv("", "kZSTD")},
       {"memkv-cache", memkv("residency=cache;", "kLZ4Compression")},
+      {"memkv-cache-bloom", memkv("residency=cache;", "kLZ4Compression",
+                                  ";filter_policy=bloomfilter:10:false")},
       {"memkv-memtable",
        "memtable_factory=art;table_factory={id=BlockBasedTable;"
        "filter_policy=bloomfilter:10:false;block_cache=8G};"

@@ -311,6 +311,8 @@ Status FstTableFactory::NewTableReader(
       FstTableReader::Settings settings;
       settings.pin_segments =
           config_.fst.residency == FstTableOptions::Residency::kPin;
+      settings.pin_filter =
+          settings.pin_segments || !bbto.cache_index_and_filter_blocks;
       settings.block_cache = bbto.block_cache;
       settings.index_priority =
           bbto.cache_index_and_filter_blocks_with_high_priority

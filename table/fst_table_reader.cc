@@ -186,7 +186,7 @@ Status FstTableReader::Open(const Settings& settings,
       settings.filter_policy != nullptr &&
       directory.filter_name == settings.filter_policy->CompatibilityName()) {
     s = reader->store_.SetFilter(context, settings.filter_policy,
-                                 directory.filter, settings.pin_segments);
+                                 directory.filter, settings.pin_filter);
   }
   if (s.ok()) s = reader->ReadRangeDeletions(context);
   if (s.ok() && settings.pin_segments) {

@@ -30,6 +30,8 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
  public:
   struct Settings {
     bool pin_segments = true;
+    // Else it goes through the block cache, which may be too small to keep it.
+    bool pin_filter = true;
     std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache;  // may be null
     // Of segments and filters in the block cache.
     ROCKSDB_NAMESPACE::Cache::Priority index_priority =

@@ -131,12 +131,24 @@ TEST_F(FstFilterTest, AnswersMissesAndIsCountedAsABlockBasedFilesIs) {
     EXPECT_EQ(true_by_level, uint64_t{kKeys});
     rocksdb::get_perf_context()->ClearPerLevelPerfContext();
     rocksdb::SetPerfLevel(rocksdb::kDisable);
-    // Through the cache it is a block like others; pinned, it is not in it.
-    const bool cached = std::string(residency) == "cache";
-    EXPECT_EQ(Ticker(rocksdb::BLOCK_CACHE_FILTER_ADD), cached ? 1u : 0u);
-    EXPECT_EQ(Ticker(rocksdb::BLOCK_CACHE_FILTER_HIT),
-              cached ? uint64_t{2 * kKeys} - 1 : 0u);
     ASSERT_TRUE(db()->VerifyChecksum().ok());
+  }
+}
+
+TEST_F(FstFilterTest, FilterStaysInMemoryUnlessIndexAndFilterBlocksAreCached) {
+  for (const bool cached : {false, true}) {
+    SCOPED_TRACE(cached);
+    Destroy();
+    ASSERT_NO_FATAL_FAILURE(Load(
+        std::string("residency=cache;block_based={filter_policy="
+                    "bloomfilter:10:false;cache_index_and_filter_blocks=") +
+        (cached ? "true}" : "false}")));
+    ASSERT_NO_FATAL_FAILURE(Open(options_));
+    ASSERT_TRUE(options_.statistics->Reset().ok());
+    ASSERT_NO_FATAL_FAILURE(ExpectHitsAndMisses());
+    EXPECT_GT(Ticker(rocksdb::BLOOM_FILTER_USEFUL), 0u);
+    EXPECT_EQ(Ticker(rocksdb::BLOCK_CACHE_FILTER_MISS), cached ? 1u : 0u);
+    EXPECT_EQ(Ticker(rocksdb::BLOCK_CACHE_FILTER_HIT) > 0, cached);
   }
 }
 
