@@ -75,6 +75,13 @@ uint64_t Property(rocksdb::DB* db, const std::string& name) {
   return value;
 }
 
+uint64_t LevelZeroFiles(rocksdb::DB* db) {
+  std::string count;
+  db->GetProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0",
+                  &count);
+  return std::strtoull(count.c_str(), nullptr, 10);
+}
+
 double Seconds(uint64_t since) {
   return static_cast<double>(WallNanos() - since) / 1e9;
 }
@@ -239,6 +246,7 @@ Status BenchDelta::Point(const BenchConfig& config, uint64_t size,
             {"stall_seconds", stall_seconds},
             {"delta_keys", delta_keys},
             {"delta_bytes", delta_bytes},
+            {"level0_files", LevelZeroFiles(db)},
             {"memory_bytes", memory},
             {"peak_bytes", std::max(peak, memory)}};
   if (s.ok()) {

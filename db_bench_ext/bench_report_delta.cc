@@ -148,6 +148,8 @@ std::vector<Column> Columns() {
       {"CPU", seconds("cpu_seconds")},
       {"entries of the delta",
        [](const Json& point) { return ShowCount(point.at("delta_keys")); }},
+      {"level 0",
+       [](const Json& point) { return ShowWhole(point.at("level0_files")); }},
       {"look-up, p99", nanos("")},
       {"settled", nanos("settled_")},
       {"settling", seconds("settle_seconds")},

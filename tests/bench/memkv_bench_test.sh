@@ -164,7 +164,7 @@ grep -qF '<svg xmlns=' scale.svg || fail 'scale.svg is no drawing'
 [[ $(grep -cE '^\| (stock-lz4|memkv), (sorted|shuffled) \|' scale.md) -eq 8 ]] ||
   fail 'scale.md lacks points'
 
-# The size of the delta: fewer flushes with a larger one, none without it full.
+# The size of the delta: the smallest is flushed often, the largest once, at the end.
 quietly --delta --budget=5000 --delta_sizes=64K,256K,16M --value_size=4 --ops=1000 \
   --json=delta.json --html=delta.html --markdown=delta.md --svg=delta.svg
 "$check" "$schema" delta.json
