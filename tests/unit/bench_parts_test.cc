@@ -2,19 +2,23 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // What the benchmarks are made of: generated keys, orders, distributions,
-// percentiles, the comparison of figures, and the parsing of what a user asks
-// for.
+// percentiles, whether databases hold what was generated, the comparison of
+// figures, and the parsing of what a user asks for.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "db_bench_ext/bench_database.h"
 #include "db_bench_ext/bench_options.h"
 #include "db_bench_ext/bench_results.h"
+#include "db_bench_ext/bench_verify.h"
+#include "db_bench_ext/generated_records.h"
 #include "db_bench_ext/key_source.h"
 #include "db_bench_ext/key_stats.h"
 #include "db_bench_ext/latency_samples.h"
@@ -87,6 +91,112 @@ TEST(UrlGeneratorTest, AnyNumberOfKeysHasItsKeysAtOnce) {
     ASSERT_TRUE(stream.Next(&key));
     ASSERT_LT(last, key);
     last = key;
+  }
+}
+
+TEST(ZipfRanksTest, CellsLeadToTheRankThatASearchFinds) {
+  for (const size_t n : {1, 2, 3, 64, 4096}) {
+    const ZipfRanks ranks(n);
+    std::vector<double> cumulative;
+    double sum = 0;
+    for (size_t rank = 0; rank < n; rank++) {
+      sum += 1.0 / static_cast<double>(rank + 1);
+      cumulative.push_back(sum);
+    }
+    RandomSource fast(n);
+    RandomSource slow(n);
+    for (int i = 0; i < 200000; i++) {
+      const auto found = std::upper_bound(cumulative.begin(), cumulative.end(),
+                                          slow.Fraction() * sum);
+      ASSERT_EQ(
+          ranks.Draw(&fast),
+          std::min(static_cast<size_t>(found - cumulative.begin()), n - 1));
+    }
+  }
+}
+
+// A database of its own, below the working directory.
+class GeneratedRecordsTest : public testing::Test {
+ protected:
+  static constexpr size_t kValueSize = 5;
+
+  GeneratedRecordsTest()
+      : records_(7, 3000, kValueSize, 0.5), database_("generated", kPath) {
+    std::filesystem::remove_all(kPath);
+    records_.MakeAll(nullptr, [](uint64_t) {});
+    EXPECT_TRUE(database_.Configure("").ok());
+    EXPECT_TRUE(database_.Open().ok());
+  }
+  ~GeneratedRecordsTest() override {
+    EXPECT_TRUE(database_.Close().ok());
+    std::filesystem::remove_all(kPath);
+  }
+
+  void Load(bool sorted) {
+    uint64_t last = 0;
+    ASSERT_TRUE(records_
+                    .Load(sorted, &database_,
+                          [&last](uint64_t so_far) { last = so_far; })
+                    .ok());
+    // A stream has each key once.
+    ASSERT_EQ(last, sorted ? records_.distinct() : records_.count());
+  }
+  // Of what Verify says.
+  std::string Verify() {
+    uint64_t read = 0;
+    return records_.Verify(database_, [&read](uint64_t n) { read += n; })
+        .ToString();
+  }
+
+  void ExpectSays(const std::string& what) {
+    const std::string said = Verify();
+    EXPECT_NE(said.find(what), std::string::npos) << said;
+  }
+
+  static constexpr char kPath[] = "generated_records_test";
+  GeneratedRecords records_;
+  BenchDatabase database_;
+};
+
+TEST_F(GeneratedRecordsTest, WhatIsLoadedInAnyOrderIsAllThereIs) {
+  Load(true);
+  EXPECT_EQ(Verify(), "OK");
+  Load(false);
+  EXPECT_EQ(Verify(), "OK");
+}
+
+TEST_F(GeneratedRecordsTest, EveryDifferenceIsNamed) {
+  ExpectSays("key 0 of");
+  Load(false);
+  std::vector<std::string> keys;
+  for (uint64_t i = 0; i < records_.count(); i++) {
+    keys.push_back(records_.KeyAt(i));
+  }
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  rocksdb::DB* const db = database_.db();
+  const rocksdb::WriteOptions write;
+  for (const size_t at : {size_t{0}, size_t{1234}, keys.size() - 1}) {
+    const std::string& key = keys[at];
+    const std::string named = "key " + std::to_string(at) + " of " +
+                              std::to_string(records_.distinct());
+    ASSERT_TRUE(db->Delete(write, key).ok());
+    ExpectSays(named);
+    ExpectSays("expected " + Quoted(key));
+    // Another value, of the same size.
+    std::string value = records_.ValueOf(key);
+    ASSERT_EQ(value.size(), kValueSize);
+    value[2] ^= 1;
+    ASSERT_TRUE(db->Put(write, key, value).ok());
+    ExpectSays(named);
+    ASSERT_TRUE(db->Put(write, key, records_.ValueOf(key)).ok());
+    ASSERT_EQ(Verify(), "OK");
+    // One more, with a value that is right.
+    const std::string more = key + '\0';
+    ASSERT_TRUE(db->Put(write, more, records_.ValueOf(more)).ok());
+    ExpectSays("key " + std::to_string(at + 1) + " of");
+    ASSERT_TRUE(db->Delete(write, more).ok());
+    ASSERT_EQ(Verify(), "OK");
   }
 }
 
