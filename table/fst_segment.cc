@@ -152,7 +152,6 @@ bool Segment::Open(std::string_view data, bool mirrored,
   }
   out->mirrored_ = mirrored;
   out->single_version_ = (flags & kManyVersions) == 0;
-  out->values_inline_ = (flags & kValuesInline) != 0;
   const uint8_t* const header = reinterpret_cast<const uint8_t*>(data.data());
   out->num_keys_ = LoadFixed32(header + 4);
   out->num_entries_ = LoadFixed32(header + 8);
@@ -198,27 +197,29 @@ bool Segment::Open(std::string_view data, bool mirrored,
   }
   if (!open_array(entries, &out->seqs_, "sequence numbers")) return false;
   if (!open_array(entries, &out->types_, "value types")) return false;
-  if (out->values_inline_) {
+  if ((flags & kValuesInline) != 0) {
     size_t used = 0;
-    if (!ValueRunView::Open(rest, entries, &out->inline_values_, &used,
+    if (!ValueRunView::Open(rest, entries,
+                            &out->values_.emplace<ValueRunView>(), &used,
                             reason)) {
       return false;
     }
     rest.remove_prefix(used);
   } else {
     const uint8_t* const begin = reinterpret_cast<const uint8_t*>(rest.data());
+    uint32_t num_blocks = 0;
     const uint8_t* const p =
-        GetVarint32(begin, begin + rest.size(), &out->num_blocks_);
-    if (p == nullptr || out->num_blocks_ == 0 || out->num_blocks_ > entries) {
+        GetVarint32(begin, begin + rest.size(), &num_blocks);
+    if (p == nullptr || num_blocks == 0 || num_blocks > entries) {
       *reason = "segment: bad number of value blocks";
       return false;
     }
     rest.remove_prefix(static_cast<size_t>(p - begin));
-    const size_t blocks = out->num_blocks_;
-    if (!open_array(blocks, &out->block_first_entries_,
+    ValueBlocks& blocks = out->values_.emplace<ValueBlocks>();
+    if (!open_array(num_blocks, &blocks.first_entries,
                     "value blocks' first entries") ||
-        !open_array(blocks, &out->block_offsets_, "value blocks' offsets") ||
-        !open_array(blocks, &out->block_sizes_, "value blocks' sizes")) {
+        !open_array(num_blocks, &blocks.offsets, "value blocks' offsets") ||
+        !open_array(num_blocks, &blocks.sizes, "value blocks' sizes")) {
       return false;
     }
   }
@@ -256,11 +257,12 @@ uint32_t Segment::SeekEntry(uint32_t begin, uint32_t end, uint64_t tag) const {
 }
 
 uint32_t Segment::ValueBlockOf(uint32_t e) const {
+  const ValueBlocks& blocks = *std::get_if<ValueBlocks>(&values_);
   uint32_t lo = 0;
-  uint32_t hi = num_blocks_;
+  uint32_t hi = num_value_blocks();
   while (hi - lo > 1) {
     const uint32_t middle = lo + (hi - lo) / 2;
-    if (block_first_entries_[middle] <= e) {
+    if (blocks.first_entries[middle] <= e) {
       lo = middle;
     } else {
       hi = middle;
@@ -270,8 +272,8 @@ uint32_t Segment::ValueBlockOf(uint32_t e) const {
 }
 
 uint32_t Segment::ValueBlockFirstEntry(uint32_t b) const {
-  if (b == num_blocks_) return num_entries_;
-  const uint64_t e = block_first_entries_[b];
+  if (b == num_value_blocks()) return num_entries_;
+  const uint64_t e = std::get_if<ValueBlocks>(&values_)->first_entries[b];
   return e > num_entries_ ? num_entries_ : static_cast<uint32_t>(e);
 }
 
@@ -308,14 +310,15 @@ bool Segment::Validate(std::string* reason) const {
       return false;
     }
   }
-  if (values_inline_) {
-    if (!inline_values_.Validate(reason)) {
+  if (const auto* const values = std::get_if<ValueRunView>(&values_)) {
+    if (!values->Validate(reason)) {
       *reason = "(S3) " + *reason;
       return false;
     }
   } else {
-    for (uint32_t b = 0; b < num_blocks_; ++b) {
-      const bool starts = b != 0 || block_first_entries_[0] == 0;
+    const ValueBlocks& blocks = *std::get_if<ValueBlocks>(&values_);
+    for (uint32_t b = 0; b < num_value_blocks(); ++b) {
+      const bool starts = b != 0 || blocks.first_entries[0] == 0;
       if (!starts || ValueBlockFirstEntry(b) >= ValueBlockFirstEntry(b + 1)) {
         *reason = "(S3) value block " + std::to_string(b) + " holds no entries";
         return false;

@@ -36,6 +36,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "table/fst_value_run.h"
@@ -169,43 +170,52 @@ class Segment {
   // First entry of [begin, end) whose tag is <= `tag`, or end.
   uint32_t SeekEntry(uint32_t begin, uint32_t end, uint64_t tag) const;
 
-  bool values_inline() const { return values_inline_; }
+  bool values_inline() const {
+    return std::holds_alternative<ValueRunView>(values_);
+  }
   // REQUIRES: values_inline().
   bool InlineValue(uint32_t e, std::string_view* value) const {
-    return inline_values_.Get(e, value);
+    return std::get_if<ValueRunView>(&values_)->Get(e, value);
   }
   // As ValueRunView::Row(), of the inline values.
   const char* InlineRow(size_t* size) const {
-    return values_inline_ ? inline_values_.Row(size) : nullptr;
+    const auto* const values = std::get_if<ValueRunView>(&values_);
+    return values != nullptr ? values->Row(size) : nullptr;
   }
 
-  uint32_t num_value_blocks() const { return num_blocks_; }
+  uint32_t num_value_blocks() const {
+    const auto* const blocks = std::get_if<ValueBlocks>(&values_);
+    return blocks != nullptr ? static_cast<uint32_t>(blocks->sizes.size()) : 0;
+  }
   // The value block of entry e.  REQUIRES: !values_inline().
   uint32_t ValueBlockOf(uint32_t e) const;
   // First entry of value block b, num_entries() for b == num_value_blocks().
   uint32_t ValueBlockFirstEntry(uint32_t b) const;
   BlockLocation ValueBlockLocation(uint32_t b) const {
-    return {block_offsets_[b], block_sizes_[b]};
+    const auto* const blocks = std::get_if<ValueBlocks>(&values_);
+    return {blocks->offsets[b], blocks->sizes[b]};
   }
 
   // Full check of (S1)-(S3) but for the value blocks themselves.
   bool Validate(std::string* reason) const;
 
  private:
+  // Where values are that are not inline; of each value block.
+  struct ValueBlocks {
+    PackedArrayView first_entries;
+    PackedArrayView offsets;
+    PackedArrayView sizes;
+  };
+
   bool mirrored_ = false;
   bool single_version_ = true;
-  bool values_inline_ = false;
   uint32_t num_keys_ = 0;
   uint32_t num_entries_ = 0;
-  uint32_t num_blocks_ = 0;
   KeyTrieReader trie_;
   PackedArrayView first_entries_;
   PackedArrayView seqs_;
   PackedArrayView types_;
-  ValueRunView inline_values_;
-  PackedArrayView block_first_entries_;
-  PackedArrayView block_offsets_;
-  PackedArrayView block_sizes_;
+  std::variant<ValueRunView, ValueBlocks> values_;
 };
 
 }  // namespace memkv

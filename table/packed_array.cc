@@ -18,10 +18,6 @@ unsigned BitWidth(uint64_t v) {
   return width;
 }
 
-uint64_t LowBits(unsigned width) {
-  return width == kMaxWidth ? UINT64_MAX : (uint64_t{1} << width) - 1;
-}
-
 }  // namespace
 
 void PackedArrayBuilder::Encode(const uint64_t* v, size_t n, std::string* out) {
@@ -64,19 +60,18 @@ bool PackedArrayView::Open(std::string_view data, size_t n,
   const unsigned width = begin[0];
   uint64_t base = 0;
   const uint8_t* bits = GetVarint64(begin + 1, limit, &base);
-  if (bits == nullptr || n > SIZE_MAX / kMaxWidth) {
+  if (bits == nullptr || n > UINT32_MAX) {
     return false;
   }
   const size_t num_bits = n * width;
   const size_t num_bytes = num_bits / 8 + (num_bits % 8 != 0);
-  if (num_bytes > static_cast<size_t>(limit - bits)) {
+  if (num_bytes > static_cast<size_t>(limit - bits) || num_bytes > UINT32_MAX) {
     return false;
   }
   out->bits_ = bits;
-  out->num_bytes_ = num_bytes;
-  out->num_elements_ = n;
+  out->num_bytes_ = static_cast<uint32_t>(num_bytes);
+  out->num_elements_ = static_cast<uint32_t>(n);
   out->base_ = base;
-  out->mask_ = LowBits(width);
   out->width_ = width;
   *consumed = static_cast<size_t>(bits - begin) + num_bytes;
   return true;
@@ -90,7 +85,7 @@ uint64_t PackedArrayView::SlowElement(size_t bit) const {
     value |= static_cast<uint64_t>(bits_[at / 8] >> skip) << done;
     done += 8 - skip;
   }
-  return value & mask_;
+  return width_ == kMaxWidth ? value : value & ((uint64_t{1} << width_) - 1);
 }
 
 bool PackedArrayView::Validate(std::string* reason) const {
@@ -115,7 +110,7 @@ bool PackedArrayView::Validate(std::string* reason) const {
               std::to_string(BitWidth(all_deltas)) + " is enough (I2)";
     return false;
   }
-  const size_t num_bits = num_elements_ * width_;
+  const size_t num_bits = size_t{num_elements_} * width_;
   if (num_bits % 8 != 0 && bits_[num_bytes_ - 1] >> (num_bits % 8) != 0) {
     *reason = "packed array: the bits after the last element are not zero (I2)";
     return false;

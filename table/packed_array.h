@@ -52,7 +52,8 @@ class PackedArrayView {
   // Reads the head of an array of n elements that starts at data[0] and sets
   // *consumed to the number of bytes the array takes (data may be longer).
   // False, with *out and *consumed untouched, if the width is over 64, the
-  // head is malformed, or data is too short.
+  // head is malformed, data is too short, or the array has 2^32 elements or
+  // bytes.
   static bool Open(std::string_view data, size_t n, PackedArrayView* out,
                    size_t* consumed);
 
@@ -74,10 +75,10 @@ class PackedArrayView {
     }
     // One load always covers the element: either it starts in the byte the
     // element starts in (7 + 57 = 64 bits), or it ends where the array ends.
-    const size_t last_start = num_bytes_ - sizeof(uint64_t);
+    const size_t last_start = size_t{num_bytes_} - sizeof(uint64_t);
     const size_t start = bit / 8 < last_start ? bit / 8 : last_start;
     const uint64_t word = LoadFixed64(bits_ + start) >> (bit - start * 8);
-    return base_ + (word & mask_);
+    return base_ + (word & ((uint64_t{1} << width_) - 1));
   }
 
   // Checks (I2) in O(n).  On failure sets *reason to one sentence.
@@ -89,12 +90,12 @@ class PackedArrayView {
 
   uint64_t SlowElement(size_t bit) const;
 
+  // Half a line: segments in the block cache have several.
   const uint8_t* bits_ = nullptr;
-  size_t num_bytes_ = 0;
-  size_t num_elements_ = 0;
   uint64_t base_ = 0;
-  uint64_t mask_ = 0;
-  unsigned width_ = 0;
+  uint32_t num_bytes_ = 0;
+  uint32_t num_elements_ = 0;
+  uint32_t width_ = 0;
 };
 
 }  // namespace memkv
