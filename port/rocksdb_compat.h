@@ -144,6 +144,32 @@ class BlockCompressor {
                                             nullptr, nullptr);
   }
 
+  // Uncompresses what Compress() returned and compares it with what it was.
+  // The errors are BlockBasedTableBuilder's.
+  static ROCKSDB_NAMESPACE::Status Verify(
+      const ROCKSDB_NAMESPACE::Slice& raw,
+      const ROCKSDB_NAMESPACE::Slice& stored,
+      ROCKSDB_NAMESPACE::CompressionType type, uint32_t format_version,
+      const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions) {
+    ROCKSDB_NAMESPACE::UncompressionContext context(type);
+    ROCKSDB_NAMESPACE::UncompressionInfo info(
+        context, ROCKSDB_NAMESPACE::UncompressionDict::GetEmptyDict(), type);
+    ROCKSDB_NAMESPACE::BlockContents contents;
+    const ROCKSDB_NAMESPACE::Status s = ROCKSDB_NAMESPACE::UncompressBlockData(
+        info, stored.data(), stored.size(), &contents, format_version,
+        ioptions);
+    if (!s.ok()) {
+      return ROCKSDB_NAMESPACE::Status::Corruption(
+          "Could not decompress: " +
+          std::string(s.getState() == nullptr ? "" : s.getState()));
+    }
+    if (contents.data != raw) {
+      return ROCKSDB_NAMESPACE::Status::Corruption(
+          "Decompressed block did not match pre-compression block");
+    }
+    return ROCKSDB_NAMESPACE::Status::OK();
+  }
+
  private:
   const ROCKSDB_NAMESPACE::CompressionType type_;
   const ROCKSDB_NAMESPACE::CompressionOptions options_;

@@ -70,6 +70,7 @@ FstTableBuilder::FstTableBuilder(
     : options_(options),
       segment_size_(SegmentSizeOf(options)),
       checksum_(block_based.checksum),
+      verify_compression_(block_based.verify_compression),
       ioptions_(tbo.ioptions),
       write_options_(tbo.write_options),
       dictionaries_(std::move(dictionaries)),
@@ -439,6 +440,10 @@ BlockHandle FstTableBuilder::WriteBlock(const Slice& raw, bool compress) {
     stored = compressor_.Compress(raw, kFooterFormatVersion, &compressed_block_,
                                   &type);
     CountCompression(raw, stored, type);
+    if (verify_compression_ && type != ROCKSDB_NAMESPACE::kNoCompression) {
+      SetStatus(compat::BlockCompressor::Verify(
+          raw, stored, type, kFooterFormatVersion, ioptions_));
+    }
   }
   const BlockHandle handle(offset_, stored.size());
   char trailer[5];

@@ -34,8 +34,9 @@ namespace memkv {
 class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
  public:
   // `mirrored`: the comparator is reverse bytewise, else it is bytewise.  The
-  // checksum and the filter are `block_based`'s.  A dictionary of
-  // `dictionaries` is used if it does as well here as where it was trained.
+  // checksum, the filter and whether compression is verified are
+  // `block_based`'s.  A dictionary of `dictionaries` is used if it does as well
+  // here as where it was trained.
   // `file` must outlive the builder; `block_based` and `tbo` need not.
   FstTableBuilder(const FstTableOptions& options,
                   const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
@@ -110,6 +111,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   const FstTableOptions options_;
   const size_t segment_size_;
   const ROCKSDB_NAMESPACE::ChecksumType checksum_;
+  const bool verify_compression_;
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
   // A copy: the caller's is gone after the constructor.
   const ROCKSDB_NAMESPACE::WriteOptions write_options_;

@@ -305,6 +305,18 @@ Status FstTableFactory::NewTableReader(
     const Status s =
         compat::ReadExactly(read_options, file.get(), file_size - kFooterSize,
                             kFooterSize, &footer);
+    uint64_t actual_size = file_size;
+    if (s.IsCorruption() &&
+        options.ioptions.fs
+            ->GetFileSize(file->file_name(), ROCKSDB_NAMESPACE::IOOptions(),
+                          &actual_size, nullptr)
+            .ok() &&
+        actual_size < file_size) {
+      // RocksDB's words, which tools may look for.
+      return Status::Corruption("Sst file size mismatch: " + file->file_name() +
+                                ". Expected " + std::to_string(file_size) +
+                                ", actual size " + std::to_string(actual_size));
+    }
     if (!s.ok()) return s;
     if (HasFooterMarker(footer)) {
       const BlockBasedTableOptions& bbto = BlockBasedOptions();

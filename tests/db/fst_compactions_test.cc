@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "env/composite_env_wrapper.h"
+#include "options/cf_options.h"
 #include "plugin/memkv.h"
+#include "port/rocksdb_compat.h"
 #include "rocksdb/advanced_cache.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/compaction_filter.h"
@@ -24,6 +26,7 @@
 #include "rocksdb/listener.h"
 #include "rocksdb/merge_operator.h"
 #include "rocksdb/rate_limiter.h"
+#include "rocksdb/sst_file_writer.h"
 #include "rocksdb/statistics.h"
 #include "rocksdb/system_clock.h"
 #include "rocksdb/table.h"
@@ -366,6 +369,50 @@ TEST_F(FstCompactionsTest, CompressionFollowsLevelsAndTheirOptions) {
   EXPECT_EQ(count(rocksdb::NUMBER_BLOCK_COMPRESSION_REJECTED), rejected);
   ASSERT_NO_FATAL_FAILURE(CompactAll());
   EXPECT_GT(count(rocksdb::NUMBER_BLOCK_COMPRESSION_REJECTED), rejected);
+}
+
+TEST_F(FstCompactionsTest, CompressionIsVerifiedIfOptionsAskForIt) {
+  // A writer alone reads nothing: what is uncompressed is to verify.
+  for (const bool verify : {false, true}) {
+    Options options =
+        MemkvOptions(verify ? "block_based={verify_compression=true}" : "");
+    options.compression = rocksdb::kLZ4Compression;
+    options.statistics = rocksdb::CreateDBStatistics();
+    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), options);
+    ASSERT_TRUE(writer.Open(folder() + "/verified.sst").ok());
+    for (int i = 10000; i < 11000; ++i) {
+      ASSERT_TRUE(writer.Put(std::to_string(i), std::string(100, 'v')).ok());
+    }
+    ASSERT_TRUE(writer.Finish().ok());
+    const uint64_t compressed =
+        options.statistics->getTickerCount(rocksdb::NUMBER_BLOCK_COMPRESSED);
+    EXPECT_GT(compressed, 0u);
+    EXPECT_EQ(
+        options.statistics->getTickerCount(rocksdb::NUMBER_BLOCK_DECOMPRESSED),
+        verify ? compressed : 0u);
+  }
+
+  // What does not come back as it was is refused, whichever way.
+  const Options options;
+  const rocksdb::ImmutableOptions ioptions(options);
+  compat::BlockCompressor compressor(rocksdb::kLZ4Compression,
+                                     rocksdb::CompressionOptions());
+  const std::string raw(1000, 'v');
+  std::string stored;
+  rocksdb::CompressionType type;
+  compressor.Compress(raw, 5, &stored, &type);
+  ASSERT_EQ(type, rocksdb::kLZ4Compression);
+  const auto verify = [&](const Slice& was) {
+    return compat::BlockCompressor::Verify(was, stored, type, 5, ioptions);
+  };
+  EXPECT_TRUE(verify(raw).ok()) << verify(raw).ToString();
+  EXPECT_EQ(verify(std::string(1000, 'w')).ToString(),
+            "Corruption: Decompressed block did not match pre-compression "
+            "block");
+  stored.resize(stored.size() / 2);
+  EXPECT_EQ(verify(raw).ToString().rfind("Corruption: Could not decompress", 0),
+            0u)
+      << verify(raw).ToString();
 }
 
 TEST_F(FstCompactionsTest, BlockBasedOptionsTakeEffectOnALiveDatabase) {

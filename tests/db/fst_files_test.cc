@@ -163,6 +163,27 @@ TEST_F(FstFilesTest, DamagedFileIsNotIngestedIfItsChecksumsAreVerified) {
                   .IsCorruption());
 }
 
+TEST_F(FstFilesTest, TruncatedFileIsCorruptionThatNamesBothSizes) {
+  const Options options = MemkvOptions();
+  ASSERT_NO_FATAL_FAILURE(Open(options));
+  ASSERT_NO_FATAL_FAILURE(Put("key", std::string(1000, 'v')));
+  ASSERT_NO_FATAL_FAILURE(Flush());
+  const std::string file = SstFiles().back();
+  Close();
+  const std::string bytes = ReadFile(file);
+  for (const size_t lost : {size_t{1}, size_t{8}, size_t{100}}) {
+    WriteFile(file, bytes.substr(0, bytes.size() - lost));
+    const Status s = TryOpen(options);
+    EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+    EXPECT_NE(
+        s.ToString().find("Sst file size mismatch: " + file + ". Expected " +
+                          std::to_string(bytes.size()) + ", actual size " +
+                          std::to_string(bytes.size() - lost)),
+        std::string::npos)
+        << s.ToString();
+  }
+}
+
 TEST_F(FstFilesTest, DamagedChecksumIsNoMatterToWhoDoesNotVerify) {
   Options options = MemkvOptions("residency=cache;value_block_size=64");
   options.compression = rocksdb::kNoCompression;
