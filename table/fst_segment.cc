@@ -3,6 +3,7 @@
 
 #include "table/fst_segment.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "table/trie_coding.h"
@@ -275,6 +276,34 @@ uint32_t Segment::ValueBlockFirstEntry(uint32_t b) const {
   if (b == num_value_blocks()) return num_entries_;
   const uint64_t e = std::get_if<ValueBlocks>(&values_)->first_entries[b];
   return e > num_entries_ ? num_entries_ : static_cast<uint32_t>(e);
+}
+
+uint64_t Segment::StoredBytesBefore(uint32_t k, uint64_t stored) const {
+  if (k == num_keys_) return stored;
+  const auto share = [](uint64_t bytes, uint64_t part, uint64_t whole) {
+    return static_cast<uint64_t>(static_cast<double>(bytes) *
+                                 static_cast<double>(part) /
+                                 static_cast<double>(whole));
+  };
+  uint32_t begin;
+  uint32_t end;
+  if (values_inline_ || num_blocks_ == 0 || !EntriesOf(k, &begin, &end)) {
+    return share(stored, k, num_keys_);
+  }
+  // Value blocks follow each other; what damaged ones say is bounded below.
+  const BlockLocation last = ValueBlockLocation(num_blocks_ - 1);
+  const uint64_t values_begin = block_offsets_[0];
+  const uint64_t values =
+      std::min(stored, last.offset + last.size - values_begin);
+  const uint32_t b = ValueBlockOf(begin);
+  const BlockLocation block = ValueBlockLocation(b);
+  const uint32_t first = ValueBlockFirstEntry(b);
+  const uint32_t next = ValueBlockFirstEntry(b + 1);
+  uint64_t before = block.offset - values_begin;
+  if (first < begin && begin < next) {
+    before += share(block.size, begin - first, next - first);
+  }
+  return share(stored - values, k, num_keys_) + std::min(before, values);
 }
 
 bool Segment::Validate(std::string* reason) const {

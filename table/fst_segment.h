@@ -196,6 +196,12 @@ class Segment {
     return {blocks->offsets[b], blocks->sizes[b]};
   }
 
+  // About how many of the `stored` bytes of the segment and its value blocks
+  // come before key k: of the value blocks', those of the blocks before its
+  // first entry's and a share of that one's.  Ascends with k.
+  // REQUIRES: k <= num_keys().
+  uint64_t StoredBytesBefore(uint32_t k, uint64_t stored) const;
+
   // Full check of (S1)-(S3) but for the value blocks themselves.
   bool Validate(std::string* reason) const;
 

@@ -311,11 +311,14 @@ Status FstTableReader::ReadIndex(const BlockReadContext& context) {
   }
   if (TrieOrderOf(internal_comparator_.user_comparator()) !=
       (index_.mirrored() ? TrieOrder::kMirrored : TrieOrder::kBytewise)) {
-    return Status::InvalidArgument(
+    order_status_ = Status::InvalidArgument(
         store_.file()->file_name() + ": written with comparator " +
             properties_->comparator_name,
         std::string("opened with ") +
             internal_comparator_.user_comparator()->Name());
+    internal_comparator_ = ROCKSDB_NAMESPACE::InternalKeyComparator(
+        index_.mirrored() ? ROCKSDB_NAMESPACE::ReverseBytewiseComparator()
+                          : ROCKSDB_NAMESPACE::BytewiseComparator());
   }
   return s;
 }
@@ -382,6 +385,10 @@ InternalIterator* FstTableReader::NewIterator(
     ROCKSDB_NAMESPACE::Arena* arena, bool /*skip_filters*/,
     TableReaderCaller caller, size_t compaction_readahead_size,
     bool allow_unprepared_value) {
+  if (!order_status_.ok() && caller != TableReaderCaller::kRepair) {
+    return ROCKSDB_NAMESPACE::NewErrorInternalIterator<Slice>(order_status_,
+                                                              arena);
+  }
   if (arena == nullptr) {
     return new FstTableIterator(*this, read_options, caller,
                                 compaction_readahead_size,
@@ -517,6 +524,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
                            const Slice& internal_key, GetContext* get_context,
                            const SliceTransform* /*prefix_extractor*/,
                            bool skip_filters) {
+  if (!order_status_.ok()) return order_status_;
   const BlockReadContext context{read_options};
   const bool filtered = store_.has_filter() && !skip_filters;
   if (filtered) {
@@ -538,8 +546,8 @@ void FstTableReader::MultiGet(
   const bool filtered = store_.has_filter() && !skip_filters;
   std::array<bool, kMost> may_match;
   may_match.fill(true);
-  Status s;
-  if (filtered) {
+  Status s = order_status_;
+  if (s.ok() && filtered) {
     std::array<Slice*, kMost> keys;
     int n = 0;
     for (auto key = mget_range->begin(); key != mget_range->end(); ++key) {
@@ -675,8 +683,7 @@ uint64_t FstTableReader::DataBytesBefore(const BlockReadContext& context,
   const Segment& segment = entry.GetValue()->segment();
   const uint32_t before = segment.KeysBefore(user_key);
   if (before > segment.num_keys()) return begin + (end - begin) / 2;
-  return begin + static_cast<uint64_t>(static_cast<double>(end - begin) *
-                                       before / segment.num_keys());
+  return begin + segment.StoredBytesBefore(before, end - begin);
 }
 
 uint64_t FstTableReader::ApproximateOffsetOf(const ReadOptions& read_options,
@@ -721,11 +728,12 @@ Status FstTableReader::ApproximateKeyAnchors(const ReadOptions& read_options,
       if (!s.ok()) return s;
       const Segment& segment = entry.GetValue()->segment();
       for (uint32_t a = 1; a < per_segment; ++a) {
-        const uint64_t k = uint64_t{segment.num_keys()} * a / per_segment;
+        const auto k = static_cast<uint32_t>(uint64_t{segment.num_keys()} * a /
+                                             per_segment);
         if (k == 0) continue;
-        const uint64_t at = begin + (end - begin) * a / per_segment;
-        if (!segment.trie().KeyAt(segment.Mirror(static_cast<uint32_t>(k) - 1),
-                                  &key)) {
+        const uint64_t at =
+            std::max(done, begin + segment.StoredBytesBefore(k, end - begin));
+        if (!segment.trie().KeyAt(segment.Mirror(k - 1), &key)) {
           return CorruptSegment(i, "damaged trie");
         }
         if (!anchors.empty() && anchors.back().user_key == key) continue;

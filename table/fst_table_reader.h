@@ -200,7 +200,11 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
                            const ROCKSDB_NAMESPACE::Slice& internal_key) const;
 
   const Settings settings_;
-  const ROCKSDB_NAMESPACE::InternalKeyComparator internal_comparator_;
+  // The file's order; where it is not the one asked for, order_status_ says so,
+  // and keys are served to RepairDB alone: it opens each file with the default
+  // column family's comparator, for its properties, and scans it.
+  ROCKSDB_NAMESPACE::InternalKeyComparator internal_comparator_;
+  ROCKSDB_NAMESPACE::Status order_status_;
   const uint64_t file_size_;
   const int level_;
   FileBlockStore store_;

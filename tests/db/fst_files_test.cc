@@ -291,6 +291,76 @@ TEST_F(FstFilesTest, RepairBringsEveryRecordBackWithoutAManifest) {
   ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
 }
 
+TEST_F(FstFilesTest, RepairKeepsColumnFamiliesOfEveryComparator) {
+  // Repair opens each file with the default column family's comparator first.
+  const rocksdb::Comparator* const orders[] = {
+      rocksdb::BytewiseComparator(), rocksdb::ReverseBytewiseComparator()};
+  for (const rocksdb::Comparator* order : orders) {
+    Destroy();
+    Options options = FilesOptions();
+    Options other = FilesOptions();
+    options.comparator = order;
+    other.comparator = orders[order == orders[0] ? 1 : 0];
+    ASSERT_NO_FATAL_FAILURE(Open(options));
+    rocksdb::ColumnFamilyHandle* cf = nullptr;
+    ASSERT_TRUE(db()->CreateColumnFamily(other, "other", &cf).ok());
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(db()->Put({}, NumberKey(i), "default").ok());
+      ASSERT_TRUE(db()->Put({}, cf, NumberKey(i), "other").ok());
+    }
+    const bool ascending = other.comparator == orders[0];
+    ASSERT_TRUE(db()->DeleteRange({}, cf, NumberKey(ascending ? 10 : 20),
+                                  NumberKey(ascending ? 20 : 10))
+                    .ok());
+    ASSERT_TRUE(db()->Flush({}, {db()->DefaultColumnFamily(), cf}).ok());
+    ASSERT_TRUE(db()->DestroyColumnFamilyHandle(cf).ok());
+    const std::vector<std::string> files = SstFiles();
+    ASSERT_EQ(Kinds().fst, 2u);
+    Close();
+    std::filesystem::remove(path() + "/CURRENT");
+    const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
+        {"default", options}, {"other", other}};
+    Status s = rocksdb::RepairDB(path(), options, families);
+    ASSERT_TRUE(s.ok()) << s.ToString();
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* raw = nullptr;
+    s = rocksdb::DB::Open(options, path(), families, &handles, &raw);
+    ASSERT_TRUE(s.ok()) << s.ToString();
+    const std::unique_ptr<rocksdb::DB> opened(raw);
+    for (int i = 0; i < 100; ++i) {
+      std::string value;
+      EXPECT_TRUE(opened->Get({}, handles[0], NumberKey(i), &value).ok());
+      EXPECT_EQ(value, "default");
+      s = opened->Get({}, handles[1], NumberKey(i), &value);
+      const bool deleted = ascending ? i >= 10 && i < 20 : i > 10 && i <= 20;
+      EXPECT_EQ(s.IsNotFound(), deleted) << i << ": " << s.ToString();
+      EXPECT_EQ(s.ok(), !deleted) << i << ": " << s.ToString();
+    }
+    for (auto* handle : handles) {
+      EXPECT_TRUE(opened->DestroyColumnFamilyHandle(handle).ok());
+    }
+
+    // Nobody else reads keys by a comparator that is not the file's.
+    int refused = 0;
+    for (const std::string& file : files) {
+      rocksdb::SstFileReader reader(options);
+      s = reader.Open(file);
+      ASSERT_TRUE(s.ok()) << s.ToString();
+      EXPECT_GT(reader.GetTableProperties()->num_entries, 0u);
+      const std::unique_ptr<rocksdb::Iterator> iter(reader.NewIterator({}));
+      iter->SeekToFirst();
+      EXPECT_EQ(iter->Valid(), iter->status().ok());
+      if (!iter->Valid()) {
+        EXPECT_TRUE(iter->status().IsInvalidArgument());
+        EXPECT_NE(iter->status().ToString().find(other.comparator->Name()),
+                  std::string::npos);
+        ++refused;
+      }
+    }
+    EXPECT_EQ(refused, 1);
+  }
+}
+
 TEST_F(FstFilesTest, WholeFileChecksumsAreKeptAndVerified) {
   Options options = FilesOptions();
   options.file_checksum_gen_factory =
@@ -431,6 +501,36 @@ class CollectorFactory : public rocksdb::TablePropertiesCollectorFactory {
     return new Collector;
   }
 };
+
+TEST_F(FstFilesTest, ApproximateSizesFollowTheSizesOfValues) {
+  Options options = MemkvOptions();
+  options.compression = rocksdb::kNoCompression;
+  options.write_buffer_size = 8 << 20;
+  ASSERT_NO_FATAL_FAILURE(Open(options));
+  std::mt19937_64 rng(TestSeed());
+  // All in one segment, where ranks would say that they are alike.
+  const size_t sizes[] = {10000, 10000, 100000, 10,     10000,
+                          20,    30,    300000, 100000, 10000};
+  int n = 0;
+  for (const size_t size : sizes) {
+    ASSERT_NO_FATAL_FAILURE(Put(NumberKey(n++), RandomBytes(&rng, size)));
+  }
+  ASSERT_NO_FATAL_FAILURE(Flush());
+  size_t before = 0;
+  for (int i = 0; i <= n; ++i) {
+    const std::string begin = NumberKey(0);
+    const std::string end = NumberKey(i);
+    const rocksdb::Range range(begin, end);
+    uint64_t size = 0;
+    ASSERT_TRUE(db()->GetApproximateSizes(rocksdb::SizeApproximationOptions(),
+                                          db()->DefaultColumnFamily(), &range,
+                                          1, &size)
+                    .ok());
+    EXPECT_NEAR(static_cast<double>(size), static_cast<double>(before), 4000)
+        << i;
+    if (i < n) before += sizes[i];
+  }
+}
 
 TEST_F(FstFilesTest, CollectorsSeeEveryRecordAndAskForCompactions) {
   Options options = FilesOptions();
