@@ -287,12 +287,12 @@ uint64_t Segment::StoredBytesBefore(uint32_t k, uint64_t stored) const {
   };
   uint32_t begin;
   uint32_t end;
-  if (values_inline_ || num_blocks_ == 0 || !EntriesOf(k, &begin, &end)) {
+  if (values_inline() || !EntriesOf(k, &begin, &end)) {
     return share(stored, k, num_keys_);
   }
   // Value blocks follow each other; what damaged ones say is bounded below.
-  const BlockLocation last = ValueBlockLocation(num_blocks_ - 1);
-  const uint64_t values_begin = block_offsets_[0];
+  const BlockLocation last = ValueBlockLocation(num_value_blocks() - 1);
+  const uint64_t values_begin = ValueBlockLocation(0).offset;
   const uint64_t values =
       std::min(stored, last.offset + last.size - values_begin);
   const uint32_t b = ValueBlockOf(begin);
