@@ -14,6 +14,8 @@
 #                        measures once; FLAGS=--delta or --scale and NAME=delta
 #                        or scale for docs/delta_size.md and docs/scale.md
 #   make check           build and run every test, sanitizers included
+#   make rocksdb_tests   run RocksDB's own database tests on memkv; the first
+#                        time, build them: docs/rocksdb_tests.md
 #   make fuzz            fuzz the cores, FUZZ_SECONDS=60 a target; needs clang
 #   make format          clang-format over our sources
 #   make clean           remove build/ (the RocksDB cache stays)
@@ -26,7 +28,7 @@ CMAKE_ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := release
-.PHONY: $(FLAVOURS) demo bench numbers check fuzz format clean deps
+.PHONY: $(FLAVOURS) demo bench numbers check rocksdb_tests fuzz format clean deps
 
 deps:
 	@build_tools/install_deps.sh
@@ -54,6 +56,13 @@ check:
 	@mkdir -p build/check
 	@printf 'subdirs(%s)\n' '$(FLAVOURS:%=../%)' > build/check/CTestTestfile.cmake
 	@ctest --test-dir build/check --no-tests=error --output-on-failure -j $(JOBS)
+
+# BINARIES='db_test ...' are those to run, all by default; MEMKV_FORCE=none runs
+# them on RocksDB alone.
+rocksdb_tests: deps
+	@cmake --preset debug $(CMAKE_ARGS)
+	@cmake --build build/debug -j $(JOBS)
+	@JOBS=$(JOBS) tests/rocksdb/run.sh build/debug $(BINARIES)
 
 # What a target has found to be worth keeping stays in build/fuzz/corpus, for the
 # next run; an input that fails, in build/fuzz/failed.

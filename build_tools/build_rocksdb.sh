@@ -5,8 +5,8 @@
 # Builds RocksDB once per version, flavour, compiler and set of flags, into a
 # cache outside any checkout, and says where the result is.
 #
-#   build_rocksdb.sh --flavour release|sanitize [--source DIR] [--compiler CXX]
-#                    [--portable ARCH] [--out FILE]
+#   build_rocksdb.sh --flavour release|sanitize|debug [--source DIR]
+#                    [--compiler CXX] [--portable ARCH] [--out FILE]
 #
 # Without --source the release tarball is obtained by fetch_rocksdb.sh.  FILE
 # receives CMake set() commands naming the source tree, the library folder and
@@ -15,8 +15,10 @@
 # The cache is ${MEMKV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/memkv}:
 #
 #   src/rocksdb-V/      the sources, unmodified (internal headers come from here)
-#   build/KEY/          lib/ (sanitize: the shared library only), flags.make,
-#                       build.log; exists only when complete
+#   build/KEY/          lib/ (but in release the shared library only),
+#                       flags.make, build.log; debug: tests/, the tests of
+#                       RocksDB's own that tests/rocksdb/binaries.txt lists;
+#                       exists only when complete
 #   build/KEY.tmp/      a build under way, or interrupted: taken up again
 #   build/KEY.lock      held (flock) while one process builds KEY
 #
@@ -63,6 +65,8 @@ cmake_args=(
   -DWITH_CORE_TOOLS=OFF -DFAIL_ON_WARNINGS=OFF -DROCKSDB_BUILD_SHARED=OFF
   -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DUSE_RTTI=ON "-DPORTABLE=$portable"
 )
+library=rocksdb
+tests=()
 case $flavour in
   release)
     cmake_args+=(-DCMAKE_BUILD_TYPE=Release -DWITH_JEMALLOC=ON)
@@ -77,7 +81,18 @@ case $flavour in
     link_flags=(-fsanitize=address,undefined)
     link_libraries=()
     ;;
-  *) die "unknown flavour '$flavour'; expected release or sanitize" ;;
+  debug)
+    # RocksDB's CMake builds its tests as Debug alone; gflags are prefix_test's.
+    # What is set above is set otherwise here: the last counts.
+    cmake_args+=(-DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g0"
+      "-DCMAKE_C_FLAGS_DEBUG=-O1 -g0" -DWITH_TESTS=ON -DWITH_GFLAGS=ON
+      -DROCKSDB_BUILD_SHARED=ON -DWITH_JEMALLOC=OFF
+      -DCMAKE_POSITION_INDEPENDENT_CODE=OFF)
+    library=rocksdb-shared
+    mapfile -t tests < <(
+      sed -n 's/^\([a-z][a-z0-9_]*\).*/\1/p' "$here/../tests/rocksdb/binaries.txt")
+    ;;
+  *) die "unknown flavour '$flavour'; expected release, sanitize or debug" ;;
 esac
 
 # ---- The source and the key ------------------------------------------------
@@ -107,8 +122,8 @@ if [[ $("$compiler" -dM -E -x c++ /dev/null) == *__clang__* ]]; then
 else
   compiler_name=gcc$("$compiler" -dumpfullversion)
 fi
-hash=$(printf '%s\n' "$source_id" "$compiler_banner" "${cmake_args[@]}" |
-  sha256sum | cut -c1-8)
+hash=$(printf '%s\n' "$source_id" "$compiler_banner" "${cmake_args[@]}" \
+  "${tests[@]}" | sha256sum | cut -c1-8)
 key=rocksdb-$version-$flavour-$compiler_name-$portable-$hash
 final=$cache/build/$key
 work=$final.tmp
@@ -197,31 +212,40 @@ SECONDS=0
 # Not a pipeline, during which a trap would have to wait for make to end.  make
 # inherits the lock: should this script be killed outright and make live on,
 # nobody else builds in the same folder until it has ended.
-exec 8< <(exec make --no-print-directory -C "$work" -j "$jobs" rocksdb 2>&1)
+exec 8< <(exec make --no-print-directory -C "$work" -j "$jobs" \
+  "$library" "${tests[@]}" 2>&1)
 make_pid=$!
 progress <&8
 wait "$make_pid" || fail "the build failed"
 make_pid=
 
 # ---- The result ------------------------------------------------------------
+# The shared library is the same objects linked again, not compiled again.
+link_shared_library() {
+  local soname=librocksdb.so.${version%%.*} real=librocksdb.so.$version
+  mv "$work/librocksdb.a" "$result/lib/"
+  "$compiler" -shared -pthread "${link_flags[@]}" "-Wl,-soname,$soname" \
+    -o "$result/lib/$real" -Wl,--whole-archive "$result/lib/librocksdb.a" \
+    -Wl,--no-whole-archive -lsnappy -llz4 -lzstd "${link_libraries[@]}" -ldl \
+    >>"$log" 2>&1 || fail "linking the shared library failed"
+  ln -s "$real" "$result/lib/$soname"
+  ln -s "$soname" "$result/lib/librocksdb.so"
+  if [[ $flavour == sanitize ]]; then
+    # A gigabyte that would come again in every test linked against it.
+    rm "$result/lib/librocksdb.a"
+  fi
+}
+
 result=$work/result
 rm -rf "$result"
 mkdir -p "$result/lib"
-mv "$work/librocksdb.a" "$result/lib/"
-cp "$work/CMakeFiles/rocksdb.dir/flags.make" "$result/"
-
-# The shared library is the same objects linked again, not compiled again.
-soname=librocksdb.so.${version%%.*}
-real=librocksdb.so.$version
-"$compiler" -shared -pthread "${link_flags[@]}" "-Wl,-soname,$soname" \
-  -o "$result/lib/$real" -Wl,--whole-archive "$result/lib/librocksdb.a" \
-  -Wl,--no-whole-archive -lsnappy -llz4 -lzstd "${link_libraries[@]}" -ldl \
-  >>"$log" 2>&1 || fail "linking the shared library failed"
-ln -s "$real" "$result/lib/$soname"
-ln -s "$soname" "$result/lib/librocksdb.so"
-if [[ $flavour == sanitize ]]; then
-  # A gigabyte that would come again in every test linked against it.
-  rm "$result/lib/librocksdb.a"
+cp "$work/CMakeFiles/$library.dir/flags.make" "$result/"
+if [[ $flavour == debug ]]; then
+  mkdir "$result/tests"
+  mv "$work"/librocksdb.so* "$result/lib/"
+  mv "${tests[@]/#/$work/}" "$result/tests/"
+else
+  link_shared_library
 fi
 cp "$log" "$result/build.log"
 

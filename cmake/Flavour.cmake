@@ -8,13 +8,15 @@
 #
 #   release   -O3 -DNDEBUG, jemalloc; everything
 #   sanitize  ASan + UBSan + assertions, RocksDB likewise; tests
+#   debug     assertions, RocksDB likewise; to run RocksDB's own tests
 #   tsan      ThreadSanitizer on the cores; no RocksDB at all
 #   fuzz      clang's libFuzzer, ASan and UBSan on the cores; no RocksDB at all
 
 set(MEMKV_FLAVOUR
     release
-    CACHE STRING "release, sanitize, tsan or fuzz")
-set_property(CACHE MEMKV_FLAVOUR PROPERTY STRINGS release sanitize tsan fuzz)
+    CACHE STRING "release, sanitize, debug, tsan or fuzz")
+set_property(CACHE MEMKV_FLAVOUR PROPERTY STRINGS release sanitize debug tsan
+                                          fuzz)
 
 if(MEMKV_FLAVOUR STREQUAL "release")
   set(memkv_build_type Release)
@@ -25,6 +27,9 @@ elseif(MEMKV_FLAVOUR STREQUAL "sanitize")
   # printed diagnostic would pass.
   set(MEMKV_SANITIZER_FLAGS -fsanitize=address,undefined
                             -fno-sanitize-recover=undefined)
+elseif(MEMKV_FLAVOUR STREQUAL "debug")
+  set(memkv_build_type None)
+  set(MEMKV_SANITIZER_FLAGS)
 elseif(MEMKV_FLAVOUR STREQUAL "tsan")
   set(memkv_build_type None)
   set(MEMKV_SANITIZER_FLAGS -fsanitize=thread)
@@ -38,7 +43,7 @@ elseif(MEMKV_FLAVOUR STREQUAL "fuzz")
                             -fno-sanitize-recover=undefined)
 else()
   message(FATAL_ERROR "MEMKV_FLAVOUR is '${MEMKV_FLAVOUR}'; expected release, "
-                      "sanitize, tsan or fuzz")
+                      "sanitize, debug, tsan or fuzz")
 endif()
 
 if(CMAKE_BUILD_TYPE AND NOT CMAKE_BUILD_TYPE STREQUAL memkv_build_type)

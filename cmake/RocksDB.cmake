@@ -4,7 +4,7 @@
 # Obtains and builds RocksDB (build_tools/build_rocksdb.sh, at configure time,
 # once for all build trees) and describes it:
 #
-#   memkv_rocksdb          the library (release: static, sanitize: shared, for the
+#   memkv_rocksdb          the library (release: static, otherwise shared, for the
 #                          size of the tests) with RocksDB's internal headers and
 #                          the definitions and flags it was itself built with
 #   MEMKV_ROCKSDB_ROOT, MEMKV_ROCKSDB_LIB_DIR, MEMKV_ROCKSDB_VERSION
@@ -88,7 +88,7 @@ foreach(
 endforeach()
 
 set(rocksdb_library "${MEMKV_ROCKSDB_LIB_DIR}/librocksdb.a")
-if(MEMKV_FLAVOUR STREQUAL "sanitize")
+if(NOT MEMKV_FLAVOUR STREQUAL "release")
   set(rocksdb_library "${MEMKV_ROCKSDB_LIB_DIR}/librocksdb.so")
 endif()
 

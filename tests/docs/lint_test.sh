@@ -13,7 +13,7 @@ complain() {
 }
 
 mapfile -t files < <(find . \( -path ./build -o -path ./.git \) -prune -o -type f \
-  \( -name '*.h' -o -name '*.cc' -o -name '*.cmake' -o -name '*.in' -o -name '*.sh' \
+  \( -name '*.h' -o -name '*.cc' -o -name '*.cmake' -o -name '*.in' -o -name '*.sh' -o -name '*.awk' \
   -o -name '*.mk' -o -name CMakeLists.txt -o -name Makefile -o -path ./.ci/run \) \
   -printf '%P\n' | LC_ALL=C sort)
 ((${#files[@]} > 20)) || complain "only ${#files[@]} sources found: wrong folder?"
