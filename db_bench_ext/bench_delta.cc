@@ -84,10 +84,6 @@ uint64_t LevelZeroFiles(rocksdb::DB* db) {
   return std::strtoull(count.c_str(), nullptr, 10);
 }
 
-double Seconds(uint64_t since) {
-  return static_cast<double>(WallNanos() - since) / 1e9;
-}
-
 }  // namespace
 
 BenchDelta::BenchDelta(const BenchOptions& options, uint64_t budget,
@@ -238,7 +234,7 @@ Status BenchDelta::Point(const BenchConfig& config, uint64_t size,
     return s;
   }
   rocksdb::DB* const db = database.db();
-  const double load_seconds = Seconds(start);
+  const double load_seconds = SecondsSince(start);
   const double stall_seconds = StallSeconds(db);
   // What the load left to do, but for the memtable.
   s = db->WaitForCompact(rocksdb::WaitForCompactOptions());
@@ -264,7 +260,7 @@ Status BenchDelta::Point(const BenchConfig& config, uint64_t size,
   if (s.ok()) {
     s = database.Settle();
   }
-  (*point)["settle_seconds"] = Seconds(settling);
+  (*point)["settle_seconds"] = SecondsSince(settling);
   (*point)["cpu_seconds"] = (ProcessCpuNanos() - cpu) / 1e9;
   if (s.ok()) {
     s = LookUp(database, "settled_", point);

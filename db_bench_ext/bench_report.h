@@ -32,6 +32,14 @@ std::string MarkdownReport(const nlohmann::ordered_json& document);
 
 // ---- For their implementations ---------------------------------------------
 
+// printf into a string of at most 255 bytes.
+template <typename... Args>
+std::string Format(const char* format, Args... args) {
+  char buffer[256];
+  std::snprintf(buffer, sizeof(buffer), format, args...);
+  return buffer;
+}
+
 // 3 significant digits and a unit: "1.65 us", "13.8 B", "92.1 MB".
 std::string ShowNanos(double nanos);
 std::string ShowBytes(double bytes);

@@ -27,13 +27,6 @@ constexpr double kBottom = 30;
 const char* const kColours[] = {"#6e7781", "#0969da", "#bf8700", "#8250df",
                                 "#1a7f37", "#1b7c83", "#953800", "#bf3989"};
 
-template <typename... Args>
-std::string Format(const char* format, Args... args) {
-  char buffer[256];
-  std::snprintf(buffer, sizeof(buffer), format, args...);
-  return buffer;
-}
-
 std::string ShowNumber(double value) { return Format("%.2f", value); }
 
 // A figure over the size of a memtable. `settled` is drawn thinner; it may be

@@ -23,13 +23,6 @@ constexpr double kBottom = kHeight - 36;
 const char* const kColours[] = {"#6e7781", "#bf8700", "#0969da", "#8250df",
                                 "#1a7f37", "#1b7c83", "#953800", "#bf3989"};
 
-template <typename... Args>
-std::string Format(const char* format, Args... args) {
-  char buffer[256];
-  std::snprintf(buffer, sizeof(buffer), format, args...);
-  return buffer;
-}
-
 std::string NameOf(const Json& run) {
   return run.at("config").get<std::string>() + ", " +
          run.at("order").get<std::string>();

@@ -16,13 +16,6 @@ using rocksdb::Status;
 
 namespace {
 
-template <typename... Args>
-std::string Format(const char* format, Args... args) {
-  char buffer[256];
-  std::snprintf(buffer, sizeof(buffer), format, args...);
-  return buffer;
-}
-
 // Three significant digits.
 std::string Digits(double value) {
   return Format(value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%.0f", value);

@@ -34,10 +34,6 @@ constexpr uint64_t kCacheBytes = uint64_t{256} << 20;
 // Loading, counting and reading a key, as parts of the progress bar.
 constexpr uint64_t kStepsOfKey = 4;
 
-double Seconds(uint64_t since) {
-  return static_cast<double>(WallNanos() - since) / 1e9;
-}
-
 std::vector<uint64_t> NumbersOfKeys(uint64_t budget) {
   std::vector<uint64_t> numbers;
   for (uint64_t n = budget; n >= 1000 && numbers.size() < 3; n /= 10) {
@@ -188,13 +184,13 @@ Status BenchScale::Load(const GeneratedRecords& records, bool sorted,
     written = so_far;
     // At the end of the batch in which another part of all is complete.
     if (so_far * kTimelinePoints >= records.count() * (timeline.size() + 1)) {
-      timeline.push_back({so_far, Seconds(start)});
+      timeline.push_back({so_far, SecondsSince(start)});
     }
   });
   if (s.ok()) {
     s = database->Settle();
   }
-  const double seconds = Seconds(start);
+  const double seconds = SecondsSince(start);
   (*point)["load_seconds"] = seconds;
   (*point)["load_cpu_seconds"] = (ProcessCpuNanos() - cpu) / 1e9;
   (*point)["keys_a_second"] = static_cast<double>(written) / seconds;
@@ -202,7 +198,7 @@ Status BenchScale::Load(const GeneratedRecords& records, bool sorted,
   if (s.ok()) {
     const uint64_t before = WallNanos();
     s = database->CompactAll();
-    (*point)["compact_seconds"] = Seconds(before);
+    (*point)["compact_seconds"] = SecondsSince(before);
   }
   return s;
 }
@@ -283,7 +279,7 @@ Status BenchScale::Point(const BenchConfig& config, bool sorted,
   const uint64_t start = WallNanos();
   s = records.Verify(*subject.database,
                      [this](uint64_t read) { progress_.Add(read); });
-  (*point)["read_all_seconds"] = Seconds(start);
+  (*point)["read_all_seconds"] = SecondsSince(start);
   if (s.ok()) {
     (*point)["checked"] = records.distinct();
     s = LookUp(records, subject.database.get(), point);

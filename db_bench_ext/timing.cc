@@ -30,6 +30,10 @@ double ProcessCpuNanos() {
 
 uint64_t WallNanos() { return Nanos(CLOCK_MONOTONIC); }
 
+double SecondsSince(uint64_t nanos) {
+  return static_cast<double>(WallNanos() - nanos) / 1e9;
+}
+
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t n = values.size();

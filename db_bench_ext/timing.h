@@ -18,6 +18,8 @@ double ThreadCpuNanos();
 double ProcessCpuNanos();
 // Nanoseconds of a clock on the wall that never goes back.
 uint64_t WallNanos();
+// Seconds of that clock since WallNanos() was `nanos`.
+double SecondsSince(uint64_t nanos);
 
 // The middle value, or the mean of the two in the middle.
 // REQUIRES: values is not empty.
