@@ -89,10 +89,20 @@ struct Subject {
   std::string name;
   std::unique_ptr<KeyCoding> coding;
   double build = 0;
-  std::vector<double> times[4];
+  std::vector<double> times[5];
 };
 
-constexpr const char* kTimes[] = {"hit", "miss", "next", "prev"};
+// "hits": a key of as many as a batch takes.
+enum Time { kHit, kMiss, kNext, kPrev, kHits };
+constexpr const char* kTimes[] = {"hit", "miss", "next", "prev", "hits"};
+
+// Calls f with the first of a batch and how many it has.
+template <class F>
+void ForEachBatch(size_t n, F f) {
+  for (size_t i = 0; i < n; i += KeyCoding::kMaxBatch) {
+    f(i, std::min(KeyCoding::kMaxBatch, n - i));
+  }
+}
 
 bool AnswersRight(const Subject& subject, const Queries& queries,
                   uint64_t key_sum) {
@@ -101,6 +111,13 @@ bool AnswersRight(const Subject& subject, const Queries& queries,
     wrong += subject.coding->Find(queries.hits[i]) != queries.ranks[i];
     wrong += subject.coding->Find(queries.misses[i]) != KeyCoding::kNotFound;
   }
+  ForEachBatch(queries.hits.size(), [&](size_t begin, size_t n) {
+    uint64_t ranks[KeyCoding::kMaxBatch];
+    subject.coding->FindAll(&queries.hits[begin], n, ranks);
+    for (size_t i = 0; i < n; ++i) {
+      wrong += ranks[i] != queries.ranks[begin + i];
+    }
+  });
   std::string reason;
   if (!subject.coding->Validate(&reason)) {
     fprintf(stderr, "%s: %s\n", subject.name.c_str(), reason.c_str());
@@ -117,17 +134,24 @@ bool AnswersRight(const Subject& subject, const Queries& queries,
 
 void Measure(Subject* subject, const Queries& queries, double num_keys) {
   uint64_t sum = 0;
-  for (int what = 0; what < 4; ++what) {
+  for (const Time what : {kHit, kMiss, kNext, kPrev, kHits}) {
     const double start = ThreadCpuNanos();
     double operations = num_keys;
-    if (what < 2) {
-      const auto& probes = what == 0 ? queries.hits : queries.misses;
+    if (what == kHit || what == kMiss) {
+      const auto& probes = what == kHit ? queries.hits : queries.misses;
       for (const std::string& key : probes) {
         sum += subject->coding->Find(key);
       }
       operations = static_cast<double>(probes.size());
+    } else if (what == kHits) {
+      ForEachBatch(queries.hits.size(), [&](size_t begin, size_t n) {
+        uint64_t ranks[KeyCoding::kMaxBatch];
+        subject->coding->FindAll(&queries.hits[begin], n, ranks);
+        sum += ranks[n - 1];
+      });
+      operations = static_cast<double>(queries.hits.size());
     } else {
-      sum += subject->coding->Scan(what == 2);
+      sum += subject->coding->Scan(what == kNext);
     }
     subject->times[what].push_back((ThreadCpuNanos() - start) / operations);
   }
@@ -228,7 +252,10 @@ int Run() {
   for (const Subject& subject : subjects) {
     printf("%-13s %8.3f %8.0f", subject.name.c_str(),
            static_cast<double>(subject.coding->Bytes()) / n, subject.build);
-    for (int what = 0; what < 4 && FLAGS_repeat > 0; ++what) {
+    for (const Time what : {kHit, kMiss, kNext, kPrev, kHits}) {
+      if (FLAGS_repeat == 0) {
+        break;
+      }
       const double median = Median(subject.times[what]);
       printf(" %8.1f (%4.2fx)", median,
              Median(subjects[0].times[what]) / median);

@@ -4,7 +4,9 @@
 #include "db_bench_ext/key_codings.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <optional>
 
 #include "table/key_trie_builder.h"
 #include "table/key_trie_cursor.h"
@@ -231,15 +233,38 @@ class KeyTrieCoding : public KeyCoding {
   }
 
   uint64_t Find(std::string_view key) const override {
+    const key_trie::Target target(key);
     key_trie::SeparatorTrie::Place place;
-    if (segments_.empty() || !index_.Find(key_trie::Target(key), &place)) {
+    if (segments_.empty() || !index_.Find(target, &place)) {
       return kNotFound;
     }
     WaitFor(&segments_[place.ordinal]);
-    const uint32_t ordinal = segments_[place.ordinal].Find(key);
-    return ordinal >= KeyTrieReader::kCorrupt
-               ? kNotFound
-               : uint64_t{place.ordinal} * options_.segment_keys + ordinal;
+    return Rank(place.ordinal, segments_[place.ordinal].Find(target));
+  }
+
+  void FindAll(const std::string* keys, size_t n,
+               uint64_t* ranks) const override {
+    std::array<std::optional<key_trie::Target>, kMaxBatch> targets;
+    std::array<const key_trie::Target*, kMaxBatch> sought = {};
+    std::array<const key_trie::SeparatorTrie*, kMaxBatch> indexes = {};
+    std::array<key_trie::SeparatorTrie::Place, kMaxBatch> places;
+    std::array<bool, kMaxBatch> whole;
+    std::array<const KeyTrieReader*, kMaxBatch> segments = {};
+    std::array<uint32_t, kMaxBatch> ordinals;
+    for (size_t i = 0; i < n; ++i) {
+      sought[i] = &targets[i].emplace(keys[i]);
+      indexes[i] = &index_;
+    }
+    key_trie::SeparatorTrie::FindAll(indexes.data(), sought.data(), n,
+                                     places.data(), whole.data());
+    for (size_t i = 0; i < n; ++i) {
+      segments[i] = &segments_[places[i].ordinal];
+      PrefetchObject(segments[i]);
+    }
+    KeyTrieReader::FindAll(segments.data(), sought.data(), n, ordinals.data());
+    for (size_t i = 0; i < n; ++i) {
+      ranks[i] = Rank(places[i].ordinal, ordinals[i]);
+    }
   }
 
   uint64_t Scan(bool forwards) const override {
@@ -261,6 +286,12 @@ class KeyTrieCoding : public KeyCoding {
   }
 
  private:
+  uint64_t Rank(uint32_t segment, uint32_t ordinal) const {
+    return ordinal >= KeyTrieReader::kCorrupt
+               ? kNotFound
+               : uint64_t{segment} * options_.segment_keys + ordinal;
+  }
+
   const KeyCodingOptions options_;
   std::vector<std::string> segment_bytes_;
   std::vector<KeyTrieReader> segments_;

@@ -41,6 +41,14 @@ class KeyCoding {
   virtual std::string Parts() const { return ""; }
   // The rank of key, or kNotFound.
   virtual uint64_t Find(std::string_view key) const = 0;
+  // Sets ranks[i] to Find(keys[i]) for all i < n, which is at most kMaxBatch.
+  static constexpr size_t kMaxBatch = 32;
+  virtual void FindAll(const std::string* keys, size_t n,
+                       uint64_t* ranks) const {
+    for (size_t i = 0; i < n; ++i) {
+      ranks[i] = Find(keys[i]);
+    }
+  }
   // Rebuilds all keys in order, or in reverse, and returns a sum over them that
   // depends on every one's length and middle.
   virtual uint64_t Scan(bool forwards) const = 0;

@@ -3,6 +3,9 @@
 
 #include "table/fst_index.h"
 
+#include <algorithm>
+#include <array>
+
 #include "table/key_trie_format.h"
 #include "table/trie_coding.h"
 
@@ -132,12 +135,28 @@ bool FileIndex::Open(std::string_view data, FileIndex* out,
   return true;
 }
 
-uint32_t FileIndex::SegmentFor(std::string_view user_key) const {
+uint32_t FileIndex::SegmentFor(const key_trie::Target& user_key) const {
   if (num_segments_ == 0) return 0;
   key_trie::SeparatorTrie::Place place;
-  if (!separators_.Find(key_trie::Target(user_key), &place)) return kCorrupt;
-  if (!mirrored_) return place.ordinal;
-  return num_segments_ - (place.ordinal + (has_empty_key_ ? 1 : 0));
+  return separators_.Find(user_key, &place) ? SegmentAt(place) : kCorrupt;
+}
+
+void FileIndex::SegmentsFor(const key_trie::Target* const* user_keys, size_t n,
+                            uint32_t* segments) const {
+  using key_trie::SeparatorTrie;
+  if (num_segments_ == 0) {
+    std::fill(segments, segments + n, 0);
+    return;
+  }
+  std::array<const SeparatorTrie*, SeparatorTrie::kMaxBatch> tries;
+  std::array<SeparatorTrie::Place, SeparatorTrie::kMaxBatch> places;
+  std::array<bool, SeparatorTrie::kMaxBatch> whole;
+  tries.fill(&separators_);
+  SeparatorTrie::FindAll(tries.data(), user_keys, n, places.data(),
+                         whole.data());
+  for (size_t i = 0; i < n; ++i) {
+    segments[i] = whole[i] ? SegmentAt(places[i]) : kCorrupt;
+  }
 }
 
 bool FileIndex::LastKey(uint32_t i, std::string* user_key) const {

@@ -70,7 +70,13 @@ class FileIndex {
   // The first segment whose last key is not before `user_key` in the file's
   // order: the only one that can hold it.  num_segments() if there is none,
   // kCorrupt if the index is damaged.
-  uint32_t SegmentFor(std::string_view user_key) const;
+  uint32_t SegmentFor(const key_trie::Target& user_key) const;
+  uint32_t SegmentFor(std::string_view user_key) const {
+    return SegmentFor(key_trie::Target(user_key));
+  }
+  // The same of n keys at once, as KeyTrieReader::FindAll().
+  void SegmentsFor(const key_trie::Target* const* user_keys, size_t n,
+                   uint32_t* segments) const;
   // The last key of segment i; false if damaged.
   bool LastKey(uint32_t i, std::string* user_key) const;
   BlockLocation Location(uint32_t i) const { return {offsets_[i], sizes_[i]}; }
@@ -86,6 +92,11 @@ class FileIndex {
 
  private:
   bool ValidateSeparators() const;
+  uint32_t SegmentAt(const key_trie::SeparatorTrie::Place& place) const {
+    return mirrored_
+               ? num_segments_ - (place.ordinal + (has_empty_key_ ? 1 : 0))
+               : place.ordinal;
+  }
 
   bool mirrored_ = false;
   uint32_t num_segments_ = 0;

@@ -206,6 +206,9 @@ bool Segment::Open(std::string_view data, bool mirrored,
       return false;
     }
     rest.remove_prefix(used);
+    if (!mirrored && out->single_version_) {
+      out->beside_ = std::get_if<ValueRunView>(&out->values_)->Places();
+    }
   } else {
     const uint8_t* const begin = reinterpret_cast<const uint8_t*>(rest.data());
     uint32_t num_blocks = 0;
@@ -232,9 +235,20 @@ bool Segment::Open(std::string_view data, bool mirrored,
   return true;
 }
 
-uint32_t Segment::FindKey(std::string_view user_key) const {
-  const uint32_t ordinal = trie_.Find(user_key);
-  return ordinal >= num_keys_ ? ordinal : Mirror(ordinal);
+void Segment::PrefetchEntry(uint32_t e) const {
+  seqs_.PrefetchElement(e);
+  types_.PrefetchElement(e);
+  if (const auto* const values = std::get_if<ValueRunView>(&values_)) {
+    values->Places().Prefetch(e);
+  }
+}
+
+void Segment::PrefetchInlineValue(uint32_t e) const {
+  std::string_view value;
+  if (values_inline() && InlineValue(e, &value)) {
+    PrefetchLines(reinterpret_cast<const uint8_t*>(value.data()), value.size(),
+                  kPrefetchedValue);
+  }
 }
 
 uint32_t Segment::KeysBefore(std::string_view user_key) const {

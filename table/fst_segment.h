@@ -142,7 +142,16 @@ class Segment {
     return mirrored_ ? num_keys_ - 1 - i : i;
   }
   // The key index of `user_key`, kNotFound or kCorrupt.
-  uint32_t FindKey(std::string_view user_key) const;
+  uint32_t FindKey(const key_trie::Target& user_key) const {
+    return IndexOf(trie_.Find(user_key, beside_));
+  }
+  uint32_t FindKey(std::string_view user_key) const {
+    return FindKey(key_trie::Target(user_key));
+  }
+  // Of an ordinal as trie().Find() and KeyTrieReader::FindAll() return it.
+  uint32_t IndexOf(uint32_t ordinal) const {
+    return ordinal >= num_keys_ ? ordinal : Mirror(ordinal);
+  }
 
   // The number of keys before `user_key` in the file's order, which is the
   // index of the first key not before it; or kCorrupt.
@@ -165,6 +174,14 @@ class Segment {
   }
   // The tag of entry e.  REQUIRES: e < num_entries().
   uint64_t Tag(uint32_t e) const { return seqs_[e] << 8 | (types_[e] & 0xff); }
+  // What is looked at for a key's entries, one after the other; each asks for
+  // its lines: where the entries of key k are; the tag of entry e and where its
+  // inline value is; that value.
+  void PrefetchEntriesOf(uint32_t k) const {
+    if (!single_version_) first_entries_.PrefetchElement(k);
+  }
+  void PrefetchEntry(uint32_t e) const;
+  void PrefetchInlineValue(uint32_t e) const;
   // Whether all entries have the tag of the first one.
   bool same_tags() const { return seqs_.constant() && types_.constant(); }
   // First entry of [begin, end) whose tag is <= `tag`, or end.
@@ -206,6 +223,8 @@ class Segment {
   bool Validate(std::string* reason) const;
 
  private:
+  static constexpr size_t kPrefetchedValue = 4;  // lines
+
   // Where values are that are not inline; of each value block.
   struct ValueBlocks {
     PackedArrayView first_entries;
@@ -218,6 +237,8 @@ class Segment {
   uint32_t num_keys_ = 0;
   uint32_t num_entries_ = 0;
   KeyTrieReader trie_;
+  // What says where a key's value is, or the value, if that is inline.
+  Beside beside_;
   PackedArrayView first_entries_;
   PackedArrayView seqs_;
   PackedArrayView types_;

@@ -75,7 +75,7 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       ROCKSDB_NAMESPACE::GetContext* get_context,
       const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
       bool skip_filters) override;
-  // Asks the filter for all keys at once.
+  // Asks the filter, and then the tries, for all keys at once.
   void MultiGet(const ROCKSDB_NAMESPACE::ReadOptions& read_options,
                 const ROCKSDB_NAMESPACE::MultiGetContext::Range* mget_range,
                 const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
@@ -173,9 +173,16 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::Status Filter(const BlockReadContext& context, int n,
                                    ROCKSDB_NAMESPACE::Slice** user_keys,
                                    bool* may_match) const;
-  // Answers from the tries; `filtered`: the filter let the key pass.
-  ROCKSDB_NAMESPACE::Status GetFromTries(
-      const BlockReadContext& context,
+  // Look-ups in the tries; `filtered`: the filter let their keys pass.
+  struct Lookup;
+  // At most as many as a batch of RocksDB's has; keys ascend.
+  void GetAll(const BlockReadContext& context, Lookup* lookups, size_t n,
+              bool filtered) const;
+  // Answers from entries [begin, end) of `segment`, which is segment i: those
+  // of the key.
+  ROCKSDB_NAMESPACE::Status Answer(
+      const BlockReadContext& context, uint32_t i, const Segment& segment,
+      uint32_t begin, uint32_t end,
       const ROCKSDB_NAMESPACE::Slice& internal_key, bool filtered,
       ROCKSDB_NAMESPACE::GetContext* get_context) const;
 

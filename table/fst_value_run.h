@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "table/packed_array.h"
+#include "table/trie_coding.h"
 
 namespace memkv {
 
@@ -85,6 +86,12 @@ class ValueRunView {
     if (begin > end || end > bytes_.size()) return false;
     *value = bytes_.substr(begin, end - begin);
     return true;
+  }
+  // What says where values are; themselves if they have one size.
+  Beside Places() const {
+    if (indexed_) return {index_.AddressOf(0), index_.width()};
+    if (!uniform_) return {ends_.AddressOf(0), ends_.width()};
+    return {reinterpret_cast<const uint8_t*>(bytes_.data()), 8 * uniform_size_};
   }
   // If all values have one size and lie one after the other, where the first
   // one is, and *size; else null.

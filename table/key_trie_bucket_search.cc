@@ -525,8 +525,8 @@ bool Suffixes::Compare(uint32_t index, const Target& target, size_t at,
 }
 
 bool FindInBucket(const Target& key, uint64_t matched, const Codes& codes,
-                  const Bucket& bucket, const Heads& heads, Suffixes* suffixes,
-                  Place* place) {
+                  const Bucket& bucket, const Heads& heads,
+                  const Beside& beside, Suffixes* suffixes, Place* place) {
   // What key shares with the greatest key before it is `matched` bytes; `index`
   // is the next key that may not be smaller than key.
   const auto next = [&](uint32_t after) {
@@ -556,6 +556,7 @@ bool FindInBucket(const Target& key, uint64_t matched, const Codes& codes,
     size_t common = 0;
     int order = 0;
     ++place->comparisons;
+    beside.Prefetch(uint64_t{bucket.first_ordinal} + index);
     if (!suffixes->Compare(index, key, matched, &common, &order)) {
       return false;
     }

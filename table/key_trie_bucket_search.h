@@ -250,8 +250,8 @@ struct Place {
 // must be at the first key, not beyond the index.  False if the bytes are
 // corrupt.
 bool FindInBucket(const Target& key, uint64_t matched, const Codes& codes,
-                  const Bucket& bucket, const Heads& heads, Suffixes* suffixes,
-                  Place* place);
+                  const Bucket& bucket, const Heads& heads,
+                  const Beside& beside, Suffixes* suffixes, Place* place);
 
 }  // namespace key_trie
 }  // namespace memkv

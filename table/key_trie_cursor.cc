@@ -239,7 +239,7 @@ bool Cursor::Search(std::string_view key, Reader::Position* position) {
   if (whole) {
     next_.Set(0, 0);
     whole = FindInBucket(target, separator.matched, reader_->codes_, bytes_,
-                         heads_, &next_, &position->place);
+                         heads_, Beside(), &next_, &position->place);
   }
   if (!whole) {
     SetCorrupt();

@@ -3,6 +3,7 @@
 
 #include "table/key_trie_reader.h"
 
+#include <array>
 #include <cassert>
 #include <utility>
 
@@ -125,26 +126,30 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
   return true;
 }
 
-bool Reader::OpenBucket(uint32_t bucket, Bucket* out) const {
+bool Reader::BoundsOf(uint32_t bucket, BucketBounds* bounds) const {
   assert(bucket < num_buckets_);
   const uint64_t place = directory_[bucket];
   const uint64_t next = directory_[bucket + 1];
   const uint64_t mask = (uint64_t{1} << ordinal_bits_) - 1;
-  const uint64_t begin = place >> ordinal_bits_;
-  const uint64_t end = next >> ordinal_bits_;
-  const uint64_t first = place & mask;
-  const uint64_t past = next & mask;
-  if (end > buckets_size_ || begin >= end || past > num_keys_ ||
-      first >= past || past - first > kMaxBucketKeys) {
+  *bounds = {place >> ordinal_bits_, next >> ordinal_bits_, place & mask,
+             next & mask};
+  WaitFor(directory_.AddressOf(bucket));
+  return bounds->end <= buckets_size_ && bounds->begin < bounds->end &&
+         bounds->past <= num_keys_ && bounds->first < bounds->past &&
+         bounds->past - bounds->first <= kMaxBucketKeys;
+}
+
+bool Reader::OpenBucket(uint32_t bucket, Bucket* out) const {
+  BucketBounds at;
+  if (!BoundsOf(bucket, &at)) {
     return false;
   }
   // What is looked at depends on what is found; ask for all of it at once.
-  WaitFor(directory_.AddressOf(bucket));
-  WaitFor(buckets_ + begin);
-  PrefetchLines(buckets_ + begin, end - begin, kPrefetched);
-  out->first_ordinal = static_cast<uint32_t>(first);
-  return out->Decode(buckets_ + begin, buckets_ + end,
-                     static_cast<uint32_t>(past - first), codes_.coding,
+  WaitFor(buckets_ + at.begin);
+  PrefetchLines(buckets_ + at.begin, at.end - at.begin, kPrefetched);
+  out->first_ordinal = static_cast<uint32_t>(at.first);
+  return out->Decode(buckets_ + at.begin, buckets_ + at.end,
+                     static_cast<uint32_t>(at.past - at.first), codes_.coding,
                      codes_.width);
 }
 
@@ -165,26 +170,32 @@ bool Reader::BucketOf(uint32_t ordinal, uint32_t* bucket) const {
          ordinal < (directory_[low + 1] & mask);
 }
 
-bool Reader::Search(std::string_view key, Position* position) const {
+bool Reader::Search(const Target& key, const Beside& beside,
+                    Position* position) const {
   *position = Position();
   if (num_keys_ == 0) {
     return true;
   }
-  const Target target(key);
   SeparatorTrie::Place separator;
-  Bucket bucket;
   // Which of these lines are needed is known one after the other.
   separators_.Prefetch();
   directory_.Prefetch();
-  if (!separators_.Find(target, &separator) ||
-      !OpenBucket(separator.ordinal, &bucket)) {
+  return separators_.Find(key, &separator) &&
+         SearchInBucket(key, separator, beside, position);
+}
+
+bool Reader::SearchInBucket(const Target& key,
+                            const SeparatorTrie::Place& separator,
+                            const Beside& beside, Position* position) const {
+  Bucket bucket;
+  if (!OpenBucket(separator.ordinal, &bucket)) {
     return false;
   }
   Heads heads;
   heads.Unpack(codes_, bucket);
   Suffixes suffixes(codes_, bucket, heads);
-  if (!FindInBucket(target, separator.matched, codes_, bucket, heads, &suffixes,
-                    &position->place)) {
+  if (!FindInBucket(key, separator.matched, codes_, bucket, heads, beside,
+                    &suffixes, &position->place)) {
     return false;
   }
   position->bucket = separator.ordinal;
@@ -192,22 +203,60 @@ bool Reader::Search(std::string_view key, Position* position) const {
   return true;
 }
 
-uint32_t Reader::Find(std::string_view key) const {
+uint32_t Reader::Find(const Target& key, const Beside& beside) const {
   Position position;
-  if (!Search(key, &position)) {
+  if (!Search(key, beside, &position)) {
     return kCorrupt;
   }
   return position.place.equal ? position.ordinal : kNotFound;
 }
 
+void Reader::FindAll(const Reader* const* tries, const Target* const* keys,
+                     size_t n, uint32_t* ordinals) {
+  assert(n <= kMaxBatch);
+  std::array<const SeparatorTrie*, kMaxBatch> separators = {};
+  std::array<SeparatorTrie::Place, kMaxBatch> places;
+  std::array<bool, kMaxBatch> whole;
+  for (size_t i = 0; i < n; ++i) {
+    separators[i] = &tries[i]->separators_;
+  }
+  SeparatorTrie::FindAll(separators.data(), keys, n, places.data(),
+                         whole.data());
+  const auto to_search = [&](size_t i) {
+    return whole[i] && tries[i]->num_keys_ != 0;
+  };
+  for (size_t i = 0; i < n; ++i) {
+    if (to_search(i)) {
+      const PackedArrayView& directory = tries[i]->directory_;
+      PrefetchLines(directory.AddressOf(places[i].ordinal), 1, 1);
+    }
+  }
+  for (size_t i = 0; i < n; ++i) {
+    BucketBounds at;
+    if (to_search(i) && tries[i]->BoundsOf(places[i].ordinal, &at)) {
+      PrefetchLines(tries[i]->buckets_ + at.begin, at.end - at.begin,
+                    kPrefetched);
+    }
+  }
+  for (size_t i = 0; i < n; ++i) {
+    Position position;
+    ordinals[i] = !whole[i] || (to_search(i) &&
+                                !tries[i]->SearchInBucket(*keys[i], places[i],
+                                                          Beside(), &position))
+                      ? kCorrupt
+                  : position.place.equal ? position.ordinal
+                                         : kNotFound;
+  }
+}
+
 uint32_t Reader::Rank(std::string_view key) const {
   Position position;
-  return Search(key, &position) ? position.ordinal : kCorrupt;
+  return Search(Target(key), Beside(), &position) ? position.ordinal : kCorrupt;
 }
 
 uint32_t Reader::FloorOrdinal(std::string_view key) const {
   Position position;
-  if (!Search(key, &position)) {
+  if (!Search(Target(key), Beside(), &position)) {
     return kCorrupt;
   }
   if (position.place.equal) {

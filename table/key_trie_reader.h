@@ -67,7 +67,17 @@ class Reader {
   uint32_t num_buckets() const { return num_buckets_; }
 
   // The key's ordinal, kNotFound or kCorrupt.
-  uint32_t Find(std::string_view key) const;
+  // `beside` is by ordinal; it is asked for on the way.
+  uint32_t Find(const Target& key, const Beside& beside = Beside()) const;
+  uint32_t Find(std::string_view key) const { return Find(Target(key)); }
+
+  // Sets ordinals[i] to tries[i]->Find(*keys[i]), for all i < n.  What one
+  // look-up waits for is asked for while others go on; the tries may be the
+  // same or not.
+  // REQUIRES: n <= kMaxBatch
+  static constexpr size_t kMaxBatch = 32;
+  static void FindAll(const Reader* const* tries, const Target* const* keys,
+                      size_t n, uint32_t* ordinals);
 
   // The number of keys < key, which is the first ordinal whose key is >= key
   // or num_keys() if there is none; or kCorrupt.
@@ -103,7 +113,18 @@ class Reader {
   };
 
   // False from the next ones: the bytes are corrupt.
-  bool Search(std::string_view key, Position* position) const;
+  bool Search(const Target& key, const Beside& beside,
+              Position* position) const;
+  bool SearchInBucket(const Target& key, const SeparatorTrie::Place& separator,
+                      const Beside& beside, Position* position) const;
+  // Where the bucket's bytes and ordinals begin and end.
+  struct BucketBounds {
+    uint64_t begin;
+    uint64_t end;
+    uint64_t first;
+    uint64_t past;
+  };
+  bool BoundsOf(uint32_t bucket, BucketBounds* bounds) const;
   bool OpenBucket(uint32_t bucket, Bucket* out) const;
   // The bucket of a key.
   // REQUIRES: ordinal < num_keys()

@@ -4,6 +4,7 @@
 #include "table/key_trie_separators.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 #include "table/key_trie_format.h"
@@ -229,79 +230,153 @@ uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
 #endif
 }
 
-bool SeparatorTrie::Find(const Target& key, Place* place) const {
-  *place = Place();
-  if (num_separators_ == 1) {
-    return true;
+// A search, a node at a time.
+class SeparatorTrie::Descent {
+ public:
+  Descent() = default;
+  explicit Descent(const SeparatorTrie& trie)
+      : trie_(&trie), found_(trie.num_separators_ == 1) {}
+
+  // Asks for the lines of the next node.  REQUIRES: !found()
+  void Prefetch() const {
+    if (offset_ < trie_->size_) {
+      PrefetchLines(trie_->data_ + offset_, trie_->size_ - offset_,
+                    kPrefetched);
+    }
   }
-  // Where to read, at the end, which separators are below the node: the ordinal
-  // of the first, and of the one behind the last.
-  const uint8_t* first_at = nullptr;
-  const uint8_t* limit_at = nullptr;
-  const auto first = [&] {
-    return first_at == nullptr ? 1 : Ordinal(first_at);
-  };
-  const auto limit = [&] {
-    return limit_at == nullptr ? num_separators_ : Ordinal(limit_at);
-  };
-  const auto found = [&](uint32_t ordinal, uint64_t matched) {
-    place->ordinal = ordinal;
-    place->matched = matched;
-    return ordinal < num_separators_;
-  };
+  // Visits the next node.  False if the bytes are corrupt.
+  // REQUIRES: !found()
+  bool Visit(const Target& key);
+
+  bool found() const { return found_; }
+  // REQUIRES: found()
+  const Place& place() const { return place_; }
+
+ private:
+  // What the answer is: that it is a separator's place.
+  bool Found(uint32_t ordinal, uint64_t matched) {
+    found_ = true;
+    place_.ordinal = ordinal;
+    place_.matched = matched;
+    return ordinal < trie_->num_separators_;
+  }
+  // The ordinals of the separators below the node: of the first, and of the
+  // one behind the last.
+  uint32_t First() const {
+    return first_at_ == nullptr ? 1 : trie_->Ordinal(first_at_);
+  }
+  uint32_t Limit() const {
+    return limit_at_ == nullptr ? trie_->num_separators_
+                                : trie_->Ordinal(limit_at_);
+  }
+  bool FoundBefore() {
+    return Found(First() - 1,
+                 depth_before_ + CommonSlice(slice_before_, slice_there_));
+  }
+
+  const SeparatorTrie* trie_ = nullptr;
+  bool found_ = true;
+  Place place_;
+  uint64_t offset_ = 1;
+  uint64_t depth_ = 0;
+  // Where to read, at the end, which separators are below the node.
+  const uint8_t* first_at_ = nullptr;
+  const uint8_t* limit_at_ = nullptr;
   // The slice of the one before them, where the key has another, and where.
   // At first that is the empty one.
-  uint64_t slice_before = 0;
-  uint64_t slice_there = 0;
-  uint64_t depth_before = 0;
-  const auto before = [&] {
-    return found(first() - 1,
-                 depth_before + CommonSlice(slice_before, slice_there));
-  };
-  uint64_t depth = 0;
-  for (uint64_t offset = 1;;) {
-    Node node;
-    if (!OpenNode(offset, &node)) {
+  uint64_t slice_before_ = 0;
+  uint64_t slice_there_ = 0;
+  uint64_t depth_before_ = 0;
+};
+
+inline bool SeparatorTrie::Descent::Visit(const Target& key) {
+  Node node;
+  if (!trie_->OpenNode(offset_, &node)) {
+    return false;
+  }
+  ++place_.num_nodes;
+  const uint64_t common =
+      key.CommonPrefixAt(depth_, node.label, node.label_size);
+  depth_ += common;
+  if (common < node.label_size) {
+    return depth_ == key.size() || key[depth_] < node.label[common]
+               ? FoundBefore()
+               : Found(Limit() - 1, depth_);
+  }
+  if (node.num_groups == 0) {
+    return Found(First(), depth_);
+  }
+  const uint64_t slice = key.SliceAt(depth_);
+  const uint32_t count = CountNotGreater(node.slices, node.num_groups, slice);
+  if (count == 0) {
+    return FoundBefore();
+  }
+  const auto width = size_t{trie_->ordinal_width_};
+  if (count < node.num_groups) {
+    limit_at_ = node.ordinals + count * width;
+  }
+  const uint32_t group = count - 1;
+  const uint8_t* const at = node.slices + 8 * size_t{group};
+  const uint64_t greatest = LoadFixed64(at);
+  if (greatest != slice) {
+    return Found(Limit() - 1, depth_ + CommonSlice(greatest, slice));
+  }
+  first_at_ = node.ordinals + group * width;
+  if ((slice & kSliceLengthMask) != kSliceGoesOn) {
+    return Found(First(), depth_ + (slice & kSliceLengthMask));
+  }
+  if (group > 0) {
+    slice_before_ = LoadFixed64(at - 8);
+    slice_there_ = slice;
+    depth_before_ = depth_;
+  }
+  depth_ += kSliceBytes;
+  WaitFor(first_at_);
+  offset_ = trie_->OffsetAt(node, group);
+  return true;
+}
+
+bool SeparatorTrie::Find(const Target& key, Place* place) const {
+  Descent descent(*this);
+  while (!descent.found()) {
+    if (!descent.Visit(key)) {
       return false;
     }
-    ++place->num_nodes;
-    const uint64_t common =
-        key.CommonPrefixAt(depth, node.label, node.label_size);
-    depth += common;
-    if (common < node.label_size) {
-      return depth == key.size() || key[depth] < node.label[common]
-                 ? before()
-                 : found(limit() - 1, depth);
+  }
+  *place = descent.place();
+  return true;
+}
+
+void SeparatorTrie::FindAll(const SeparatorTrie* const* tries,
+                            const Target* const* keys, size_t n, Place* places,
+                            bool* whole) {
+  assert(n <= kMaxBatch);
+  std::array<Descent, kMaxBatch> descents;
+  std::array<uint8_t, kMaxBatch> under_way;
+  size_t left = 0;
+  const auto go_on = [&](size_t i) {
+    if (descents[i].found()) {
+      places[i] = descents[i].place();
+    } else {
+      descents[i].Prefetch();
+      under_way[left++] = static_cast<uint8_t>(i);
     }
-    if (node.num_groups == 0) {
-      return found(first(), depth);
+  };
+  for (size_t i = 0; i < n; ++i) {
+    whole[i] = true;
+    descents[i] = Descent(*tries[i]);
+    go_on(i);
+  }
+  while (left > 0) {
+    const size_t visits = left;
+    left = 0;
+    for (size_t j = 0; j < visits; ++j) {
+      const size_t i = under_way[j];
+      whole[i] = descents[i].Visit(*keys[i]);
+      if (whole[i]) {
+        go_on(i);
+      }
     }
-    const uint64_t slice = key.SliceAt(depth);
-    const uint32_t count = CountNotGreater(node.slices, node.num_groups, slice);
-    if (count == 0) {
-      return before();
-    }
-    if (count < node.num_groups) {
-      limit_at = node.ordinals + size_t{count} * ordinal_width_;
-    }
-    const uint32_t group = count - 1;
-    const uint8_t* const at = node.slices + 8 * size_t{group};
-    const uint64_t greatest = LoadFixed64(at);
-    if (greatest != slice) {
-      return found(limit() - 1, depth + CommonSlice(greatest, slice));
-    }
-    first_at = node.ordinals + size_t{group} * ordinal_width_;
-    if ((slice & kSliceLengthMask) != kSliceGoesOn) {
-      return found(first(), depth + (slice & kSliceLengthMask));
-    }
-    if (group > 0) {
-      slice_before = LoadFixed64(at - 8);
-      slice_there = slice;
-      depth_before = depth;
-    }
-    depth += kSliceBytes;
-    WaitFor(first_at);
-    offset = OffsetAt(node, group);
   }
 }
 

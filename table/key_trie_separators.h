@@ -91,6 +91,16 @@ class SeparatorTrie {
   };
   // False if the bytes are corrupt.
   bool Find(const Target& key, Place* place) const;
+
+  // Sets places[i] to where tries[i] leads for *keys[i], and whole[i] to
+  // whether it is not corrupt, for all i < n: node by node, each asking for its
+  // next one while others are visited.  The tries may be the same or not.
+  // REQUIRES: n <= kMaxBatch
+  static constexpr size_t kMaxBatch = 32;
+  static void FindAll(const SeparatorTrie* const* tries,
+                      const Target* const* keys, size_t n, Place* places,
+                      bool* whole);
+
   // The same for a separator's own ordinal: sets *separator to it.
   // REQUIRES: ordinal < num_separators()
   bool Get(uint32_t ordinal, std::string* separator) const;
@@ -104,6 +114,8 @@ class SeparatorTrie {
                                       uint64_t slice);
 
  private:
+  class Descent;
+
   static constexpr size_t kPrefetched = 3;  // lines
 
   struct Node {

@@ -64,6 +64,9 @@ class PackedArrayView {
 
   // Asks for its first lines, which may be all.
   void Prefetch() const { PrefetchLines(bits_, num_bytes_, kPrefetched); }
+  // Asks for element i.  REQUIRES: i < size()
+  void PrefetchElement(size_t i) const { PrefetchLines(AddressOf(i), 1, 1); }
+  unsigned width() const { return width_; }
   // Whether all elements are equal for sure: they take no bits.
   bool constant() const { return width_ == 0; }
 

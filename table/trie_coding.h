@@ -128,12 +128,29 @@ inline const uint8_t* GetVarint32(const uint8_t* p, const uint8_t* limit,
 inline void PrefetchLines(const uint8_t* p, size_t n, size_t max_lines) {
 #if defined(__GNUC__)
   constexpr size_t kLineSize = 64;
-  const size_t end = n < max_lines * kLineSize ? n : max_lines * kLineSize;
+  const size_t end = n / kLineSize < max_lines ? n : max_lines * kLineSize;
   for (size_t i = 0; i < end; i += kLineSize) {
     __builtin_prefetch(p + i);
   }
 #endif
 }
+
+// Asks for all lines of an object.
+template <class T>
+void PrefetchObject(const T* object) {
+  PrefetchLines(reinterpret_cast<const uint8_t*>(object), sizeof(T), SIZE_MAX);
+}
+
+// What someone wants of a key once it is known which one it is: an element of
+// `bits` bits, by the key's number, of an array that is kept beside the keys.
+struct Beside {
+  const uint8_t* bytes = nullptr;  // none if null
+  size_t bits = 0;
+
+  void Prefetch(uint64_t i) const {
+    if (bytes != nullptr) PrefetchLines(bytes + i * bits / 8, 1, 1);
+  }
+};
 
 // The length of the longest common prefix of a[0, n) and b[0, n).
 inline size_t CommonPrefix(const uint8_t* a, const uint8_t* b, size_t n) {

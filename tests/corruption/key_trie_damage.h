@@ -195,6 +195,9 @@ inline void ExpectDamageIsSafe(const std::string& bytes,
     return;
   }
   ASSERT_NO_FATAL_FAILURE(ExpectSafe(trie.reader(), targets));
+  ASSERT_NO_FATAL_FAILURE(ExpectBatchesAgree(
+      std::vector<const KeyTrieReader*>(targets.size(), &trie.reader()),
+      targets));
   std::string reason;
   if (!trie.reader().Validate(&reason)) {
     ASSERT_FALSE(reason.empty());

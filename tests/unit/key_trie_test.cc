@@ -7,6 +7,7 @@
 // key_trie_tokens_test.cc.
 
 #include <cstring>
+#include <deque>
 
 #include "tests/unit/key_trie_test_util.h"
 
@@ -343,6 +344,40 @@ TEST(KeyTrieTest, CountRangeAgreesWithASortedList) {
             [&](const std::string& key) { return begin <= key && key < end; });
         ASSERT_EQ(trie.reader().CountRange(begin, end), in_range);
       }
+    }
+  }
+}
+
+TEST(KeyTrieTest, BatchesOfAnySizeInTriesOfAnyKindAnswerAsOneByOne) {
+  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::vector<KeyList> keys;
+  std::vector<std::string> tokens;
+  std::deque<OwnedKeyTrie> owned;
+  for (const KeyShape& shape : KeyShapes()) {
+    for (const key_trie::Coding coding : kKeyTrieCodings) {
+      for (const size_t n : {size_t{0}, size_t{1}, size_t{1000}}) {
+        keys.push_back(n == 0 ? KeyList() : MakeKeys(shape, n, &rng));
+        tokens.push_back(TokensFor(keys.back(), coding));
+        owned.emplace_back(BuildKeyTrie(keys.back(), 16, tokens.back()),
+                           tokens.back());
+        ASSERT_TRUE(owned.back().Open()) << owned.back().reason();
+      }
+    }
+  }
+  for (size_t size = 0; size <= KeyTrieReader::kMaxBatch; ++size) {
+    for (int i = 0; i < 20; ++i) {
+      std::vector<const KeyTrieReader*> tries;
+      KeyList targets;
+      while (targets.size() < size) {
+        const size_t t = rng() % owned.size();
+        tries.push_back(&owned[t].reader());
+        targets.push_back(keys[t].empty() ? "key" : NearKey(keys[t], &rng));
+        if (rng() % 4 == 0 && targets.size() < size) {
+          tries.push_back(tries.back());
+          targets.push_back(targets.back());
+        }
+      }
+      ASSERT_NO_FATAL_FAILURE(ExpectBatchesAgree(tries, targets));
     }
   }
 }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <random>
 #include <set>
@@ -320,6 +321,28 @@ inline void ExpectLookupsAgree(const KeyTrieReader& trie, const KeyList& keys,
   ASSERT_EQ(trie.FloorOrdinal(target), floor);
 }
 
+// Whether looking all targets up together, as many as there are in a batch,
+// answers as looking each up in its trie does.
+inline void ExpectBatchesAgree(const std::vector<const KeyTrieReader*>& tries,
+                               const KeyList& targets) {
+  constexpr size_t kBatch = KeyTrieReader::kMaxBatch;
+  ASSERT_EQ(tries.size(), targets.size());
+  std::deque<key_trie::Target> sought;
+  std::vector<const key_trie::Target*> pointers;
+  for (const std::string& target : targets) {
+    pointers.push_back(&sought.emplace_back(target));
+  }
+  for (size_t i = 0; i < targets.size(); i += kBatch) {
+    const size_t n = std::min(kBatch, targets.size() - i);
+    std::vector<uint32_t> ordinals(n);
+    KeyTrieReader::FindAll(&tries[i], &pointers[i], n, ordinals.data());
+    for (size_t j = 0; j < n; ++j) {
+      ASSERT_EQ(ordinals[j], tries[i + j]->Find(targets[i + j]))
+          << testing::PrintToString(targets[i + j]) << ", " << j << " of " << n;
+    }
+  }
+}
+
 // Whether the cursor stands at that rank, or at none if there is no such rank.
 inline void ExpectCursorAt(const KeyTrieCursor& cursor, const KeyList& keys,
                            uint32_t ordinal) {
@@ -370,6 +393,7 @@ inline void ExpectTrieBehavesLike(const KeyTrieReader& reader,
         ExpectCursorAt(fresh, keys, ModelRank(keys, target)));
   };
   std::string key;
+  KeyList together;
   for (uint32_t i = 0; i < keys.size(); ++i) {
     ASSERT_TRUE(reader.KeyAt(i, &key));
     ASSERT_EQ(key, keys[i]);
@@ -385,9 +409,12 @@ inline void ExpectTrieBehavesLike(const KeyTrieReader& reader,
     for (const std::string& target : near) {
       ASSERT_NO_FATAL_FAILURE(expect_near(target));
     }
+    together.push_back(near[i % near.size()]);
   }
   ASSERT_NO_FATAL_FAILURE(expect_near(""));
   ASSERT_NO_FATAL_FAILURE(expect_near(std::string(40, '\xff')));
+  ASSERT_NO_FATAL_FAILURE(ExpectBatchesAgree(
+      std::vector<const KeyTrieReader*>(together.size(), &reader), together));
 }
 
 // In these tokens, or in symbols if there are none.

@@ -1,0 +1,284 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+// Point look-ups of FstTableReader: one by one, and several at once.
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "monitoring/perf_context_imp.h"
+#include "monitoring/statistics_impl.h"
+#include "table/fst_table_reader.h"
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::Cache;
+using ROCKSDB_NAMESPACE::Cleanable;
+using ROCKSDB_NAMESPACE::GetContext;
+using ROCKSDB_NAMESPACE::MultiGetContext;
+using ROCKSDB_NAMESPACE::ParsedInternalKey;
+using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
+using ROCKSDB_NAMESPACE::perf_level;
+using ROCKSDB_NAMESPACE::PerfContextByLevel;
+using ROCKSDB_NAMESPACE::PerfLevel;
+using ROCKSDB_NAMESPACE::ReadOptions;
+using ROCKSDB_NAMESPACE::RecordTick;
+using ROCKSDB_NAMESPACE::Slice;
+using ROCKSDB_NAMESPACE::SliceTransform;
+using ROCKSDB_NAMESPACE::Status;
+
+namespace {
+
+// Up to this size copying a value costs less than a reference to its block.
+constexpr size_t kCopiedValueSize = 512;
+
+constexpr size_t kMostKeys = MultiGetContext::MAX_BATCH_SIZE;
+static_assert(kMostKeys <= KeyTrieReader::kMaxBatch);
+
+}  // namespace
+
+// One of several look-ups, and how far it has come.
+struct FstTableReader::Lookup {
+  ROCKSDB_NAMESPACE::KeyContext* key;
+  const key_trie::Target* target;
+  uint32_t i = 0;  // the segment
+  const Segment* segment = nullptr;
+  uint32_t k = 0;  // the key's index in it
+  uint32_t begin = 0;
+  uint32_t end = 0;
+};
+
+Status FstTableReader::Filter(const BlockReadContext& context, int n,
+                              Slice** user_keys, bool* may_match) const {
+  std::fill(may_match, may_match + n, true);
+  FilterEntry filter;
+  const Status s = store_.GetFilter(context, &filter);
+  if (!s.ok()) {
+    // The tries, which may be in memory, will answer.
+    return s.IsIncomplete() ? Status::OK() : s;
+  }
+  if (n == 1) {
+    *may_match = filter.GetValue()->MayMatch(**user_keys);
+  } else {
+    filter.GetValue()->MayMatch(n, user_keys, may_match);
+  }
+  ROCKSDB_NAMESPACE::Statistics* const stats = store_.ioptions().stats;
+  const auto passed =
+      static_cast<uint64_t>(std::count(may_match, may_match + n, true));
+  if (passed != 0) {
+    PERF_COUNTER_ADD(bloom_sst_hit_count, passed);
+    RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_FULL_POSITIVE, passed);
+    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_full_positive, passed, level_);
+  }
+  const uint64_t stopped = static_cast<uint64_t>(n) - passed;
+  if (stopped != 0) {
+    PERF_COUNTER_ADD(bloom_sst_miss_count, stopped);
+    RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_USEFUL, stopped);
+    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_useful, stopped, level_);
+  }
+  return s;
+}
+
+Status FstTableReader::Get(const ReadOptions& read_options,
+                           const Slice& internal_key, GetContext* get_context,
+                           const SliceTransform* /*prefix_extractor*/,
+                           bool skip_filters) {
+  if (!order_status_.ok()) return order_status_;
+  const BlockReadContext context{read_options};
+  const bool filtered = store_.has_filter() && !skip_filters;
+  if (filtered) {
+    Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
+    Slice* keys[] = {&user_key};
+    bool may_match = true;
+    const Status s = Filter(context, 1, keys, &may_match);
+    if (!s.ok() || !may_match) return s;
+  }
+  const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
+  const key_trie::Target target(user_key.ToStringView());
+  const uint32_t i = index_.SegmentFor(target);
+  if (i == FileIndex::kCorrupt) return CorruptIndex();
+  if (i == index_.num_segments()) return Status::OK();
+  SegmentEntry entry;
+  const Status s = store_.GetSegment(context, index_, i, &entry);
+  if (!s.ok()) {
+    if (s.IsIncomplete()) get_context->MarkKeyMayExist();
+    return s;
+  }
+  const Segment& segment = entry.GetValue()->segment();
+  const uint32_t k = segment.FindKey(target);
+  if (k == Segment::kNotFound) return Status::OK();
+  uint32_t begin;
+  uint32_t end;
+  if (k == Segment::kCorrupt || !segment.EntriesOf(k, &begin, &end)) {
+    return CorruptSegment(i, "damaged trie or entries");
+  }
+  return Answer(context, i, segment, begin, end, internal_key, filtered,
+                get_context);
+}
+
+void FstTableReader::MultiGet(const ReadOptions& read_options,
+                              const MultiGetContext::Range* mget_range,
+                              const SliceTransform* /*prefix_extractor*/,
+                              bool skip_filters) {
+  const BlockReadContext context{read_options};
+  const bool filtered = store_.has_filter() && !skip_filters;
+  std::array<bool, kMostKeys> may_match;
+  may_match.fill(true);
+  Status s = order_status_;
+  if (s.ok() && filtered) {
+    std::array<Slice*, kMostKeys> keys;
+    int n = 0;
+    for (auto key = mget_range->begin(); key != mget_range->end(); ++key) {
+      keys[static_cast<size_t>(n++)] = &key->ukey_without_ts;
+    }
+    s = Filter(context, n, keys.data(), may_match.data());
+  }
+  std::array<std::optional<key_trie::Target>, kMostKeys> targets;
+  std::array<Lookup, kMostKeys> lookups;
+  size_t n = 0;
+  size_t i = 0;
+  for (auto key = mget_range->begin(); key != mget_range->end(); ++key, ++i) {
+    if (!s.ok()) {
+      *key->s = s;
+    } else if (may_match[i]) {
+      const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(key->ikey);
+      lookups[n].key = &*key;
+      lookups[n].target = &targets[n].emplace(user_key.ToStringView());
+      ++n;
+    }
+  }
+  GetAll(context, lookups.data(), n, filtered);
+}
+
+void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
+                            size_t n, bool filtered) const {
+  // Goes on with those that step() returns true for.
+  const auto go_on = [&](const auto& step) {
+    size_t left = 0;
+    for (size_t j = 0; j < n; ++j) {
+      if (step(j, &lookups[j])) lookups[left++] = lookups[j];
+    }
+    n = left;
+  };
+  std::array<const key_trie::Target*, kMostKeys> targets = {};
+  std::array<uint32_t, kMostKeys> found;
+  for (size_t j = 0; j < n; ++j) targets[j] = lookups[j].target;
+  index_.SegmentsFor(targets.data(), n, found.data());
+
+  // Keys ascend, so those of a segment are neighbours.
+  std::array<SegmentEntry, kMostKeys> entries;
+  const Segment* segment = nullptr;
+  uint32_t segment_number = 0;
+  go_on([&](size_t j, Lookup* lookup) {
+    lookup->i = found[j];
+    if (lookup->i == FileIndex::kCorrupt) {
+      *lookup->key->s = CorruptIndex();
+      return false;
+    }
+    if (lookup->i == index_.num_segments()) return false;
+    if (segment == nullptr || lookup->i != segment_number) {
+      segment = nullptr;
+      const Status s =
+          store_.GetSegment(context, index_, lookup->i, &entries[j]);
+      if (!s.ok()) {
+        if (s.IsIncomplete()) lookup->key->get_context->MarkKeyMayExist();
+        *lookup->key->s = s;
+        return false;
+      }
+      segment = &entries[j].GetValue()->segment();
+      segment_number = lookup->i;
+      PrefetchObject(segment);
+    }
+    lookup->segment = segment;
+    return true;
+  });
+
+  std::array<const KeyTrieReader*, kMostKeys> tries = {};
+  for (size_t j = 0; j < n; ++j) {
+    targets[j] = lookups[j].target;
+    tries[j] = &lookups[j].segment->trie();
+  }
+  KeyTrieReader::FindAll(tries.data(), targets.data(), n, found.data());
+  go_on([&](size_t j, Lookup* lookup) {
+    lookup->k = lookup->segment->IndexOf(found[j]);
+    if (lookup->k == Segment::kCorrupt) {
+      *lookup->key->s = CorruptSegment(lookup->i, "damaged trie");
+    }
+    if (lookup->k >= Segment::kCorrupt) return false;
+    lookup->segment->PrefetchEntriesOf(lookup->k);
+    return true;
+  });
+  go_on([&](size_t /*j*/, Lookup* lookup) {
+    if (!lookup->segment->EntriesOf(lookup->k, &lookup->begin, &lookup->end)) {
+      *lookup->key->s = CorruptSegment(lookup->i, "damaged entries");
+      return false;
+    }
+    lookup->segment->PrefetchEntry(lookup->begin);
+    return true;
+  });
+  for (size_t j = 0; j < n; ++j) {
+    const Lookup& lookup = lookups[j];
+    lookup.segment->PrefetchInlineValue(lookup.begin);
+  }
+  for (size_t j = 0; j < n; ++j) {
+    const Lookup& lookup = lookups[j];
+    *lookup.key->s =
+        Answer(context, lookup.i, *lookup.segment, lookup.begin, lookup.end,
+               lookup.key->ikey, filtered, lookup.key->get_context);
+  }
+}
+
+Status FstTableReader::Answer(const BlockReadContext& context, uint32_t i,
+                              const Segment& segment, uint32_t begin,
+                              uint32_t end, const Slice& internal_key,
+                              bool filtered, GetContext* get_context) const {
+  const uint64_t target =
+      ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key);
+  ValueEntry block;
+  uint32_t block_number = 0;
+  bool matched = false;
+  for (uint32_t e = SeekEntry(segment, begin, end, target); e < end; ++e) {
+    ParsedInternalKey parsed;
+    parsed.user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
+    const uint64_t tag = EffectiveTag(segment, e);
+    if (!HasValueType(tag)) return CorruptSegment(i, "unknown value type");
+    ROCKSDB_NAMESPACE::UnPackSequenceAndType(tag, &parsed.sequence,
+                                             &parsed.type);
+    Slice value;
+    // A deletion has no value, so none is worth a read.
+    if (parsed.type != ROCKSDB_NAMESPACE::kTypeDeletion &&
+        parsed.type != ROCKSDB_NAMESPACE::kTypeSingleDeletion) {
+      const Status s = ReadValue(context, i, segment, e, &block, &block_number,
+                                 /*pinner=*/nullptr, &value);
+      if (!s.ok()) {
+        if (s.IsIncomplete()) get_context->MarkKeyMayExist();
+        return s;
+      }
+    }
+    // The caller may keep the value beyond this file's life only with a
+    // reference to its block in the cache; anything else it copies.
+    Cleanable pin;
+    const bool pinned =
+        value.size() > kCopiedValueSize && block.GetCacheHandle() != nullptr;
+    if (pinned) {
+      Cache* const cache = block.GetCache();
+      cache->Ref(block.GetCacheHandle());
+      pin.RegisterCleanup(&ROCKSDB_NAMESPACE::ReleaseCacheHandleCleanup, cache,
+                          block.GetCacheHandle());
+    }
+    Status read_status;
+    const bool more = get_context->SaveValue(
+        parsed, value, &matched, &read_status, pinned ? &pin : nullptr);
+    if (!read_status.ok()) return read_status;
+    if (!more) break;
+  }
+  if (matched && filtered) {
+    RecordTick(store_.ioptions().stats,
+               ROCKSDB_NAMESPACE::BLOOM_FILTER_FULL_TRUE_POSITIVE);
+    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_full_true_positive, 1, level_);
+  }
+  return Status::OK();
+}
+
+}  // namespace memkv
