@@ -250,10 +250,12 @@ bool FileBlockStore::InRow(const FileIndex& index, uint32_t i) const {
 }
 
 Status FileBlockStore::PinSegments(const BlockReadContext& context,
-                                   const FileIndex& index) {
+                                   const FileIndex& index,
+                                   uint64_t segment_bytes) {
   BlockReadContext alone = context;
   alone.prefetch_buffer = nullptr;
   pinned_.reserve(index.num_segments());
+  segment_bytes_.Expect(segment_bytes);
   for (uint32_t i = 0; i < index.num_segments(); ++i) {
     const BlockLocation at = index.Location(i);
     BlockContents contents;
@@ -261,6 +263,11 @@ Status FileBlockStore::PinSegments(const BlockReadContext& context,
         ReadRaw(InRow(index, i) ? context : alone,
                 BlockHandle(at.offset, at.size), BlockType::kData, &contents);
     if (!s.ok()) return s;
+    // A mapped file's need no copy.
+    if (contents.own_bytes()) {
+      contents =
+          BlockContents(segment_bytes_.Add(contents.data.ToStringView()));
+    }
     auto block = std::make_unique<SegmentBlock>(std::move(contents));
     std::string reason;
     if (!block->Parse(index.mirrored(), tokens_, &reason)) {

@@ -30,6 +30,7 @@
 #include "table/fst_segment.h"
 #include "table/fst_value_run.h"
 #include "table/key_trie_tokens.h"
+#include "table/pinned_bytes.h"
 
 namespace memkv {
 
@@ -172,9 +173,11 @@ class FileBlockStore {
   bool has_filter() const { return filter_policy_ != nullptr; }
 
   // Reads all segments of `index`, ahead where they lie in a row, and holds
-  // them from then on.
+  // them from then on.  segment_bytes: what they are together, 0 if that is not
+  // known.
   ROCKSDB_NAMESPACE::Status PinSegments(const BlockReadContext& context,
-                                        const FileIndex& index);
+                                        const FileIndex& index,
+                                        uint64_t segment_bytes);
 
   // Whether segment i lies beside the one before or behind it, with no value
   // blocks between: whether reading ahead of segments alone reads what will be
@@ -207,7 +210,8 @@ class FileBlockStore {
   }
   // Of segments and a filter that are held, and of the dictionary.
   size_t pinned_bytes() const {
-    return pinned_bytes_ + (tokens_ != nullptr ? tokens_->MemoryUsage() : 0);
+    return pinned_bytes_ + segment_bytes_.allocated() +
+           (tokens_ != nullptr ? tokens_->MemoryUsage() : 0);
   }
 
  private:
@@ -228,7 +232,8 @@ class FileBlockStore {
   std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;
   ROCKSDB_NAMESPACE::BlockHandle filter_handle_;
   std::unique_ptr<FilterBlock> pinned_filter_;
-  std::vector<std::unique_ptr<SegmentBlock>> pinned_;
+  PinnedBytes segment_bytes_;
+  std::vector<std::unique_ptr<SegmentBlock>> pinned_;  // in segment_bytes_
   size_t pinned_bytes_ = 0;
 };
 

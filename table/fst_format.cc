@@ -23,6 +23,7 @@ const std::string kValueBytesProperty = "memkv.fst.value.bytes";
 const std::string kTokenBitsProperty = "memkv.fst.token.bits";
 const std::string kTagBytesProperty = "memkv.fst.tag.bytes";
 const std::string kInlineValueBytesProperty = "memkv.fst.inline.value.bytes";
+const std::string kSegmentBytesProperty = "memkv.fst.segment.bytes";
 
 void Directory::EncodeTo(std::string* out) const {
   PutFixed32(out, version);

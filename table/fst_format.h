@@ -41,6 +41,7 @@ extern const std::string kTokenBitsProperty;
 // Decimal: of stored segments, their tags and their values.
 extern const std::string kTagBytesProperty;
 extern const std::string kInlineValueBytesProperty;
+extern const std::string kSegmentBytesProperty;
 
 // Where a reader begins.
 struct Directory {

@@ -45,7 +45,8 @@ void SegmentBuilder::Add(std::string_view user_key, uint64_t tag,
 size_t SegmentBuilder::EstimatedSize() const {
   // Two bytes stand for a sequence number and type, which often vanish.
   return kHeaderSize + trie_.EstimatedSize() + key_bytes_.size() +
-         2 * tags_.size() + 8 * blocks_.size() + pending_.EstimatedSize();
+         2 * tags_.size() + 8 * blocks_.size() + pending_.EstimatedSize() +
+         inline_values_.size();
 }
 
 void SegmentBuilder::Seal() {
@@ -56,6 +57,8 @@ void SegmentBuilder::Seal() {
   }
   std::string().swap(key_bytes_);
   std::vector<size_t>().swap(key_ends_);
+  assert(blocks_.empty() || pending_.empty());
+  if (blocks_.empty()) pending_.TakeAll(&inline_values_);
   sealed_ = true;
 }
 
@@ -72,7 +75,7 @@ void SegmentBuilder::AddValueBlock(const BlockLocation& location) {
 
 bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
                             std::string* out, std::string* reason) {
-  assert(sealed_ && (blocks_.empty() || pending_.empty()));
+  assert(sealed_);
   if (tags_.size() > kMaxCount) {
     *reason = std::to_string(tags_.size()) + " entries in one segment; " +
               std::to_string(kMaxCount) + " is the most";
@@ -111,11 +114,9 @@ bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
   PackedArrayBuilder::Encode(part.data(), entries, out);
   tag_bytes_ = out->size() - tags_at;
 
-  const size_t values_at = out->size();
-  inline_value_bytes_ = 0;
+  inline_value_bytes_ = inline_values_.size();
   if (blocks_.empty()) {
-    pending_.TakeAll(out);
-    inline_value_bytes_ = out->size() - values_at;
+    out->append(inline_values_);
   } else {
     PutVarint32(out, static_cast<uint32_t>(blocks_.size()));
     PackedArrayBuilder::Encode(block_first_entries_.data(), blocks_.size(),
@@ -128,6 +129,7 @@ bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
   }
 
   sealed_ = false;
+  inline_values_.clear();
   last_key_.clear();
   first_entries_.clear();
   tags_.clear();

@@ -78,13 +78,16 @@ class SegmentBuilder {
   // A little more than Finish() would append now without tokens.
   size_t EstimatedSize() const;
 
-  // Ends the segment: no entry may be added until Finish().
+  // Ends the segment: no entry may be added until Finish().  Values that are
+  // still pending are kept inside.
+  // REQUIRES: !has_value_blocks() or no pending values
   void Seal();
   // The keys, to train a dictionary on.  REQUIRES: sealed
   const KeyTrieBuilder& keys() const { return trie_; }
 
   // The values not yet assigned to a block.
   const ValueRunBuilder& pending_values() const { return pending_; }
+  void KeepDistinctValues() { pending_.KeepDistinct(); }
   bool has_value_blocks() const { return !blocks_.empty(); }
   uint64_t value_block_bytes() const { return value_block_bytes_; }
   // Moves the first pending values, as ValueRunBuilder::TakeFront(), into *out;
@@ -93,9 +96,8 @@ class SegmentBuilder {
   void AddValueBlock(const BlockLocation& location);
 
   // Appends the encoding to *out, keys in `tokens` if that is not null, and
-  // becomes empty.  Values that are still pending are kept inside, which
-  // REQUIRES !has_value_blocks() or no pending values.  False, with a reason,
-  // if a limit of the format is exceeded.  REQUIRES: sealed
+  // becomes empty.  False, with a reason, if a limit of the format is exceeded.
+  // REQUIRES: sealed
   bool Finish(const key_trie::TokenEncoder* tokens, std::string* out,
               std::string* reason);
   // Of what the last Finish() appended: sequence numbers, types and versions;
@@ -113,6 +115,7 @@ class SegmentBuilder {
   std::vector<uint64_t> first_entries_;  // per key
   std::vector<uint64_t> tags_;           // per entry
   ValueRunBuilder pending_;
+  std::string inline_values_;  // once it is sealed: a value run
   std::vector<BlockLocation> blocks_;
   std::vector<uint64_t> block_first_entries_;
   uint64_t value_block_bytes_ = 0;
@@ -194,10 +197,9 @@ class Segment {
   bool InlineValue(uint32_t e, std::string_view* value) const {
     return std::get_if<ValueRunView>(&values_)->Get(e, value);
   }
-  // As ValueRunView::Row(), of the inline values.
-  const char* InlineRow(size_t* size) const {
-    const auto* const values = std::get_if<ValueRunView>(&values_);
-    return values != nullptr ? values->Row(size) : nullptr;
+  // Null if values are in blocks.
+  const ValueRunView* inline_values() const {
+    return std::get_if<ValueRunView>(&values_);
   }
 
   uint32_t num_value_blocks() const {

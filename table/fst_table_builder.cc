@@ -209,11 +209,26 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
   WriteValueBlocks(/*all=*/false);
 }
 
+bool FstTableBuilder::ValuesStayInline(bool all) {
+  const ValueRunBuilder& pending = segment_->pending_values();
+  if (segment_->has_value_blocks()) return false;
+  if (pending.largest_value() <= options_.inline_value_size) return true;
+  if (!pending.keeps_distinct()) {
+    // A look now and then: before there are many, and when a block is full.
+    const size_t n = pending.num_values();
+    const bool look = pending.value_bytes() >= options_.value_block_size ||
+                      (n >= 32 && (n & (n - 1)) == 0);
+    if (!look || !pending.SeemsRepetitive()) return false;
+    segment_->KeepDistinctValues();
+  }
+  return pending.EstimatedSize() <=
+         options_.inline_value_size * pending.num_values() +
+             (all ? 0 : options_.value_block_size);
+}
+
 void FstTableBuilder::WriteValueBlocks(bool all) {
   const ValueRunBuilder& pending = segment_->pending_values();
-  const bool inlined = !segment_->has_value_blocks() &&
-                       pending.largest_value() <= options_.inline_value_size;
-  if (inlined) return;
+  if (ValuesStayInline(all)) return;
   while (ok() && !pending.empty() &&
          (all || pending.value_bytes() >= options_.value_block_size)) {
     raw_block_.clear();
@@ -303,6 +318,7 @@ void FstTableBuilder::WriteSegment(SegmentBuilder* segment) {
   index_.AddSegment(last_key, {handle.offset(), handle.size()}, num_keys,
                     num_entries, value_bytes);
   key_bytes_ += handle.size();
+  segment_bytes_ += raw_block_.size();
   tag_bytes_ += handle.size() * segment->tag_bytes() / raw_block_.size();
   inline_value_bytes_ +=
       handle.size() * segment->inline_value_bytes() / raw_block_.size();
@@ -399,6 +415,8 @@ BlockHandle FstTableBuilder::WriteProperties(const Directory& directory) {
       std::to_string(tag_bytes_);
   props_.user_collected_properties[kInlineValueBytesProperty] =
       std::to_string(inline_value_bytes_);
+  props_.user_collected_properties[kSegmentBytesProperty] =
+      std::to_string(segment_bytes_);
   PropertyBlockBuilder block;
   block.AddTableProperty(props_);
   // Adds our own, above, too.

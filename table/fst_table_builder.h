@@ -75,7 +75,12 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   bool ok() const { return status_.ok(); }
   void AddEntry(const ROCKSDB_NAMESPACE::Slice& internal_key, uint64_t tag,
                 const ROCKSDB_NAMESPACE::Slice& value);
-  // Writes pending values as value blocks: those that fill one, or all.
+  // Whether pending values are to be kept in the segment: they are tiny, or
+  // they repeat so much that, each kept once, they take no more than tiny ones;
+  // before the segment's end, `all`, one block of them may take more.
+  bool ValuesStayInline(bool all);
+  // Otherwise writes pending values as value blocks: those that fill one, or
+  // all.
   void WriteValueBlocks(bool all);
   void SealSegment();
   // Writes the segments that wait for the dictionary, once there is one.
@@ -143,6 +148,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   uint64_t offset_ = 0;
   uint64_t written_estimates_ = 0;  // of the segments that are written
   uint64_t key_bytes_ = 0;
+  uint64_t segment_bytes_ = 0;  // the same before they were compressed
   uint64_t value_bytes_ = 0;
   // Of key_bytes_.
   uint64_t tag_bytes_ = 0;

@@ -92,7 +92,7 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
   cursor_.Reset(nullptr);
   segment_ = nullptr;
   ReleaseTo(Pinner(), &value_block_);
-  value_block_begin_ = value_block_end_ = 0;
+  SetValuesAtHand(nullptr, 0, 0);
   ReleaseTo(Pinner(), &segment_entry_);
   const Status s = reader_.store().GetSegment(
       SegmentContext(i), reader_.index(), i, &segment_entry_);
@@ -110,7 +110,11 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
     Fail(reader_.CorruptSegment(i, "unknown value type"));
     return false;
   }
-  row_ = segment_->InlineRow(&row_size_);
+  row_ = nullptr;
+  if (const ValueRunView* const values = segment_->inline_values()) {
+    SetValuesAtHand(values, 0, segment_->num_entries());
+    row_ = values->Row(&row_size_);
+  }
   return true;
 }
 
@@ -181,27 +185,22 @@ void FstTableIterator::LoadEntry() {
     return;
   }
   value_ready_ = false;
-  if (!allow_unprepared_value_ || segment_->values_inline() ||
-      (entry_ >= value_block_begin_ && entry_ < value_block_end_)) {
-    PrepareValue();
-  }
+  if (!allow_unprepared_value_ || ValueIsAtHand()) PrepareValue();
 }
 
 bool FstTableIterator::PrepareValue() {
   assert(valid_);
   if (value_ready_) return true;
-  if (entry_ >= value_block_begin_ && entry_ < value_block_end_ &&
+  if (ValueIsAtHand() &&
       (ROCKSDB_NAMESPACE::DecodeFixed64(cursor_.tail()) & 0xff) !=
-          ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno) {
-    std::string_view bytes;
-    if (value_block_.GetValue()->values().Get(entry_ - value_block_begin_,
-                                              &bytes)) {
-      value_ = Slice(bytes.data(), bytes.size());
-      value_ready_ = true;
-      return true;
-    }
+          ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno &&
+      values_->Get(entry_ - values_begin_, &last_value_)) {
+    value_ = Slice(last_value_.value.data(), last_value_.value.size());
+    value_ready_ = true;
+    return true;
   }
-  value_block_begin_ = value_block_end_ = 0;
+  // What was at hand may be replaced, even if it cannot be.
+  if (!segment_->values_inline()) SetValuesAtHand(nullptr, 0, 0);
   const Status s =
       reader_.ReadValue(Context(), segment_index_, *segment_, entry_,
                         &value_block_, &value_block_number_, Pinner(), &value_);
@@ -210,8 +209,9 @@ bool FstTableIterator::PrepareValue() {
     return false;
   }
   if (!segment_->values_inline()) {
-    value_block_begin_ = segment_->ValueBlockFirstEntry(value_block_number_);
-    value_block_end_ = segment_->ValueBlockFirstEntry(value_block_number_ + 1);
+    SetValuesAtHand(&value_block_.GetValue()->values(),
+                    segment_->ValueBlockFirstEntry(value_block_number_),
+                    segment_->ValueBlockFirstEntry(value_block_number_ + 1));
   }
   value_ready_ = true;
   return true;

@@ -84,6 +84,16 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   void LoadKey(End end);
   // Takes the current entry over, of the cursor's key.
   void LoadEntry();
+  bool ValueIsAtHand() const {
+    return entry_ >= values_begin_ && entry_ < values_end_;
+  }
+  void SetValuesAtHand(const ValueRunView* values, uint32_t begin,
+                       uint32_t end) {
+    values_ = values;
+    values_begin_ = begin;
+    values_end_ = end;
+    last_value_ = ValueRunView::Last();
+  }
   // Finds out whether the bound is behind the last key of the segment.
   void CheckUpperBound();
   void Invalidate() { valid_ = false; }
@@ -120,8 +130,12 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   ROCKSDB_NAMESPACE::Slice key_;  // in cursor_
   ValueEntry value_block_;
   uint32_t value_block_number_ = 0;
-  uint32_t value_block_begin_ = 0;  // its entries
-  uint32_t value_block_end_ = 0;
+  // The values at hand, of entries [values_begin_, values_end_): the segment's,
+  // or those of value_block_; or null.
+  const ValueRunView* values_ = nullptr;
+  uint32_t values_begin_ = 0;
+  uint32_t values_end_ = 0;
+  ValueRunView::Last last_value_;  // of values_
   ROCKSDB_NAMESPACE::Slice value_;
   bool value_ready_ = false;
   bool valid_ = false;

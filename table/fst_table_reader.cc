@@ -193,7 +193,13 @@ Status FstTableReader::Open(const Settings& settings,
     FilePrefetchBuffer ahead(params);
     context.prefetch_buffer =
         mapped || params.max_readahead_size == 0 ? nullptr : &ahead;
-    s = reader->store_.PinSegments(context, reader->index_);
+    const auto& user = reader->properties_->user_collected_properties;
+    const auto bytes = user.find(kSegmentBytesProperty);
+    s = reader->store_.PinSegments(
+        context, reader->index_,
+        bytes == user.end()
+            ? 0
+            : std::strtoull(bytes->second.c_str(), nullptr, 10));
   }
   if (s.ok()) s = reader->ReserveMemory();
   if (s.ok()) *out = std::move(reader);

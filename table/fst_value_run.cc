@@ -6,7 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <unordered_map>
+#include <functional>
+#include <utility>
 
 #include "table/trie_coding.h"
 
@@ -41,28 +42,77 @@ void EncodePlain(const std::vector<uint64_t>& ends, std::string_view bytes,
 
 }  // namespace
 
-void ValueRunBuilder::Add(std::string_view value) {
-  largest_ = std::max(largest_, value.size());
+size_t ValueRunBuilder::Hash::operator()(uint32_t j) const {
+  return std::hash<std::string_view>()(builder->Kept(j));
+}
+
+bool ValueRunBuilder::Equal::operator()(uint32_t a, uint32_t b) const {
+  return builder->Kept(a) == builder->Kept(b);
+}
+
+std::string_view ValueRunBuilder::Kept(size_t j) const {
+  const uint64_t begin = j == 0 ? 0 : ends_[j - 1];
+  return std::string_view(bytes_).substr(begin, ends_[j] - begin);
+}
+
+void ValueRunBuilder::Keep(std::string_view value) {
+  if (keeps_distinct_ && !index_.empty() && Kept(index_.back()) == value) {
+    index_.push_back(index_.back());
+    return;
+  }
+  const size_t begin = bytes_.size();
   bytes_.append(value.data(), value.size());
   ends_.push_back(bytes_.size());
+  if (!keeps_distinct_) return;
+  const auto [at, is_new] =
+      distinct_.insert(static_cast<uint32_t>(ends_.size() - 1));
+  index_.push_back(*at);
+  if (!is_new) {
+    bytes_.resize(begin);
+    ends_.pop_back();
+  }
+}
+
+void ValueRunBuilder::Add(std::string_view value) {
+  largest_ = std::max(largest_, value.size());
+  value_bytes_ += value.size();
+  ++num_added_;
+  Keep(value);
+}
+
+void ValueRunBuilder::KeepDistinct() {
+  if (keeps_distinct_) return;
+  const std::string bytes = std::move(bytes_);
+  const std::vector<uint64_t> ends = std::move(ends_);
+  bytes_.clear();
+  ends_.clear();
+  keeps_distinct_ = true;
+  uint64_t begin = taken_ == 0 ? 0 : ends[taken_ - 1];
+  for (size_t i = taken_; i < ends.size(); ++i) {
+    Keep(std::string_view(bytes).substr(begin, ends[i] - begin));
+    begin = ends[i];
+  }
+  num_added_ -= taken_;
+  taken_ = 0;
 }
 
 size_t ValueRunBuilder::EstimatedSize() const {
+  if (keeps_distinct_) {
+    return bytes_.size() + 2 * ends_.size() +
+           num_values() * BitWidth(ends_.size()) / 8;
+  }
   // Ends of a few bits each; 2 bytes serve a run of 64 KiB.
-  return value_bytes() + 2 * num_values();
+  return value_bytes_ + 2 * num_values();
 }
 
 void ValueRunBuilder::TakeFront(size_t target_bytes, std::string* out) {
   assert(!empty());
-  const auto front = ends_.begin() + static_cast<ptrdiff_t>(taken_);
-  const auto end =
-      std::upper_bound(front + 1, ends_.end(), taken_bytes() + target_bytes);
-  Take(static_cast<size_t>(end - ends_.begin()), out);
-}
-
-std::string_view ValueRunBuilder::Value(size_t i) const {
-  const uint64_t begin = i == 0 ? 0 : ends_[i - 1];
-  return std::string_view(bytes_).substr(begin, ends_[i] - begin);
+  size_t end = taken_;
+  size_t bytes = 0;
+  do {
+    bytes += Value(end++).size();
+  } while (end < num_added_ && bytes + Value(end).size() <= target_bytes);
+  Take(end, out);
 }
 
 bool ValueRunBuilder::SeemsRepetitive(size_t end) const {
@@ -78,38 +128,51 @@ bool ValueRunBuilder::SeemsRepetitive(size_t end) const {
   return distinct - sample.begin() <= static_cast<ptrdiff_t>(kSample / 2);
 }
 
+void ValueRunBuilder::EncodeDistinct(std::string* out) const {
+  out->push_back(kIndexed);
+  PutVarint64(out, ends_.size());
+  const std::vector<uint64_t> index(index_.begin(), index_.end());
+  PackedArrayBuilder::Encode(index.data(), index.size(), out);
+  EncodePlain(ends_, bytes_, out);
+}
+
 void ValueRunBuilder::Take(size_t end, std::string* out) {
-  const size_t n = end - taken_;
-  const uint64_t start = taken_bytes();
-  std::vector<uint64_t> ends;
-  if (SeemsRepetitive(end)) {
-    std::string distinct_bytes;
-    std::vector<uint64_t> index(n);
-    std::unordered_map<std::string_view, uint64_t> distinct;
-    for (size_t i = 0; i < n; ++i) {
-      const std::string_view value = Value(taken_ + i);
-      const auto [at, is_new] = distinct.emplace(value, distinct.size());
-      if (is_new) {
-        distinct_bytes.append(value.data(), value.size());
-        ends.push_back(distinct_bytes.size());
-      }
-      index[i] = at->second;
-    }
-    out->push_back(kIndexed);
-    PutVarint64(out, ends.size());
-    PackedArrayBuilder::Encode(index.data(), n, out);
-    EncodePlain(ends, distinct_bytes, out);
+  size_t taken_bytes = 0;
+  if (keeps_distinct_ && taken_ == 0 && end == num_added_) {
+    EncodeDistinct(out);
+    taken_bytes = value_bytes_;
+  } else if (SeemsRepetitive(end)) {
+    ValueRunBuilder distinct;
+    distinct.KeepDistinct();
+    for (size_t i = taken_; i < end; ++i) distinct.Add(Value(i));
+    distinct.EncodeDistinct(out);
+    taken_bytes = distinct.value_bytes();
   } else {
-    ends.resize(n);
-    for (size_t i = 0; i < n; ++i) ends[i] = ends_[taken_ + i] - start;
-    EncodePlain(
-        ends, std::string_view(bytes_).substr(start, n == 0 ? 0 : ends.back()),
-        out);
+    std::vector<uint64_t> ends;
+    for (size_t i = taken_; i < end; ++i) {
+      taken_bytes += Value(i).size();
+      ends.push_back(taken_bytes);
+    }
+    std::string bytes;  // in their order, if that is another one
+    std::string_view view = bytes;
+    if (keeps_distinct_) {
+      for (size_t i = taken_; i < end; ++i) bytes.append(Value(i));
+      view = bytes;
+    } else {
+      view = std::string_view(bytes_).substr(
+          taken_ == 0 ? 0 : ends_[taken_ - 1], taken_bytes);
+    }
+    EncodePlain(ends, view, out);
   }
+  value_bytes_ -= taken_bytes;
   taken_ = end;
   if (empty()) {
+    distinct_.clear();
+    index_.clear();
+    keeps_distinct_ = false;
     bytes_.clear();
     ends_.clear();
+    num_added_ = 0;
     taken_ = 0;
     largest_ = 0;
   }

@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "table/packed_array.h"
@@ -33,30 +34,64 @@ namespace memkv {
 
 class ValueRunBuilder {
  public:
+  ValueRunBuilder() : distinct_(0, Hash{this}, Equal{this}) {}
+  ValueRunBuilder(const ValueRunBuilder&) = delete;
+  ValueRunBuilder& operator=(const ValueRunBuilder&) = delete;
+
   void Add(std::string_view value);
   bool empty() const { return num_values() == 0; }
-  size_t num_values() const { return ends_.size() - taken_; }
+  size_t num_values() const { return num_added_ - taken_; }
   // Bytes of the values themselves.
-  size_t value_bytes() const { return bytes_.size() - taken_bytes(); }
+  size_t value_bytes() const { return value_bytes_; }
   // The largest value added since the builder was last empty.
   size_t largest_value() const { return largest_; }
+  // About the size of all values in one run.
   size_t EstimatedSize() const;
+
+  // Whether a look at some of the values says that they repeat.
+  bool SeemsRepetitive() const { return SeemsRepetitive(num_added_); }
+  // Keeps every distinct value once from now on, until the builder is empty:
+  // then EstimatedSize() knows what repeats.
+  void KeepDistinct();
+  bool keeps_distinct() const { return keeps_distinct_; }
+
   // Takes as many values from the front as fit into `target_bytes`, at least
   // one, and appends them to *out as one run.  REQUIRES: !empty().
   void TakeFront(size_t target_bytes, std::string* out);
   // Takes all values, which may be none.
-  void TakeAll(std::string* out) { Take(ends_.size(), out); }
+  void TakeAll(std::string* out) { Take(num_added_, out); }
 
  private:
-  size_t taken_bytes() const { return taken_ == 0 ? 0 : ends_[taken_ - 1]; }
-  std::string_view Value(size_t i) const;
+  // Of kept values, by their numbers.
+  struct Hash {
+    const ValueRunBuilder* builder;
+    size_t operator()(uint32_t j) const;
+  };
+  struct Equal {
+    const ValueRunBuilder* builder;
+    bool operator()(uint32_t a, uint32_t b) const;
+  };
+
+  void Keep(std::string_view value);
+  std::string_view Kept(size_t j) const;
+  // REQUIRES: i >= taken_
+  std::string_view Value(size_t i) const {
+    return Kept(keeps_distinct_ ? index_[i] : i);
+  }
   void Take(size_t end, std::string* out);
-  // Whether a look at some of the values [taken_, end) says that they repeat.
+  void EncodeDistinct(std::string* out) const;
   bool SeemsRepetitive(size_t end) const;
 
+  // What is kept: all values that were added, or all distinct ones.
   std::string bytes_;
   std::vector<uint64_t> ends_;
+  bool keeps_distinct_ = false;
+  std::vector<uint32_t> index_;  // of every value added: which one it is
+  std::unordered_set<uint32_t, Hash, Equal> distinct_;
+
+  size_t num_added_ = 0;
   size_t taken_ = 0;  // values at the front that have left
+  size_t value_bytes_ = 0;
   size_t largest_ = 0;
 };
 
@@ -72,19 +107,19 @@ class ValueRunView {
   // False if the bytes that locate value i are damaged (V2).
   // REQUIRES: i < size().
   bool Get(size_t i, std::string_view* value) const {
-    const uint64_t j = indexed_ ? index_[i] : i;
-    if (j >= num_distinct_) return false;
-    uint64_t begin;
-    uint64_t end;
-    if (uniform_) {
-      begin = j * uniform_size_;
-      end = begin + uniform_size_;
-    } else {
-      begin = j == 0 ? 0 : ends_[j - 1];
-      end = ends_[j];
-    }
-    if (begin > end || end > bytes_.size()) return false;
-    *value = bytes_.substr(begin, end - begin);
+    return GetDistinct(DistinctOf(i), value);
+  }
+  // The same for one who walks: neighbours often have the same value, and
+  // *last is the last one that the caller got of this run.
+  struct Last {
+    uint64_t distinct = UINT64_MAX;
+    std::string_view value;
+  };
+  bool Get(size_t i, Last* last) const {
+    const uint64_t j = DistinctOf(i);
+    if (j == last->distinct) return true;
+    if (!GetDistinct(j, &last->value)) return false;
+    last->distinct = j;
     return true;
   }
   // What says where values are; themselves if they have one size.
@@ -104,6 +139,22 @@ class ValueRunView {
   bool Validate(std::string* reason) const;
 
  private:
+  uint64_t DistinctOf(size_t i) const { return indexed_ ? index_[i] : i; }
+  bool GetDistinct(uint64_t j, std::string_view* value) const {
+    if (j >= num_distinct_) return false;
+    uint64_t begin;
+    uint64_t end;
+    if (uniform_) {
+      begin = j * uniform_size_;
+      end = begin + uniform_size_;
+    } else {
+      begin = j == 0 ? 0 : ends_[j - 1];
+      end = ends_[j];
+    }
+    if (begin > end || end > bytes_.size()) return false;
+    *value = bytes_.substr(begin, end - begin);
+    return true;
+  }
   // Binds to the distinct values alone.
   bool OpenPlain(std::string_view data, unsigned char kind, size_t num_values,
                  size_t* consumed, std::string* reason);

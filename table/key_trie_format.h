@@ -102,15 +102,6 @@ class BitsWriter {
   unsigned bits_ = 0;
 };
 
-// The bits that hold value.
-inline unsigned BitWidth(uint64_t value) {
-  unsigned width = 0;
-  for (; value != 0; value >>= 1) {
-    ++width;
-  }
-  return width;
-}
-
 // ---------------------------------------------------------------------------
 // A bucket's bytes:
 //   1 byte    width of the LCPs, 0 to 31

@@ -9,15 +9,6 @@ namespace {
 
 constexpr unsigned kMaxWidth = 64;
 
-unsigned BitWidth(uint64_t v) {
-  unsigned width = 0;
-  while (v != 0) {
-    ++width;
-    v >>= 1;
-  }
-  return width;
-}
-
 }  // namespace
 
 void PackedArrayBuilder::Encode(const uint64_t* v, size_t n, std::string* out) {

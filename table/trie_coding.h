@@ -135,6 +135,15 @@ inline void PrefetchLines(const uint8_t* p, size_t n, size_t max_lines) {
 #endif
 }
 
+// The bits that hold value.
+inline unsigned BitWidth(uint64_t value) {
+  unsigned width = 0;
+  for (; value != 0; value >>= 1) {
+    ++width;
+  }
+  return width;
+}
+
 // Asks for all lines of an object.
 template <class T>
 void PrefetchObject(const T* object) {

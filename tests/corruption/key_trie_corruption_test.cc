@@ -15,7 +15,7 @@ namespace memkv {
 namespace {
 
 using key_trie::BitsWriter;
-using key_trie::BitWidth;
+using BitWidth;
 using key_trie::Coding;
 using key_trie::kHeaderSize;
 using key_trie::kPadding;

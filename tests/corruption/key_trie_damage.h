@@ -73,12 +73,12 @@ struct Parts {
     std::string all_buckets;
     for (size_t b = 0; b < buckets.size(); ++b) {
       places.push_back(uint64_t{all_buckets.size()}
-                           << key_trie::BitWidth(num_keys) |
+                           << BitWidth(num_keys) |
                        heads[b]);
       all_buckets += buckets[b];
     }
     places.push_back(uint64_t{all_buckets.size()}
-                         << key_trie::BitWidth(num_keys) |
+                         << BitWidth(num_keys) |
                      num_keys);
     std::string directory;
     PackedArrayBuilder::Encode(places.data(), places.size(), &directory);

@@ -359,7 +359,8 @@ TEST_F(FstFeaturesTest, BlockCacheCountsHitsMissesAndKinds) {
     ASSERT_NO_FATAL_FAILURE(Open(options));
     for (int i = 0; i < 2000; ++i) {
       ASSERT_NO_FATAL_FAILURE(
-          Put("key/" + std::to_string(i), std::string(100, 'v')));
+          Put("key/" + std::to_string(i),
+              std::to_string(1000 + i) + std::string(96, 'v')));
     }
     ASSERT_NO_FATAL_FAILURE(Flush());
     ASSERT_TRUE(options.statistics->Reset().ok());

@@ -484,9 +484,10 @@ TEST_P(FstTableTest, KeyAnchorsCutOneFileIntoSubcompactions) {
 
 TEST_P(FstTableTest, BlockCacheTierAnswersOnlyFromMemory) {
   ASSERT_NO_FATAL_FAILURE(OpenTable());
-  const std::string value(100, 'v');
+  const std::string tail(100, 'v');
+  const std::string value = NumberKey(500) + tail;
   for (int i = 0; i < 1000; ++i) {
-    ASSERT_NO_FATAL_FAILURE(Put(NumberKey(i), value));
+    ASSERT_NO_FATAL_FAILURE(Put(NumberKey(i), NumberKey(i) + tail));
   }
   ASSERT_NO_FATAL_FAILURE(Flush());
   ASSERT_NO_FATAL_FAILURE(OpenTable());

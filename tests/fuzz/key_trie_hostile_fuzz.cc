@@ -85,7 +85,7 @@ void EditBucket(FuzzInput* in, std::string* bytes) {
   ASSERT_TRUE(PackedArrayView::Open(
       std::string_view(*bytes).substr(directory_at, directory_size),
       num_buckets + 1, &directory, &consumed));
-  const unsigned shift = key_trie::BitWidth(LoadField(*bytes, kNumKeysAt));
+  const unsigned shift = BitWidth(LoadField(*bytes, kNumKeysAt));
   std::vector<uint64_t> places;
   for (size_t i = 0; i <= num_buckets; ++i) {
     places.push_back(directory[i]);

@@ -5,8 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -129,6 +131,66 @@ TEST(FstValueRunTest, FrontIsTakenUpToTheTargetButAtLeastOne) {
   run.clear();
   builder.TakeAll(&run);
   ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, {"used again"}));
+}
+
+TEST(FstValueRunTest, DistinctValuesAreKeptOnceAndComeBackInOrder) {
+  std::mt19937_64 rng(7);
+  for (const size_t distinct : {1, 2, 40, 3000}) {
+    for (const size_t kept_from : {0, 1, 100}) {
+      ValueRunBuilder builder;
+      std::vector<std::string> values;
+      std::string front;
+      size_t taken = 0;
+      for (size_t i = 0; i < 1000; ++i) {
+        if (i == 50) {
+          // Values that have left before do not matter.
+          builder.TakeFront(200, &front);
+          taken = i - builder.num_values();
+        }
+        if (i == kept_from) builder.KeepDistinct();
+        values.push_back("value " + std::to_string(rng() % distinct));
+        if (rng() % 2 == 0 && i > 0) values.back() = values[i - 1];
+        builder.Add(values.back());
+      }
+      EXPECT_TRUE(builder.keeps_distinct());
+      EXPECT_EQ(builder.num_values(), values.size() - taken);
+      size_t bytes = 0;
+      for (size_t i = taken; i < values.size(); ++i) bytes += values[i].size();
+      EXPECT_EQ(builder.value_bytes(), bytes);
+      ASSERT_NO_FATAL_FAILURE(ExpectDecodes(
+          front, {values.begin(), values.begin() + std::ptrdiff_t(taken)}));
+      values.erase(values.begin(), values.begin() + std::ptrdiff_t(taken));
+      const size_t estimate = builder.EstimatedSize();
+      std::string run;
+      if (distinct == 40) {
+        // In pieces, as blocks take them.
+        for (size_t at = 0; !builder.empty();) {
+          run.clear();
+          const size_t before = builder.num_values();
+          builder.TakeFront(500, &run);
+          const size_t n = before - builder.num_values();
+          ASSERT_NO_FATAL_FAILURE(
+              ExpectDecodes(run, {values.begin() + std::ptrdiff_t(at),
+                                  values.begin() + std::ptrdiff_t(at + n)}));
+          at += n;
+        }
+      } else {
+        builder.TakeAll(&run);
+        ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, values));
+        if (kept_from == 100) {
+          EXPECT_EQ(run[0], kIndexed);
+          EXPECT_LE(run.size(), estimate + estimate / 4 + 100);
+        }
+      }
+      EXPECT_TRUE(builder.empty());
+      EXPECT_FALSE(builder.keeps_distinct());
+      EXPECT_EQ(builder.value_bytes(), 0u);
+      builder.Add("used again");
+      run.clear();
+      builder.TakeAll(&run);
+      ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, {"used again"}));
+    }
+  }
 }
 
 TEST(FstValueRunTest, EmptyValuesFollowTheirNeighboursIntoOneRun) {
