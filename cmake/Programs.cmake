@@ -89,7 +89,9 @@ set(memkv_bench_parts_sources
     bench_scale.cc
     bench_sizes.cc
     bench_writes.cc
-    generated_records.cc)
+    generated_look_ups.cc
+    generated_records.cc
+    memory_limit.cc)
 list(TRANSFORM memkv_bench_parts_sources
      PREPEND "${memkv_root}/db_bench_ext/")
 add_library(memkv_bench_parts STATIC ${memkv_bench_parts_sources})

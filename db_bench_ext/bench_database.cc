@@ -4,8 +4,8 @@
 #include "db_bench_ext/bench_database.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "db_bench_ext/timing.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/metadata.h"
 #include "rocksdb/write_batch.h"
@@ -19,19 +19,14 @@ namespace {
 // Adds the wall time of its life to *sum.
 class WallTimer {
  public:
-  explicit WallTimer(double* sum)
-      : sum_(sum), start_(std::chrono::steady_clock::now()) {}
-  ~WallTimer() {
-    *sum_ +=
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_)
-            .count();
-  }
+  explicit WallTimer(double* sum) : sum_(sum), start_(WallNanos()) {}
+  ~WallTimer() { *sum_ += SecondsSince(start_); }
   WallTimer(const WallTimer&) = delete;
   WallTimer& operator=(const WallTimer&) = delete;
 
  private:
   double* const sum_;
-  const std::chrono::steady_clock::time_point start_;
+  const uint64_t start_;
 };
 
 }  // namespace
@@ -47,6 +42,9 @@ Status BenchDatabase::Configure(const std::string& text) {
   // Silence would be a database that is not the one asked for.
   config.ignore_unknown_options = false;
   config.ignore_unsupported_options = false;
+  // As long as it is true, a block-based table goes without what it cannot make
+  // by name: a filter policy, an index.
+  config.input_strings_escaped = false;
   Status s = rocksdb::GetOptionsFromString(config, base, text, &options_);
   if (s.ok() && options_.table_factory == nullptr) {
     s = Status::InvalidArgument("no table factory");
@@ -113,6 +111,11 @@ uint64_t BenchDatabase::SstBytes() const {
     sum += file.size;
   }
   return sum;
+}
+
+uint64_t BenchDatabase::Property(const std::string& property) const {
+  uint64_t value = 0;
+  return db_->GetIntProperty(property, &value) ? value : 0;
 }
 
 }  // namespace memkv

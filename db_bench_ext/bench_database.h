@@ -35,7 +35,8 @@ class BenchDatabase {
       : name_(std::move(name)), path_(std::move(path)) {}
 
   // All sides' common base, then `text` (an options string) over it. Unknown
-  // or bad options are InvalidArgument with RocksDB's message.
+  // or bad options are InvalidArgument with RocksDB's message, and so is what
+  // they name and this RocksDB does not have.
   rocksdb::Status Configure(const std::string& text);
 
   rocksdb::Status Open();
@@ -54,6 +55,8 @@ class BenchDatabase {
 
   // Bytes of all live SST files.
   uint64_t SstBytes() const;
+  // RocksDB's property of that name, a number; 0 if it has none.
+  uint64_t Property(const std::string& property) const;
 
   const std::string& name() const { return name_; }
   const std::string& path() const { return path_; }

@@ -11,13 +11,9 @@
 #include <memory>
 
 #include "db_bench_ext/bench_sizes.h"
-#include "db_bench_ext/bench_verify.h"
-#include "db_bench_ext/latency_samples.h"
-#include "db_bench_ext/random_source.h"
+#include "db_bench_ext/generated_look_ups.h"
 #include "db_bench_ext/timing.h"
-#include "rocksdb/advanced_cache.h"
 #include "rocksdb/listener.h"
-#include "rocksdb/table.h"
 
 namespace memkv {
 
@@ -25,12 +21,8 @@ using rocksdb::Status;
 
 namespace {
 
-// Of the block cache, unless --memory_limit says otherwise.
-constexpr uint64_t kCacheBytes = uint64_t{256} << 20;
 // Loading and reading a key, as parts of the progress bar.
 constexpr uint64_t kStepsOfKey = 4;
-// Of the look-ups that are timed together.
-constexpr uint64_t kParts = 10;
 // Between two looks at the memory that is allocated.
 constexpr uint64_t kKeysOfSample = 10000;
 
@@ -71,12 +63,6 @@ double StallSeconds(rocksdb::DB* db) {
              : std::strtod(stall->second.c_str(), nullptr) / 1e6;
 }
 
-uint64_t Property(rocksdb::DB* db, const std::string& name) {
-  uint64_t value = 0;
-  db->GetIntProperty(name, &value);
-  return value;
-}
-
 uint64_t LevelZeroFiles(rocksdb::DB* db) {
   std::string count;
   db->GetProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0",
@@ -94,6 +80,7 @@ BenchDelta::BenchDelta(const BenchOptions& options, uint64_t budget,
       sizes_(sizes),
       dir_(dir),
       results_(results),
+      limit_(options.memory_limit, kGeneratedBlockCache),
       records_(options.seed, budget,
                static_cast<size_t>(std::max<int64_t>(options.value_size, 0)),
                options.value_ratio),
@@ -139,59 +126,14 @@ void BenchDelta::Publish() {
                       {"runs", done}});
 }
 
-// Keys that are there, drawn before the clock starts: the CPU time of one, the
-// median of ten tenths, so that neither an empty cache nor another program
-// counts for much; and after that the wall time of each of half as many others.
-Status BenchDelta::LookUp(const BenchDatabase& database,
-                          const std::string& prefix, Json* point) {
-  const uint64_t part =
-      std::max<uint64_t>(std::min(options_.ops, records_.count()) / kParts, 1);
-  const uint64_t timed = kParts * part;
-  RandomSource random(options_.seed + 1);
-  std::vector<std::string> keys;
-  for (uint64_t i = 0; i < timed + (timed + 1) / 2; i++) {
-    keys.push_back(records_.KeyAt(random.Uniform(records_.count())));
-  }
-  rocksdb::DB* const db = database.db();
-  const rocksdb::ReadOptions read;
-  rocksdb::PinnableSlice value;
-  LatencySamples latency;
-  Status s;
-  uint64_t found = 0;
-  auto look_up = [&](const std::string& key) {
-    value.Reset();
-    s = db->Get(read, db->DefaultColumnFamily(), key, &value);
-    found += s.ok() && value.size() == records_.value_size() ? 1 : 0;
-  };
-  std::vector<double> nanos;
-  for (uint64_t begin = 0; begin < timed; begin += part) {
-    const double before = ThreadCpuNanos();
-    for (uint64_t i = begin; i < begin + part; i++) {
-      look_up(keys[i]);
-    }
-    nanos.push_back((ThreadCpuNanos() - before) / static_cast<double>(part));
-  }
-  (*point)[prefix + "get_cpu_nanos"] = Median(nanos);
-  for (uint64_t i = timed; i < keys.size(); i++) {
-    const uint64_t start = WallNanos();
-    look_up(keys[i]);
-    latency.Add(WallNanos() - start);
-  }
-  (*point)[prefix + "get_p50_nanos"] = latency.Percentile(0.5);
-  (*point)[prefix + "get_p99_nanos"] = latency.Percentile(0.99);
-  return found == keys.size()
-             ? Status::OK()
-             : Status::Corruption(
-                   "MISMATCH in " + database.name() + ", look-ups",
-                   "expected " + std::to_string(keys.size()) + ", found " +
-                       std::to_string(found) + ", last " + s.ToString());
-}
-
 Status BenchDelta::Point(const BenchConfig& config, uint64_t size,
                          Json* point) {
   const std::string path = dir_ + "/delta";
   BenchDatabase database(config.name, path);
   Status s = database.Configure(config.options);
+  if (s.ok()) {
+    s = limit_.Prepare(&database);
+  }
   if (!s.ok()) {
     return s;
   }
@@ -199,12 +141,6 @@ Status BenchDelta::Point(const BenchConfig& config, uint64_t size,
   rocksdb::Options* const options = database.options();
   options->write_buffer_size = size;
   options->listeners.push_back(counter);
-  auto* const table =
-      options->table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
-  if (table != nullptr && table->block_cache != nullptr) {
-    table->block_cache->SetCapacity(
-        options_.memory_limit > 0 ? options_.memory_limit : kCacheBytes);
-  }
   JemallocBytes before;
   if (!MemoryBefore(&before)) {
     return Status::NotSupported("--delta needs a build with jemalloc");
@@ -239,8 +175,9 @@ Status BenchDelta::Point(const BenchConfig& config, uint64_t size,
   // What the load left to do, but for the memtable.
   s = db->WaitForCompact(rocksdb::WaitForCompactOptions());
   using Names = rocksdb::DB::Properties;
-  const uint64_t delta_keys = Property(db, Names::kNumEntriesActiveMemTable);
-  const uint64_t delta_bytes = Property(db, Names::kSizeAllMemTables);
+  const uint64_t delta_keys =
+      database.Property(Names::kNumEntriesActiveMemTable);
+  const uint64_t delta_bytes = database.Property(Names::kSizeAllMemTables);
   ReleaseFreedMemory();
   const size_t memory = allocated();
   *point = {{"write_buffer_size", size},
@@ -253,8 +190,12 @@ Status BenchDelta::Point(const BenchConfig& config, uint64_t size,
             {"level0_files", LevelZeroFiles(db)},
             {"memory_bytes", memory},
             {"peak_bytes", std::max(peak, memory)}};
+  auto look_up = [&](const char* prefix) {
+    return MeasureLookUps(records_, options_.ops, options_.seed + 1, limit_,
+                          prefix, &database, point);
+  };
   if (s.ok()) {
-    s = LookUp(database, "", point);
+    s = look_up("");
   }
   const uint64_t settling = WallNanos();
   if (s.ok()) {
@@ -263,7 +204,7 @@ Status BenchDelta::Point(const BenchConfig& config, uint64_t size,
   (*point)["settle_seconds"] = SecondsSince(settling);
   (*point)["cpu_seconds"] = (ProcessCpuNanos() - cpu) / 1e9;
   if (s.ok()) {
-    s = LookUp(database, "settled_", point);
+    s = look_up("settled_");
   }
   const double user_bytes = static_cast<double>(
       records_.key_bytes() + records_.distinct() * records_.value_size());

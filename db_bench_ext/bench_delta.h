@@ -19,6 +19,7 @@
 #include "db_bench_ext/bench_options.h"
 #include "db_bench_ext/bench_results.h"
 #include "db_bench_ext/generated_records.h"
+#include "db_bench_ext/memory_limit.h"
 #include "db_bench_ext/progress_bar.h"
 #include "rocksdb/status.h"
 
@@ -35,8 +36,6 @@ class BenchDelta {
 
  private:
   rocksdb::Status Point(const BenchConfig& config, uint64_t size, Json* point);
-  rocksdb::Status LookUp(const BenchDatabase& database,
-                         const std::string& prefix, Json* point);
   void Publish();
 
   const BenchOptions& options_;
@@ -44,6 +43,7 @@ class BenchDelta {
   const std::vector<uint64_t> sizes_;
   const std::string dir_;
   BenchResults* const results_;
+  const MemoryLimit limit_;
   GeneratedRecords records_;
   ProgressBar progress_;
   Json runs_ = Json::array();

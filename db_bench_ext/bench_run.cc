@@ -11,8 +11,6 @@
 #include "db_bench_ext/bench_sizes.h"
 #include "db_bench_ext/random_source.h"
 #include "db_bench_ext/timing.h"
-#include "rocksdb/advanced_cache.h"
-#include "rocksdb/table.h"
 
 namespace memkv {
 
@@ -22,8 +20,6 @@ namespace {
 
 constexpr size_t kSlices = 8;
 constexpr size_t kMemtableRecords = 500000;
-// A block cache works with no less.
-constexpr uint64_t kLeastCache = 1 << 20;
 
 bool IsRead(Workload workload) {
   return workload >= Workload::kGet && workload <= Workload::kCount;
@@ -38,6 +34,7 @@ BenchRun::BenchRun(const BenchOptions& options, const BenchRecords& records,
       records_(records),
       dir_(dir),
       results_(results),
+      limit_(options.memory_limit, 0),
       progress_("measuring", options.repeat * StepsOfRepeat()),
       order_(records.size()) {
   std::iota(order_.begin(), order_.end(), 0);
@@ -84,10 +81,7 @@ Status BenchRun::Configure(const std::string& path, Subject* subject) {
   subject->database =
       std::make_unique<BenchDatabase>(subject->config.name, path);
   Status s = subject->database->Configure(subject->config.options);
-  if (s.ok() && options_.memory_limit > 0) {
-    subject->database->options()->use_direct_reads = true;
-  }
-  return s;
+  return s.ok() ? limit_.Prepare(subject->database.get()) : s;
 }
 
 Status BenchRun::MakeSubjects(const std::string& name) {
@@ -247,35 +241,6 @@ Status BenchRun::Writes(Workload workload) {
   return s;
 }
 
-// To be done again before each workload: what mixed ones have flushed has
-// readers, too.
-Status BenchRun::LimitMemory(const Subject& subject) {
-  if (options_.memory_limit == 0) {
-    return Status::OK();
-  }
-  auto* const table =
-      subject.database->options()
-          ->table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
-  if (table == nullptr || table->block_cache == nullptr) {
-    return Status::InvalidArgument("--memory_limit: " + subject.config.name +
-                                   " has no block cache");
-  }
-  uint64_t readers = 0;
-  subject.database->db()->GetIntProperty(
-      rocksdb::DB::Properties::kEstimateTableReadersMem, &readers);
-  if (readers + kLeastCache > options_.memory_limit) {
-    return Status::MemoryLimit(
-        "--memory_limit=" + std::to_string(options_.memory_limit) + ": " +
-            subject.config.name + " needs " +
-            std::to_string(readers + kLeastCache) +
-            " bytes for table readers and the least of block caches",
-        "residency=cache pins no segments; cache_index_and_filter_blocks "
-        "no index");
-  }
-  table->block_cache->SetCapacity(options_.memory_limit - readers);
-  return Status::OK();
-}
-
 Status BenchRun::Reopen(bool thoroughly) {
   Status s;
   // All are closed before one is measured: its memory is the only that grows.
@@ -296,7 +261,7 @@ Status BenchRun::Reopen(bool thoroughly) {
       s = subject.database->Open();
     }
     if (s.ok()) {
-      s = LimitMemory(subject);
+      s = limit_.Apply(subject.database.get());
     }
     if (s.ok()) {
       s = Verify(subject, thoroughly);
@@ -324,11 +289,11 @@ Status BenchRun::Reopen(bool thoroughly) {
 Status BenchRun::Reads(Workload workload, uint64_t seed) {
   Probes probes;
   MakeProbes(workload, records_, *subjects_.front().model, options_.ops, seed,
-             options_.memory_limit > 0, &probes);
+             limit_.limited(), &probes);
   for (const Subject& subject : subjects_) {
     Step(InfoOf(workload).name, &subject);
     Measured measured;
-    Status s = LimitMemory(subject);
+    Status s = limit_.Apply(subject.database.get());
     if (s.ok()) {
       s = RunReads(workload, probes, options_.threads, subject, &measured);
     }
@@ -348,13 +313,13 @@ Status BenchRun::Mixed(Workload workload, uint64_t seed) {
   Probes probes;
   if (workload == Workload::kReadWhileWriting) {
     MakeProbes(workload, records_, *subjects_.front().model, options_.ops, seed,
-               options_.memory_limit > 0, &probes);
+               limit_.limited(), &probes);
   }
   for (Subject& subject : subjects_) {
     Step(InfoOf(workload).name, &subject);
     Measured measured;
     Measured writes;
-    Status s = LimitMemory(subject);
+    Status s = limit_.Apply(subject.database.get());
     if (s.ok()) {
       s = workload == Workload::kReadWhileWriting
               ? RunReadWhileWriting(records_, probes, options_.threads, seed,

@@ -19,6 +19,7 @@
 #include "db_bench_ext/bench_records.h"
 #include "db_bench_ext/bench_results.h"
 #include "db_bench_ext/bench_workloads.h"
+#include "db_bench_ext/memory_limit.h"
 #include "db_bench_ext/progress_bar.h"
 
 namespace memkv {
@@ -42,7 +43,6 @@ class BenchRun {
   rocksdb::Status Reads(Workload workload, uint64_t seed);
   rocksdb::Status Mixed(Workload workload, uint64_t seed);
   rocksdb::Status Verify(const Subject& subject, bool thoroughly);
-  rocksdb::Status LimitMemory(const Subject& subject);
   void Step(const std::string& what, const Subject* subject);
   uint64_t StepsOfRepeat() const;
 
@@ -50,6 +50,8 @@ class BenchRun {
   const BenchRecords& records_;
   const std::string dir_;
   BenchResults* const results_;
+  // Before each workload: what mixed ones have flushed has readers, too.
+  const MemoryLimit limit_;
   ProgressBar progress_;
   std::vector<uint32_t> order_;    // shuffled
   std::vector<Subject> subjects_;  // in the turn of this repeat

@@ -11,12 +11,9 @@
 #include <vector>
 
 #include "db_bench_ext/bench_sizes.h"
-#include "db_bench_ext/bench_verify.h"
+#include "db_bench_ext/generated_look_ups.h"
 #include "db_bench_ext/machine.h"
-#include "db_bench_ext/random_source.h"
 #include "db_bench_ext/timing.h"
-#include "rocksdb/advanced_cache.h"
-#include "rocksdb/table.h"
 
 namespace memkv {
 
@@ -26,11 +23,7 @@ namespace {
 
 constexpr uint64_t kExtrapolateTo = 340000000;
 constexpr double kTargets[] = {10, 5, 3};  // bytes a key
-constexpr size_t kBatchRecords = 1000;
 constexpr uint64_t kTimelinePoints = 50;
-constexpr uint64_t kProbes = 10000;
-// Of the block cache, unless --memory_limit says otherwise.
-constexpr uint64_t kCacheBytes = uint64_t{256} << 20;
 // Loading, counting and reading a key, as parts of the progress bar.
 constexpr uint64_t kStepsOfKey = 4;
 
@@ -99,6 +92,7 @@ BenchScale::BenchScale(const BenchOptions& options, uint64_t budget,
       budget_(budget),
       dir_(dir),
       results_(results),
+      limit_(options.memory_limit, kGeneratedBlockCache),
       progress_("scale", StepsOf(budget, options.configs.size())) {}
 
 Status BenchScale::Run() {
@@ -121,11 +115,9 @@ Status BenchScale::Run() {
         static_cast<size_t>(std::max<int64_t>(options_.value_size, 0)),
         options_.value_ratio);
     KeyStats stats;
-    records.MakeAll(n == numbers.back() ? &stats : nullptr,
-                    [this](uint64_t made) { progress_.Add(made); });
-    if (n == numbers.back()) {
-      results_->SetGeneratedKeys(records, stats);
-    }
+    records.MakeAll(&stats, [this](uint64_t made) { progress_.Add(made); });
+    // Those of the last, unless it is stopped before.
+    results_->SetGeneratedKeys(records, stats);
     Status s;
     for (Json& run : runs_) {
       if (!s.ok()) {
@@ -203,35 +195,6 @@ Status BenchScale::Load(const GeneratedRecords& records, bool sorted,
   return s;
 }
 
-Status BenchScale::LookUp(const GeneratedRecords& records,
-                          BenchDatabase* database, Json* point) {
-  RandomSource random(options_.seed + 1);
-  const rocksdb::ReadOptions read;
-  std::string value;
-  double nanos = 0;
-  for (uint64_t i = 0; i < kProbes; i++) {
-    std::string key = records.KeyAt(random.Uniform(records.count()));
-    const double before = ThreadCpuNanos();
-    Status s = database->db()->Get(read, key, &value);
-    nanos += ThreadCpuNanos() - before;
-    std::string expected = "its value";
-    if (s.ok() && value == records.ValueOf(key)) {
-      key.push_back('\x01');
-      s = database->db()->Get(read, key, &value);
-      if (s.IsNotFound()) {
-        continue;
-      }
-      expected = "nothing";
-    }
-    return Status::Corruption(
-        "MISMATCH in " + database->name() + ", look-up of " + Quoted(key),
-        "expected " + expected + ", found " + Quoted(value) + ", " +
-            s.ToString());
-  }
-  (*point)["get_cpu_nanos"] = nanos / static_cast<double>(kProbes);
-  return Status::OK();
-}
-
 Status BenchScale::Point(const BenchConfig& config, bool sorted,
                          const GeneratedRecords& records, Json* point) {
   const std::string path = dir_ + "/scale";
@@ -240,14 +203,8 @@ Status BenchScale::Point(const BenchConfig& config, bool sorted,
   auto make = [&] {
     subject.database = std::make_unique<BenchDatabase>(config.name, path);
     Status s = subject.database->Configure(config.options);
-    auto* const table =
-        s.ok()
-            ? subject.database->options()
-                  ->table_factory->GetOptions<rocksdb::BlockBasedTableOptions>()
-            : nullptr;
-    if (table != nullptr && table->block_cache != nullptr) {
-      table->block_cache->SetCapacity(
-          options_.memory_limit > 0 ? options_.memory_limit : kCacheBytes);
+    if (s.ok()) {
+      s = limit_.Prepare(subject.database.get());
     }
     return s;
   };
@@ -276,13 +233,18 @@ Status BenchScale::Point(const BenchConfig& config, bool sorted,
     return s;
   }
   (*point)["open_seconds"] = subject.database->times().open;
+  s = limit_.Apply(subject.database.get());
+  if (!s.ok()) {
+    return s;
+  }
   const uint64_t start = WallNanos();
   s = records.Verify(*subject.database,
                      [this](uint64_t read) { progress_.Add(read); });
   (*point)["read_all_seconds"] = SecondsSince(start);
   if (s.ok()) {
     (*point)["checked"] = records.distinct();
-    s = LookUp(records, subject.database.get(), point);
+    s = MeasureLookUps(records, options_.ops, options_.seed + 1, limit_, "",
+                       subject.database.get(), point);
   }
   Sizes memory;
   Sizes disk;

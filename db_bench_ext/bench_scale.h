@@ -21,6 +21,7 @@
 #include "db_bench_ext/bench_options.h"
 #include "db_bench_ext/bench_results.h"
 #include "db_bench_ext/generated_records.h"
+#include "db_bench_ext/memory_limit.h"
 #include "db_bench_ext/progress_bar.h"
 #include "rocksdb/status.h"
 
@@ -38,14 +39,13 @@ class BenchScale {
                         const GeneratedRecords& records, Json* point);
   rocksdb::Status Load(const GeneratedRecords& records, bool sorted,
                        BenchDatabase* database, Json* point);
-  rocksdb::Status LookUp(const GeneratedRecords& records,
-                         BenchDatabase* database, Json* point);
   void Publish();
 
   const BenchOptions& options_;
   const uint64_t budget_;
   const std::string dir_;
   BenchResults* const results_;
+  const MemoryLimit limit_;
   ProgressBar progress_;
   Json runs_ = Json::array();
 };

@@ -15,9 +15,8 @@ using rocksdb::Status;
 
 namespace {
 
-int64_t Property(rocksdb::DB* db, const std::string& name) {
-  uint64_t value = 0;
-  return db->GetIntProperty(name, &value) ? static_cast<int64_t>(value) : 0;
+int64_t Property(const Subject& subject, const std::string& name) {
+  return static_cast<int64_t>(subject.database->Property(name));
 }
 
 // The rest: what `total` has beyond the components so far.
@@ -109,12 +108,11 @@ Status MeasureMemory(const Subject& subject, bool known,
   sizes->total = grown(after.allocated, before.allocated);
   sizes->active = grown(after.active, before.active);
   sizes->resident = grown(after.resident, before.resident);
-  rocksdb::DB* const db = subject.database->db();
   using Names = rocksdb::DB::Properties;
   sizes->components = {
-      {"table readers", Property(db, Names::kEstimateTableReadersMem)},
-      {"block cache", Property(db, Names::kBlockCacheUsage)},
-      {"memtables", Property(db, Names::kSizeAllMemTables)}};
+      {"table readers", Property(subject, Names::kEstimateTableReadersMem)},
+      {"block cache", Property(subject, Names::kBlockCacheUsage)},
+      {"memtables", Property(subject, Names::kSizeAllMemTables)}};
   AddRest("the rest", sizes);
   return Status::OK();
 }
@@ -162,8 +160,7 @@ Status MeasureMemtable(const BenchConfig& config, const std::string& path,
     sizes->resident = static_cast<int64_t>(after.resident) -
                       static_cast<int64_t>(before.resident);
     const int64_t used =
-        Property(subject.database->db(),
-                 rocksdb::DB::Properties::kCurSizeActiveMemTable);
+        Property(subject, rocksdb::DB::Properties::kCurSizeActiveMemTable);
     sizes->components = {{"memtable entries", entries},
                          {"memtable index", used - entries}};
     AddRest("the rest", sizes);
