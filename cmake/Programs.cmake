@@ -91,7 +91,8 @@ set(memkv_bench_parts_sources
     bench_writes.cc
     generated_look_ups.cc
     generated_records.cc
-    memory_limit.cc)
+    memory_limit.cc
+    point_table.cc)
 list(TRANSFORM memkv_bench_parts_sources
      PREPEND "${memkv_root}/db_bench_ext/")
 add_library(memkv_bench_parts STATIC ${memkv_bench_parts_sources})

@@ -37,9 +37,9 @@ void AddCompared(const std::string& what, const Json& results,
 // Of figures that have no times_as_good, because they were measured once.
 void AddFigures(const std::string& what, const std::string& config,
                 const Json& baseline, const Json& own,
-                const std::vector<const char*>& fields,
+                const std::vector<std::string>& fields,
                 std::vector<Ratio>* ratios) {
-  for (const char* field : fields) {
+  for (const std::string& field : fields) {
     const double before = baseline.at(field);
     const double after = own.at(field);
     if (before > 0 && after > 0) {
@@ -51,7 +51,7 @@ void AddFigures(const std::string& what, const std::string& config,
 // Points of the baseline and of the others, in the same order of `order` if
 // that is not null; name_of() is of a point.
 void AddPoints(const Json& document, const Json& runs, const char* order,
-               const std::vector<const char*>& fields,
+               const std::vector<std::string>& fields,
                const std::function<std::string(const Json&)>& name_of,
                std::vector<Ratio>* ratios) {
   const Json& first = document.at("configs")[0].at("name");
@@ -90,15 +90,15 @@ std::vector<Ratio> RatiosOf(const Json& document) {
     AddPoints(
         document, document.at("scale").at("runs"), "order",
         {"disk_bytes_a_key", "memory_bytes_a_key", "load_seconds",
-         "compact_seconds", "read_all_seconds", "get_cpu_nanos"},
+         "compact_seconds", "read_all_seconds", LookUpField(document, "")},
         [](const Json& point) { return ShowWhole(point.at("keys")) + " keys"; },
         &ratios);
   }
   if (document.contains("delta")) {
     AddPoints(
         document, document.at("delta").at("runs"), nullptr,
-        {"load_seconds", "write_amplification", "get_cpu_nanos",
-         "settled_get_cpu_nanos", "memory_bytes", "peak_bytes"},
+        {"load_seconds", "write_amplification", LookUpField(document, ""),
+         LookUpField(document, "settled_"), "memory_bytes", "peak_bytes"},
         [](const Json& point) {
           return ShowSize(point.at("write_buffer_size"));
         },

@@ -8,11 +8,11 @@
 
 #pragma once
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "db_bench_ext/format.h"
 #include "rocksdb/status.h"
 
 namespace memkv {
@@ -32,14 +32,6 @@ std::string MarkdownReport(const nlohmann::ordered_json& document);
 
 // ---- For their implementations ---------------------------------------------
 
-// printf into a string of at most 255 bytes.
-template <typename... Args>
-std::string Format(const char* format, Args... args) {
-  char buffer[256];
-  std::snprintf(buffer, sizeof(buffer), format, args...);
-  return buffer;
-}
-
 // 3 significant digits and a unit: "1.65 us", "13.8 B", "92.1 MB".
 std::string ShowNanos(double nanos);
 std::string ShowBytes(double bytes);
@@ -56,6 +48,16 @@ std::string ShowTimes(const nlohmann::ordered_json& times_as_good);
 // bytes read.
 std::vector<nlohmann::ordered_json> ReadingWorkloads(
     const nlohmann::ordered_json& document);
+// The place of a configuration among those of a report.
+size_t PlaceOf(const nlohmann::ordered_json& document,
+               const nlohmann::ordered_json& config);
+// Whether what waits for files is measured: by the wall then, otherwise by CPU
+// time.
+bool IsLimited(const nlohmann::ordered_json& document);
+// Of a point of --scale or --delta: the time of a look-up by the clock that
+// holds for its report.
+std::string LookUpField(const nlohmann::ordered_json& document,
+                        const std::string& prefix);
 // What of --memory_limit each configuration used; empty if there was none.
 std::string LimitSentence(const nlohmann::ordered_json& document);
 // Whether the report agrees with an earlier one; empty if it was not compared.

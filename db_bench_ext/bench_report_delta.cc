@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "db_bench_ext/bench_report.h"
+#include "db_bench_ext/point_table.h"
 #include "db_bench_ext/svg.h"
 
 namespace memkv {
@@ -24,38 +25,39 @@ constexpr double kRight = 24;
 constexpr double kTop = 34;
 constexpr double kBottom = 30;
 
-const char* const kColours[] = {"#6e7781", "#0969da", "#bf8700", "#8250df",
-                                "#1a7f37", "#1b7c83", "#953800", "#bf3989"};
-
 std::string ShowNumber(double value) { return Format("%.2f", value); }
 
 // A figure over the size of a memtable. `settled` is drawn thinner; it may be
-// null.
+// empty.
 struct Panel {
-  const char* title;
-  const char* field;
-  const char* settled;
+  std::string title;
+  std::string field;
+  std::string settled;
   std::string (*show)(double);
 };
 
-const Panel kPanels[] = {
-    {"keys a second, loading", "keys_a_second", nullptr, ShowCount},
-    {"write amplification, without the log", "write_amplification", nullptr,
-     ShowNumber},
-    {"CPU time of a look-up; thin: settled", "get_cpu_nanos",
-     "settled_get_cpu_nanos", ShowNanos},
-    {"most memory while loading", "peak_bytes", nullptr, ShowBytes},
-};
+std::vector<Panel> Panels(const Json& document) {
+  return {
+      {"keys a second, loading", "keys_a_second", "", ShowCount},
+      {"write amplification, without the log", "write_amplification", "",
+       ShowNumber},
+      {std::string(IsLimited(document) ? "wall" : "CPU") +
+           " time of a look-up; thin: settled",
+       LookUpField(document, ""), LookUpField(document, "settled_"), ShowNanos},
+      {"most memory while loading", "peak_bytes", "", ShowBytes},
+  };
+}
 
-void DrawPanel(const Json& delta, const Panel& panel, double left, double top,
-               Svg* svg) {
+void DrawPanel(const Json& document, const Panel& panel, double left,
+               double top, Svg* svg) {
+  const Json& delta = document.at("delta");
   double most = 0;
   double least_size = 1e18;
   double most_size = 0;
   for (const Json& run : delta.at("runs")) {
     for (const Json& point : run.at("points")) {
       most = std::max(most, point.at(panel.field).get<double>());
-      if (panel.settled != nullptr) {
+      if (!panel.settled.empty()) {
         most = std::max(most, point.at(panel.settled).get<double>());
       }
       const double size = point.at("write_buffer_size");
@@ -87,10 +89,10 @@ void DrawPanel(const Json& delta, const Panel& panel, double left, double top,
     svg->Text(x_of(point), top + kPanelHeight - kBottom + 18,
               ShowSize(point.at("write_buffer_size")), "middle", "#59636e");
   }
-  for (size_t which = 0; which < delta.at("runs").size(); which++) {
-    const Json& points = delta.at("runs")[which].at("points");
-    const std::string colour = kColours[which % std::size(kColours)];
-    auto draw = [&](const char* field, double width, double radius) {
+  for (const Json& run : delta.at("runs")) {
+    const Json& points = run.at("points");
+    const std::string colour = ChartColour(PlaceOf(document, run.at("config")));
+    auto draw = [&](const std::string& field, double width, double radius) {
       for (size_t i = 0; i < points.size(); i++) {
         if (i > 0) {
           svg->Line(x_of(points[i - 1]), y_of(points[i - 1].at(field)),
@@ -100,24 +102,18 @@ void DrawPanel(const Json& delta, const Panel& panel, double left, double top,
       }
     };
     draw(panel.field, 2, 4);
-    if (panel.settled != nullptr) {
+    if (!panel.settled.empty()) {
       draw(panel.settled, 0.8, 2);
     }
   }
 }
 
-// What a table shows of a point.
-struct Column {
-  const char* title;
-  std::function<std::string(const Json&)> show;
-};
-
-std::vector<Column> Columns() {
-  auto nanos = [](const char* prefix) {
-    return [prefix](const Json& point) {
-      const std::string get = std::string(prefix) + "get_";
-      return ShowNanos(point.at(get + "cpu_nanos")) + " / " +
-             ShowNanos(point.at(get + "p99_nanos"));
+std::vector<PointColumn> Columns(const Json& document) {
+  auto nanos = [&document](const std::string& prefix) {
+    const std::string field = LookUpField(document, prefix);
+    return [prefix, field](const Json& point) {
+      return ShowNanos(point.at(field)) + " / " +
+             ShowNanos(point.at(prefix + "get_p99_nanos"));
     };
   };
   auto bytes = [](const char* field) {
@@ -128,7 +124,7 @@ std::vector<Column> Columns() {
       return Format("%.2f s", point.at(field).get<double>());
     };
   };
-  return {
+  std::vector<PointColumn> columns = {
       {"keys a second",
        [](const Json& point) { return ShowCount(point.at("keys_a_second")); }},
       {"stalled", seconds("stall_seconds")},
@@ -143,11 +139,19 @@ std::vector<Column> Columns() {
        [](const Json& point) { return ShowCount(point.at("delta_keys")); }},
       {"level 0",
        [](const Json& point) { return ShowWhole(point.at("level0_files")); }},
-      {"look-up, p99", nanos("")},
+      {IsLimited(document) ? "look-up by the wall, p99" : "look-up, p99",
+       nanos("")},
       {"settled", nanos("settled_")},
       {"settling", seconds("settle_seconds")},
       {"memory", bytes("memory_bytes")},
       {"at most", bytes("peak_bytes")}};
+  if (IsLimited(document)) {
+    columns.push_back({"read a look-up; settled", [](const Json& point) {
+                         return ShowBytes(point.at("get_bytes_read")) + "; " +
+                                ShowBytes(point.at("settled_get_bytes_read"));
+                       }});
+  }
+  return columns;
 }
 
 // Every point, sizes first, and each configuration's name.
@@ -162,6 +166,17 @@ void EachPoint(const Json& document,
       }
     }
   }
+}
+
+// The titles, and a row a point.
+TableRows Rows(const Json& document, const std::string& title) {
+  const std::vector<PointColumn> columns = Columns(document);
+  TableRows rows = {TitleRow({title, ""}, columns)};
+  EachPoint(document, [&](const Json& point, const std::string& config) {
+    rows.push_back(PointRow({ShowSize(point.at("write_buffer_size")), config},
+                            columns, point));
+  });
+  return rows;
 }
 
 }  // namespace
@@ -179,91 +194,36 @@ std::string DeltaSvg(const Json& document) {
   const Json& delta = document.at("delta");
   Svg svg(kWidth, kLegendHeight + 2 * kPanelHeight);
   double x = kLeft;
-  for (size_t which = 0; which < delta.at("runs").size(); which++) {
-    const std::string name = delta.at("runs")[which].at("config");
-    svg.Circle(x, 14, 5, kColours[which % std::size(kColours)]);
+  for (const Json& run : delta.at("runs")) {
+    const std::string name = run.at("config");
+    svg.Circle(x, 14, 5, ChartColour(PlaceOf(document, name)));
     svg.Text(x + 12, 19, name, "start");
     x += 48 + 8 * static_cast<double>(name.size());
   }
-  for (size_t i = 0; i < std::size(kPanels); i++) {
-    DrawPanel(delta, kPanels[i], kPanelWidth * static_cast<double>(i % 2),
+  const std::vector<Panel> panels = Panels(document);
+  for (size_t i = 0; i < panels.size(); i++) {
+    DrawPanel(document, panels[i], kPanelWidth * static_cast<double>(i % 2),
               kLegendHeight + kPanelHeight * static_cast<double>(i / 2), &svg);
   }
   return svg.Finish();
 }
 
 std::string DeltaText(const Json& document) {
-  if (!document.contains("delta")) {
-    return "";
-  }
-  // A column is as wide as the widest of it.
-  std::vector<std::vector<std::string>> rows = {{"DELTA", ""}};
-  for (const Column& column : Columns()) {
-    rows[0].push_back(column.title);
-  }
-  EachPoint(document, [&rows](const Json& point, const std::string& config) {
-    rows.push_back({ShowSize(point.at("write_buffer_size")), config});
-    for (const Column& column : Columns()) {
-      rows.back().push_back(column.show(point));
-    }
-  });
-  std::string text;
-  for (const std::vector<std::string>& row : rows) {
-    text += "\n";
-    for (size_t i = 0; i < row.size(); i++) {
-      size_t width = 0;
-      for (const std::vector<std::string>& other : rows) {
-        width = std::max(width, other[i].size());
-      }
-      text += Format("%*s", static_cast<int>(width) + (i == 0 ? 0 : 2),
-                     row[i].c_str());
-    }
-  }
-  return text + "\n";
+  return document.contains("delta") ? "\n" + TextTable(Rows(document, "DELTA"))
+                                    : "";
 }
 
 std::string DeltaHtml(const Json& document) {
-  if (!document.contains("delta")) {
-    return "";
-  }
-  std::string html = "<h2>What the size of the delta buys and costs</h2>\n" +
-                     DeltaSvg(document) +
-                     "<table><tr><th>memtable</th><th></th>";
-  for (const Column& column : Columns()) {
-    html += std::string("<th>") + column.title + "</th>";
-  }
-  html += "</tr>\n";
-  EachPoint(document, [&html](const Json& point, const std::string& config) {
-    html += "<tr><td>" + ShowSize(point.at("write_buffer_size")) + "</td><td>" +
-            Escape(config) + "</td>";
-    for (const Column& column : Columns()) {
-      html += "<td>" + column.show(point) + "</td>";
-    }
-    html += "</tr>\n";
-  });
-  return html + "</table>\n";
+  return document.contains("delta")
+             ? "<h2>What the size of the delta buys and costs</h2>\n" +
+                   DeltaSvg(document) + HtmlTable(Rows(document, "memtable"))
+             : "";
 }
 
 std::string DeltaMarkdown(const Json& document) {
-  if (!document.contains("delta")) {
-    return "";
-  }
-  std::string text = "\n| memtable | |";
-  std::string line = "|---|---|";
-  for (const Column& column : Columns()) {
-    text += std::string(" ") + column.title + " |";
-    line += "---|";
-  }
-  text += "\n" + line + "\n";
-  EachPoint(document, [&text](const Json& point, const std::string& config) {
-    text +=
-        "| " + ShowSize(point.at("write_buffer_size")) + " | " + config + " |";
-    for (const Column& column : Columns()) {
-      text += " " + column.show(point) + " |";
-    }
-    text += "\n";
-  });
-  return text;
+  return document.contains("delta")
+             ? "\n" + MarkdownTable(Rows(document, "memtable"))
+             : "";
 }
 
 }  // namespace memkv

@@ -24,9 +24,8 @@ constexpr char kFromFiles[] = "bytes read from files";
 constexpr char kBetter[] = "#1a7f37";
 constexpr char kWorse[] = "#cf222e";
 constexpr char kSame[] = "#8c959f";
-const char* const kComponentColours[] = {"#0969da", "#8250df", "#bf8700",
-                                         "#1b7c83", "#953800", "#6e7781",
-                                         "#bf3989"};
+// Of a component in a stack; that of the baseline comes last.
+const char* ComponentColour(size_t which) { return ChartColour(which + 1); }
 
 constexpr char kHead[] = R"(<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -213,8 +212,7 @@ std::string StackChart(const Json& sizes) {
       const double bytes = std::max(0.0, component.at("bytes").get<double>()) /
                            size.at("records").get<double>();
       const double width = bytes * scale;
-      svg.Rect(x, y + 3, width, 24,
-               kComponentColours[which % std::size(kComponentColours)]);
+      svg.Rect(x, y + 3, width, 24, ComponentColour(which));
       if (width > 52) {
         svg.Text(x + width / 2, y + 20, ShowBytes(bytes), "middle", "#ffffff");
       }
@@ -227,8 +225,7 @@ std::string StackChart(const Json& sizes) {
   for (size_t i = 0; i < names.size(); i++) {
     const double x = left + 310 * static_cast<double>(i % 3);
     const double line = bars_end + 8 + 20 * static_cast<double>(i / 3);
-    svg.Rect(x, line, 12, 12,
-             kComponentColours[i % std::size(kComponentColours)]);
+    svg.Rect(x, line, 12, 12, ComponentColour(i));
     svg.Text(x + 18, line + 11, names[i], "start");
   }
   return svg.Finish();
@@ -240,7 +237,7 @@ std::string LatencyChart(const Json& document) {
   struct Row {
     std::string name;
     std::string config;
-    size_t which;
+    size_t place;
     Json latency;
   };
   std::vector<Row> rows;
@@ -252,12 +249,9 @@ std::string LatencyChart(const Json& document) {
       if (!result.contains("latency")) {
         continue;
       }
-      size_t which = 0;
-      while (document.at("configs")[which].at("name") != result.at("config")) {
-        which++;
-      }
-      rows.push_back(
-          {name, Text(result.at("config")), which, result.at("latency")});
+      rows.push_back({name, Text(result.at("config")),
+                      PlaceOf(document, result.at("config")),
+                      result.at("latency")});
       least = std::min(least, result.at("latency").at("p50").get<double>());
       most = std::max(most, result.at("latency").at("p999").get<double>());
       name.clear();
@@ -283,10 +277,7 @@ std::string LatencyChart(const Json& document) {
   svg.Text(kWidth, 16, "p50 / p99 / p99.9", "end", "#59636e");
   double y = 26;
   for (const Row& row : rows) {
-    const std::string colour =
-        row.which == 0
-            ? kSame
-            : kComponentColours[(row.which - 1) % std::size(kComponentColours)];
+    const std::string colour = ChartColour(row.place);
     svg.Text(0, y + 13, row.name, "start");
     svg.Text(left - 12, y + 13, row.config, "end", "#59636e");
     svg.Line(at(row.latency.at("p50")), y + 9, at(row.latency.at("p999")),
@@ -325,10 +316,8 @@ std::string FilesTable(const Json& document) {
       html += "<td>";
       for (const Json& result : workload.at("results")) {
         if (result.at("config") == config.at("name")) {
-          char calls[32];
-          std::snprintf(calls, sizeof(calls), "%.3f",
-                        result.at("reads").get<double>());
-          html += ShowBytes(result.at("bytes_read")) + " in " + calls;
+          html += ShowBytes(result.at("bytes_read")) + " in " +
+                  Format("%.3f", result.at("reads").get<double>());
         }
       }
       html += "</td>";
@@ -458,13 +447,11 @@ std::string AgreementHtml(const Json& document) {
       "<table><tr><th>how many times as good</th><th>then</th>"
       "<th>now</th></tr>\n";
   for (const Json& one : differing) {
-    char times[64];
-    std::snprintf(times, sizeof(times), "<td>%.2fx</td><td>%.2fx</td>",
-                  one.at("first").get<double>(),
-                  one.at("second").get<double>());
-    html += "<tr><td>" +
-            Escape(Text(one.at("what")) + ", " + Text(one.at("config"))) +
-            "</td>" + times + "</tr>\n";
+    html +=
+        "<tr><td>" +
+        Escape(Text(one.at("what")) + ", " + Text(one.at("config"))) +
+        Format("</td><td>%.2fx</td><td>%.2fx</td></tr>\n",
+               one.at("first").get<double>(), one.at("second").get<double>());
   }
   return html + "</table>\n";
 }

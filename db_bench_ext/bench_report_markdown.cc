@@ -46,7 +46,11 @@ std::string MarkdownReport(const Json& document) {
   const Json& configs = document.at("configs");
   std::string text;
   text += "`" + document.at("command").get<std::string>() + "`\n\n";
-  text += ShowWhole(keys.at("count")) + " keys; " +
+  if (!document.at("complete").get<bool>()) {
+    text += "The run was stopped: this is what had been measured.\n\n";
+  }
+  // A run can be stopped before they are known.
+  text += (keys.is_null() ? "" : ShowWhole(keys.at("count")) + " keys; ") +
           machine.at("cpu").get<std::string>() + ", " +
           std::to_string(machine.at("cpus").get<uint64_t>()) + " CPUs, " +
           ShowBytes(machine.at("memory_bytes")) + ", " +
@@ -55,9 +59,10 @@ std::string MarkdownReport(const Json& document) {
           document.at("created").get<std::string>().substr(0, 10);
   const std::string agreed = AgreementSentence(document);
   const std::string agreement = agreed.empty() ? "" : "\n" + agreed + "\n";
+  const std::string limit = LimitSentence(document);
   if (document.contains("scale") || document.contains("delta")) {
     return text + ".\n" + ScaleMarkdown(document) + DeltaMarkdown(document) +
-           agreement;
+           (limit.empty() ? "" : "\n" + limit + "\n") + agreement;
   }
   text += "; medians of " +
           std::to_string(document.at("settings").at("repeat").get<uint64_t>()) +
@@ -74,10 +79,7 @@ std::string MarkdownReport(const Json& document) {
   if (document.contains("sizes")) {
     const Json& sizes = document.at("sizes");
     auto bytes = [](const Json& result) {
-      char buffer[32];
-      std::snprintf(buffer, sizeof(buffer), "%.2f",
-                    result.at("bytes_a_key").get<double>());
-      return std::string(buffer);
+      return Format("%.2f", result.at("bytes_a_key").get<double>());
     };
     for (const auto& [what, title] :
          {std::make_pair("disk", "table files, bytes a key"),
@@ -104,7 +106,6 @@ std::string MarkdownReport(const Json& document) {
                   return ShowBytes(result.at("bytes_read"));
                 });
   }
-  const std::string limit = LimitSentence(document);
   text += limit.empty() ? "" : "\n" + limit + "\n";
   return text + agreement;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "db_bench_ext/bench_report.h"
+#include "db_bench_ext/point_table.h"
 #include "db_bench_ext/svg.h"
 
 namespace memkv {
@@ -20,17 +21,38 @@ constexpr double kRight = kWidth - 330;
 constexpr double kTop = 20;
 constexpr double kBottom = kHeight - 36;
 
-const char* const kColours[] = {"#6e7781", "#bf8700", "#0969da", "#8250df",
-                                "#1a7f37", "#1b7c83", "#953800", "#bf3989"};
-
 std::string NameOf(const Json& run) {
   return run.at("config").get<std::string>() + ", " +
          run.at("order").get<std::string>();
 }
 
+// What is drawn of a run: its configuration's colour, dashed and hollow if it
+// was loaded shuffled.
+struct Pen {
+  std::string colour;
+  bool shuffled;
+};
+
+Pen PenOf(const Json& document, const Json& run) {
+  return {ChartColour(PlaceOf(document, run.at("config"))),
+          run.at("order") == "shuffled"};
+}
+
+// The line of a run in the legend at the right.
+void DrawLegend(size_t which, const Pen& pen, const Json& run,
+                const std::string& figure, Svg* svg) {
+  const double y = kTop + 10 + 20 * static_cast<double>(which);
+  svg->Line(kRight + 14, y - 4, kRight + 34, y - 4, pen.colour, 2,
+            pen.shuffled);
+  svg->Circle(kRight + 24, y - 4, 4, pen.colour, pen.shuffled);
+  svg->Text(kRight + 42, y, NameOf(run), "start");
+  svg->Text(kWidth, y, figure, "end", "#1f2328", true);
+}
+
 // Bytes a key over the number of keys; measured points, the fit as a thinner
 // line through them to where it is extrapolated, and the targets.
-std::string GrowthChart(const Json& scale, const std::string& field) {
+std::string GrowthChart(const Json& document, const std::string& field) {
+  const Json& scale = document.at("scale");
   double least_keys = 1e18;
   double most = 0;
   const double far = scale.at("extrapolate_to");
@@ -79,10 +101,7 @@ std::string GrowthChart(const Json& scale, const std::string& field) {
   }
   size_t which = 0;
   for (const Json& run : scale.at("runs")) {
-    const std::string colour = kColours[which % std::size(kColours)];
-    for (const Json& point : run.at("points")) {
-      svg.Circle(x_of(point.at("keys")), y_of(point.at(field)), 4, colour);
-    }
+    const Pen pen = PenOf(document, run);
     std::string at_far = "no fit";
     for (const Json& fit : run.at("fits")) {
       if (fit.at("field") == field) {
@@ -97,24 +116,25 @@ std::string GrowthChart(const Json& scale, const std::string& field) {
           const double end =
               std::pow(10, from + (to - from) * (piece + 1) / kPieces);
           svg.Line(x_of(begin), y_of(curve(begin)), x_of(end), y_of(curve(end)),
-                   colour);
+                   pen.colour, 1, pen.shuffled);
         }
         at_far = Format("%.1f -> %.1f B",
                         run.at("points").back()[field].get<double>(),
                         fit.at("at").get<double>());
       }
     }
-    const double line = kTop + 10 + 20 * static_cast<double>(which);
-    svg.Circle(kRight + 24, line - 4, 5, colour);
-    svg.Text(kRight + 36, line, NameOf(run), "start");
-    svg.Text(kWidth, line, at_far, "end", "#1f2328", true);
-    which++;
+    for (const Json& point : run.at("points")) {
+      svg.Circle(x_of(point.at("keys")), y_of(point.at(field)), 4, pen.colour,
+                 pen.shuffled);
+    }
+    DrawLegend(which++, pen, run, at_far, &svg);
   }
   return svg.Finish();
 }
 
 // Keys a second between the points of the longest load's timeline.
-std::string ThroughputChart(const Json& scale) {
+std::string ThroughputChart(const Json& document) {
+  const Json& scale = document.at("scale");
   double last = 1;
   double most = 1;
   auto each = [](const Json& run, auto body) {
@@ -152,25 +172,65 @@ std::string ThroughputChart(const Json& scale) {
   }
   size_t which = 0;
   for (const Json& run : scale.at("runs")) {
-    const std::string colour = kColours[which % std::size(kColours)];
+    const Pen pen = PenOf(document, run);
     double x = -1;
     double y = 0;
     each(run, [&](double keys, double rate) {
       if (x >= 0) {
-        svg.Line(x, y, x_of(keys), y_of(rate), colour, 2);
+        svg.Line(x, y, x_of(keys), y_of(rate), pen.colour, 2, pen.shuffled);
       }
       x = x_of(keys);
       y = y_of(rate);
     });
-    const Json& point = run.at("points").back();
-    const double line = kTop + 10 + 20 * static_cast<double>(which);
-    svg.Circle(kRight + 24, line - 4, 5, colour);
-    svg.Text(kRight + 36, line, NameOf(run), "start");
-    svg.Text(kWidth, line, ShowCount(point.at("keys_a_second")) + "/s", "end",
-             "#1f2328", true);
-    which++;
+    DrawLegend(which++, pen, run,
+               ShowCount(run.at("points").back().at("keys_a_second")) + "/s",
+               &svg);
   }
   return svg.Finish();
+}
+
+// `whole`: with what follows from other columns, or is for a closer look.
+TableRows Rows(const Json& document, bool whole) {
+  auto number = [](const char* format, const char* field) {
+    return [format, field](const Json& point) {
+      return Format(format, point.at(field).get<double>());
+    };
+  };
+  std::vector<PointColumn> columns = {
+      {"keys", [](const Json& point) { return ShowWhole(point.at("keys")); }},
+      {"files, B/key", number("%.2f", "disk_bytes_a_key")},
+      {"memory, B/key", number("%.2f", "memory_bytes_a_key")},
+      {"load, keys/s",
+       [](const Json& point) { return ShowCount(point.at("keys_a_second")); }},
+      {"compact, s", number("%.1f", "compact_seconds")},
+      {"open, s", number("%.2f", "open_seconds")},
+      {"scan, s", number("%.1f", "read_all_seconds")},
+      {IsLimited(document) ? "get, wall" : "get, CPU",
+       [field = LookUpField(document, "")](const Json& point) {
+         return ShowNanos(point.at(field));
+       }},
+      {"peak resident", [](const Json& point) {
+         return ShowBytes(point.at("peak_resident_bytes"));
+       }}};
+  if (whole) {
+    columns.push_back({"load, s", number("%.1f", "load_seconds")});
+    columns.push_back({"load, CPU s", number("%.1f", "load_cpu_seconds")});
+    columns.push_back({"get p99", [](const Json& point) {
+                         return ShowNanos(point.value("get_p99_nanos", 0.0));
+                       }});
+  }
+  if (IsLimited(document)) {
+    columns.push_back({"read a get", [](const Json& point) {
+                         return ShowBytes(point.at("get_bytes_read"));
+                       }});
+  }
+  TableRows rows = {TitleRow({"load"}, columns)};
+  for (const Json& run : document.at("scale").at("runs")) {
+    for (const Json& point : run.at("points")) {
+      rows.push_back(PointRow({NameOf(run)}, columns, point));
+    }
+  }
+  return rows;
 }
 
 }  // namespace
@@ -180,30 +240,13 @@ std::string ScaleText(const Json& document) {
     return "";
   }
   const Json& scale = document.at("scale");
-  std::string text;
+  std::string text = "\n" + TextTable(Rows(document, false)) + "\n";
   for (const Json& run : scale.at("runs")) {
-    text += "\n" + NameOf(run) + "\n" +
-            Format("%14s %12s %12s %12s %10s %10s %10s %10s\n", "keys",
-                   "files B/key", "memory B/key", "load keys/s", "compact s",
-                   "open s", "scan s", "peak RSS");
-    for (const Json& point : run.at("points")) {
-      text += Format("%14s %12.2f %12.2f %12s %10.1f %10.2f %10.1f %10s\n",
-                     ShowWhole(point.at("keys")).c_str(),
-                     point.at("disk_bytes_a_key").get<double>(),
-                     point.at("memory_bytes_a_key").get<double>(),
-                     ShowWhole(static_cast<uint64_t>(
-                                   point.at("keys_a_second").get<double>()))
-                         .c_str(),
-                     point.at("compact_seconds").get<double>(),
-                     point.at("open_seconds").get<double>(),
-                     point.at("read_all_seconds").get<double>(),
-                     ShowBytes(point.at("peak_resident_bytes")).c_str());
-    }
     for (const Json& fit : run.at("fits")) {
       text += Format(
-          "  %s at %s keys: %.2f B a key, by %.3g * keys^%.3f through %d "
+          "%s, %s at %s keys: %.2f B a key, by %.3g * keys^%.3f through %d "
           "points, off by %.2f at most\n",
-          fit.at("of").get<std::string>().c_str(),
+          NameOf(run).c_str(), fit.at("of").get<std::string>().c_str(),
           ShowWhole(fit.at("keys")).c_str(), fit.at("at").get<double>(),
           fit.at("coefficient").get<double>(), fit.at("exponent").get<double>(),
           fit.at("points").get<int>(), fit.at("largest_error").get<double>());
@@ -219,37 +262,16 @@ std::string ScaleText(const Json& document) {
 }
 
 std::string ScaleSvg(const Json& document) {
-  return document.contains("scale")
-             ? GrowthChart(document.at("scale"), "disk_bytes_a_key")
-             : "";
+  return document.contains("scale") ? GrowthChart(document, "disk_bytes_a_key")
+                                    : "";
 }
 
 std::string ScaleMarkdown(const Json& document) {
   if (!document.contains("scale")) {
     return "";
   }
-  const Json& scale = document.at("scale");
-  std::string text =
-      "\n| load | keys | files, B/key | memory, B/key | load, keys/s | "
-      "compact, s | open, s | scan, s | get, CPU | peak resident |\n"
-      "|---|---|---|---|---|---|---|---|---|---|\n";
-  for (const Json& run : scale.at("runs")) {
-    for (const Json& point : run.at("points")) {
-      text += "| " + NameOf(run) + " | " + ShowWhole(point.at("keys")) +
-              Format(" | %.2f | %.2f | ",
-                     point.at("disk_bytes_a_key").get<double>(),
-                     point.at("memory_bytes_a_key").get<double>()) +
-              ShowCount(point.at("keys_a_second")) +
-              Format(" | %.1f | %.2f | %.1f | ",
-                     point.at("compact_seconds").get<double>(),
-                     point.at("open_seconds").get<double>(),
-                     point.at("read_all_seconds").get<double>()) +
-              ShowNanos(point.at("get_cpu_nanos")) + " | " +
-              ShowBytes(point.at("peak_resident_bytes")) + " |\n";
-    }
-  }
-  text += "\n";
-  for (const Json& run : scale.at("runs")) {
+  std::string text = "\n" + MarkdownTable(Rows(document, false)) + "\n";
+  for (const Json& run : document.at("scale").at("runs")) {
     for (const Json& fit : run.at("fits")) {
       text += Format(
           "- %s, %s, at %s keys: %.2f B a key (off by %.2f at most "
@@ -266,39 +288,17 @@ std::string ScaleHtml(const Json& document) {
   if (!document.contains("scale")) {
     return "";
   }
-  const Json& scale = document.at("scale");
-  std::string html =
-      "<h2>Table files, bytes a key, as keys grow in number</h2>\n" +
-      GrowthChart(scale, "disk_bytes_a_key") +
-      "<h2>Memory without block cache, bytes a key</h2>\n" +
-      GrowthChart(scale, "memory_bytes_a_key") +
-      "<p class=quiet>Dots are measured; lines are fits of a power of the "
-      "number of keys, drawn to " +
-      ShowWhole(scale.at("extrapolate_to")) +
-      " keys; at the right, the last measured and the extrapolated. Yellow: "
-      "the targets.</p>\n<h2>Keys a second over the longest load</h2>\n" +
-      ThroughputChart(scale);
-  html +=
-      "<table><tr><th>load</th><th>keys</th><th>files, B/key</th>"
-      "<th>memory, B/key</th><th>load, s</th><th>CPU, s</th>"
-      "<th>compact, s</th><th>open, s</th><th>scan, s</th><th>get, CPU"
-      "</th><th>peak resident</th></tr>\n";
-  for (const Json& run : scale.at("runs")) {
-    for (const Json& point : run.at("points")) {
-      html += "<tr><td>" + Escape(NameOf(run)) + "</td><td>" +
-              ShowWhole(point.at("keys")) + "</td>";
-      for (const char* field :
-           {"disk_bytes_a_key", "memory_bytes_a_key", "load_seconds",
-            "load_cpu_seconds", "compact_seconds", "open_seconds",
-            "read_all_seconds"}) {
-        html +=
-            "<td>" + Format("%.2f", point.at(field).get<double>()) + "</td>";
-      }
-      html += "<td>" + ShowNanos(point.at("get_cpu_nanos")) + "</td><td>" +
-              ShowBytes(point.at("peak_resident_bytes")) + "</td></tr>\n";
-    }
-  }
-  return html + "</table>\n";
+  return "<h2>Table files, bytes a key, as keys grow in number</h2>\n" +
+         GrowthChart(document, "disk_bytes_a_key") +
+         "<h2>Memory without block cache, bytes a key</h2>\n" +
+         GrowthChart(document, "memory_bytes_a_key") +
+         "<p class=quiet>Dots are measured; lines are fits of a power of the "
+         "number of keys, drawn to " +
+         ShowWhole(document.at("scale").at("extrapolate_to")) +
+         " keys; at the right, the last measured and the extrapolated. Dashed "
+         "and hollow: loaded shuffled. Yellow: the targets.</p>\n"
+         "<h2>Keys a second over the longest load</h2>\n" +
+         ThroughputChart(document) + HtmlTable(Rows(document, true));
 }
 
 }  // namespace memkv

@@ -31,7 +31,7 @@ std::string Scaled(double value, double base,
     }
     value /= base;
   }
-  return Digits(value) + " " + last;
+  return Digits(value) + (*last == '\0' ? "" : std::string(" ") + last);
 }
 
 std::string Pad(const std::string& text, int width) {
@@ -297,14 +297,37 @@ std::vector<Json> ReadingWorkloads(const Json& document) {
   return reading;
 }
 
+size_t PlaceOf(const Json& document, const Json& config) {
+  const Json& configs = document.at("configs");
+  size_t place = 0;
+  while (place < configs.size() && configs[place].at("name") != config) {
+    place++;
+  }
+  return place;
+}
+
+bool IsLimited(const Json& document) {
+  return document.at("settings").at("memory_limit") > 0;
+}
+
+std::string LookUpField(const Json& document, const std::string& prefix) {
+  return prefix + (IsLimited(document) ? "get_wall_nanos" : "get_cpu_nanos");
+}
+
 std::string LimitSentence(const Json& document) {
-  const Json& limit = document.at("settings").at("memory_limit");
-  if (limit == 0 || !document.contains("sizes") ||
-      !document.at("sizes").contains("memory")) {
+  if (!IsLimited(document)) {
     return "";
   }
-  std::string text;
-  for (const Json& memory : document.at("sizes").at("memory")) {
+  // Of each configuration what it had at most, and what jemalloc says of that.
+  std::map<std::string, std::pair<double, double>> most;
+  auto note = [&most](const Json& config, double limited, const Json& all) {
+    auto& one = most[config.get<std::string>()];
+    if (limited >= one.first) {
+      one = {limited, all.is_null() ? 0 : all.get<double>()};
+    }
+  };
+  for (const Json& memory :
+       document.value("sizes", Json::object()).value("memory", Json::array())) {
     double limited = 0;
     for (const Json& component : memory.at("components")) {
       if (component.at("name") == "table readers" ||
@@ -312,14 +335,40 @@ std::string LimitSentence(const Json& document) {
         limited += component.at("bytes").get<double>();
       }
     }
-    text += (text.empty() ? "Of a limit of " + ShowBytes(limit) +
-                                ", table readers and block cache had "
-                          : ", ") +
-            ShowBytes(limited) + " in " +
-            memory.at("config").get<std::string>() + " (all of it " +
-            ShowBytes(memory.at("total")) + " by jemalloc)";
+    note(memory.at("config"), limited, memory.at("total"));
   }
-  return text + ".";
+  for (const char* section : {"scale", "delta"}) {
+    for (const Json& run :
+         document.value(section, Json::object()).value("runs", Json::array())) {
+      for (const Json& point : run.at("points")) {
+        for (const std::string prefix : {"", "settled_"}) {
+          if (point.contains(prefix + "block_cache_bytes")) {
+            note(run.at("config"),
+                 point.at(prefix + "block_cache_bytes").get<double>() +
+                     point.at(prefix + "table_reader_bytes").get<double>(),
+                 nullptr);
+          }
+        }
+      }
+    }
+  }
+  std::string text;
+  for (const Json& config : document.at("configs")) {
+    const std::string name = config.at("name");
+    const auto found = most.find(name);
+    if (found == most.end()) {
+      continue;
+    }
+    const auto& [limited, all] = found->second;
+    text += (text.empty()
+                 ? "Of a limit of " +
+                       ShowBytes(document.at("settings").at("memory_limit")) +
+                       ", table readers and block cache had "
+                 : ", ") +
+            ShowBytes(limited) + " in " + name +
+            (all == 0 ? "" : " (all of it " + ShowBytes(all) + " by jemalloc)");
+  }
+  return text.empty() ? "" : text + ".";
 }
 
 std::string AgreementSentence(const Json& document) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "db_bench_ext/format.h"
+
 namespace memkv {
 
 namespace {
@@ -19,22 +21,17 @@ std::string Shown(double value, DemoReport::Unit unit) {
   if (value < 0) {
     return "n/a";
   }
-  char text[48];
   switch (unit) {
     case DemoReport::Unit::kSeconds:
-      std::snprintf(text, sizeof(text), "%.2f s ", value);
-      break;
+      return Format("%.2f s ", value);
     case DemoReport::Unit::kMegabytes:
-      std::snprintf(text, sizeof(text), "%.1f MB", value / 1e6);
-      break;
+      return Format("%.1f MB", value / 1e6);
     case DemoReport::Unit::kBytesPerKey:
-      std::snprintf(text, sizeof(text), "%.2f B ", value);
-      break;
+      return Format("%.2f B ", value);
     case DemoReport::Unit::kNanos:
-      std::snprintf(text, sizeof(text), "%.0f ns", value);
-      break;
+      return Format("%.0f ns", value);
   }
-  return text;
+  return "";
 }
 
 enum class Verdict { kUnknown, kLess, kSame, kMore };
@@ -52,14 +49,11 @@ Verdict Judge(double stock, double memkv, DemoReport::Unit unit) {
 }
 
 std::string Compared(double stock, double memkv, Verdict verdict) {
-  char text[48];
   switch (verdict) {
     case Verdict::kMore:
-      std::snprintf(text, sizeof(text), "%.2fx MORE", memkv / stock);
-      return text;
+      return Format("%.2fx MORE", memkv / stock);
     case Verdict::kLess:
-      std::snprintf(text, sizeof(text), "%.2fx less", stock / memkv);
-      return text;
+      return Format("%.2fx less", stock / memkv);
     case Verdict::kSame:
       return "the same";
     case Verdict::kUnknown:

@@ -142,9 +142,7 @@ std::string RatioReporter::Factor(const Row& row,
   if (base == nullptr || own == nullptr || own->median <= 0) {
     return "n/a";
   }
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.2fx", base->median / own->median);
-  return text;
+  return Format("%.2fx", base->median / own->median);
 }
 
 void RatioReporter::PrintQuotient(FILE* out, const std::string& set,

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "db_bench_ext/format.h"
+
 namespace memkv {
 
 namespace {
@@ -16,11 +18,8 @@ constexpr std::chrono::milliseconds kRedrawEvery{100};
 
 std::string MinutesAndSeconds(double seconds) {
   const auto whole = static_cast<uint64_t>(seconds + 0.5);
-  char text[32];
-  std::snprintf(text, sizeof(text), "%02u:%02u",
-                static_cast<unsigned>(whole / 60),
+  return Format("%02u:%02u", static_cast<unsigned>(whole / 60),
                 static_cast<unsigned>(whole % 60));
-  return text;
 }
 
 }  // namespace

@@ -8,10 +8,22 @@
 
 #pragma once
 
-#include <cstdio>
+#include <cstddef>
+#include <iterator>
 #include <string>
 
+#include "db_bench_ext/format.h"
+
 namespace memkv {
+
+// The colours of all charts. What is drawn of a configuration has the colour of
+// its place among those of the report: the baseline is grey.
+inline const char* ChartColour(size_t place) {
+  static const char* const kColours[] = {"#6e7781", "#0969da", "#bf8700",
+                                         "#8250df", "#1a7f37", "#1b7c83",
+                                         "#953800", "#bf3989"};
+  return kColours[place % std::size(kColours)];
+}
 
 // `text` as HTML shows it, in an attribute too.
 inline std::string Escape(const std::string& text) {
@@ -68,24 +80,25 @@ class Svg {
              colour + "\"/>\n";
   }
   void Line(double x1, double y1, double x2, double y2,
-            const std::string& colour, double width = 1) {
+            const std::string& colour, double width = 1, bool dashed = false) {
     body_ += "<line x1=\"" + Number(x1) + "\" y1=\"" + Number(y1) + "\" x2=\"" +
              Number(x2) + "\" y2=\"" + Number(y2) + "\" stroke=\"" + colour +
-             "\" stroke-width=\"" + Number(width) + "\"/>\n";
+             "\" stroke-width=\"" + Number(width) +
+             (dashed ? "\" stroke-dasharray=\"5 3" : "") + "\"/>\n";
   }
-  void Circle(double x, double y, double radius, const std::string& colour) {
+  void Circle(double x, double y, double radius, const std::string& colour,
+              bool hollow = false) {
     body_ += "<circle cx=\"" + Number(x) + "\" cy=\"" + Number(y) + "\" r=\"" +
-             Number(radius) + "\" fill=\"" + colour + "\"/>\n";
+             Number(radius) + "\" fill=\"" +
+             (hollow ? "none\" stroke=\"" + colour + "\" stroke-width=\"2"
+                     : colour) +
+             "\"/>\n";
   }
 
   std::string Finish() const { return body_ + "</svg>\n"; }
 
  private:
-  static std::string Number(double value) {
-    char buffer[32];
-    std::snprintf(buffer, sizeof(buffer), "%.1f", value);
-    return buffer;
-  }
+  static std::string Number(double value) { return Format("%.1f", value); }
 
   const double height_;
   std::string body_;

@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cmath>
-#include <cstdio>
 #include <unordered_set>
+
+#include "db_bench_ext/format.h"
 
 namespace memkv {
 
@@ -40,13 +41,6 @@ const char* const kNuclei[] = {"a", "e", "i", "o", "u", "ea", "io", "ou"};
 const char* const kCodas[] = {"", "", "n", "r", "s", "l", "nt", "ct"};
 
 const char* const kTopLevel[] = {"com", "gov", "org", "net", "info"};
-
-template <typename... Args>
-std::string Format(const char* format, Args... args) {
-  char buffer[64];
-  std::snprintf(buffer, sizeof(buffer), format, args...);
-  return buffer;
-}
 
 template <size_t n>
 const char* Draw(const char* const (&items)[n], RandomSource* random) {
