@@ -35,6 +35,31 @@ refuses() {
     fail "memkv_bench $*: no word of '$what'"
   }
 }
+# The bench is stopped as by Ctrl-C once its progress has a line like $2, or if
+# that is empty once it has a folder; it leaves the report $1.json of what it has measured, which can be shown.
+stops() {
+  local name=$1 label=$2
+  shift 2
+  "$bench" "$@" --json="$name.json" >out.txt 2>err.txt &
+  local process=$! status=0
+  until [[ -n $(find . -maxdepth 1 -name 'memkv_bench.*' -print -quit) ]] &&
+    { [[ -z $label ]] || grep -qE "^($label)" err.txt; }; do
+    kill -0 "$process" 2>/dev/null || fail "$name ended before it was stopped"
+    sleep 0.1
+  done
+  kill -INT "$process"
+  wait "$process" || status=$?
+  [[ $status -eq 130 ]] || fail "$name: stopped, it left with status $status"
+  "$check" "$schema" "$name.json"
+  grep -q '"complete": false' "$name.json" || fail "$name.json: a stopped run is complete"
+  grep -q 'STOPPED' out.txt || fail "$name: the stopped report does not say so"
+  [[ -z $(find . -maxdepth 1 -name 'memkv_bench.*' -print -quit) ]] ||
+    fail "$name: a folder was left behind"
+  quietly --report="$name.json" --html="$name.html" --markdown="$name.md" --svg="$name.svg"
+  for report in "$name.html" "$name.md"; do
+    grep -qF 'The run was stopped' "$report" || fail "$report does not say so"
+  done
+}
 names=$(sed -n 's/.*{"enum": \[\("load-sorted".*\)\]},/\1/p' "$schema" | tr -d '",')
 [[ $(wc -w <<<"$names") -eq 20 ]] || fail "the schema has other workloads: $names"
 
@@ -164,6 +189,7 @@ grep -qF '<svg xmlns=' scale.svg || fail 'scale.svg is no drawing'
 [[ $(grep -cE '^\| (stock-lz4|memkv), (sorted|shuffled) \|' scale.md) -eq 8 ]] ||
   fail 'scale.md lacks points'
 
+
 # The size of the delta: the smallest is flushed often, the largest once, at the end.
 quietly --delta --budget=5000 --delta_sizes=64K,256K,16M --value_size=4 --ops=1000 \
   --json=delta.json --html=delta.html --markdown=delta.md --svg=delta.svg
@@ -180,27 +206,58 @@ awk '/"write_buffer_size": / { large = $2 + 0 == 16777216; small = $2 + 0 == 655
   END { if (n != 6) exit 1 }' delta.json || fail 'delta.json: flushes are not what sizes make them'
 quietly --report=delta.json --agree_with=delta.json
 grep -qF '18 of 18 ratios agree' out.txt || fail 'delta.json disagrees with itself'
+
+# Both with a limit, which is the same for every kind of run: what waits for files
+# is measured by the wall, and says what it read of them.
+limited=(--memory_limit=2M --value_size=100 --ops=1000 --configs='stock-lz4,memkv-cache')
+quietly --scale --budget=50000 "${limited[@]}" --json=scale_limit.json --html=scale_limit.html \
+  --markdown=scale_limit.md
+"$check" "$schema" scale_limit.json
+cp out.txt scale_limit.txt
+quietly --delta --budget=50000 --delta_sizes=256K,64M "${limited[@]}" --json=delta_limit.json \
+  --html=delta_limit.html --markdown=delta_limit.md
+"$check" "$schema" delta_limit.json
+for report in scale_limit.{txt,html,md} out.txt delta_limit.{html,md}; do
+  grep -qF 'Of a limit of 2.10 MB, table readers and block cache had ' "$report" ||
+    fail "$report does not say what of the limit was used"
+  grep -qE 'get, wall|look-up by the wall' "$report" || fail "$report shows CPU time of what waits"
+  grep -qE 'read a (get|look-up)' "$report" || fail "$report shows nothing of files"
+done
+# Of the most keys, five times what the limit holds; of the largest delta, before
+# it is a file, and after.
+awk '/"keys": / { large = $2 + 0 > 40000 } large && /"get_bytes_read": / { if ($2 + 0 < 100) exit 1; n++ }
+  END { if (n != 4) exit 1 }' scale_limit.json || fail 'scale_limit.json: nothing is read of files'
+awk '/"write_buffer_size": / { large = $2 + 0 > 1000000 }
+  large && /"get_bytes_read": / { if ($2 + 0 != 0) exit 1; n++ }
+  large && /"settled_get_bytes_read": / { if ($2 + 0 < 100) exit 1; n++ }
+  END { if (n != 4) exit 1 }' delta_limit.json || fail 'delta_limit.json: what is read of files cannot be'
+for report in scale_limit delta_limit; do
+  quietly --report=$report.json --agree_with=$report.json
+  sed '0,/"block_cache_bytes": /s//&9999999/' $report.json >damaged.json
+  ! "$check" "$schema" damaged.json 2>/dev/null || fail "$report.json: the check sees no limit"
+done
+! grep -q '"get_bytes_read"' scale.json delta.json || fail 'no limit, but reads'
+refuses 'for table readers and the least of block caches' --scale --budget=50000 --memory_limit=1.1M
+refuses 'for table readers and the least of block caches' --delta --budget=50000 --memory_limit=1.1M
+for kind in --workloads=get --scale --delta; do
+  refuses '--memory_limit: bare has no block cache' $kind --memory_limit=2M \
+    --configs='bare=table_factory={id=BlockBasedTable;no_block_cache=true;}'
+done
 refuses 'must ascend' --delta --delta_sizes=64M,8M
 refuses 'must ascend' --delta --delta_sizes=1K
 refuses 'two runs' --delta --scale
 
-# Ctrl-C leaves the report so far.
-"$bench" --keys=gen:urls:3000 --ops=20000 --repeat=100 --workloads=get,mixed-a \
-  --json=stopped.json >out.txt 2>err.txt &
-process=$!
-until grep -qE '^(get|mixed)' err.txt; do
-  kill -0 "$process" 2>/dev/null || fail 'ended before it was stopped'
-  sleep 0.1
-done
-kill -INT "$process"
-status=0
-wait "$process" || status=$?
-[[ $status -eq 130 ]] || fail "stopped, it left with status $status"
-"$check" "$schema" stopped.json
-grep -q '"complete": false' stopped.json || fail 'a stopped run is complete'
-grep -q 'STOPPED' out.txt || fail 'the stopped report does not say so'
-[[ -z $(find . -maxdepth 1 -name 'memkv_bench.*' -print -quit) ]] ||
-  fail 'a folder was left behind'
+# Ctrl-C leaves the report so far, of every kind of run, and also of none.
+stops stopped 'get|mixed' --keys=gen:urls:3000 --ops=20000 --repeat=100 --workloads=get,mixed-a
+grep -q '"name": "memtable entries"' stopped.json || fail 'stopped.json has no sizes'
+stops stopped_scale '.*: [1-9]0%' --scale --budget=400000
+grep -qF '| stock-lz4, sorted | 39,' stopped_scale.md || fail 'stopped_scale.md has no point'
+grep -qF '<circle' stopped_scale.svg || fail 'stopped_scale.svg draws no point'
+stops stopped_delta '.*: [2-9]0%' --delta --budget=500000 --delta_sizes=1M,2M,4M,8M,16M
+grep -qF '| 1 MB | stock-lz4 |' stopped_delta.md || fail 'stopped_delta.md has no point'
+grep -qF '<circle' stopped_delta.svg || fail 'stopped_delta.svg draws no point'
+stops stopped_first '' --delta --budget=3000000
+grep -q '"keys": null' stopped_first.json || fail 'stopped_first.json has keys'
 
 # A database that loses records ends the run.
 refuses 'MISMATCH in lossy' --keys=gen:urls:3000 --ops=100 --repeat=1 \

@@ -10,7 +10,9 @@
 //   * percentiles ascend;
 //   * ratios that agree with an earlier report's and those that do not are all;
 //   * components add up to the total of the last repeat, and those that
-//     memory_limit limits to no more than that.
+//     memory_limit limits to no more than that;
+//   * points of --scale and --delta ascend, and of a complete report every run
+//     has all of them; with memory_limit they say what was read of files.
 //
 // Otherwise each complaint is a line on standard error.
 
@@ -160,6 +162,61 @@ void CheckSizes(const Json& report) {
   }
 }
 
+// Of look-ups of a point, the fields of which begin with `prefix`.
+void CheckLookUps(const std::string& of, const Json& report, const Json& point,
+                  const std::string& prefix) {
+  auto at = [&](const char* field) {
+    return point.value(prefix + field, -1.0);
+  };
+  if (at("get_p50_nanos") > at("get_p99_nanos")) {
+    Complain(of + ": percentiles do not ascend");
+  }
+  const double limit = report["settings"]["memory_limit"];
+  if (limit == 0) {
+    return;
+  }
+  if (at("get_wall_nanos") <= 0 || at("get_bytes_read") < at("get_reads") ||
+      at("get_reads") < 0) {
+    Complain(of + ": a limit, but not what look-ups waited for and read");
+  }
+  if (at("table_reader_bytes") < 0 || at("block_cache_bytes") < 0 ||
+      at("table_reader_bytes") + at("block_cache_bytes") > limit) {
+    Complain(of + ": table readers and block cache are above the limit");
+  }
+}
+
+void CheckPoints(const Json& report, const char* section, const char* size,
+                 size_t runs_of_config,
+                 const std::vector<std::string>& prefixes) {
+  if (!report.contains(section)) {
+    return;
+  }
+  const Json& runs = report[section]["runs"];
+  if (report["complete"] &&
+      runs.size() != runs_of_config * report["configs"].size()) {
+    Complain(std::string(section) + ": not of every configuration");
+  }
+  for (const Json& run : runs) {
+    const std::string of =
+        std::string(section) + ", " + run["config"].get<std::string>();
+    if (report["complete"] &&
+        run["points"].size() != runs[0]["points"].size()) {
+      Complain(of + ": points are missing");
+    }
+    double last = 0;
+    for (const Json& point : run["points"]) {
+      if (point[size] <= last) {
+        Complain(of + ": points do not ascend");
+      }
+      last = point[size];
+      for (const std::string& prefix : prefixes) {
+        CheckLookUps(of + ", " + std::to_string(point[size].get<uint64_t>()),
+                     report, point, prefix);
+      }
+    }
+  }
+}
+
 void CheckAgreement(const Json& report) {
   if (!report.contains("agreement")) {
     return;
@@ -199,6 +256,8 @@ int main(int argc, char** argv) {
   if (complaints == 0) {
     CheckWorkloads(report);
     CheckSizes(report);
+    CheckPoints(report, "scale", "keys", 2, {""});
+    CheckPoints(report, "delta", "write_buffer_size", 1, {"", "settled_"});
     CheckAgreement(report);
   }
   return complaints == 0 ? 0 : 1;
