@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "db_bench_ext/format.h"
+
 namespace memkv {
 
 namespace {
