@@ -7,6 +7,9 @@
 #include <cstdlib>
 #include <set>
 
+#include "db_bench_ext/bench_database.h"
+#include "rocksdb/version.h"
+
 namespace memkv {
 
 using rocksdb::Status;
@@ -17,7 +20,14 @@ constexpr char kStockTable[] =
     "memtable_factory=skip_list;table_factory={id=BlockBasedTable;"
     "filter_policy=bloomfilter:10:false;block_cache=8G};compression=";
 
-std::vector<BenchConfig> BuiltIn() {
+// A built-in configuration. `needs`: what RocksDB of some version does not
+// have, or null.
+struct BuiltInConfig {
+  BenchConfig config;
+  const char* needs = nullptr;
+};
+
+std::vector<BuiltInConfig> BuiltIn() {
   const std::string stock = kStockTable;
   auto memkv = [](const std::string& table, const std::string& compression,
                   const std::string& block_based = "") {
@@ -26,21 +36,49 @@ std::vector<BenchConfig> BuiltIn() {
            "}};compression=" + compression;
   };
   return {
-      {"stock-lz4", stock + "kLZ4Compression"},
-      {"stock-zstd", stock + "kZSTD"},
-      {"plain", stock + "kNoCompression"},
-      {"memkv", memkv("", "kLZ4Compression")},
-      {"memkv-bloom",
-       memkv("", "kLZ4Compression", ";filter_policy=bloomfilter:10:false")},
-      {"memkv-zstd", memkv("", "kZSTD")},
-      {"memkv-cache", memkv("residency=cache;", "kLZ4Compression")},
-      {"memkv-cache-bloom", memkv("residency=cache;", "kLZ4Compression",
-                                  ";filter_policy=bloomfilter:10:false")},
-      {"memkv-memtable",
-       "memtable_factory=art;table_factory={id=BlockBasedTable;"
-       "filter_policy=bloomfilter:10:false;block_cache=8G};"
-       "compression=kLZ4Compression"},
+      {{"stock-lz4", stock + "kLZ4Compression"}},
+      {{"stock-zstd", stock + "kZSTD"}},
+      {{"plain", stock + "kNoCompression"}},
+      {{"memkv", memkv("", "kLZ4Compression")}},
+      {{"memkv-bloom",
+        memkv("", "kLZ4Compression", ";filter_policy=bloomfilter:10:false")}},
+      {{"memkv-zstd", memkv("", "kZSTD")}},
+      {{"memkv-cache", memkv("residency=cache;", "kLZ4Compression")}},
+      {{"memkv-cache-bloom", memkv("residency=cache;", "kLZ4Compression",
+                                   ";filter_policy=bloomfilter:10:false")}},
+      {{"memkv-memtable",
+        "memtable_factory=art;table_factory={id=BlockBasedTable;"
+        "filter_policy=bloomfilter:10:false;block_cache=8G};"
+        "compression=kLZ4Compression"}},
+      // Without use_udi_as_primary_index no look-up would ask the trie.
+      {{"trie-index",
+        "memtable_factory=skip_list;table_factory={id=BlockBasedTable;"
+        "filter_policy=bloomfilter:10:false;block_cache=8G;"
+        "user_defined_index_factory=trie_index;use_udi_as_primary_index=true};"
+        "compression=kLZ4Compression"},
+       "the trie index of RocksDB's own (user_defined_index_factory)"},
   };
+}
+
+std::string RocksDbVersion() {
+  return "RocksDB " + std::to_string(ROCKSDB_MAJOR) + "." +
+         std::to_string(ROCKSDB_MINOR) + "." + std::to_string(ROCKSDB_PATCH);
+}
+
+// Whether the RocksDB of this program can make it, by its own parser of options
+// and its registry.
+Status TryBuiltIn(const BuiltInConfig& built_in) {
+  if (built_in.needs == nullptr) {
+    return Status::OK();
+  }
+  const Status s = BenchDatabase(built_in.config.name, "")
+                       .Configure(built_in.config.options);
+  return s.ok() ? s
+                : Status::NotSupported("--configs: " + built_in.config.name +
+                                           " needs " + built_in.needs +
+                                           ", which " + RocksDbVersion() +
+                                           ", of this program, does not have",
+                                       s.ToString());
 }
 
 const BenchConfig* FindConfig(const std::vector<BenchConfig>& configs,
@@ -112,7 +150,7 @@ bool BenchOptions::Wants(Workload workload) const {
 
 Status ParseConfigs(const std::string& list,
                     std::vector<BenchConfig>* configs) {
-  const std::vector<BenchConfig> built_in = BuiltIn();
+  const std::vector<BuiltInConfig> built_in = BuiltIn();
   for (const std::string& item : SplitOutsideBraces(list)) {
     const size_t equals = item.find('=');
     BenchConfig config;
@@ -133,13 +171,19 @@ Status ParseConfigs(const std::string& list,
       }
     }
     if (!base.empty()) {
-      const BenchConfig* known = FindConfig(built_in, base);
-      if (known == nullptr) {
+      const auto known = std::find_if(
+          built_in.begin(), built_in.end(),
+          [&base](const BuiltInConfig& b) { return b.config.name == base; });
+      if (known == built_in.end()) {
         return Status::InvalidArgument(
             "--configs: no built-in is called " + base,
             "--list_configs shows them; or give name=options");
       }
-      config.options = known->options + more;
+      Status s = TryBuiltIn(*known);
+      if (!s.ok()) {
+        return s;
+      }
+      config.options = known->config.options + more;
     }
     if (FindConfig(*configs, config.name) != nullptr) {
       return Status::InvalidArgument("--configs: twice " + config.name);
@@ -151,8 +195,12 @@ Status ParseConfigs(const std::string& list,
 
 std::string DescribeConfigs() {
   std::string text;
-  for (const BenchConfig& config : BuiltIn()) {
-    text += config.name + "\n    " + config.options + "\n";
+  for (const BuiltInConfig& built_in : BuiltIn()) {
+    text += built_in.config.name + "\n    " + built_in.config.options + "\n" +
+            (TryBuiltIn(built_in).ok()
+                 ? ""
+                 : "    not with " + RocksDbVersion() +
+                       ", of this program: needs " + built_in.needs + "\n");
   }
   return text;
 }

@@ -79,7 +79,8 @@ struct BenchOptions {
 
 // `list`: names of built-in configurations and name=options, by commas outside
 // of braces. Options that begin with @NAME are that built-in's and what
-// follows.
+// follows. A built-in that the RocksDB of this program cannot make is
+// NotSupported.
 rocksdb::Status ParseConfigs(const std::string& list,
                              std::vector<BenchConfig>* configs);
 // What --list_configs prints.

@@ -63,10 +63,14 @@ DEFINE_string(workloads, "all",
               "mixed, all.");
 DEFINE_uint32(threads, 1, "Threads that write, look up and mix.");
 DEFINE_string(memory_limit, "0",
-              "Of table readers and block cache of a database, as 512M; files "
-              "are then read past the page cache. 0: none.");
+              "Of table readers and block cache of a database, as 512M, in "
+              "every kind of run; files are then read past the page cache, and "
+              "what reads them is timed by the wall. 0: none; block caches are "
+              "as --configs say, and 256M with --scale and --delta.");
 DEFINE_uint32(repeat, 3, "Repeats; medians are shown.");
-DEFINE_uint64(ops, 200000, "Look-ups of a workload and repeat.");
+DEFINE_uint64(ops, 200000,
+              "Look-ups of a workload and repeat, or of a point of --scale or "
+              "--delta.");
 DEFINE_uint64(seed, 20260101, "Of load orders, probes, values and keys.");
 DEFINE_string(dir, "",
               "Where to make the databases' folder; default $TMPDIR or /tmp.");
@@ -183,6 +187,36 @@ Status ReportAgain() {
   } catch (const Json::exception& e) {
     return Malformed(FLAGS_report, e);
   }
+}
+
+// InvalidArgument if one of `flags` was given, which `of` does not heed: what
+// would be measured is not what was asked for.
+Status RefuseFlags(std::initializer_list<const char*> flags,
+                   const std::string& of) {
+  for (const char* flag : flags) {
+    if (!gflags::GetCommandLineFlagInfoOrDie(flag).is_default) {
+      return Status::InvalidArgument(std::string("--") + flag + " is not for " +
+                                     of);
+    }
+  }
+  return Status::OK();
+}
+
+Status CheckFlags() {
+  if (FLAGS_scale && FLAGS_delta) {
+    return Status::InvalidArgument("--scale and --delta are two runs");
+  }
+  Status s;
+  if (FLAGS_scale || FLAGS_delta) {
+    s = RefuseFlags({"keys", "limit", "workloads", "threads", "repeat"},
+                    "--scale and --delta, which load generated keys once, from "
+                    "one thread");
+  } else {
+    s = RefuseFlags({"budget"}, "a run without --scale or --delta");
+  }
+  return s.ok() && !FLAGS_delta
+             ? RefuseFlags({"delta_sizes"}, "a run without --delta")
+             : s;
 }
 
 Status MakeOptions(const std::string& command, BenchOptions* options) {
@@ -364,12 +398,12 @@ Status Main(const std::string& command) {
     return ReportAgain();
   }
   BenchOptions options;
-  Status s = MakeOptions(command, &options);
+  Status s = CheckFlags();
+  if (s.ok()) {
+    s = MakeOptions(command, &options);
+  }
   if (!s.ok()) {
     return s;
-  }
-  if (FLAGS_scale && FLAGS_delta) {
-    return Status::InvalidArgument("--scale and --delta are two runs");
   }
   return FLAGS_scale   ? MeasureScale(options)
          : FLAGS_delta ? MeasureDelta(options)

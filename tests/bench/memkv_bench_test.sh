@@ -270,6 +270,26 @@ refuses 'MISMATCH in lossy, key 0 of ' --scale --budget=10000 \
 refuses 'no built-in is called nothing' --configs=nothing
 refuses 'none is called nothing' --workloads=nothing
 refuses 'twice memkv' --configs=memkv,memkv
+refuses '--keys is not for --scale and --delta' --scale --keys=keys.txt
+refuses '--repeat is not for --scale and --delta' --delta --repeat=2
+refuses '--budget is not for a run without' --budget=1000
+refuses '--delta_sizes is not for a run without' --scale --delta_sizes=1M
+refuses 'nonsense' --keys=gen:hex:10 \
+  --configs='mine=table_factory={id=BlockBasedTable;filter_policy=nonsense;}'
+
+# A configuration that newer RocksDB has: by its options, or refused by name.
+"$bench" --list_configs >configs.txt
+[[ $(grep -cE '^(stock|plain|memkv|trie)' configs.txt) -eq 10 ]] || fail 'other configurations are listed'
+grep -qx 'trie-index' configs.txt || fail 'trie-index is not listed'
+if grep -qE '^    not with RocksDB .* needs the trie index of RocksDB' configs.txt; then
+  for configs in stock-lz4,trie-index 'mine=@trie-index;write_buffer_size=65536'; do
+    refuses 'trie-index needs the trie index of RocksDB' --keys=gen:hex:10 --configs="$configs"
+    grep -qF "Could not find option" err.txt || fail "no word of RocksDB's: $(cat err.txt)"
+  done
+else
+  quietly --keys=gen:urls:3000 --ops=1000 --repeat=1 --configs=stock-lz4,trie-index --json=trie.json
+  "$check" "$schema" trie.json
+fi
 refuses 'no_such_option' --configs='mine=no_such_option=1' --keys=gen:hex:10
 refuses 'is no number of bytes' --memory_limit=1X
 refuses 'no keys are called' --keys=gen:urls:none
