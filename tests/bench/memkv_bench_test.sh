@@ -243,6 +243,16 @@ for kind in --workloads=get --scale --delta; do
   refuses '--memory_limit: bare has no block cache' $kind --memory_limit=2M \
     --configs='bare=table_factory={id=BlockBasedTable;no_block_cache=true;}'
 done
+
+# A configuration has the same colour in both kinds of chart.
+colour_of() {
+  grep -B 1 ">$2</text>" "$1" | sed -n 's/.*<circle.* fill="\(#[^"]*\)".*/\1/p'
+}
+for config in stock-lz4 memkv; do
+  [[ -n $(colour_of delta.svg $config) && $(colour_of delta.svg $config) == "$(colour_of scale.svg "$config, sorted")" ]] ||
+    fail "$config has the colours '$(colour_of delta.svg $config)' and '$(colour_of scale.svg "$config, sorted")'"
+done
+[[ $(colour_of delta.svg memkv) != "$(colour_of delta.svg stock-lz4)" ]] || fail 'all have one colour'
 refuses 'must ascend' --delta --delta_sizes=64M,8M
 refuses 'must ascend' --delta --delta_sizes=1K
 refuses 'two runs' --delta --scale

@@ -22,10 +22,13 @@
 #include "db_bench_ext/key_source.h"
 #include "db_bench_ext/key_stats.h"
 #include "db_bench_ext/latency_samples.h"
+#include "db_bench_ext/memory_limit.h"
 #include "db_bench_ext/shuffled_range.h"
 #include "db_bench_ext/timing.h"
 #include "db_bench_ext/url_generator.h"
 #include "db_bench_ext/zipf_source.h"
+#include "rocksdb/advanced_cache.h"
+#include "rocksdb/table.h"
 
 namespace memkv {
 namespace {
@@ -316,6 +319,66 @@ TEST(BenchOptionsTest, BytesHaveUnits) {
   for (const char* bad : {"", "M", "-1", "1MB", "1X", "1 M"}) {
     EXPECT_TRUE(ParseBytes(bad, &bytes).IsInvalidArgument()) << bad;
   }
+}
+
+TEST(MemoryLimitTest, TheBlockCacheGetsWhatTableReadersLeave) {
+  const std::string path = "memory_limit_test";
+  std::filesystem::remove_all(path);
+  BenchDatabase database("one", path);
+  ASSERT_TRUE(
+      database
+          .Configure("table_factory={id=BlockBasedTable;block_cache=64M;"
+                     "filter_policy=bloomfilter:10:false};"
+                     "compression=kNoCompression")
+          .ok());
+  const auto& cache =
+      database.options()
+          ->table_factory->GetOptions<rocksdb::BlockBasedTableOptions>()
+          ->block_cache;
+  ASSERT_TRUE(MemoryLimit(0, 0).Prepare(&database).ok());
+  EXPECT_EQ(cache->GetCapacity(), size_t{64} << 20);
+  ASSERT_TRUE(MemoryLimit(0, 1 << 20).Prepare(&database).ok());
+  EXPECT_EQ(cache->GetCapacity(), size_t{1} << 20);
+  EXPECT_FALSE(database.options()->use_direct_reads);
+
+  const uint64_t bytes = 8 << 20;
+  ASSERT_TRUE(MemoryLimit(bytes, 1 << 20).Prepare(&database).ok());
+  EXPECT_EQ(cache->GetCapacity(), bytes);
+  EXPECT_TRUE(database.options()->use_direct_reads);
+  ASSERT_TRUE(database.Open().ok());
+  for (int i = 0; i < 20000; i++) {
+    ASSERT_TRUE(database.db()
+                    ->Put(rocksdb::WriteOptions(), std::to_string(i), "")
+                    .ok());
+  }
+  ASSERT_TRUE(database.Settle().ok());
+  const uint64_t readers =
+      database.Property(rocksdb::DB::Properties::kEstimateTableReadersMem);
+  ASSERT_GT(readers, 20000u);  // ten bits a key
+  ASSERT_TRUE(MemoryLimit(bytes, 0).Apply(&database).ok());
+  EXPECT_EQ(cache->GetCapacity(), bytes - readers);
+  EXPECT_TRUE(MemoryLimit(readers + kLeastBlockCache, 0).Apply(&database).ok());
+  EXPECT_EQ(cache->GetCapacity(), kLeastBlockCache);
+  EXPECT_TRUE(MemoryLimit(readers + kLeastBlockCache - 1, 0)
+                  .Apply(&database)
+                  .IsMemoryLimit());
+  ASSERT_TRUE(database.Close().ok());
+  std::filesystem::remove_all(path);
+}
+
+TEST(BenchDatabaseTest, WhatRocksDbDoesNotHaveIsAnError) {
+  BenchDatabase database("one", "");
+  for (const char* bad :
+       {"no_such_option=1", "memtable_factory=no_such_memtable",
+        "table_factory=no_such_table",
+        "table_factory={id=BlockBasedTable;no_such_option=1}",
+        "table_factory={id=BlockBasedTable;filter_policy=no_such_policy}"}) {
+    EXPECT_TRUE(database.Configure(bad).IsInvalidArgument()) << bad;
+  }
+  EXPECT_TRUE(database
+                  .Configure("table_factory={id=BlockBasedTable;"
+                             "filter_policy=bloomfilter:10:false}")
+                  .ok());
 }
 
 // The comparison of "other" with the baseline, of one total a repeat each.
