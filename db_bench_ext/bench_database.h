@@ -29,6 +29,9 @@ struct LoadTimes {
   double open = 0;     // reopening the loaded database
 };
 
+// Records of one WriteBatch, in every load.
+constexpr size_t kBatchRecords = 1000;
+
 class BenchDatabase {
  public:
   BenchDatabase(std::string name, std::string path)
@@ -64,8 +67,6 @@ class BenchDatabase {
   const LoadTimes& times() const { return times_; }
 
  private:
-  static constexpr size_t kBatchRecords = 1000;
-
   const std::string name_;
   const std::string path_;
   rocksdb::Options options_;

@@ -16,7 +16,6 @@ using rocksdb::Status;
 
 namespace {
 
-constexpr size_t kBatchRecords = 1000;
 // Of a memtable, beside key and value of an entry.
 constexpr size_t kEntryOverhead = 48;
 

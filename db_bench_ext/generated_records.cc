@@ -18,8 +18,6 @@ using rocksdb::Status;
 
 namespace {
 
-constexpr uint64_t kBatchRecords = 1000;
-
 // Of `before` and the key, eight bytes at a time.
 uint64_t Hash(uint64_t before, const Slice& key) {
   uint64_t hash = before + key.size();
