@@ -15,7 +15,6 @@ namespace memkv {
 namespace {
 
 using key_trie::BitsWriter;
-using BitWidth;
 using key_trie::Coding;
 using key_trie::kHeaderSize;
 using key_trie::kPadding;
