@@ -76,7 +76,7 @@ class ValueBlock {
   ValueRunView values_;
 };
 
-// A filter of RocksDB's over user keys.
+// A filter of RocksDB's over user keys, their prefixes, or both.
 class FilterBlock {
  public:
   static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
@@ -86,14 +86,14 @@ class FilterBlock {
   bool Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
              std::string* reason);
   bool own_bytes() const { return contents_.own_bytes(); }
-  // False only if `user_key` is not in the file.
-  bool MayMatch(const ROCKSDB_NAMESPACE::Slice& user_key) const {
-    return bits_ == nullptr || bits_->MayMatch(user_key);
+  // False only if `entry` was not added to the filter.
+  bool MayMatch(const ROCKSDB_NAMESPACE::Slice& entry) const {
+    return bits_ == nullptr || bits_->MayMatch(entry);
   }
-  // The same of n keys.
-  void MayMatch(int n, ROCKSDB_NAMESPACE::Slice** user_keys,
+  // The same of n entries.
+  void MayMatch(int n, ROCKSDB_NAMESPACE::Slice** entries,
                 bool* may_match) const {
-    if (bits_ != nullptr) bits_->MayMatch(n, user_keys, may_match);
+    if (bits_ != nullptr) bits_->MayMatch(n, entries, may_match);
   }
   size_t ApproximateMemoryUsage() const {
     return sizeof(*this) + contents_.ApproximateMemoryUsage() -

@@ -56,7 +56,8 @@ Status Directory::DecodeFrom(Slice in) {
   Slice name;
   if (!s.ok() || !ROCKSDB_NAMESPACE::GetLengthPrefixedSlice(&in, &name) ||
       !GetVarint64(&in, &num_keys) || !in.empty() ||
-      name.empty() != (filter.size() == 0)) {
+      name.empty() != (filter.size() == 0) ||
+      ((features & kFilterHasNoWholeKeys) != 0 && filter.size() == 0)) {
     return Status::Corruption("FST directory is damaged");
   }
   filter_name = name.ToString();

@@ -46,8 +46,10 @@ extern const std::string kSegmentBytesProperty;
 // Where a reader begins.
 struct Directory {
   static constexpr uint32_t kVersion = 1;
-  // Bits a reader must understand.  None is defined yet.
-  static constexpr uint32_t kKnownFeatures = 0;
+  // Bits a reader must understand.
+  // The filter holds prefixes alone: it must not be asked for a key.
+  static constexpr uint32_t kFilterHasNoWholeKeys = 1;
+  static constexpr uint32_t kKnownFeatures = kFilterHasNoWholeKeys;
 
   uint32_t version = kVersion;
   uint32_t features = 0;

@@ -12,6 +12,8 @@
 #include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
 #include "rocksdb/merge_operator.h"
+#include "rocksdb/table.h"
+#include "table/block_based/block_based_table_factory.h"
 #include "table/key_trie_token_trainer.h"
 #include "table/key_trie_tokens.h"
 #include "util/coding.h"
@@ -126,10 +128,12 @@ FstTableBuilder::~FstTableBuilder() {
 
 void FstTableBuilder::StartFilter(const BlockBasedTableOptions& block_based,
                                   const TableBuilderOptions& tbo) {
-  // As BlockBasedTableBuilder decides it; a filter of prefixes alone is none.
+  // As BlockBasedTableBuilder decides it.
+  filter_keys_ = block_based.whole_key_filtering;
+  prefix_extractor_ = tbo.moptions.prefix_extractor;
   const bool wanted =
-      block_based.filter_policy != nullptr && block_based.whole_key_filtering &&
-      !tbo.skip_filters &&
+      block_based.filter_policy != nullptr &&
+      (filter_keys_ || prefix_extractor_ != nullptr) && !tbo.skip_filters &&
       !(ioptions_.optimize_filters_for_hits && tbo.is_bottommost);
   if (!wanted) return;
   ROCKSDB_NAMESPACE::FilterBuildingContext context(block_based);
@@ -202,7 +206,7 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
   }
   if (filter_ != nullptr &&
       (segment_->empty() || segment_->last_key() != user_key)) {
-    filter_->AddKey(user_key);
+    AddToFilter(user_key);
   }
   segment_->Add(user_key, tag, value.ToStringView());
   last_internal_key_.assign(internal_key.data(), internal_key.size());
@@ -224,6 +228,21 @@ bool FstTableBuilder::ValuesStayInline(bool all) {
   return pending.EstimatedSize() <=
          options_.inline_value_size * pending.num_values() +
              (all ? 0 : options_.value_block_size);
+}
+
+void FstTableBuilder::AddToFilter(const Slice& user_key) {
+  // As FullFilterBlockBuilder has it; RocksDB's builder of the bits leaves out
+  // a prefix that is that of the key before.
+  if (prefix_extractor_ != nullptr && prefix_extractor_->InDomain(user_key)) {
+    const Slice prefix = prefix_extractor_->Transform(user_key);
+    if (filter_keys_) {
+      filter_->AddKeyAndAlt(user_key, prefix);
+    } else {
+      filter_->AddKey(prefix);
+    }
+  } else if (filter_keys_) {
+    filter_->AddKey(user_key);
+  }
 }
 
 void FstTableBuilder::WriteValueBlocks(bool all) {
@@ -367,6 +386,15 @@ void FstTableBuilder::WriteFilter(Directory* directory) {
   }
   directory->filter = WriteBlock(filter, /*compress=*/false);
   directory->filter_name = filter_policy_->CompatibilityName();
+  if (!filter_keys_) directory->features |= Directory::kFilterHasNoWholeKeys;
+  using Names = ROCKSDB_NAMESPACE::BlockBasedTablePropertyNames;
+  const auto truth = [](bool is) {
+    return is ? ROCKSDB_NAMESPACE::kPropTrue : ROCKSDB_NAMESPACE::kPropFalse;
+  };
+  props_.user_collected_properties[Names::kWholeKeyFiltering] =
+      truth(filter_keys_);
+  props_.user_collected_properties[Names::kPrefixFiltering] =
+      truth(prefix_extractor_ != nullptr);
   props_.filter_size = filter.size();
   filter_.reset();
 }

@@ -20,6 +20,7 @@
 #include "plugin/memkv.h"
 #include "port/rocksdb_compat.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/slice_transform.h"
 #include "table/block_based/block_builder.h"
 #include "table/block_based/filter_policy_internal.h"
 #include "table/fst_format.h"
@@ -94,6 +95,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   // Makes the filter's builder, if there shall be a filter.
   void StartFilter(const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
                    const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo);
+  void AddToFilter(const ROCKSDB_NAMESPACE::Slice& user_key);
   void WriteFilter(Directory* directory);
   ROCKSDB_NAMESPACE::BlockHandle WriteTokens();
   ROCKSDB_NAMESPACE::BlockHandle WriteIndex();
@@ -139,6 +141,9 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   // Its builder refers to the policy.
   std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;
   std::unique_ptr<ROCKSDB_NAMESPACE::FilterBitsBuilder> filter_;
+  bool filter_keys_ = false;  // go into the filter
+  // Their prefixes do, unless it is null.
+  std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform> prefix_extractor_;
   FileIndexBuilder index_;
   ROCKSDB_NAMESPACE::BlockBuilder range_del_block_;
   std::string last_internal_key_;

@@ -331,9 +331,8 @@ Status FstTableFactory::NewTableReader(
               ? ROCKSDB_NAMESPACE::Cache::Priority::HIGH
               : ROCKSDB_NAMESPACE::Cache::Priority::LOW;
       settings.reservation = reservation_;
-      if (bbto.whole_key_filtering) {
-        settings.filter_policy = bbto.filter_policy;
-      }
+      settings.whole_key_filtering = bbto.whole_key_filtering;
+      settings.filter_policy = bbto.filter_policy;
       settings.dictionaries = shared_->dictionaries;
       settings.initial_auto_readahead_size = bbto.initial_auto_readahead_size;
       settings.max_auto_readahead_size = bbto.max_auto_readahead_size;

@@ -3,12 +3,9 @@
 
 // Point look-ups of FstTableReader: one by one, and several at once.
 
-#include <algorithm>
 #include <array>
 #include <optional>
 
-#include "monitoring/perf_context_imp.h"
-#include "monitoring/statistics_impl.h"
 #include "table/fst_table_reader.h"
 
 namespace memkv {
@@ -18,12 +15,7 @@ using ROCKSDB_NAMESPACE::Cleanable;
 using ROCKSDB_NAMESPACE::GetContext;
 using ROCKSDB_NAMESPACE::MultiGetContext;
 using ROCKSDB_NAMESPACE::ParsedInternalKey;
-using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
-using ROCKSDB_NAMESPACE::perf_level;
-using ROCKSDB_NAMESPACE::PerfContextByLevel;
-using ROCKSDB_NAMESPACE::PerfLevel;
 using ROCKSDB_NAMESPACE::ReadOptions;
-using ROCKSDB_NAMESPACE::RecordTick;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::SliceTransform;
 using ROCKSDB_NAMESPACE::Status;
@@ -49,40 +41,9 @@ struct FstTableReader::Lookup {
   uint32_t end = 0;
 };
 
-Status FstTableReader::Filter(const BlockReadContext& context, int n,
-                              Slice** user_keys, bool* may_match) const {
-  std::fill(may_match, may_match + n, true);
-  FilterEntry filter;
-  const Status s = store_.GetFilter(context, &filter);
-  if (!s.ok()) {
-    // The tries, which may be in memory, will answer.
-    return s.IsIncomplete() ? Status::OK() : s;
-  }
-  if (n == 1) {
-    *may_match = filter.GetValue()->MayMatch(**user_keys);
-  } else {
-    filter.GetValue()->MayMatch(n, user_keys, may_match);
-  }
-  ROCKSDB_NAMESPACE::Statistics* const stats = store_.ioptions().stats;
-  const auto passed =
-      static_cast<uint64_t>(std::count(may_match, may_match + n, true));
-  if (passed != 0) {
-    PERF_COUNTER_ADD(bloom_sst_hit_count, passed);
-    RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_FULL_POSITIVE, passed);
-    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_full_positive, passed, level_);
-  }
-  const uint64_t stopped = static_cast<uint64_t>(n) - passed;
-  if (stopped != 0) {
-    PERF_COUNTER_ADD(bloom_sst_miss_count, stopped);
-    RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_USEFUL, stopped);
-    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_useful, stopped, level_);
-  }
-  return s;
-}
-
 Status FstTableReader::Get(const ReadOptions& read_options,
                            const Slice& internal_key, GetContext* get_context,
-                           const SliceTransform* /*prefix_extractor*/,
+                           const SliceTransform* prefix_extractor,
                            bool skip_filters) {
   if (!order_status_.ok()) return order_status_;
   const BlockReadContext context{read_options};
@@ -91,7 +52,8 @@ Status FstTableReader::Get(const ReadOptions& read_options,
     Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
     Slice* keys[] = {&user_key};
     bool may_match = true;
-    const Status s = Filter(context, 1, keys, &may_match);
+    const Status s =
+        filter_.KeysMayMatch(context, prefix_extractor, 1, keys, &may_match);
     if (!s.ok() || !may_match) return s;
   }
   const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
@@ -119,7 +81,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
 
 void FstTableReader::MultiGet(const ReadOptions& read_options,
                               const MultiGetContext::Range* mget_range,
-                              const SliceTransform* /*prefix_extractor*/,
+                              const SliceTransform* prefix_extractor,
                               bool skip_filters) {
   const BlockReadContext context{read_options};
   const bool filtered = store_.has_filter() && !skip_filters;
@@ -132,7 +94,8 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
     for (auto key = mget_range->begin(); key != mget_range->end(); ++key) {
       keys[static_cast<size_t>(n++)] = &key->ukey_without_ts;
     }
-    s = Filter(context, n, keys.data(), may_match.data());
+    s = filter_.KeysMayMatch(context, prefix_extractor, n, keys.data(),
+                             may_match.data());
   }
   std::array<std::optional<key_trie::Target>, kMostKeys> targets;
   std::array<Lookup, kMostKeys> lookups;
@@ -273,11 +236,7 @@ Status FstTableReader::Answer(const BlockReadContext& context, uint32_t i,
     if (!read_status.ok()) return read_status;
     if (!more) break;
   }
-  if (matched && filtered) {
-    RecordTick(store_.ioptions().stats,
-               ROCKSDB_NAMESPACE::BLOOM_FILTER_FULL_TRUE_POSITIVE);
-    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_full_true_positive, 1, level_);
-  }
+  if (matched && filtered) filter_.CountTruePositive();
   return Status::OK();
 }
 

@@ -6,6 +6,7 @@
 #include <cassert>
 #include <limits>
 
+#include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
 #include "table/fst_table_reader.h"
 #include "util/coding.h"
@@ -14,6 +15,7 @@ namespace memkv {
 
 using ROCKSDB_NAMESPACE::FilePrefetchBuffer;
 using ROCKSDB_NAMESPACE::ReadaheadParams;
+using ROCKSDB_NAMESPACE::RecordTick;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableReaderCaller;
@@ -30,10 +32,11 @@ constexpr uint32_t kStepsToCheckBound = 16;
 FstTableIterator::FstTableIterator(
     const FstTableReader& reader,
     const ROCKSDB_NAMESPACE::ReadOptions& read_options,
-    TableReaderCaller caller, size_t compaction_readahead_size,
-    bool allow_unprepared_value)
+    FileFilter::Seeks filtered_seeks, TableReaderCaller caller,
+    size_t compaction_readahead_size, bool allow_unprepared_value)
     : reader_(reader),
       read_options_(read_options),
+      filtered_seeks_(filtered_seeks),
       for_compaction_(caller == TableReaderCaller::kCompaction),
       allow_unprepared_value_(allow_unprepared_value) {
   const auto& ioptions = reader.store().ioptions();
@@ -88,6 +91,7 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
   // Between seeks a caller may change what its bound points at.
   within_bound_ = false;
   steps_to_check_ = kStepsToCheckBound;
+  if (count_seek_) CountSeek();
   if (segment_ != nullptr && segment_index_ == i) return true;
   cursor_.Reset(nullptr);
   segment_ = nullptr;
@@ -237,22 +241,67 @@ uint64_t FstTableIterator::write_unix_time() const {
   return times.GetProximalTimeBeforeSeqno(seqno);
 }
 
-void FstTableIterator::SeekToFirst() {
+void FstTableIterator::StartSeek() {
   status_ = Status::OK();
   Invalidate();
-  if (reader_.index().num_segments() != 0) EnterSegment(0, End::kFirst);
+  count_seek_ = !for_compaction_;
+  count_value_ = false;
+  filter_asked_ = false;
+}
+
+bool FstTableIterator::PassesFilter(const Slice& target, bool forward) {
+  if (filtered_seeks_ == FileFilter::Seeks::kNone) return true;
+  bool may_match = true;
+  const Status s = reader_.filter().SeekMayMatch(
+      BlockReadContext{read_options_}, filtered_seeks_, forward,
+      ROCKSDB_NAMESPACE::ExtractUserKey(target), &may_match, &filter_asked_);
+  if (!s.ok()) Fail(s);
+  return s.ok() && may_match;
+}
+
+void FstTableIterator::CountSeek() {
+  count_seek_ = false;
+  count_value_ = true;
+  RecordTick(reader_.store().ioptions().stats,
+             reader_.at_last_level()
+                 ? ROCKSDB_NAMESPACE::LAST_LEVEL_SEEK_DATA
+                 : ROCKSDB_NAMESPACE::NON_LAST_LEVEL_SEEK_DATA);
+}
+
+void FstTableIterator::CountValue() const {
+  count_value_ = false;
+  using namespace ROCKSDB_NAMESPACE;  // NOLINT: long names
+  const bool last = reader_.at_last_level();
+  RecordTick(reader_.store().ioptions().stats,
+             filter_asked_
+                 ? (last ? LAST_LEVEL_SEEK_DATA_USEFUL_FILTER_MATCH
+                         : NON_LAST_LEVEL_SEEK_DATA_USEFUL_FILTER_MATCH)
+                 : (last ? LAST_LEVEL_SEEK_DATA_USEFUL_NO_FILTER
+                         : NON_LAST_LEVEL_SEEK_DATA_USEFUL_NO_FILTER));
+}
+
+void FstTableIterator::EnterFileEnd(End end) {
+  const uint32_t segments = reader_.index().num_segments();
+  if (segments == 0) return;
+  EnterSegment(end == End::kFirst ? 0 : segments - 1, end);
+}
+
+void FstTableIterator::SeekToFirst() {
+  StartSeek();
+  EnterFileEnd(End::kFirst);
 }
 
 void FstTableIterator::SeekToLast() {
-  status_ = Status::OK();
-  Invalidate();
-  const uint32_t segments = reader_.index().num_segments();
-  if (segments != 0) EnterSegment(segments - 1, End::kLast);
+  StartSeek();
+  EnterFileEnd(End::kLast);
 }
 
 void FstTableIterator::Seek(const Slice& target) {
-  status_ = Status::OK();
-  Invalidate();
+  StartSeek();
+  if (PassesFilter(target, /*forward=*/true)) FindEntry(target);
+}
+
+void FstTableIterator::FindEntry(const Slice& target) {
   const std::string_view user_key =
       ROCKSDB_NAMESPACE::ExtractUserKey(target).ToStringView();
   const uint32_t i = reader_.index().SegmentFor(user_key);
@@ -290,11 +339,13 @@ void FstTableIterator::Seek(const Slice& target) {
 }
 
 void FstTableIterator::SeekForPrev(const Slice& target) {
-  Seek(target);
+  StartSeek();
+  if (!PassesFilter(target, /*forward=*/false)) return;
+  FindEntry(target);
   // Not SeekForPrevImpl(), which would take an error for the file's end.
   if (!status_.ok()) return;
   if (!valid_) {
-    SeekToLast();
+    EnterFileEnd(End::kLast);
   } else if (reader_.internal_comparator().Compare(key_, target) > 0) {
     Prev();
   }

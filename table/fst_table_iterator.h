@@ -26,6 +26,7 @@
 #include "file/file_prefetch_buffer.h"
 #include "rocksdb/table_reader_caller.h"
 #include "table/fst_block_store.h"
+#include "table/fst_filter.h"
 #include "table/internal_iterator.h"
 #include "table/key_trie_cursor.h"
 
@@ -38,6 +39,7 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   // `reader` must outlive the iterator.
   FstTableIterator(const FstTableReader& reader,
                    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+                   FileFilter::Seeks filtered_seeks,
                    ROCKSDB_NAMESPACE::TableReaderCaller caller,
                    size_t compaction_readahead_size,
                    bool allow_unprepared_value);
@@ -51,7 +53,10 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   bool NextAndGetResult(ROCKSDB_NAMESPACE::IterateResult* result) override;
   void Prev() override;
   ROCKSDB_NAMESPACE::Slice key() const override { return key_; }
-  ROCKSDB_NAMESPACE::Slice value() const override { return value_; }
+  ROCKSDB_NAMESPACE::Slice value() const override {
+    if (count_value_) CountValue();
+    return value_;
+  }
   bool PrepareValue() override;
   ROCKSDB_NAMESPACE::IterBoundCheck UpperBoundCheckResult() override {
     return within_bound_ ? ROCKSDB_NAMESPACE::IterBoundCheck::kInbound
@@ -68,6 +73,18 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
 
  private:
   enum class End { kFirst, kLast };
+
+  // Begins a seek: the iterator is at nothing.
+  void StartSeek();
+  // Whether the filter lets a seek go on.
+  bool PassesFilter(const ROCKSDB_NAMESPACE::Slice& target, bool forward);
+  // Moves to the first entry that is not before the target.
+  void FindEntry(const ROCKSDB_NAMESPACE::Slice& target);
+  void EnterFileEnd(End end);
+  // Counts, as BlockBasedTableIterator does, a seek that came to a segment, and
+  // one of whose entries a value is taken.
+  void CountSeek();
+  void CountValue() const;
 
   // Of values; of segment i.
   BlockReadContext Context();
@@ -104,6 +121,7 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
 
   const FstTableReader& reader_;
   const ROCKSDB_NAMESPACE::ReadOptions read_options_;
+  const FileFilter::Seeks filtered_seeks_;
   const bool for_compaction_;
   const bool allow_unprepared_value_;
   // Segments and values are read ahead separately: a segment lies behind its
@@ -139,6 +157,9 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   ROCKSDB_NAMESPACE::Slice value_;
   bool value_ready_ = false;
   bool valid_ = false;
+  bool count_seek_ = false;           // it has come to no segment yet
+  mutable bool count_value_ = false;  // it has, and no value was taken
+  bool filter_asked_ = false;         // by the last seek
   ROCKSDB_NAMESPACE::Status status_;
 };
 

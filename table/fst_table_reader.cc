@@ -9,8 +9,6 @@
 
 #include "file/file_prefetch_buffer.h"
 #include "memory/arena.h"
-#include "monitoring/perf_context_imp.h"
-#include "monitoring/statistics_impl.h"
 #include "port/trie_order.h"
 #include "table/block_based/block.h"
 #include "table/block_based/block_based_table_reader.h"
@@ -38,14 +36,9 @@ using ROCKSDB_NAMESPACE::InternalIterator;
 using ROCKSDB_NAMESPACE::kDisableGlobalSequenceNumber;
 using ROCKSDB_NAMESPACE::kMaxSequenceNumber;
 using ROCKSDB_NAMESPACE::ParsedInternalKey;
-using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
-using ROCKSDB_NAMESPACE::perf_level;
-using ROCKSDB_NAMESPACE::PerfContextByLevel;
-using ROCKSDB_NAMESPACE::PerfLevel;
 using ROCKSDB_NAMESPACE::RandomAccessFileReader;
 using ROCKSDB_NAMESPACE::RangePtr;
 using ROCKSDB_NAMESPACE::ReadOptions;
-using ROCKSDB_NAMESPACE::RecordTick;
 using ROCKSDB_NAMESPACE::SequenceNumber;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::SliceTransform;
@@ -128,9 +121,9 @@ FstTableReader::FstTableReader(const Settings& settings,
     : settings_(settings),
       internal_comparator_(options.internal_comparator),
       file_size_(file_size),
-      level_(options.level),
       store_(options.ioptions, settings.block_cache, settings.index_priority,
-             std::move(file), footer) {}
+             std::move(file), footer),
+      filter_(store_, options.level) {}
 
 Status FstTableReader::Open(const Settings& settings,
                             const ReadOptions& read_options,
@@ -182,8 +175,13 @@ Status FstTableReader::Open(const Settings& settings,
   if (s.ok() && directory.filter.size() != 0 &&
       settings.filter_policy != nullptr &&
       directory.filter_name == settings.filter_policy->CompatibilityName()) {
-    s = reader->store_.SetFilter(context, settings.filter_policy,
-                                 directory.filter, settings.pin_filter);
+    reader->filter_.Open(directory, *reader->properties_,
+                         options.prefix_extractor,
+                         settings.whole_key_filtering);
+    if (reader->filter_.useful()) {
+      s = reader->store_.SetFilter(context, settings.filter_policy,
+                                   directory.filter, settings.pin_filter);
+    }
   }
   if (s.ok()) s = reader->ReadRangeDeletions(context);
   if (s.ok() && settings.pin_segments) {
@@ -384,16 +382,19 @@ Status FstTableReader::ReserveMemory() {
 }
 
 InternalIterator* FstTableReader::NewIterator(
-    const ReadOptions& read_options, const SliceTransform* /*prefix_extractor*/,
-    ROCKSDB_NAMESPACE::Arena* arena, bool /*skip_filters*/,
+    const ReadOptions& read_options, const SliceTransform* prefix_extractor,
+    ROCKSDB_NAMESPACE::Arena* arena, bool skip_filters,
     TableReaderCaller caller, size_t compaction_readahead_size,
     bool allow_unprepared_value) {
   if (!order_status_.ok() && caller != TableReaderCaller::kRepair) {
     return ROCKSDB_NAMESPACE::NewErrorInternalIterator<Slice>(order_status_,
                                                               arena);
   }
+  const FileFilter::Seeks filtered_seeks =
+      skip_filters ? FileFilter::Seeks::kNone
+                   : filter_.SeeksThatAsk(read_options, prefix_extractor);
   if (arena == nullptr) {
-    return new FstTableIterator(*this, read_options, caller,
+    return new FstTableIterator(*this, read_options, filtered_seeks, caller,
                                 compaction_readahead_size,
                                 allow_unprepared_value);
   }
@@ -403,8 +404,8 @@ InternalIterator* FstTableReader::NewIterator(
   memory = std::align(alignof(FstTableIterator), sizeof(FstTableIterator),
                       memory, space);
   return new (memory)
-      FstTableIterator(*this, read_options, caller, compaction_readahead_size,
-                       allow_unprepared_value);
+      FstTableIterator(*this, read_options, filtered_seeks, caller,
+                       compaction_readahead_size, allow_unprepared_value);
 }
 
 FragmentedRangeTombstoneIterator* FstTableReader::NewRangeTombstoneIterator(

@@ -19,6 +19,7 @@
 #include "db/seqno_to_time_mapping.h"
 #include "port/rocksdb_compat.h"
 #include "table/fst_block_store.h"
+#include "table/fst_filter.h"
 #include "table/fst_format.h"
 #include "table/fst_index.h"
 #include "table/fst_open_dictionaries.h"
@@ -38,6 +39,8 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
         ROCKSDB_NAMESPACE::Cache::Priority::HIGH;
     // Charges pinned segments to the block cache if not null.
     std::shared_ptr<ROCKSDB_NAMESPACE::CacheReservationManager> reservation;
+    // Whether filters are asked for keys that are in them.
+    bool whole_key_filtering = true;
     // Reads the files' filters if not null; else they are not consulted.
     std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy;
     // Where the file's dictionary is to be found while it is open, if not null.
@@ -118,6 +121,9 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
 
   const FileBlockStore& store() const { return store_; }
   const FileIndex& index() const { return index_; }
+  const FileFilter& filter() const { return filter_; }
+  // Of statistics that tell it from the others.
+  bool at_last_level() const { return filter_.at_last_level(); }
   const ROCKSDB_NAMESPACE::InternalKeyComparator& internal_comparator() const {
     return internal_comparator_;
   }
@@ -168,11 +174,6 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::Status ReadRangeDeletions(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReserveMemory();
 
-  // Sets may_match[i] to whether the filter lets *user_keys[i] pass, of n keys;
-  // counts it.  REQUIRES: there is a filter
-  ROCKSDB_NAMESPACE::Status Filter(const BlockReadContext& context, int n,
-                                   ROCKSDB_NAMESPACE::Slice** user_keys,
-                                   bool* may_match) const;
   // Look-ups in the tries; `filtered`: the filter let their keys pass.
   struct Lookup;
   // At most as many as a batch of RocksDB's has; keys ascend.
@@ -213,8 +214,8 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::InternalKeyComparator internal_comparator_;
   ROCKSDB_NAMESPACE::Status order_status_;
   const uint64_t file_size_;
-  const int level_;
   FileBlockStore store_;
+  FileFilter filter_;
   ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
   ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;
   std::shared_ptr<const ROCKSDB_NAMESPACE::TableProperties> properties_;

@@ -144,7 +144,8 @@ Status FstTableReader::DumpTable(ROCKSDB_NAMESPACE::WritableFile* out) {
   Status s = out->Append(text);
   if (!s.ok()) return s;
   const ReadOptions ro;
-  FstTableIterator iter(*this, ro, TableReaderCaller::kSSTDumpTool,
+  FstTableIterator iter(*this, ro, FileFilter::Seeks::kNone,
+                        TableReaderCaller::kSSTDumpTool,
                         /*compaction_readahead_size=*/0,
                         /*allow_unprepared_value=*/false);
   for (iter.SeekToFirst(); s.ok() && iter.Valid(); iter.Next()) {

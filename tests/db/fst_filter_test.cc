@@ -180,7 +180,7 @@ TEST_F(FstFilterTest, MultiGetAsksItToo) {
 }
 
 TEST_F(FstFilterTest, NoneIsWrittenWhereRocksDbWritesNone) {
-  // Prefixes alone; not served, so none.
+  // Neither keys nor, for want of an extractor, prefixes.
   ASSERT_NO_FATAL_FAILURE(
       Load("block_based={filter_policy=bloomfilter:10:false;"
            "whole_key_filtering=false}"));
