@@ -82,71 +82,126 @@ ArtArena::Shard& ArtArena::MyShard() {
   return shards_[mine % kShards];
 }
 
-bool ArtArena::NewExtent(size_t bytes, Region* region) {
-  const size_t size = bytes / 16 * 16;
+size_t ArtArena::RegionBytes() const {
+  return std::clamp<size_t>(allocated_.load(std::memory_order_relaxed) / 256,
+                            kMinRegion, kMaxRegion);
+}
+
+size_t ArtArena::ExtentBytes() const {
+  const size_t share = allocated_.load(std::memory_order_relaxed) / 64;
+  if (HeapScope::depth() > 0) {
+    return MallocSize(std::clamp(share, kMinExtent, kMaxRegion));
+  }
+  const size_t block = allocator_->BlockSize();
+  if (share >= block) {
+    return MallocSize(std::clamp(share, kMinExtent, kMaxExtent));
+  }
+  const size_t most = std::min(std::max(block / 16, kMinExtent), kMaxExtent);
+  return std::clamp(share, kMinExtent, most) / 16 * 16;
+}
+
+char* ArtArena::NewMemory(size_t bytes) {
   char* memory;
   if (HeapScope::depth() > 0) {
-    heap_extents_.emplace_back(new char[size + kOverhead]);
+    heap_extents_.emplace_back(new char[bytes]);
     memory = heap_extents_.back().get();
-    heap_bytes_.fetch_add(size + kOverhead, std::memory_order_relaxed);
+    heap_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   } else {
-    memory = allocator_->AllocateAligned(size + kOverhead);
+    memory = allocator_->AllocateAligned(bytes);
   }
-  allocated_.fetch_add(size + kOverhead, std::memory_order_relaxed);
-  memory += RoundUp(reinterpret_cast<uintptr_t>(memory), 16) -
-            reinterpret_cast<uintptr_t>(memory);
-  region->next = memory;
-  region->limit = memory + size;
-  const uint32_t slot = slots_used_.load(std::memory_order_relaxed);
-  if (slot == kSlots) {
-    region->ref = kArtNoRef;
-    return false;
+  allocated_.fetch_add(bytes, std::memory_order_relaxed);
+  return memory;
+}
+
+ArtRef ArtArena::Name(const char* memory, size_t bytes) {
+  const uint32_t used = slots_used_.load(std::memory_order_relaxed);
+  const uint32_t oldest = used - std::min(used - 1, kSlotsLookedAt);
+  for (uint32_t slot = used; slot-- > oldest;) {
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(
+        slots_[slot].load(std::memory_order_relaxed));
+    // Of memory before the slot this is more than a slot.
+    const uintptr_t offset = reinterpret_cast<uintptr_t>(memory) - begin;
+    if (offset < kSlotBytes && bytes <= kSlotBytes - offset) {
+      return (slot << kSlotShift) + static_cast<ArtRef>(offset / 2);
+    }
   }
-  slots_[slot].store(memory, std::memory_order_relaxed);
-  slots_used_.store(slot + 1, std::memory_order_relaxed);
-  region->ref = slot << kSlotShift;
+  if (used == kSlots) {
+    return kArtNoRef;
+  }
+  slots_[used].store(const_cast<char*>(memory), std::memory_order_relaxed);
+  slots_used_.store(used + 1, std::memory_order_relaxed);
+  return used << kSlotShift;
+}
+
+bool ArtArena::NewExtent(size_t bytes) {
+  const size_t size = RoundUp(std::max(ExtentBytes(), bytes + kOverhead), 16);
+  char* const memory = NewMemory(size);
+  char* const end = memory + size;
+  const auto align = [](char* p, size_t up) {
+    const uintptr_t address = reinterpret_cast<uintptr_t>(p);
+    return p + ((address + up) / 16 * 16 - address);
+  };
+  char* const limit = align(end - kReadSlack, 0);
+  const bool follows = memory == extent_end_ &&
+                       static_cast<size_t>(limit - extent_.next) <= kSlotBytes;
+  extent_.next = follows ? extent_.next : align(memory, 15);
+  extent_.limit = limit;
+  extent_end_ = HeapScope::depth() > 0 ? nullptr : end;
+  extent_.ref = Name(extent_.next, static_cast<size_t>(limit - extent_.next));
+  return extent_.ref != kArtNoRef;
+}
+
+bool ArtArena::TakeFromExtent(size_t least, size_t size, Region* piece) {
+  size_t left = static_cast<size_t>(extent_.limit - extent_.next);
+  if (left < least) {
+    if (!NewExtent(least)) {
+      *piece = extent_;
+      extent_ = Region();
+      extent_end_ = nullptr;
+      return false;
+    }
+    left = static_cast<size_t>(extent_.limit - extent_.next);
+  }
+  size = std::min(size, left);
+  *piece = {extent_.next, extent_.next + size, extent_.ref};
+  extent_.next += size;
+  extent_.ref += static_cast<ArtRef>(size / 2);
   return true;
 }
 
 bool ArtArena::NewRegion(size_t bytes, Region* region) {
   SpinLock lock(&extent_locked_);
-  if (bytes > kMaxExtent / 8) {
-    *region = Region();
-    return NewExtent(RoundUp(bytes, 16), region);
+  const size_t least = RoundUp(bytes, 16);
+  Region piece;
+  if (!TakeFromExtent(least, std::max(least, RoundUp(RegionBytes(), 16)),
+                      &piece)) {
+    *region = piece;
+    return false;
   }
-  // What has a region of its own needs no more.
-  const size_t region_bytes =
-      bytes >= kMaxRegion / 4
-          ? bytes
-          : std::clamp(allocated_.load(std::memory_order_relaxed) / 64,
-                       kMinExtent / 4, kMaxRegion);
-  size_t size = RoundUp(std::max(bytes, region_bytes), 16);
-  const size_t left = static_cast<size_t>(extent_.limit - extent_.next);
-  if (left >= RoundUp(bytes, 16)) {
-    size = std::min(size, left);
+  // The region goes on where the old one stops, if nobody came in between and
+  // the slot is the same. (Extents that touch are one: behind others there is
+  // slack.)
+  const ArtRef end =
+      region->ref + static_cast<ArtRef>((region->limit - region->next) / 2);
+  if (region->limit == piece.next && end == piece.ref) {
+    region->limit = piece.limit;
   } else {
-    const size_t extent = MallocSize(
-        std::clamp(allocated_.load(std::memory_order_relaxed) / 32, kMinExtent,
-                   HeapScope::depth() > 0 ? kMaxRegion : kMaxExtent));
-    if (!NewExtent(std::max(size, extent - kOverhead), &extent_)) {
-      *region = extent_;
-      extent_ = Region();
-      return false;
-    }
+    *region = piece;
   }
-  // The region goes on where the old one stops, if nobody came in between.
-  // (Two extents never touch: behind each there is slack.)
-  char* const begin = region->limit == extent_.next && region->limit != nullptr
-                          ? region->next
-                          : extent_.next;
-  if (begin == extent_.next) {
-    region->ref = extent_.ref;
-  }
-  region->next = begin;
-  region->limit = extent_.next + size;
-  extent_.next += size;
-  extent_.ref += static_cast<ArtRef>(size / 2);
   return true;
+}
+
+ArtRef ArtArena::TakeApart(size_t bytes, char** memory) {
+  SpinLock lock(&extent_locked_);
+  if (bytes < ExtentBytes() / 8) {
+    const size_t size = RoundUp(bytes, 16);
+    Region piece;
+    const bool named = TakeFromExtent(size, size, &piece);
+    *memory = piece.next;
+    return named ? piece.ref : kArtNoRef;
+  }
+  *memory = NewMemory(RoundUp(bytes, 8));
+  return Name(*memory, kUnit);
 }
 
 ArtRef ArtArena::TakeFrom(Region* region, size_t bytes, size_t alignment,
@@ -170,18 +225,15 @@ ArtRef ArtArena::Carve(Shard* shard, size_t bytes, size_t alignment,
   if (ref != kArtNoRef) {
     return ref;
   }
-  if (bytes >= kMaxRegion / 4) {
-    Region own;
-    if (!NewRegion(bytes, &own)) {
-      *memory = own.next;
-      return kArtNoRef;
-    }
-    return TakeFrom(&own, bytes, alignment, memory);
-  }
+  const Region old = shard->region;
   if (!NewRegion(bytes + alignment, &shard->region)) {
     *memory = shard->region.next;
     shard->region = Region();
     return kArtNoRef;
+  }
+  if (shard->region.next != old.next &&
+      old.limit - old.next > shard->scrap.limit - shard->scrap.next) {
+    shard->scrap = old;
   }
   return TakeFrom(&shard->region, bytes, alignment, memory);
 }
@@ -211,8 +263,10 @@ bool ArtArena::NewScrap(size_t bytes, Region* scrap) {
     return false;
   }
   for (int c = kArtNodeClasses - 1; c >= 0; --c) {
+    // Large entries would leave much of it over, and nodes would take as much
+    // anew.
     const size_t room = ArtNode::Bytes(c) - sizeof(ArtNode);
-    if (room < bytes) {
+    if (room < 4 * bytes) {
       return false;
     }
     const ArtRef ref = PopFreeNode(c);
@@ -236,7 +290,8 @@ ArtRef ArtArena::AllocateEntry(size_t bytes, char** memory) {
     ref = TakeFrom(&shard.scrap, padded, kUnit, memory);
   }
   if (ref == kArtNoRef) {
-    ref = Carve(&shard, padded, kUnit, memory);
+    ref = padded < RegionBytes() / 4 ? Carve(&shard, padded, kUnit, memory)
+                                     : TakeApart(padded, memory);
   }
   const auto add = [](std::atomic<uint64_t>* counter, size_t n) {
     counter->store(counter->load(std::memory_order_relaxed) + n,

@@ -4,26 +4,35 @@
 // ArtArena: the memory of one memtable, entries and nodes alike, and the 32-bit
 // references by which the tree names them.
 //
-// References. The arena is a table of slots; a slot is up to 2 MiB of
-// contiguous memory. A reference is
+// References. The arena is a table of slots; a slot is 2 MiB of addresses, of
+// which any part may be the arena's. A reference is
 //
 //   bits 31..20  the slot
 //   bits 19..1   the offset in the slot, in units of 4 bytes
 //   bit 0        1 for a node, 0 for an entry
 //
-// and 0 is none. So a reference reaches 8 GiB. An object larger than a slot has
-// an extent and a slot to itself, which name its start.
+// and 0 is none. It names where an object begins, which may end beyond the
+// slot. Memory within a slot of late is named by that, other memory begins a
+// slot: so references reach 8 GiB if the allocator's blocks are large, as they
+// are in a large memtable.
 //
-// Memory comes from an ArtAllocator in extents: small ones first, then, as the
-// arena grows, up to a slot, never more than 1/32 of what is there. Threads
-// carve regions out of the extent and objects out of their region, under the
-// spin lock of the one of a few shards they belong to, so that writers seldom
-// meet. An object that would waste a region's end gets memory of its own.
+// Memory comes from an ArtAllocator in extents. Threads carve regions out of
+// the extent and objects out of their region, under the spin lock of the one of
+// a few shards they belong to, so that writers seldom meet. The pieces grow
+// with the arena, so that what is taken and not used yet stays a small part of
+// it: an extent is 1/64 of what is there, a region 1/256. Memory that follows
+// that of the extent before prolongs it. RocksDB's Arena cuts blocks, and loses
+// the end of one that is too short for what it is asked for; so an extent is no
+// more than 1/16 of a block, unless 1/64 of what is there is as much as a
+// block: such an extent has memory of malloc's own, and up to 2 MiB. An entry
+// that would waste ends comes from the extent by itself, or, if it is large
+// beside an extent, from the allocator.
+//
 // Nothing is given back before the allocator's memory goes. Nodes that were
 // replaced are used again for nodes of their class (art_tree.h says why that is
-// safe), and, when many of them wait, for entries; but never what a node's
-// first 16 bytes were: its version must not come back to a value that a reader
-// remembers.
+// safe), and, when many of them wait, for small entries; but never what a
+// node's first 16 bytes were: its version must not come back to a value that a
+// reader remembers. Ends of regions are used for entries, too.
 //
 // RocksDB counts a memtable's memory when it sets it aside, and relies on its
 // not growing after that. So what a reader's drain (art_tree.h) needs beyond
@@ -59,6 +68,11 @@ class ArtAllocator {
   // it never returns nullptr: it throws or ends the process if memory runs out.
   // An exception leaves the tree as it was.
   virtual char* AllocateAligned(size_t bytes) = 0;
+
+  // The size of the blocks it cuts such memory from: what is left of one is
+  // lost to a request that does not fit in, and requests for more than a
+  // quarter of one have memory of their own. 0 if all have.
+  virtual size_t BlockSize() const { return 0; }
 };
 
 class ArtNode;
@@ -166,8 +180,11 @@ class ArtArena {
   static constexpr uint32_t kSlots = uint32_t{1} << (32 - kSlotShift);
   static constexpr size_t kUnit = 4;
   static constexpr size_t kSlotBytes = size_t{1} << (kSlotShift + 1);
-  static constexpr size_t kMinExtent = size_t{4} << 10;
+  // How many slots, the latest, are looked at for one that reaches new memory.
+  static constexpr uint32_t kSlotsLookedAt = 4;
+  static constexpr size_t kMinExtent = 512;
   static constexpr size_t kMaxExtent = kSlotBytes;
+  static constexpr size_t kMinRegion = 256;
   static constexpr size_t kMaxRegion = size_t{64} << 10;
   static constexpr int kShards = 8;
   // A vector read of a node's arrays may reach this far behind it.
@@ -187,7 +204,7 @@ class ArtArena {
     std::atomic<bool> locked{false};
     // Guarded by locked:
     Region region;
-    // What is left of a node that is used for entries.
+    // What is left of a node that is used for entries, or of a region.
     Region scrap;
     // Not guarded:
     std::atomic<uint64_t> entries{0};
@@ -204,19 +221,35 @@ class ArtArena {
 
   Shard& MyShard();
   ArtRef PopFreeNode(int node_class);
-  // Makes the shard's scrap of a free node with room for `bytes`, if enough are
-  // free.
+  // Makes the shard's scrap of a free node with room for several times `bytes`,
+  // if enough are free.
   bool NewScrap(size_t bytes, Region* scrap);
   // `bytes`, a multiple of kUnit, at a multiple of `alignment`.
   // REQUIRES: the shard's lock is held.
   ArtRef Carve(Shard* shard, size_t bytes, size_t alignment, char** memory);
   static ArtRef TakeFrom(Region* region, size_t bytes, size_t alignment,
                          char** memory);
-  // At least `bytes`, from the extent or one of its own. False if no slot is
-  // left: then the region has memory but no reference.
+  // An entry by itself, from the extent or from the allocator.
+  ArtRef TakeApart(size_t bytes, char** memory);
+  // Prolongs the region, or makes it a new one, of at least `bytes`. False if
+  // no slot is left: then the region has memory but no reference.
   bool NewRegion(size_t bytes, Region* region);
-  // REQUIRES: extent_locked_ is held.
-  bool NewExtent(size_t bytes, Region* region);
+  size_t RegionBytes() const;
+
+  // REQUIRES of all that follow: extent_locked_ is held.
+  // What an extent takes from the allocator, if no more is needed.
+  size_t ExtentBytes() const;
+  // Takes `size` bytes, a multiple of 16, from the extent, and a new extent
+  // first, if the old one has less than `least` left. *piece is all there is,
+  // but `least` at least, up to `size`. False if no slot is left.
+  bool TakeFromExtent(size_t least, size_t size, Region* piece);
+  // Makes room for `bytes`. False if no slot is left.
+  bool NewExtent(size_t bytes);
+  // From the allocator or the heap.
+  char* NewMemory(size_t bytes);
+  // Names `memory`, such that `bytes` from there on are within the slot.
+  // kArtNoRef if no slot is left.
+  ArtRef Name(const char* memory, size_t bytes);
 
   ArtAllocator* const allocator_;
   // Written once each, before a reference that needs it is published.
@@ -225,6 +258,9 @@ class ArtArena {
   std::atomic<bool> extent_locked_{false};
   // Guarded by extent_locked_:
   Region extent_;
+  // Where the extent's memory ends, behind its slack; nullptr if it is from the
+  // heap.
+  char* extent_end_ = nullptr;
   std::vector<std::unique_ptr<char[]>> heap_extents_;
   std::atomic<uint64_t> allocated_{0};
   std::atomic<size_t> heap_bytes_{0};

@@ -103,6 +103,10 @@ char* ArtMemTableRep::NodeAllocator::AllocateAligned(size_t bytes) {
   return allocator_->AllocateAligned(bytes);
 }
 
+size_t ArtMemTableRep::NodeAllocator::BlockSize() const {
+  return allocator_->BlockSize();
+}
+
 ArtMemTableRep::ArtMemTableRep(ArtOrder order,
                                ROCKSDB_NAMESPACE::Allocator* allocator)
     : MemTableRep(allocator),
@@ -215,7 +219,7 @@ void ArtMemTableRep::UniqueRandomSample(
 }
 
 size_t ArtMemTableRep::ApproximateMemoryUsage() {
-  return sizeof(*this) + tree_.ReportedBytes();
+  return tree_.ReportedBytes();
 }
 
 class ArtMemTableRep::Iterator : public MemTableRep::Iterator {

@@ -68,8 +68,9 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
                           const uint64_t target_sample_size,
                           std::unordered_set<const char*>* entries) override;
 
-  // What the Allocator does not know of; and, when references run short, so
-  // much that RocksDB flushes the memtable.
+  // What grows and the Allocator does not know of; and, when references run
+  // short, so much that RocksDB flushes the memtable. Not this object: RocksDB
+  // counts neither its own memtables' nor that of the MemTable around it.
   size_t ApproximateMemoryUsage() override;
 
   MemTableRep::Iterator* GetIterator(
@@ -92,6 +93,7 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
     explicit NodeAllocator(ROCKSDB_NAMESPACE::Allocator* allocator)
         : allocator_(allocator) {}
     char* AllocateAligned(size_t bytes) override;
+    size_t BlockSize() const override;
 
    private:
     ROCKSDB_NAMESPACE::Allocator* const allocator_;

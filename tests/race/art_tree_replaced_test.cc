@@ -304,7 +304,7 @@ TEST_P(ArtTreeReplacedTest, IteratorsStandInANodeUsedForEntries) {
   bool used = false;
   for (uint64_t sequence = 2; sequence < 40; ++sequence) {
     // Of bytes that are no code, no symbol and no reference.
-    const std::string user_key(300, '\xff');
+    const std::string user_key(80, '\xff');
     const ArtRef entry = NewEntry(&tree, user_key, sequence);
     const char* const at = tree.TEST_Arena().Resolve(entry);
     used = used || (at > node && at < node + bytes);

@@ -614,6 +614,74 @@ TEST(ArtArenaTest, EntriesOfOneSizeTakeLittleMoreThanTheyAre) {
   }
 }
 
+// Gives out pieces of blocks, one behind the other, as RocksDB's Arena does.
+class BlockAllocator : public HeapAllocator {
+ public:
+  char* AllocateAligned(size_t bytes) override {
+    asked_ += bytes;
+    if (bytes > kBlock / 4) {
+      return HeapAllocator::AllocateAligned(bytes);
+    }
+    if (bytes > left_) {
+      next_ = HeapAllocator::AllocateAligned(kBlock);
+      left_ = kBlock;
+    }
+    left_ -= bytes;
+    return (next_ += bytes) - bytes;
+  }
+  size_t BlockSize() const override { return kBlock; }
+
+  static constexpr size_t kBlock = 128 << 10;
+  size_t asked() const { return asked_; }
+  size_t left() const { return left_; }
+
+ private:
+  char* next_ = nullptr;
+  size_t left_ = 0;
+  size_t asked_ = 0;
+};
+
+TEST(ArtArenaTest, ArenaTakesWhatItsAllocatorsBlocksHold) {
+  for (const size_t bytes : {10, 100, 300, 1000, 2000, 5000, 16000, 50000}) {
+    BlockAllocator allocator;
+    ArtArena arena(&allocator);
+    size_t asked = 0;
+    for (; asked < 8 * BlockAllocator::kBlock; asked += bytes) {
+      char* memory = nullptr;
+      ASSERT_NE(kArtNoRef, arena.AllocateEntry(bytes, &memory));
+      memset(memory, 'e', bytes);
+    }
+    // Padding of up to 3 bytes an entry, or, if it comes from the allocator, of
+    // up to 7; a block's end that is too short for an entry or an extent; and
+    // the extent that is not full.
+    const size_t padding = asked / bytes * (bytes < 64 ? 3 : 7);
+    const size_t ends = 9 * std::max(bytes, BlockAllocator::kBlock / 16);
+    EXPECT_LE(allocator.bytes() - allocator.left(), asked + padding + ends)
+        << bytes;
+    EXPECT_LE(allocator.asked(),
+              asked + padding + BlockAllocator::kBlock / 16 + 9 * bytes)
+        << bytes;
+  }
+}
+
+TEST(ArtArenaTest, WhatComesFromOneBlockSharesASlot) {
+  BlockAllocator allocator;
+  ArtArena arena(&allocator);
+  constexpr int kSlotShift = 20;
+  std::set<ArtRef> slots;
+  size_t entries = 0;
+  for (; allocator.asked() < 60 * BlockAllocator::kBlock; ++entries) {
+    char* memory = nullptr;
+    const ArtRef ref = arena.AllocateEntry(1600, &memory);
+    ASSERT_NE(kArtNoRef, ref);
+    ASSERT_EQ(memory, arena.Resolve(ref));
+    slots.insert(ref >> kSlotShift);
+  }
+  // Two, if one that was begun below a block ends within it.
+  EXPECT_GT(entries, 4000u);
+  EXPECT_LE(slots.size(), 2 * allocator.calls());
+}
+
 TEST(ArtArenaTest, EntriesThatGotNoMemoryAreNotCounted) {
   class Throwing : public ArtAllocator {
    public:
@@ -629,21 +697,27 @@ TEST(ArtArenaTest, EntriesThatGotNoMemoryAreNotCounted) {
   ExpectStatsAddUp(arena.GetStats(), 0);
 }
 
-// Has one block for all that asks for more than a slot. Nobody looks into it.
+// Has one block for all that asks for more than a slot, each time from a little
+// lower, so that no slot of before reaches it; nor does one of other memory,
+// for what comes before in the block is as large as a slot. Nobody looks into
+// it.
 class SharedBlockAllocator : public HeapAllocator {
  public:
   char* AllocateAligned(size_t bytes) override {
     if (bytes > kShared) {
-      ++shared_;
       if (block_ == nullptr) {
-        block_ = HeapAllocator::AllocateAligned(bytes);
+        block_ = HeapAllocator::AllocateAligned(kSlot + 8 * kTimes + bytes);
       }
-      return block_;
+      ++shared_;
+      EXPECT_LE(shared_, kTimes);
+      return block_ + kSlot + 8 * (kTimes - shared_);
     }
     return HeapAllocator::AllocateAligned(bytes);
   }
   static constexpr size_t kShared = 3 << 20;
-  int shared_ = 0;
+  static constexpr size_t kSlot = 2 << 20;
+  static constexpr size_t kTimes = 10000;
+  size_t shared_ = 0;
 
  private:
   char* block_ = nullptr;
@@ -679,16 +753,17 @@ TEST(ArtArenaTest, FullArenaRefusesEntriesAndTheTreeStaysWhole) {
   EXPECT_GT(behind, 1000);
   ASSERT_NE(nullptr, memory);
 
-  // What is left of the last region is used up.
-  ArtRef ref;
-  for (int i = 0;; ++i) {
-    ASSERT_LT(i, 5000);
-    memory = nullptr;
-    ref = tree.AllocateEntry(1000, &memory);
-    ASSERT_NE(nullptr, memory);
-    memset(memory, 'm', 1000);
-    if (ref == kArtNoRef) {
-      break;
+  // What is left of the last extent and the last region is used up.
+  for (const size_t bytes : {1000, 1}) {
+    for (int i = 0;; ++i) {
+      ASSERT_LT(i, 100000);
+      memory = nullptr;
+      const ArtRef ref = tree.AllocateEntry(bytes, &memory);
+      ASSERT_NE(nullptr, memory);
+      memset(memory, 'm', bytes);
+      if (ref == kArtNoRef) {
+        break;
+      }
     }
   }
   for (const size_t bytes : {1, 100, 20000, 300000}) {
