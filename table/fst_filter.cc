@@ -93,53 +93,55 @@ Status FileFilter::KeysMayMatch(const BlockReadContext& context,
                                 const SliceTransform* current, int n,
                                 Slice** user_keys, bool* may_match) const {
   constexpr size_t kMost = ROCKSDB_NAMESPACE::MultiGetContext::MAX_BATCH_SIZE;
-  ROCKSDB_NAMESPACE::Statistics* const stats = store_.ioptions().stats;
-  Status s;
   if (whole_keys_) {
-    s = Ask(context, n, user_keys, may_match);
-  } else {
-    std::fill(may_match, may_match + n, true);
-    if (Changed(current)) return s;
-    std::array<Slice, kMost> prefixes;
-    std::array<Slice*, kMost> asked;
-    std::array<size_t, kMost> key_of;
-    size_t m = 0;
-    for (int i = 0; i < n; ++i) {
-      if (!extractor_->InDomain(*user_keys[i])) continue;
-      prefixes[m] = extractor_->Transform(*user_keys[i]);
-      asked[m] = &prefixes[m];
-      key_of[m++] = static_cast<size_t>(i);
-    }
-    if (m == 0) return s;
-    std::array<bool, kMost> found;
-    s = Ask(context, static_cast<int>(m), asked.data(), found.data());
-    for (size_t j = 0; j < m; ++j) may_match[key_of[j]] = found[j];
-    n = static_cast<int>(m);
-    RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_PREFIX_CHECKED, m);
-    const auto passed = static_cast<uint64_t>(
-        std::count(found.begin(), found.begin() + n, true));
-    if (passed != 0) {
-      PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_full_positive, passed, level_);
-    }
-    if (passed != m) {
-      RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_PREFIX_USEFUL,
-                 m - passed);
-      PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_useful, m - passed, level_);
-    }
+    const Status s = Ask(context, n, user_keys, may_match);
+    CountKeys(n, std::count(may_match, may_match + n, true));
     return s;
   }
-  const auto passed =
-      static_cast<uint64_t>(std::count(may_match, may_match + n, true));
-  if (passed != 0) {
-    RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_FULL_POSITIVE, passed);
-    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_full_positive, passed, level_);
+  std::fill(may_match, may_match + n, true);
+  if (Changed(current)) return Status::OK();
+  std::array<Slice, kMost> prefixes;
+  std::array<Slice*, kMost> asked;
+  std::array<size_t, kMost> key_of;
+  size_t m = 0;
+  for (int i = 0; i < n; ++i) {
+    if (!extractor_->InDomain(*user_keys[i])) continue;
+    prefixes[m] = extractor_->Transform(*user_keys[i]);
+    asked[m] = &prefixes[m];
+    key_of[m++] = static_cast<size_t>(i);
   }
-  const uint64_t stopped = static_cast<uint64_t>(n) - passed;
-  if (stopped != 0) {
-    RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_USEFUL, stopped);
-    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_useful, stopped, level_);
-  }
+  if (m == 0) return Status::OK();
+  std::array<bool, kMost> found;
+  const Status s =
+      Ask(context, static_cast<int>(m), asked.data(), found.data());
+  for (size_t j = 0; j < m; ++j) may_match[key_of[j]] = found[j];
+  CountKeys(static_cast<std::ptrdiff_t>(m),
+            std::count(found.data(), found.data() + m, true));
   return s;
+}
+
+void FileFilter::CountKeys(std::ptrdiff_t asked, std::ptrdiff_t passed) const {
+  ROCKSDB_NAMESPACE::Statistics* const stats = store_.ioptions().stats;
+  const auto positive = static_cast<uint64_t>(passed);
+  const auto useful = static_cast<uint64_t>(asked - passed);
+  if (!whole_keys_) {
+    RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_PREFIX_CHECKED,
+               static_cast<uint64_t>(asked));
+  }
+  if (positive != 0) {
+    if (whole_keys_) {
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOOM_FILTER_FULL_POSITIVE,
+                 positive);
+    }
+    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_full_positive, positive, level_);
+  }
+  if (useful != 0) {
+    RecordTick(stats,
+               whole_keys_ ? ROCKSDB_NAMESPACE::BLOOM_FILTER_USEFUL
+                           : ROCKSDB_NAMESPACE::BLOOM_FILTER_PREFIX_USEFUL,
+               useful);
+    PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_useful, useful, level_);
+  }
 }
 
 void FileFilter::CountTruePositive() const {

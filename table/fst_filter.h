@@ -17,6 +17,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 #include "rocksdb/slice_transform.h"
@@ -78,6 +79,8 @@ class FileFilter {
   // Whether all keys from one of `prefix` to the upper bound have that prefix.
   bool OnePrefix(const ROCKSDB_NAMESPACE::Slice& prefix,
                  const ROCKSDB_NAMESPACE::Slice* upper_bound) const;
+  // Of keys, or of their prefixes.
+  void CountKeys(std::ptrdiff_t asked, std::ptrdiff_t passed) const;
   // Asks for n strings; they all may match if the filter is not in memory and
   // may not be read.
   ROCKSDB_NAMESPACE::Status Ask(const BlockReadContext& context, int n,

@@ -213,15 +213,15 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
   WriteValueBlocks(/*all=*/false);
 }
 
-bool FstTableBuilder::ValuesStayInline(bool all) {
+bool FstTableBuilder::KeepValuesInline(bool all) {
   const ValueRunBuilder& pending = segment_->pending_values();
   if (segment_->has_value_blocks()) return false;
   if (pending.largest_value() <= options_.inline_value_size) return true;
   if (!pending.keeps_distinct()) {
-    // A look now and then: before there are many, and when a block is full.
+    // A look now and then, and when a block is full.
     const size_t n = pending.num_values();
     const bool look = pending.value_bytes() >= options_.value_block_size ||
-                      (n >= 32 && (n & (n - 1)) == 0);
+                      (n & (n - 1)) == 0;
     if (!look || !pending.SeemsRepetitive()) return false;
     segment_->KeepDistinctValues();
   }
@@ -247,7 +247,7 @@ void FstTableBuilder::AddToFilter(const Slice& user_key) {
 
 void FstTableBuilder::WriteValueBlocks(bool all) {
   const ValueRunBuilder& pending = segment_->pending_values();
-  if (ValuesStayInline(all)) return;
+  if (KeepValuesInline(all)) return;
   while (ok() && !pending.empty() &&
          (all || pending.value_bytes() >= options_.value_block_size)) {
     raw_block_.clear();

@@ -76,10 +76,11 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   bool ok() const { return status_.ok(); }
   void AddEntry(const ROCKSDB_NAMESPACE::Slice& internal_key, uint64_t tag,
                 const ROCKSDB_NAMESPACE::Slice& value);
-  // Whether pending values are to be kept in the segment: they are tiny, or
-  // they repeat so much that, each kept once, they take no more than tiny ones;
-  // before the segment's end, `all`, one block of them may take more.
-  bool ValuesStayInline(bool all);
+  // Keeps pending values in the segment, if they are tiny, or repeat so much
+  // that, each kept once, they take no more than tiny ones; before the
+  // segment's end, `all`, one block of them may take more.  False if they go to
+  // blocks.
+  bool KeepValuesInline(bool all);
   // Otherwise writes pending values as value blocks: those that fill one, or
   // all.
   void WriteValueBlocks(bool all);

@@ -203,7 +203,7 @@ bool FstTableIterator::PrepareValue() {
     value_ready_ = true;
     return true;
   }
-  // What was at hand may be replaced, even if it cannot be.
+  // ReadValue() may give the block at hand up, and then fail.
   if (!segment_->values_inline()) SetValuesAtHand(nullptr, 0, 0);
   const Status s =
       reader_.ReadValue(Context(), segment_index_, *segment_, entry_,

@@ -76,7 +76,6 @@ void ValueRunBuilder::Keep(std::string_view value) {
 void ValueRunBuilder::Add(std::string_view value) {
   largest_ = std::max(largest_, value.size());
   value_bytes_ += value.size();
-  ++num_added_;
   Keep(value);
 }
 
@@ -92,7 +91,6 @@ void ValueRunBuilder::KeepDistinct() {
     Keep(std::string_view(bytes).substr(begin, ends[i] - begin));
     begin = ends[i];
   }
-  num_added_ -= taken_;
   taken_ = 0;
 }
 
@@ -111,7 +109,7 @@ void ValueRunBuilder::TakeFront(size_t target_bytes, std::string* out) {
   size_t bytes = 0;
   do {
     bytes += Value(end++).size();
-  } while (end < num_added_ && bytes + Value(end).size() <= target_bytes);
+  } while (end < num_added() && bytes + Value(end).size() <= target_bytes);
   Take(end, out);
 }
 
@@ -131,14 +129,13 @@ bool ValueRunBuilder::SeemsRepetitive(size_t end) const {
 void ValueRunBuilder::EncodeDistinct(std::string* out) const {
   out->push_back(kIndexed);
   PutVarint64(out, ends_.size());
-  const std::vector<uint64_t> index(index_.begin(), index_.end());
-  PackedArrayBuilder::Encode(index.data(), index.size(), out);
+  PackedArrayBuilder::Encode(index_.data(), index_.size(), out);
   EncodePlain(ends_, bytes_, out);
 }
 
 void ValueRunBuilder::Take(size_t end, std::string* out) {
   size_t taken_bytes = 0;
-  if (keeps_distinct_ && taken_ == 0 && end == num_added_) {
+  if (keeps_distinct_ && taken_ == 0 && end == num_added()) {
     EncodeDistinct(out);
     taken_bytes = value_bytes_;
   } else if (SeemsRepetitive(end)) {
@@ -153,16 +150,15 @@ void ValueRunBuilder::Take(size_t end, std::string* out) {
       taken_bytes += Value(i).size();
       ends.push_back(taken_bytes);
     }
-    std::string bytes;  // in their order, if that is another one
-    std::string_view view = bytes;
     if (keeps_distinct_) {
+      std::string bytes;
       for (size_t i = taken_; i < end; ++i) bytes.append(Value(i));
-      view = bytes;
+      EncodePlain(ends, bytes, out);
     } else {
-      view = std::string_view(bytes_).substr(
-          taken_ == 0 ? 0 : ends_[taken_ - 1], taken_bytes);
+      const uint64_t begin = taken_ == 0 ? 0 : ends_[taken_ - 1];
+      EncodePlain(ends, std::string_view(bytes_).substr(begin, taken_bytes),
+                  out);
     }
-    EncodePlain(ends, view, out);
   }
   value_bytes_ -= taken_bytes;
   taken_ = end;
@@ -172,7 +168,6 @@ void ValueRunBuilder::Take(size_t end, std::string* out) {
     keeps_distinct_ = false;
     bytes_.clear();
     ends_.clear();
-    num_added_ = 0;
     taken_ = 0;
     largest_ = 0;
   }

@@ -40,7 +40,7 @@ class ValueRunBuilder {
 
   void Add(std::string_view value);
   bool empty() const { return num_values() == 0; }
-  size_t num_values() const { return num_added_ - taken_; }
+  size_t num_values() const { return num_added() - taken_; }
   // Bytes of the values themselves.
   size_t value_bytes() const { return value_bytes_; }
   // The largest value added since the builder was last empty.
@@ -49,7 +49,7 @@ class ValueRunBuilder {
   size_t EstimatedSize() const;
 
   // Whether a look at some of the values says that they repeat.
-  bool SeemsRepetitive() const { return SeemsRepetitive(num_added_); }
+  bool SeemsRepetitive() const { return SeemsRepetitive(num_added()); }
   // Keeps every distinct value once from now on, until the builder is empty:
   // then EstimatedSize() knows what repeats.
   void KeepDistinct();
@@ -59,7 +59,7 @@ class ValueRunBuilder {
   // one, and appends them to *out as one run.  REQUIRES: !empty().
   void TakeFront(size_t target_bytes, std::string* out);
   // Takes all values, which may be none.
-  void TakeAll(std::string* out) { Take(num_added_, out); }
+  void TakeAll(std::string* out) { Take(num_added(), out); }
 
  private:
   // Of kept values, by their numbers.
@@ -72,6 +72,10 @@ class ValueRunBuilder {
     bool operator()(uint32_t a, uint32_t b) const;
   };
 
+  // Since the builder was last empty, or KeepDistinct() was called.
+  size_t num_added() const {
+    return keeps_distinct_ ? index_.size() : ends_.size();
+  }
   void Keep(std::string_view value);
   std::string_view Kept(size_t j) const;
   // REQUIRES: i >= taken_
@@ -86,10 +90,9 @@ class ValueRunBuilder {
   std::string bytes_;
   std::vector<uint64_t> ends_;
   bool keeps_distinct_ = false;
-  std::vector<uint32_t> index_;  // of every value added: which one it is
+  std::vector<uint64_t> index_;  // of every value added: which one it is
   std::unordered_set<uint32_t, Hash, Equal> distinct_;
 
-  size_t num_added_ = 0;
   size_t taken_ = 0;  // values at the front that have left
   size_t value_bytes_ = 0;
   size_t largest_ = 0;

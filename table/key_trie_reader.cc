@@ -227,8 +227,7 @@ void Reader::FindAll(const Reader* const* tries, const Target* const* keys,
   };
   for (size_t i = 0; i < n; ++i) {
     if (to_search(i)) {
-      const PackedArrayView& directory = tries[i]->directory_;
-      PrefetchLines(directory.AddressOf(places[i].ordinal), 1, 1);
+      tries[i]->directory_.PrefetchElement(places[i].ordinal);
     }
   }
   for (size_t i = 0; i < n; ++i) {

@@ -75,7 +75,7 @@ class Reader {
   // look-up waits for is asked for while others go on; the tries may be the
   // same or not.
   // REQUIRES: n <= kMaxBatch
-  static constexpr size_t kMaxBatch = 32;
+  static constexpr size_t kMaxBatch = SeparatorTrie::kMaxBatch;
   static void FindAll(const Reader* const* tries, const Target* const* keys,
                       size_t n, uint32_t* ordinals);
 
