@@ -69,9 +69,9 @@ library=rocksdb
 tests=()
 case $flavour in
   release)
-    cmake_args+=(-DCMAKE_BUILD_TYPE=Release -DWITH_JEMALLOC=ON)
+    # Without jemalloc: which allocator a process has is its program's choice.
+    cmake_args+=(-DCMAKE_BUILD_TYPE=Release -DWITH_JEMALLOC=OFF)
     link_flags=(-Wl,-z,defs)
-    link_libraries=(-ljemalloc)
     ;;
   sanitize)
     # "None" keeps the assertions: every other build type but Debug has NDEBUG.
@@ -79,7 +79,6 @@ case $flavour in
       "-DCMAKE_C_FLAGS=-O1 -g1" -DWITH_ASAN=ON -DWITH_UBSAN=ON
       -DWITH_JEMALLOC=OFF)
     link_flags=(-fsanitize=address,undefined)
-    link_libraries=()
     ;;
   debug)
     # RocksDB's CMake builds its tests as Debug alone; gflags are prefix_test's.
@@ -226,7 +225,7 @@ link_shared_library() {
   mv "$work/librocksdb.a" "$result/lib/"
   "$compiler" -shared -pthread "${link_flags[@]}" "-Wl,-soname,$soname" \
     -o "$result/lib/$real" -Wl,--whole-archive "$result/lib/librocksdb.a" \
-    -Wl,--no-whole-archive -lsnappy -llz4 -lzstd "${link_libraries[@]}" -ldl \
+    -Wl,--no-whole-archive -lsnappy -llz4 -lzstd -ldl \
     >>"$log" 2>&1 || fail "linking the shared library failed"
   ln -s "$real" "$result/lib/$soname"
   ln -s "$soname" "$result/lib/librocksdb.so"
