@@ -61,9 +61,17 @@ uint32_t FirstThat(uint32_t begin, uint32_t end, const Is& is) {
 
 void FileIndexBuilder::Cut(std::string_view last_key,
                            std::string_view next_key) {
-  bounds_.Add(BoundBetween(last_key, next_key, mirrored_));
+  const std::string_view bound = BoundBetween(last_key, next_key, mirrored_);
+  bounds_.Add(bound);
   ++num_cuts_;
-  if (RawBounds() > measured_raw_ + measured_raw_ / 8) {
+  // One bound that is longer than all others may widen a whole node of the
+  // trie.
+  const bool longest = bound.size() > longest_bound_ && num_longest_ < 64;
+  if (longest) {
+    longest_bound_ = bound.size();
+    ++num_longest_;
+  }
+  if (longest || RawBounds() > measured_raw_ + measured_raw_ / 8) {
     measured_raw_ = RawBounds();
     measured_size_ = key_trie::SeparatorTrieBuilder::EncodedSize(bounds_);
   }

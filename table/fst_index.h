@@ -132,6 +132,8 @@ class FileIndexBuilder {
   // take now.
   size_t measured_raw_ = 0;
   size_t measured_size_ = 0;
+  size_t longest_bound_ = 0;
+  int num_longest_ = 0;  // times that it grew
   uint64_t num_cuts_ = 0;  // those within a key, too
   Column continuations_;   // their numbers
   Column tags_;            // that they begin with
