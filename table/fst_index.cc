@@ -75,6 +75,7 @@ void FileIndexBuilder::Cut(std::string_view last_key,
     measured_raw_ = RawBounds();
     measured_size_ = key_trie::SeparatorTrieBuilder::EncodedSize(bounds_);
   }
+  Estimate();
 }
 
 size_t FileIndexBuilder::CutBytes(std::string_view last_key,
@@ -93,6 +94,7 @@ uint64_t FileIndexBuilder::SegmentSize(uint64_t size, uint64_t num_cuts,
 void FileIndexBuilder::CutKey(uint64_t next_tag) {
   continuations_.Add(++num_cuts_);
   tags_.Add(next_tag);
+  Estimate();
 }
 
 void FileIndexBuilder::AddSegment(const BlockLocation& location,
@@ -111,9 +113,10 @@ void FileIndexBuilder::AddSegment(const BlockLocation& location,
   add(&bytes_, location.size + value_bytes);
   offsets_.Add(location.offset);
   sizes_.Add(location.size);
+  Estimate();
 }
 
-size_t FileIndexBuilder::EstimatedSize() const {
+void FileIndexBuilder::Estimate() {
   // Before there are segments: columns of two bytes or so.
   constexpr size_t kBytesASegment = 10;
   size_t size = kHeaderSize + key_trie::kPadding;
@@ -136,7 +139,7 @@ size_t FileIndexBuilder::EstimatedSize() const {
   if (!continuations_.empty()) {
     size += continuations_.EncodedSize() + tags_.EncodedSize();
   }
-  return size;
+  estimated_size_ = size;
 }
 
 bool FileIndexBuilder::Finish(std::string_view last_key, std::string* out,

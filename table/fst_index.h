@@ -53,7 +53,9 @@ class FileIndexBuilder {
   explicit FileIndexBuilder(bool mirrored)
       : FileIndexBuilder(mirrored, Limits()) {}
   FileIndexBuilder(bool mirrored, const Limits& limits)
-      : mirrored_(mirrored), limits_(limits), bounds_(mirrored) {}
+      : mirrored_(mirrored), limits_(limits), bounds_(mirrored) {
+    Estimate();
+  }
 
   // The segments are cut first, and may be added later, when they are written.
   // Both must be done in the file's order, and no segment may be added before
@@ -90,8 +92,9 @@ class FileIndexBuilder {
   uint64_t num_keys() const { return keys_.empty() ? 0 : keys_.back(); }
 
   // What Finish() would append now if the segments that were cut were added:
-  // within a tenth, if the bounds to come are like those before.  O(1).
-  size_t EstimatedSize() const;
+  // within a tenth, if the bounds to come are like those before.  It is a
+  // member: RocksDB asks after every entry.
+  size_t EstimatedSize() const { return estimated_size_; }
 
   // Appends the encoding to *out.  False, with a reason, if a limit of the
   // format is exceeded.
@@ -125,8 +128,12 @@ class FileIndexBuilder {
     return bounds_.own_bytes() + kBytesABound * bounds_.size();
   }
 
+  // Sets estimated_size_.
+  void Estimate();
+
   const bool mirrored_;
   const Limits limits_;
+  size_t estimated_size_ = 0;
   key_trie::SeparatorList bounds_;
   // What the bounds took when they were encoded last, to estimate what they
   // take now.
