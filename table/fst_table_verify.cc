@@ -48,7 +48,7 @@ Status FstTableReader::VerifySegment(const BlockReadContext& segment_context,
     return CorruptSegment(i, "its last key is not the index's");
   }
   if (i != 0 &&
-      internal_comparator_.user_comparator()->Compare(*last_key, first) >= 0) {
+      internal_comparator_->user_comparator()->Compare(*last_key, first) >= 0) {
     return CorruptSegment(i, "its keys do not follow the segment before");
   }
   *last_key = std::move(last);
