@@ -6,6 +6,9 @@
 
 find_library(MEMKV_GFLAGS_LIBRARY gflags REQUIRED)
 find_package(benchmark REQUIRED)
+# These programs run on jemalloc, which they measure memory with; the libraries
+# leave the choice of an allocator to the program that they come into.
+find_library(MEMKV_JEMALLOC_LIBRARY jemalloc REQUIRED)
 
 set(memkv_rocksdb_tools "${MEMKV_ROCKSDB_ROOT}/tools")
 add_executable(
@@ -17,14 +20,16 @@ add_executable(
 target_compile_definitions(db_bench PRIVATE GFLAGS=1)
 # Mostly RocksDB's sources, whose warnings are RocksDB's.
 target_compile_options(db_bench PRIVATE -w)
-target_link_libraries(db_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}")
+target_link_libraries(db_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}"
+                                       "${MEMKV_JEMALLOC_LIBRARY}")
 
 add_executable(
   memtablerep_bench "${MEMKV_ROCKSDB_ROOT}/memtable/memtablerep_bench.cc"
                     "${memkv_root}/db_bench_ext/db_bench_register.cc")
 target_compile_definitions(memtablerep_bench PRIVATE GFLAGS=1)
 target_compile_options(memtablerep_bench PRIVATE -w)
-target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}")
+target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}"
+                                                "${MEMKV_JEMALLOC_LIBRARY}")
 
 # What the programs below have in common.
 set(memkv_bench_common_sources
@@ -46,7 +51,8 @@ add_library(memkv_bench_common STATIC ${memkv_bench_common_sources})
 target_compile_definitions(
   memkv_bench_common
   PRIVATE MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/fetch_contents.sh")
-target_link_libraries(memkv_bench_common PUBLIC memkv)
+target_link_libraries(memkv_bench_common PUBLIC memkv
+                                                "${MEMKV_JEMALLOC_LIBRARY}")
 
 # A program of db_bench_ext: memkv_bench_program(NAME source...)
 function(memkv_bench_program name)
