@@ -38,6 +38,7 @@ set(memkv_bench_common_sources
     machine.cc
     progress_bar.cc
     record_set.cc
+    shape_probes.cc
     shape_report.cc
     temp_dir.cc
     timing.cc
@@ -110,7 +111,7 @@ add_library(memkv_key_codings STATIC
 target_link_libraries(memkv_key_codings PUBLIC memkv_core)
 
 memkv_bench_program(key_coding_bench key_coding_bench.cc key_coding_shapes.cc
-                    file_codings.cc)
+                    table_bench_file.cc)
 target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 
 # The same, with a key trie that counts the cache lines it waits for; its objects
@@ -119,6 +120,6 @@ set(memkv_key_trie_sources ${MEMKV_CORE_SOURCES})
 list(FILTER memkv_key_trie_sources INCLUDE REGEX "/(key_trie|packed_array)")
 list(TRANSFORM memkv_key_trie_sources PREPEND "${memkv_root}/")
 memkv_bench_program(key_coding_lines key_coding_bench.cc key_codings.cc
-                    key_coding_shapes.cc file_codings.cc)
+                    key_coding_shapes.cc table_bench_file.cc)
 target_sources(key_coding_lines PRIVATE ${memkv_key_trie_sources})
 target_compile_definitions(key_coding_lines PRIVATE MEMKV_COUNT_LINES)

@@ -2,22 +2,30 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // key_coding_bench --sets=shapes: every shape of keys (key_shapes.h) in the key
-// trie beside front coding, and in an FST file beside a block-based one. Each
-// repeat builds a coding anew and takes it through everything:
+// trie beside front coding; and in FST files, with residency=pin (fst) and
+// residency=cache (fst_cache), beside block-based ones, all compressed with
+// LZ4, without filters, and read from a block cache that everything fits into.
+// Each repeat builds everything anew and takes it through:
 //
-//   build       a key, all of the building
-//   bytes       a key
-//   hit, miss   Find of a key that is there; of one a byte from one
+//   build       a key or entry, all of the building
+//   bytes       a key; of a file, an entry
+//   memory      a file's reader and what is in the block cache when all of it
+//               was read, an entry
+//   hit, miss   a look-up of a key that is there; of one a byte from one
 //   worst_hit   the slowest of the hits: of each the least time of all repeats,
 //               and of those the most
-//   hits        FindAll, a key
-//   rank        Rank of a miss
-//   next, prev  a key of a whole scan
+//   old         a look-up of a version at random, where keys have several
+//   hits        look-ups of 32 keys at once, a key
+//   seek        Seek of an iterator to a hit or a miss by turns; of a coding,
+//               the rank of a miss
+//   next, prev  a key or entry of a whole scan
+//   size        ApproximateSize between two random keys
 //
 // Times are the thread's CPU time, but for worst_hit, which is the wall's.
-// Segments of the key trie end where a table's do by default.
+// Segments of the key trie end where a table's do by default. Codings are left
+// out where keys have versions.
 //
-// Every answer is checked.
+// Every answer is checked, but for ApproximateSize.
 //
 // Thread safety: none; functions without shared state, but files have fixed
 // names in their folder.
@@ -30,6 +38,7 @@
 
 #include "db_bench_ext/key_codings.h"
 #include "db_bench_ext/key_shapes.h"
+#include "rocksdb/status.h"
 
 namespace memkv {
 
@@ -43,11 +52,11 @@ struct KeyCodingShapeOptions {
   std::string dir;
 };
 
-// Measures these shapes, but for those of fewer than two keys, and prints the
-// report to `out`. False, with a reason, if an answer was wrong or something
-// could not be built.
-bool RunKeyCodingShapes(const std::vector<std::string>& shapes,
-                        const KeyCodingShapeOptions& options, FILE* out,
-                        std::string* reason);
+// Measures these shapes and prints the report to `out`. Fails if an answer is
+// wrong or something cannot be built.
+// REQUIRES: RegisterMemkv() was called.
+rocksdb::Status RunKeyCodingShapes(const std::vector<std::string>& shapes,
+                                   const KeyCodingShapeOptions& options,
+                                   FILE* out);
 
 }  // namespace memkv

@@ -393,7 +393,10 @@ std::vector<ShapeInfo> ListShapes() {
     for (const Shape* earlier = kShapes; earlier != &shape; earlier++) {
       same_keys = same_keys || earlier->keys == shape.keys;
     }
-    infos.push_back({shape.name, shape.what, same_keys});
+    const bool versions = shape.entries == Versions ||
+                          shape.entries == VersionsAmongOthers ||
+                          shape.entries == VersionsOfAll;
+    infos.push_back({shape.name, shape.what, same_keys, versions});
   }
   return infos;
 }

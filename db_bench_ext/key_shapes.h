@@ -54,6 +54,8 @@ struct ShapeInfo {
   std::string what;  // one line for people
   // An earlier shape has the same keys: only the entries differ.
   bool same_keys = false;
+  // Keys have several versions.
+  bool versions = false;
 };
 
 // All shapes, in the order in which they are reported.

@@ -16,8 +16,8 @@
 #include "db/lookup_key.h"
 #include "db_bench_ext/format.h"
 #include "db_bench_ext/machine.h"
-#include "db_bench_ext/memtable_bench_keys.h"
 #include "db_bench_ext/memtable_bench_table.h"
+#include "db_bench_ext/shape_probes.h"
 #include "db_bench_ext/timing.h"
 
 namespace memkv {
@@ -30,14 +30,6 @@ using ROCKSDB_NAMESPACE::MemTableRep;
 
 namespace {
 
-// Probes of one kind, and the bytes of their keys, at most; one at least.
-constexpr size_t kProbes = 20000;
-constexpr size_t kProbeBytes = size_t{16} << 20;
-constexpr size_t kRanges = 1000;
-// Small shapes are loaded and scanned again until so many entries were, unless
-// that would be more bytes.
-constexpr size_t kLeastEntries = 20000;
-constexpr size_t kMostBytes = size_t{32} << 20;
 // Writers take turns by so many entries.
 constexpr size_t kTurn = 64;
 // A reader reads so often at least, however soon its writer is done.
@@ -46,13 +38,14 @@ constexpr uint64_t kLeastReads = 1000;
 const std::vector<ShapeReport::Operation>& Operations() {
   using Unit = ShapeReport::Unit;
   static const std::vector<ShapeReport::Operation> operations = {
-      {"insert", Unit::kNanos},     {"worst", Unit::kNanos},
-      {"memory", Unit::kBytes},     {"hit", Unit::kNanos},
-      {"old", Unit::kNanos},        {"miss", Unit::kNanos},
-      {"seek", Unit::kNanos},       {"next", Unit::kNanos},
-      {"prev", Unit::kNanos},       {"count", Unit::kNanos},
-      {"count_off", Unit::kFactor}, {"sample", Unit::kNanos},
-      {"sample_10%", Unit::kNanos}, {"busy_insert", Unit::kNanos},
+      {"insert", Unit::kNanos},      {"worst", Unit::kNanos},
+      {"memory", Unit::kBytes},      {"hit", Unit::kNanos},
+      {"old", Unit::kNanos},         {"miss", Unit::kNanos},
+      {"seek", Unit::kNanos},        {"next", Unit::kNanos},
+      {"prev", Unit::kNanos},        {"count", Unit::kNanos},
+      {"count_off", Unit::kFactor},  {"prefix_off", Unit::kFactor},
+      {"sample", Unit::kNanos},      {"sample_10%", Unit::kNanos},
+      {"busy_insert", Unit::kNanos},
   };
   return operations;
 }
@@ -87,26 +80,6 @@ class ShapeCases {
   Status Run();
 
  private:
-  // Keys, and of each the sequence number to read at and the one to be found.
-  struct Probes {
-    KeySequence keys;
-    std::vector<uint64_t> read_at;
-    std::vector<uint64_t> found;
-  };
-  struct Range {
-    const std::string* begin;
-    const std::string* end;
-    uint64_t entries;
-  };
-
-  void MakeHits(RandomSource* random);
-  void MakeMisses(RandomSource* random);
-  void MakeRanges(RandomSource* random);
-  bool IsEnough(const Probes& probes, size_t bytes) const {
-    return probes.keys.size() > 0 &&
-           (probes.keys.size() >= kProbes || bytes >= kProbeBytes);
-  }
-
   void Add(const char* operation, size_t subject, double figure) {
     report_->Add(shape_.name, operation, subject, figure);
   }
@@ -122,6 +95,10 @@ class ShapeCases {
     return table->Insert(KeyOf(entry), shape_.SequenceOf(entry), value_);
   }
   Slice KeyOf(size_t entry) const { return shape_.keys[shape_.entries[entry]]; }
+  // User keys and values of all entries.
+  uint64_t EntryBytesOfAll() const {
+    return probes_.entry_key_bytes() + shape_.entries.size() * value_.size();
+  }
   double PerEntry(double total) const {
     return total / static_cast<double>(shape_.entries.size());
   }
@@ -132,12 +109,15 @@ class ShapeCases {
   // Leaves the table of the last load.
   Status Load(size_t subject, std::unique_ptr<BenchTable>* table);
   Status LoadTimed(size_t subject);
-  Status RunGets(size_t subject, const char* operation, const Probes& probes,
-                 BenchTable* table);
+  Status RunGets(size_t subject, const char* operation,
+                 const ShapeProbes::Gets& gets, BenchTable* table);
   Status RunMisses(size_t subject, BenchTable* table);
   Status RunSeeks(size_t subject, BenchTable* table);
   Status RunSteps(size_t subject, BenchTable* table, bool forwards);
-  void RunCounts(size_t subject, BenchTable* table);
+  // `time` may be null.
+  void RunCounts(size_t subject, BenchTable* table,
+                 const std::vector<ShapeProbes::Range>& ranges,
+                 const char* time, const char* error);
   Status RunSample(size_t subject, const char* operation, size_t target,
                    BenchTable* table);
   Status RunThreads(size_t subject, size_t threads);
@@ -151,16 +131,7 @@ class ShapeCases {
   const ShapeCaseOptions& options_;
   ShapeReport* const report_;
   const std::string value_;
-  // The entries in the order of the memtable: keys ascending, newest first.
-  std::vector<uint32_t> sorted_;
-  // Of each key, where its entries begin in sorted_; and the end.
-  std::vector<uint32_t> first_;
-  uint64_t entry_bytes_ = 0;  // user keys and values of all entries
-  size_t rounds_ = 1;
-  Probes hits_;
-  Probes old_;
-  KeySequence misses_;
-  std::vector<Range> ranges_;
+  const ShapeProbes probes_;
   // What the seeks must meet, all together: user keys and values.
   uint64_t seek_bytes_ = 0;
   // By subject and entry: the least nanoseconds of its insert.
@@ -175,112 +146,42 @@ ShapeCases::ShapeCases(const KeyShape& shape,
       options_(options),
       report_(report),
       value_(options.value_size, 'v'),
-      sorted_(shape.entries.size()),
-      first_(shape.keys.size() + 1),
+      probes_(shape, options.shape.seed + 2),
       least_(subjects.size()) {
-  std::iota(sorted_.begin(), sorted_.end(), 0);
-  std::sort(sorted_.begin(), sorted_.end(), [&](uint32_t a, uint32_t b) {
-    const uint32_t key_a = shape_.entries[a];
-    const uint32_t key_b = shape_.entries[b];
-    return key_a != key_b ? key_a < key_b
-                          : shape_.SequenceOf(a) > shape_.SequenceOf(b);
-  });
-  for (size_t i = 0; i < sorted_.size(); i++) {
-    first_[shape_.entries[sorted_[i]] + 1] = static_cast<uint32_t>(i) + 1;
-    entry_bytes_ += KeyOf(sorted_[i]).size() + value_.size();
-  }
-  const size_t all = shape_.entries.size();
-  rounds_ = std::max<size_t>(
-      1, std::min(kLeastEntries / all, kMostBytes / (entry_bytes_ + 1)));
-  RandomSource random(options.shape.seed + 2);
-  MakeHits(&random);
-  MakeMisses(&random);
-  MakeRanges(&random);
-}
-
-void ShapeCases::MakeHits(RandomSource* random) {
-  size_t bytes = 0;
-  while (!IsEnough(hits_, bytes)) {
-    const size_t key = random->Uniform(shape_.keys.size());
-    hits_.keys.Add(shape_.keys[key]);
-    hits_.read_at.push_back(kMaxSequenceNumber);
-    hits_.found.push_back(shape_.SequenceOf(sorted_[first_[key]]));
-    bytes += shape_.keys[key].size();
-  }
-  if (shape_.entries.size() == shape_.keys.size()) {
-    return;
-  }
-  bytes = 0;
-  while (!IsEnough(old_, bytes)) {
-    const size_t entry = random->Uniform(shape_.entries.size());
-    old_.keys.Add(KeyOf(entry));
-    old_.read_at.push_back(shape_.SequenceOf(entry));
-    old_.found.push_back(shape_.SequenceOf(entry));
-    bytes += KeyOf(entry).size();
-  }
-}
-
-void ShapeCases::MakeMisses(RandomSource* random) {
-  size_t bytes = 0;
-  while (misses_.size() < hits_.keys.size() && bytes < kProbeBytes) {
-    const std::string miss = NearMissOf(shape_, random);
-    misses_.Add(miss);
-    bytes += miss.size();
-    const auto met =
-        std::lower_bound(shape_.keys.begin(), shape_.keys.end(), miss);
-    if (met != shape_.keys.end()) {
-      seek_bytes_ += met->size() + value_.size();
+  for (size_t i = 0; i < probes_.misses().size(); i++) {
+    seek_bytes_ += probes_.hits().keys[i].size() + value_.size();
+    const size_t met = probes_.miss_ranks()[i];
+    if (met < shape.keys.size()) {
+      seek_bytes_ += shape.keys[met].size() + value_.size();
     }
-  }
-  for (size_t i = 0; i < misses_.size(); i++) {
-    seek_bytes_ += hits_.keys[i].size() + value_.size();
-  }
-}
-
-void ShapeCases::MakeRanges(RandomSource* random) {
-  if (shape_.keys.size() < 2) {
-    return;
-  }
-  size_t bytes = 0;
-  while (ranges_.size() < kRanges && bytes < kProbeBytes) {
-    size_t a = random->Uniform(shape_.keys.size());
-    size_t b = random->Uniform(shape_.keys.size());
-    if (a == b) {
-      continue;
-    }
-    if (a > b) {
-      std::swap(a, b);
-    }
-    ranges_.push_back(
-        {&shape_.keys[a], &shape_.keys[b], uint64_t{first_[b]} - first_[a]});
-    bytes += shape_.keys[a].size() + shape_.keys[b].size();
   }
 }
 
 bool ShapeCases::Holds(BenchTable* table) const {
   std::unique_ptr<MemTableRep::Iterator> it(table->rep()->GetIterator());
+  const std::vector<uint32_t>& sorted = probes_.sorted();
   size_t at = 0;
   for (it->SeekToFirst(); it->Valid(); it->Next(), at++) {
-    if (at == sorted_.size()) {
+    if (at == sorted.size()) {
       return false;
     }
     Slice internal_key;
     Slice value;
     ReadEntry(it->key(), &internal_key, &value);
-    if (ROCKSDB_NAMESPACE::ExtractUserKey(internal_key) != KeyOf(sorted_[at]) ||
+    if (ROCKSDB_NAMESPACE::ExtractUserKey(internal_key) != KeyOf(sorted[at]) ||
         ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key) >> 8 !=
-            shape_.SequenceOf(sorted_[at]) ||
+            shape_.SequenceOf(sorted[at]) ||
         value != Slice(value_)) {
       return false;
     }
   }
-  return at == sorted_.size();
+  return at == sorted.size();
 }
 
 Status ShapeCases::Load(size_t subject, std::unique_ptr<BenchTable>* table) {
   size_t inserted = 0;
   double nanos = 0;
-  for (size_t round = 0; round < rounds_; round++) {
+  for (size_t round = 0; round < probes_.rounds(); round++) {
     table->reset();
     *table = NewTable(subject);
     const double start = ThreadCpuNanos();
@@ -289,10 +190,11 @@ Status ShapeCases::Load(size_t subject, std::unique_ptr<BenchTable>* table) {
     }
     nanos += ThreadCpuNanos() - start;
   }
-  if (inserted != rounds_ * shape_.entries.size()) {
+  if (inserted != probes_.rounds() * shape_.entries.size()) {
     return Wrong(subject, "an insert was refused");
   }
-  Add("insert", subject, PerEntry(nanos) / static_cast<double>(rounds_));
+  Add("insert", subject,
+      PerEntry(nanos) / static_cast<double>(probes_.rounds()));
   Add("memory", subject, PerEntry(static_cast<double>((*table)->UsedBytes())));
   return Status::OK();
 }
@@ -313,8 +215,8 @@ Status ShapeCases::LoadTimed(size_t subject) {
 }
 
 Status ShapeCases::RunGets(size_t subject, const char* operation,
-                           const Probes& probes, BenchTable* table) {
-  const size_t n = probes.keys.size();
+                           const ShapeProbes::Gets& gets, BenchTable* table) {
+  const size_t n = gets.size();
   if (n == 0) {
     return Status::OK();
   }
@@ -322,8 +224,8 @@ Status ShapeCases::RunGets(size_t subject, const char* operation,
   uint64_t wrong = 0;
   const double start = ThreadCpuNanos();
   for (size_t i = 0; i < n; i++) {
-    GetAt(table->rep(), probes.keys[i], probes.read_at[i], &found);
-    wrong += found.last_sequence != probes.found[i];
+    GetAt(table->rep(), gets.keys[i], gets.read_at[i], &found);
+    wrong += found.last_sequence != gets.found[i];
   }
   Add(operation, subject, (ThreadCpuNanos() - start) / static_cast<double>(n));
   return found.count == n && wrong == 0
@@ -334,11 +236,12 @@ Status ShapeCases::RunGets(size_t subject, const char* operation,
 Status ShapeCases::RunMisses(size_t subject, BenchTable* table) {
   Found found;
   const double start = ThreadCpuNanos();
-  for (size_t i = 0; i < misses_.size(); i++) {
-    GetAt(table->rep(), misses_[i], kMaxSequenceNumber, &found);
+  for (size_t i = 0; i < probes_.misses().size(); i++) {
+    GetAt(table->rep(), probes_.misses()[i], kMaxSequenceNumber, &found);
   }
   Add("miss", subject,
-      (ThreadCpuNanos() - start) / static_cast<double>(misses_.size()));
+      (ThreadCpuNanos() - start) /
+          static_cast<double>(probes_.misses().size()));
   return found.count == 0 ? Status::OK() : Wrong(subject, "a miss was found");
 }
 
@@ -351,12 +254,13 @@ Status ShapeCases::RunSeeks(size_t subject, BenchTable* table) {
     bytes += it->Valid() ? EntryBytes(it->key()) : 0;
   };
   const double start = ThreadCpuNanos();
-  for (size_t i = 0; i < misses_.size(); i++) {
-    seek(hits_.keys[i]);
-    seek(misses_[i]);
+  for (size_t i = 0; i < probes_.misses().size(); i++) {
+    seek(probes_.hits().keys[i]);
+    seek(probes_.misses()[i]);
   }
   Add("seek", subject,
-      (ThreadCpuNanos() - start) / static_cast<double>(2 * misses_.size()));
+      (ThreadCpuNanos() - start) /
+          static_cast<double>(2 * probes_.misses().size()));
   return bytes == seek_bytes_ ? Status::OK()
                               : Wrong(subject, "seeks met other entries");
 }
@@ -365,7 +269,7 @@ Status ShapeCases::RunSteps(size_t subject, BenchTable* table, bool forwards) {
   std::unique_ptr<MemTableRep::Iterator> it(table->rep()->GetIterator());
   uint64_t bytes = 0;
   const double start = ThreadCpuNanos();
-  for (size_t round = 0; round < rounds_; round++) {
+  for (size_t round = 0; round < probes_.rounds(); round++) {
     if (forwards) {
       for (it->SeekToFirst(); it->Valid(); it->Next()) {
         bytes += EntryBytes(it->key());
@@ -378,33 +282,37 @@ Status ShapeCases::RunSteps(size_t subject, BenchTable* table, bool forwards) {
   }
   const double nanos = ThreadCpuNanos() - start;
   Add(forwards ? "next" : "prev", subject,
-      PerEntry(nanos) / static_cast<double>(rounds_));
-  return bytes == rounds_ * entry_bytes_
+      PerEntry(nanos) / static_cast<double>(probes_.rounds()));
+  return bytes == probes_.rounds() * EntryBytesOfAll()
              ? Status::OK()
              : Wrong(subject, "steps met other entries");
 }
 
-void ShapeCases::RunCounts(size_t subject, BenchTable* table) {
-  if (ranges_.empty()) {
+void ShapeCases::RunCounts(size_t subject, BenchTable* table,
+                           const std::vector<ShapeProbes::Range>& ranges,
+                           const char* time, const char* error) {
+  if (ranges.empty()) {
     return;
   }
   std::vector<uint64_t> counts;
   const double start = ThreadCpuNanos();
-  for (const Range& range : ranges_) {
-    const LookupKey begin(*range.begin, kMaxSequenceNumber);
-    const LookupKey end(*range.end, kMaxSequenceNumber);
+  for (const ShapeProbes::Range& range : ranges) {
+    const LookupKey begin(range.begin, kMaxSequenceNumber);
+    const LookupKey end(range.end, kMaxSequenceNumber);
     counts.push_back(table->rep()->ApproximateNumEntries(begin.internal_key(),
                                                          end.internal_key()));
   }
   const double nanos = ThreadCpuNanos() - start;
-  const auto n = static_cast<double>(ranges_.size());
+  const auto n = static_cast<double>(ranges.size());
   double off = 0;
   for (size_t i = 0; i < counts.size(); i++) {
     off += std::abs(std::log((static_cast<double>(counts[i]) + 1) /
-                             (static_cast<double>(ranges_[i].entries) + 1)));
+                             (static_cast<double>(ranges[i].entries) + 1)));
   }
-  Add("count", subject, nanos / n);
-  Add("count_off", subject, std::exp(off / n));
+  if (time != nullptr) {
+    Add(time, subject, nanos / n);
+  }
+  Add(error, subject, std::exp(off / n));
 }
 
 Status ShapeCases::RunSample(size_t subject, const char* operation,
@@ -510,13 +418,17 @@ Status ShapeCases::RunOnce(size_t subject) {
   const size_t all = shape_.entries.size();
   const auto root = static_cast<size_t>(std::sqrt(static_cast<double>(all)));
   Status s = Load(subject, &table);
-  if (s.ok()) s = RunGets(subject, "hit", hits_, table.get());
-  if (s.ok()) s = RunGets(subject, "old", old_, table.get());
+  if (s.ok()) s = RunGets(subject, "hit", probes_.hits(), table.get());
+  if (s.ok()) s = RunGets(subject, "old", probes_.old(), table.get());
   if (s.ok()) s = RunMisses(subject, table.get());
   if (s.ok()) s = RunSeeks(subject, table.get());
   if (s.ok()) s = RunSteps(subject, table.get(), true);
   if (s.ok()) s = RunSteps(subject, table.get(), false);
-  if (s.ok()) RunCounts(subject, table.get());
+  if (s.ok()) {
+    RunCounts(subject, table.get(), probes_.ranges(), "count", "count_off");
+    RunCounts(subject, table.get(), probes_.prefix_ranges(), nullptr,
+              "prefix_off");
+  }
   if (s.ok()) s = RunSample(subject, "sample", root / 4, table.get());
   if (s.ok()) s = RunSample(subject, "sample_10%", all / 10, table.get());
   table.reset();
@@ -531,7 +443,7 @@ Status ShapeCases::Run() {
   const uint64_t start = WallNanos();
   report_->AddShape(shape_.name,
                     Format("%zu of %.0f B", shape_.entries.size(),
-                           PerEntry(static_cast<double>(entry_bytes_)) -
+                           PerEntry(static_cast<double>(EntryBytesOfAll())) -
                                static_cast<double>(value_.size())));
   for (size_t threads : {1, 2, 4, 8}) {
     if (shape_.threads) {

@@ -18,6 +18,7 @@
 //   next, prev  a step of a full iteration, the entry's sizes are read
 //   count       ApproximateNumEntries between two random keys
 //   count_off   by what factor that is wrong, the geometric mean
+//   prefix_off  the same of all keys with a common prefix
 //   sample      UniqueRandomSample of a quarter of the square root of all, an
 //               entry of the sample
 //   sample_10%  the same of a tenth of all

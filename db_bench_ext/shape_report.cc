@@ -80,13 +80,13 @@ size_t ShapeReport::Print(FILE* out) const {
                  "! is above %.1f\n",
                  subjects_[subject].name.c_str(), subjects_[base].name.c_str(),
                  kSlow);
-    std::fprintf(out, "%-20s %-22s", "shape", "");
+    std::fprintf(out, "%-27s %-18s", "shape", "");
     for (const Operation& operation : operations_) {
       std::fprintf(out, " %*s", kColumn, operation.name.c_str());
     }
     std::fprintf(out, "\n");
     for (const Row& row : rows_) {
-      std::fprintf(out, "%-20s %-22s", row.name.c_str(), row.size.c_str());
+      std::fprintf(out, "%-27s %-18s", row.name.c_str(), row.size.c_str());
       for (const Operation& operation : operations_) {
         const double ratio = Ratio(row.name, operation.name, subject);
         if (ratio < 0) {
@@ -103,7 +103,7 @@ size_t ShapeReport::Print(FILE* out) const {
                    FigureOf(operation.unit,
                             Median(*Figures(row.name, operation.name, of)));
           };
-          list += Format("%8.2f  %-20s %-11s", ratio, row.name.c_str(),
+          list += Format("%8.2f  %-27s %-11s", ratio, row.name.c_str(),
                          operation.name.c_str()) +
                   " " + figure(subject) + ", " + figure(base) + "\n";
         }

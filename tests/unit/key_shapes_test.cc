@@ -2,7 +2,7 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // The shapes of keys that benchmarks look for cliffs with: each is what its
-// name says; and the report that counts the cliffs.
+// name says; what is asked of them; and the report that counts the cliffs.
 
 #include "db_bench_ext/key_shapes.h"
 
@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "db_bench_ext/shape_probes.h"
 #include "db_bench_ext/shape_report.h"
 
 namespace memkv {
@@ -89,6 +90,7 @@ TEST(KeyShapesTest, EveryShapeIsWhatAnIndexCanBeLoadedWith) {
                                    std::greater_equal<std::string>()),
                 shape.keys.end());
       ASSERT_GE(shape.entries.size(), shape.keys.size());
+      ASSERT_EQ(shape.entries.size() > shape.keys.size(), info.versions);
       const std::set<uint32_t> used(shape.entries.begin(), shape.entries.end());
       ASSERT_EQ(used.size(), shape.keys.size());
       ASSERT_EQ(*used.rbegin(), shape.keys.size() - 1);
@@ -349,6 +351,74 @@ TEST(KeyShapesTest, AListOfShapesIsParsedOrRefused) {
   KeyShape shape;
   EXPECT_FALSE(MakeShape("ball", options, &shape));
   EXPECT_NE(DescribeShapes().find("chain_up "), std::string::npos);
+}
+
+// Every answer, by a look at all entries.
+TEST(ShapeProbesTest, AnswersAreThoseOfASlowLook) {
+  for (const ShapeInfo& info : ListShapes()) {
+    SCOPED_TRACE(info.name);
+    const KeyShape shape = Make(info.name, 0.001);
+    const ShapeProbes probes(shape, 5);
+    const std::vector<std::string> loaded = Loaded(shape);
+
+    ASSERT_EQ(probes.sorted().size(), loaded.size());
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < loaded.size(); i++) {
+      bytes += loaded[i].size();
+      if (i > 0) {
+        const uint32_t before = probes.sorted()[i - 1];
+        const uint32_t entry = probes.sorted()[i];
+        ASSERT_TRUE(loaded[before] < loaded[entry] ||
+                    (loaded[before] == loaded[entry] &&
+                     shape.SequenceOf(before) > shape.SequenceOf(entry)));
+      }
+    }
+    ASSERT_EQ(probes.entry_key_bytes(), bytes);
+    ASSERT_GE(probes.rounds(), 1u);
+
+    ASSERT_GT(probes.hits().size(), 0u);
+    ASSERT_EQ(probes.old().size() > 0, info.versions);
+    for (const ShapeProbes::Gets* gets : {&probes.hits(), &probes.old()}) {
+      for (size_t i = 0; i < gets->size(); i += 1 + gets->size() / 100) {
+        const std::string key(gets->keys[i].data(), gets->keys[i].size());
+        ASSERT_EQ(key, shape.keys[gets->ranks[i]]);
+        uint64_t newest = 0;
+        for (size_t entry = 0; entry < loaded.size(); entry++) {
+          if (loaded[entry] == key &&
+              shape.SequenceOf(entry) <= gets->read_at[i]) {
+            newest = std::max(newest, shape.SequenceOf(entry));
+          }
+        }
+        ASSERT_EQ(gets->found[i], newest);
+      }
+    }
+
+    ASSERT_GT(probes.misses().size(), 0u);
+    ASSERT_LE(probes.misses().size(), probes.hits().size());
+    for (size_t i = 0; i < probes.misses().size();
+         i += 1 + probes.misses().size() / 100) {
+      const std::string miss(probes.misses()[i].data(),
+                             probes.misses()[i].size());
+      ASSERT_EQ(
+          static_cast<std::ptrdiff_t>(probes.miss_ranks()[i]),
+          std::count_if(shape.keys.begin(), shape.keys.end(),
+                        [&](const std::string& key) { return key < miss; }));
+    }
+
+    ASSERT_EQ(probes.ranges().empty(), shape.keys.size() == 1);
+    ASSERT_FALSE(probes.prefix_ranges().empty());
+    for (const auto* ranges : {&probes.ranges(), &probes.prefix_ranges()}) {
+      for (size_t i = 0; i < ranges->size(); i += 1 + ranges->size() / 100) {
+        const ShapeProbes::Range& range = (*ranges)[i];
+        ASSERT_LT(range.begin, range.end);
+        ASSERT_EQ(static_cast<std::ptrdiff_t>(range.entries),
+                  std::count_if(loaded.begin(), loaded.end(),
+                                [&](const std::string& key) {
+                                  return range.begin <= key && key < range.end;
+                                }));
+      }
+    }
+  }
 }
 
 // What a report prints, and the number of slow cells.
