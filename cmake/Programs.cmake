@@ -37,11 +37,14 @@ set(memkv_bench_common_sources
     bench_options.cc
     bench_verify.cc
     jemalloc_stats.cc
+    key_shapes.cc
     key_source.cc
     key_stats.cc
     machine.cc
     progress_bar.cc
     record_set.cc
+    shape_probes.cc
+    shape_report.cc
     temp_dir.cc
     timing.cc
     url_generator.cc)
@@ -75,6 +78,7 @@ memkv_bench_program(
   memtable_bench_cases.cc
   memtable_bench_keys.cc
   memtable_bench_report.cc
+  memtable_bench_shapes.cc
   memtable_bench_table.cc)
 target_link_libraries(memtable_bench PRIVATE benchmark::benchmark)
 
@@ -112,7 +116,8 @@ add_library(memkv_key_codings STATIC
             "${memkv_root}/db_bench_ext/key_codings.cc")
 target_link_libraries(memkv_key_codings PUBLIC memkv_core)
 
-memkv_bench_program(key_coding_bench key_coding_bench.cc)
+memkv_bench_program(key_coding_bench key_coding_bench.cc key_coding_shapes.cc
+                    table_bench_file.cc)
 target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 
 # The same, with a key trie that counts the cache lines it waits for; its objects
@@ -120,6 +125,7 @@ target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 set(memkv_key_trie_sources ${MEMKV_CORE_SOURCES})
 list(FILTER memkv_key_trie_sources INCLUDE REGEX "/(key_trie|packed_array)")
 list(TRANSFORM memkv_key_trie_sources PREPEND "${memkv_root}/")
-memkv_bench_program(key_coding_lines key_coding_bench.cc key_codings.cc)
+memkv_bench_program(key_coding_lines key_coding_bench.cc key_codings.cc
+                    key_coding_shapes.cc table_bench_file.cc)
 target_sources(key_coding_lines PRIVATE ${memkv_key_trie_sources})
 target_compile_definitions(key_coding_lines PRIVATE MEMKV_COUNT_LINES)
