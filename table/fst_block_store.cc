@@ -3,8 +3,11 @@
 
 #include "table/fst_block_store.h"
 
+#include <atomic>
+#include <cstring>
 #include <type_traits>
 
+#include "memory/memory_allocator_impl.h"
 #include "monitoring/perf_context_imp.h"
 #include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
@@ -23,6 +26,7 @@ using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
 using ROCKSDB_NAMESPACE::perf_level;
 using ROCKSDB_NAMESPACE::PerfLevel;
 using ROCKSDB_NAMESPACE::RecordTick;
+using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 
 namespace {
@@ -62,11 +66,10 @@ CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
 
 }  // namespace
 
-bool SegmentBlock::Parse(bool mirrored,
-                         std::shared_ptr<const key_trie::Tokens> tokens,
-                         std::string* reason) {
-  tokens_ = std::move(tokens);
-  return Segment::Open(contents_.data.ToStringView(), mirrored, tokens_.get(),
+bool SegmentBlock::Parse(bool mirrored, const key_trie::Tokens* tokens,
+                         uint64_t store, std::string* reason) {
+  store_ = store;
+  return Segment::Open(contents_.data.ToStringView(), mirrored, tokens,
                        &segment_, reason);
 }
 
@@ -133,6 +136,8 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
   const bool use_cache = block_cache_ != nullptr && !context.bypass_cache;
   BasicTypedCacheInterface<TBlock> cache(block_cache_.get());
   CacheKey key;
+  BlockContents contents;
+  bool at_hand = false;
   if (use_cache) {
     key = KeyOf(base_cache_key_, handle);
     auto* const cached = cache.Lookup(key.AsSlice(), stats);
@@ -150,20 +155,37 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
         PERF_COUNTER_ADD(block_cache_filter_hit_count, 1);
         PERF_COUNTER_ADD(block_cache_filter_read_byte, usage);
       }
-      entry->SetCachedValue(cache.Value(cached), block_cache_.get(), cached);
-      return Status::OK();
+      if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
+        if (cache.Value(cached)->store() != tokens_store_) {  // (B2)
+          const Slice bytes = cache.Value(cached)->bytes();
+          auto copy = ROCKSDB_NAMESPACE::AllocateBlock(
+              bytes.size(), block_cache_->memory_allocator());
+          std::memcpy(copy.get(), bytes.data(), bytes.size());
+          contents = BlockContents(std::move(copy), bytes.size());
+          at_hand = true;
+          // Some caches keep an old entry when another of its key comes in.
+          block_cache_->Erase(key.AsSlice());
+          cache.Release(cached);
+        }
+      }
+      if (!at_hand) {
+        entry->SetCachedValue(cache.Value(cached), block_cache_.get(), cached);
+        return Status::OK();
+      }
+    } else {
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_MISS);
+      RecordTick(stats, kTickers.miss);
     }
-    RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_MISS);
-    RecordTick(stats, kTickers.miss);
   }
-  if (context.read_options.read_tier == ROCKSDB_NAMESPACE::kBlockCacheTier) {
-    return Status::Incomplete("no blocking io");
+  Status s;
+  if (!at_hand) {
+    if (context.read_options.read_tier == ROCKSDB_NAMESPACE::kBlockCacheTier) {
+      return Status::Incomplete("no blocking io");
+    }
+    s = ReadRaw(context, handle, kTickers.type, &contents,
+                use_cache ? block_cache_->memory_allocator() : nullptr);
+    if (!s.ok()) return s;
   }
-
-  BlockContents contents;
-  Status s = ReadRaw(context, handle, kTickers.type, &contents,
-                     use_cache ? block_cache_->memory_allocator() : nullptr);
-  if (!s.ok()) return s;
   auto block = std::make_unique<TBlock>(std::move(contents));
   std::string reason;
   if (!parse(block.get(), &reason)) return Corrupt(handle.offset(), reason);
@@ -204,6 +226,8 @@ Status FileBlockStore::ReadTokens(const BlockReadContext& context,
     return Corrupt(handle.offset(), reason);
   }
   tokens_ = std::move(tokens);
+  static std::atomic<uint64_t> last_store{0};
+  tokens_store_ = last_store.fetch_add(1, std::memory_order_relaxed) + 1;
   return s;
 }
 
@@ -272,7 +296,8 @@ Status FileBlockStore::PinSegments(const BlockReadContext& context,
     }
     auto block = std::make_unique<SegmentBlock>(std::move(contents));
     std::string reason;
-    if (!block->Parse(index.mirrored(), tokens_, &reason)) {
+    if (!block->Parse(index.mirrored(), tokens_.get(), tokens_store_,
+                      &reason)) {
       return Corrupt(at.offset, reason);
     }
     pinned_bytes_ += block->ApproximateMemoryUsage();
@@ -292,7 +317,8 @@ Status FileBlockStore::GetSegment(const BlockReadContext& context,
   return GetParsed<SegmentBlock>(
       context, BlockHandle(at.offset, at.size),
       [&](SegmentBlock* block, std::string* reason) {
-        return block->Parse(index.mirrored(), tokens_, reason);
+        return block->Parse(index.mirrored(), tokens_.get(), tokens_store_,
+                            reason);
       },
       entry);
 }

@@ -12,6 +12,20 @@
 // Lifetime: a CachableEntry keeps its block alive; an entry of a pinned
 // segment refers to the store.  A FileBlockStore outlives the readers and
 // iterators that use it (the table reader owns it).
+//
+// A segment in the block cache refers to the dictionary of the store that put
+// it there, and may outlive it: the cache keeps segments of files that were
+// closed.  It does no harm.
+// (B1) The dictionary is followed only in a search or by a cursor, and those
+//      are the reader's and the iterators' that got the segment from their own
+//      store, which ends after them.  What a user may keep for longer, as
+//      pinned values, are bytes of the block, and a block dies without a look
+//      at the dictionary.
+// (B2) GetSegment() returns no segment that refers to another store's
+//      dictionary.  If the cache has one, because the file was opened again, it
+//      makes one of the same bytes that refers to its own, and puts that in its
+//      place.  Two stores are told apart by a number, not by the dictionary's
+//      address, which may come back.
 
 #pragma once
 
@@ -42,10 +56,13 @@ class SegmentBlock {
       ROCKSDB_NAMESPACE::CacheEntryRole::kIndexBlock;
   SegmentBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
       : contents_(std::move(contents)) {}
-  // tokens: the file's dictionary, which a block in the cache may outlive.
-  bool Parse(bool mirrored, std::shared_ptr<const key_trie::Tokens> tokens,
+  // tokens: the file's dictionary, or null; store: of whom it is, or 0 if null.
+  // What uses the segment must not outlive it.
+  bool Parse(bool mirrored, const key_trie::Tokens* tokens, uint64_t store,
              std::string* reason);
   bool own_bytes() const { return contents_.own_bytes(); }
+  const ROCKSDB_NAMESPACE::Slice& bytes() const { return contents_.data; }
+  uint64_t store() const { return store_; }
   const Segment& segment() const { return segment_; }
   size_t ApproximateMemoryUsage() const {
     return sizeof(*this) + contents_.ApproximateMemoryUsage() -
@@ -54,7 +71,7 @@ class SegmentBlock {
 
  private:
   ROCKSDB_NAMESPACE::BlockContents contents_;
-  std::shared_ptr<const key_trie::Tokens> tokens_;
+  uint64_t store_ = 0;
   Segment segment_;
 };
 
@@ -173,7 +190,8 @@ class FileBlockStore {
   ROCKSDB_NAMESPACE::Status ReadTokens(
       const BlockReadContext& context,
       const ROCKSDB_NAMESPACE::BlockHandle& handle);
-  // Null if there is none.
+  // Null if there is none.  Whoever shares it keeps it for longer than the
+  // file is open.
   const std::shared_ptr<const key_trie::Tokens>& tokens() const {
     return tokens_;
   }
@@ -243,6 +261,7 @@ class FileBlockStore {
   const ROCKSDB_NAMESPACE::Footer footer_;
   ROCKSDB_NAMESPACE::OffsetableCacheKey base_cache_key_;
   std::shared_ptr<const key_trie::Tokens> tokens_;
+  uint64_t tokens_store_ = 0;  // (B2): the store's number, 0 without tokens
   std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;
   ROCKSDB_NAMESPACE::BlockHandle filter_handle_;
   std::unique_ptr<FilterBlock> pinned_filter_;

@@ -49,7 +49,12 @@ struct Directory {
   // Bits a reader must understand.
   // The filter holds prefixes alone: it must not be asked for a key.
   static constexpr uint32_t kFilterHasNoWholeKeys = 1;
-  static constexpr uint32_t kKnownFeatures = kFilterHasNoWholeKeys;
+  // The index has bounds that are no last keys; see FORMAT.md, "Index".
+  static constexpr uint32_t kBounds = 2;
+  // Some segments continue the last key of the one before.
+  static constexpr uint32_t kContinuations = 4;
+  static constexpr uint32_t kKnownFeatures =
+      kFilterHasNoWholeKeys | kBounds | kContinuations;
 
   uint32_t version = kVersion;
   uint32_t features = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 
 #include "table/key_trie_format.h"
 #include "table/trie_coding.h"
@@ -17,63 +18,180 @@ namespace {
 // of the separators.
 constexpr size_t kHeaderSize = 12;
 constexpr unsigned char kMirrored = 1 << 0;
-constexpr unsigned char kHasEmptyKey = 1 << 1;
-constexpr unsigned char kKnownFlags = kMirrored | kHasEmptyKey;
-constexpr size_t kMaxSegments =
+constexpr unsigned char kHasEmptyBound = 1 << 1;
+constexpr unsigned char kHasContinuations = 1 << 2;
+constexpr unsigned char kKnownFlags =
+    kMirrored | kHasEmptyBound | kHasContinuations;
+constexpr uint32_t kMaxGroups =
     key_trie::SeparatorTrieBuilder::kMaxSeparators - 1;
+constexpr uint32_t kMaxSegments = 0x7fffffff;
+
+// The shortest bound between two keys that are neighbours in the file's order.
+std::string_view BoundBetween(std::string_view last, std::string_view next,
+                              bool mirrored) {
+  return (mirrored ? last : next).substr(0, CommonPrefix(last, next) + 1);
+}
+
+// The shortest bound behind the file's last key.
+std::string LastBound(std::string_view last_key, bool mirrored) {
+  if (mirrored) return std::string(last_key.substr(0, 1));
+  const size_t at = last_key.find_first_not_of('\xff');
+  if (at == std::string_view::npos) return std::string(last_key) + '\0';
+  std::string bound(last_key.substr(0, at + 1));
+  ++bound.back();
+  return bound;
+}
+
+// The first i of [begin, end) that is(i) is true for, if it is so for all
+// behind it; or end.
+template <class Is>
+uint32_t FirstThat(uint32_t begin, uint32_t end, const Is& is) {
+  while (begin < end) {
+    const uint32_t middle = begin + (end - begin) / 2;
+    if (is(middle)) {
+      end = middle;
+    } else {
+      begin = middle + 1;
+    }
+  }
+  return begin;
+}
 
 }  // namespace
 
-void FileIndexBuilder::AddSegment(std::string_view last_key,
-                                  const BlockLocation& location,
+void FileIndexBuilder::Cut(std::string_view last_key,
+                           std::string_view next_key) {
+  const std::string_view bound = BoundBetween(last_key, next_key, mirrored_);
+  bounds_.Add(bound);
+  ++num_cuts_;
+  // One bound that is longer than all others may widen a whole node of the
+  // trie.
+  const bool longest = bound.size() > longest_bound_ && num_longest_ < 64;
+  if (longest) {
+    longest_bound_ = bound.size();
+    ++num_longest_;
+  }
+  if (longest || RawBounds() > measured_raw_ + measured_raw_ / 8) {
+    measured_raw_ = RawBounds();
+    measured_size_ = key_trie::SeparatorTrieBuilder::EncodedSize(bounds_);
+  }
+}
+
+size_t FileIndexBuilder::CutBytes(std::string_view last_key,
+                                  std::string_view next_key) const {
+  return bounds_.OwnBytes(BoundBetween(last_key, next_key, mirrored_));
+}
+
+uint64_t FileIndexBuilder::SegmentSize(uint64_t size, uint64_t num_cuts,
+                                       uint64_t doubling) {
+  for (; num_cuts >= doubling && size < kMaxSegmentSize; num_cuts -= doubling) {
+    size = std::min(2 * size, kMaxSegmentSize);
+  }
+  return size;
+}
+
+void FileIndexBuilder::CutKey(uint64_t next_tag) {
+  continuations_.Add(++num_cuts_);
+  tags_.Add(next_tag);
+}
+
+void FileIndexBuilder::AddSegment(const BlockLocation& location,
                                   uint64_t num_keys, uint64_t num_entries,
                                   uint64_t value_bytes) {
-  last_keys_.emplace_back(last_key);
-  last_key_bytes_ += last_key.size();
-  offsets_.push_back(location.offset);
-  sizes_.push_back(location.size);
-  keys_.push_back(this->num_keys() + num_keys);
-  entries_.push_back((entries_.empty() ? 0 : entries_.back()) + num_entries);
-  bytes_.push_back((bytes_.empty() ? 0 : bytes_.back()) + location.size +
-                   value_bytes);
+  assert(num_segments() <= num_cuts_);
+  const bool continues =
+      std::binary_search(continuations_.values.begin(),
+                         continuations_.values.end(), num_segments());
+  assert(!continues || num_keys == 1);
+  const auto add = [](Column* column, uint64_t more) {
+    column->Add((column->empty() ? 0 : column->back()) + more);
+  };
+  add(&keys_, continues ? 0 : num_keys);
+  add(&entries_, num_entries);
+  add(&bytes_, location.size + value_bytes);
+  offsets_.Add(location.offset);
+  sizes_.Add(location.size);
 }
 
 size_t FileIndexBuilder::EstimatedSize() const {
-  return kHeaderSize + last_key_bytes_ + 16 * offsets_.size();
+  // Before there are segments: columns of two bytes or so.
+  constexpr size_t kBytesASegment = 10;
+  size_t size = kHeaderSize + key_trie::kPadding;
+  if (measured_raw_ != 0) {
+    size += static_cast<size_t>(static_cast<double>(measured_size_) *
+                                static_cast<double>(RawBounds()) /
+                                static_cast<double>(measured_raw_));
+  }
+  const size_t segments = num_segments();
+  if (segments != 0) {
+    const size_t columns = offsets_.EncodedSize() + sizes_.EncodedSize() +
+                           keys_.EncodedSize() + entries_.EncodedSize() +
+                           bytes_.EncodedSize();
+    size += static_cast<size_t>(static_cast<double>(columns) /
+                                static_cast<double>(segments) *
+                                static_cast<double>(num_cuts_ + 1));
+  } else {
+    size += kBytesASegment * num_cuts_;
+  }
+  if (!continuations_.empty()) {
+    size += continuations_.EncodedSize() + tags_.EncodedSize();
+  }
+  return size;
 }
 
-bool FileIndexBuilder::Finish(std::string* out, std::string* reason) {
-  const size_t n = num_segments();
-  if (n > kMaxSegments) {
-    *reason = std::to_string(n) + " segments; " + std::to_string(kMaxSegments) +
-              " is the most";
+bool FileIndexBuilder::Finish(std::string_view last_key, std::string* out,
+                              std::string* reason) {
+  const uint64_t segments = num_segments();
+  assert(segments == num_cuts_ + 1 || (segments == 0 && num_cuts_ == 0));
+  const uint64_t groups = segments - num_continuations();
+  if (groups > limits_.groups || segments > limits_.segments) {
+    *reason = "an index of " + std::to_string(segments) + " segments and " +
+              std::to_string(num_continuations()) + " continuations; " +
+              std::to_string(limits_.groups) + " of the ones and " +
+              std::to_string(limits_.segments) + " of both are the most";
     return false;
   }
-  const bool has_empty_key = mirrored_ && n > 0 && last_keys_[n - 1].empty();
-  std::vector<std::string> separators(1);
-  for (size_t i = has_empty_key ? 1 : 0; i < n; ++i) {
-    separators.push_back(last_keys_[mirrored_ ? n - 1 - i : i]);
-    if (!mirrored_) separators.back().push_back('\0');
+  bool has_empty_bound = false;
+  if (segments > 0) {
+    const std::string bound = LastBound(last_key, mirrored_);
+    has_empty_bound = bound.empty();
+    if (!has_empty_bound) bounds_.Add(bound);
   }
-  std::string encoded;
-  if (!key_trie::SeparatorTrieBuilder::Encode(separators, key_trie::kMaxSize,
-                                              &encoded)) {
-    *reason = "the last keys of " + std::to_string(n) +
-              " segments take more than " + std::to_string(key_trie::kMaxSize) +
-              " bytes";
-    return false;
-  }
-  out->push_back(static_cast<char>((mirrored_ ? kMirrored : 0) |
-                                   (has_empty_key ? kHasEmptyKey : 0)));
+  const size_t start = out->size();
+  out->push_back(static_cast<char>(
+      (mirrored_ ? kMirrored : 0) | (has_empty_bound ? kHasEmptyBound : 0) |
+      (continuations_.empty() ? 0 : kHasContinuations)));
   out->append(3, '\0');
-  PutFixed(out, n, 4);
-  PutFixed(out, encoded.size(), 4);
-  out->append(encoded);
-  out->append(key_trie::kPadding, '\0');
-  for (const auto* part : {&offsets_, &sizes_, &keys_, &entries_, &bytes_}) {
-    PackedArrayBuilder::Encode(part->data(), n, out);
+  PutFixed(out, segments, 4);
+  const size_t size_at = out->size();
+  PutFixed(out, 0, 4);
+  const size_t separators_at = out->size();
+  bool fits = key_trie::SeparatorTrieBuilder::Encode(
+      bounds_, std::min<uint64_t>(limits_.bytes, key_trie::kMaxSize), out);
+  if (fits) {
+    std::string size;
+    PutFixed(&size, out->size() - separators_at, 4);
+    out->replace(size_at, size.size(), size);
+    out->append(key_trie::kPadding, '\0');
+    for (const auto* column :
+         {&offsets_, &sizes_, &keys_, &entries_, &bytes_}) {
+      PackedArrayBuilder::Encode(column->values.data(), segments, out);
+    }
+    if (!continuations_.empty()) {
+      PutVarint32(out, static_cast<uint32_t>(continuations_.size()));
+      for (const auto* column : {&continuations_, &tags_}) {
+        PackedArrayBuilder::Encode(column->values.data(), column->size(), out);
+      }
+    }
+    fits = out->size() - start <= limits_.bytes;
   }
-  return true;
+  if (!fits) {
+    out->resize(start);
+    *reason = "the index of " + std::to_string(segments) +
+              " segments takes more than " + std::to_string(limits_.bytes) +
+              " bytes";
+  }
+  return fits;
 }
 
 bool FileIndex::Open(std::string_view data, FileIndex* out,
@@ -84,13 +202,14 @@ bool FileIndex::Open(std::string_view data, FileIndex* out,
     return false;
   }
   const uint8_t* const header = reinterpret_cast<const uint8_t*>(data.data());
-  if ((header[0] & ~kKnownFlags) != 0 || header[0] == kHasEmptyKey ||
+  if ((header[0] & ~kKnownFlags) != 0 ||
+      (header[0] & (kMirrored | kHasEmptyBound)) == kHasEmptyBound ||
       data[1] != 0 || data[2] != 0 || data[3] != 0) {
     *reason = "index: unknown flags";
     return false;
   }
   out->mirrored_ = (header[0] & kMirrored) != 0;
-  out->has_empty_key_ = (header[0] & kHasEmptyKey) != 0;
+  out->has_empty_bound_ = (header[0] & kHasEmptyBound) != 0;
   out->num_segments_ = LoadFixed32(header + 4);
   const uint32_t separators_size = LoadFixed32(header + 8);
   std::string_view rest = data.substr(kHeaderSize);
@@ -99,40 +218,107 @@ bool FileIndex::Open(std::string_view data, FileIndex* out,
               " bytes in " + std::to_string(rest.size());
     return false;
   }
-  if (out->num_segments_ > kMaxSegments ||
-      (out->has_empty_key_ && out->num_segments_ == 0)) {
-    *reason = "index: " + std::to_string(out->num_segments_) + " segments";
-    return false;
-  }
-  if (!key_trie::SeparatorTrie::Open(
-          rest.substr(0, separators_size),
-          out->num_segments_ + (out->has_empty_key_ ? 0 : 1), &out->separators_,
-          reason)) {
-    *reason = "index: " + *reason;
-    return false;
-  }
+  const std::string_view separators = rest.substr(0, separators_size);
   rest.remove_prefix(separators_size);
   if (rest.find_first_not_of('\0') < key_trie::kPadding) {
     *reason = "index: the bytes after the separators are not zero";
     return false;
   }
   rest.remove_prefix(key_trie::kPadding);
-  const size_t n = out->num_segments_;
-  for (PackedArrayView* part : {&out->offsets_, &out->sizes_, &out->keys_,
-                                &out->entries_, &out->bytes_}) {
+  if (out->num_segments_ > kMaxSegments ||
+      (out->has_empty_bound_ && out->num_segments_ == 0)) {
+    *reason = "index: " + std::to_string(out->num_segments_) + " segments";
+    return false;
+  }
+  const auto open_array = [&](size_t n, PackedArrayView* array) {
     size_t used = 0;
-    if (!PackedArrayView::Open(rest, n, part, &used)) {
+    if (!PackedArrayView::Open(rest, n, array, &used)) {
       *reason = "index: an array is damaged";
       return false;
     }
     rest.remove_prefix(used);
+    return true;
+  };
+  for (PackedArrayView* part : {&out->offsets_, &out->sizes_, &out->keys_,
+                                &out->entries_, &out->bytes_}) {
+    if (!open_array(out->num_segments_, part)) return false;
+  }
+  out->continuations_ = PackedArrayView();
+  out->tags_ = PackedArrayView();
+  if ((header[0] & kHasContinuations) != 0) {
+    uint32_t n = 0;
+    const uint8_t* const begin = reinterpret_cast<const uint8_t*>(rest.data());
+    const uint8_t* const p = GetVarint32(begin, begin + rest.size(), &n);
+    if (p == nullptr || n == 0 || n >= out->num_segments_) {
+      *reason = "index: bad number of continuations";
+      return false;
+    }
+    rest.remove_prefix(static_cast<size_t>(p - begin));
+    if (!open_array(n, &out->continuations_) || !open_array(n, &out->tags_)) {
+      return false;
+    }
   }
   if (!rest.empty()) {
     *reason = "index: " + std::to_string(rest.size()) +
               " bytes follow its last section";
     return false;
   }
+  if (out->num_groups() > kMaxGroups) {
+    *reason = "index: " + std::to_string(out->num_groups()) + " groups";
+    return false;
+  }
+  if (!key_trie::SeparatorTrie::Open(
+          separators, out->num_groups() + (out->has_empty_bound_ ? 0 : 1),
+          &out->separators_, reason)) {
+    *reason = "index: " + *reason;
+    return false;
+  }
   return true;
+}
+
+uint32_t FileIndex::NumContinuations(uint32_t i) const {
+  return FirstThat(0, static_cast<uint32_t>(continuations_.size()),
+                   [&](uint32_t j) { return continuations_[j] >= i; });
+}
+
+uint32_t FileIndex::NumBeforeGroup(uint32_t g) const {
+  // As many segments as groups are before number j that are none of the
+  // continuations.
+  return FirstThat(0, static_cast<uint32_t>(continuations_.size()),
+                   [&](uint32_t j) { return continuations_[j] - j > g; });
+}
+
+bool FileIndex::IsContinuation(uint32_t i) const {
+  const uint32_t j = NumContinuations(i);
+  return j < continuations_.size() && continuations_[j] == i;
+}
+
+uint32_t FileIndex::NextGroup(uint32_t i) const {
+  if (!has_continuations()) return i + 1;
+  const uint32_t j = NumContinuations(i + 1);
+  // Those that follow without a gap.
+  const uint32_t end =
+      FirstThat(j, static_cast<uint32_t>(continuations_.size()),
+                [&](uint32_t k) { return continuations_[k] - k > i + 1 - j; });
+  return std::min(i + 1 + (end - j), num_segments_);
+}
+
+uint32_t FileIndex::Continue(uint32_t i, uint64_t tag) const {
+  if (!has_continuations()) return i;
+  const uint32_t j = NumContinuations(i + 1);
+  const uint32_t n = NextGroup(i) - i - 1;
+  return i + FirstThat(0, n, [&](uint32_t k) { return tags_[j + k] < tag; });
+}
+
+uint32_t FileIndex::SegmentAt(
+    const key_trie::SeparatorTrie::Place& place) const {
+  const uint32_t group =
+      mirrored_ ? num_groups() - (place.ordinal + (has_empty_bound_ ? 1 : 0))
+                : place.ordinal;
+  if (!has_continuations()) return group;
+  if (group == num_groups()) return num_segments_;
+  const uint32_t i = group + NumBeforeGroup(group);
+  return i < num_segments_ ? i : kCorrupt;
 }
 
 uint32_t FileIndex::SegmentFor(const key_trie::Target& user_key) const {
@@ -159,27 +345,24 @@ void FileIndex::SegmentsFor(const key_trie::Target* const* user_keys, size_t n,
   }
 }
 
-bool FileIndex::LastKey(uint32_t i, std::string* user_key) const {
-  if (mirrored_) {
-    return separators_.Get(num_segments_ - i - (has_empty_key_ ? 1 : 0),
-                           user_key);
-  }
-  if (!separators_.Get(i + 1, user_key) || user_key->empty() ||
-      user_key->back() != '\0') {
-    return false;
-  }
-  user_key->pop_back();
-  return true;
+bool FileIndex::Bound(uint32_t i, std::string* bound) const {
+  // Of a continuation, that of the group it belongs to.
+  const uint32_t group = i - NumContinuations(i + 1);
+  if (group >= num_groups()) return false;
+  return separators_.Get(
+      mirrored_ ? num_groups() - group - (has_empty_bound_ ? 1 : 0) : group + 1,
+      bound);
 }
 
 bool FileIndex::ValidateSeparators() const {
-  std::vector<std::string> separators(separators_.num_separators());
-  for (uint32_t i = 0; i < separators.size(); ++i) {
-    if (!separators_.Get(i, &separators[i]) ||
-        (i != 0 && separators[i - 1] >= separators[i]) ||
-        (i != 0 && !mirrored_ && separators[i].back() != '\0')) {
+  key_trie::SeparatorList separators;
+  std::string separator;
+  for (uint32_t i = 1; i < separators_.num_separators(); ++i) {
+    if (!separators_.Get(i, &separator) || separator.empty() ||
+        (i != 1 && separators.last() >= separator)) {
       return false;
     }
+    separators.Add(separator);
   }
   // There is one way to write them.
   std::string expected;
@@ -188,15 +371,40 @@ bool FileIndex::ValidateSeparators() const {
          expected == separators_.data();
 }
 
+bool FileIndex::ValidateContinuations(std::string* reason) const {
+  for (uint32_t j = 0; j < continuations_.size(); ++j) {
+    const uint64_t i = continuations_[j];
+    const uint64_t before = j == 0 ? 0 : continuations_[j - 1];
+    if (i <= before || i >= num_segments_) {
+      *reason = "(X4) continuation " + std::to_string(j) + " is segment " +
+                std::to_string(i);
+      return false;
+    }
+    if (j != 0 && i == before + 1 && tags_[j] >= tags_[j - 1]) {
+      *reason = "(X4) continuation " + std::to_string(j) +
+                " does not begin with an older entry than the one before";
+      return false;
+    }
+  }
+  return true;
+}
+
 bool FileIndex::Validate(std::string* reason) const {
   if (!ValidateSeparators()) {
     *reason = "(X1) the separators are damaged";
     return false;
   }
+  if (!ValidateContinuations(reason)) return false;
   for (uint32_t i = 0; i < num_segments_; ++i) {
-    if (KeysBefore(i) >= KeysBefore(i + 1) ||
-        EntriesBefore(i) >= EntriesBefore(i + 1)) {
-      *reason = "(X2) segment " + std::to_string(i) + " has no keys";
+    const bool continues = IsContinuation(i);
+    if (continues ? KeysBefore(i) != KeysBefore(i + 1)
+                  : KeysBefore(i) >= KeysBefore(i + 1)) {
+      *reason = "(X2) segment " + std::to_string(i) +
+                (continues ? " continues one and has keys" : " has no keys");
+      return false;
+    }
+    if (EntriesBefore(i) >= EntriesBefore(i + 1)) {
+      *reason = "(X2) segment " + std::to_string(i) + " has no entries";
       return false;
     }
     if (BytesBefore(i + 1) - BytesBefore(i) < sizes_[i] ||

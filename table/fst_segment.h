@@ -23,7 +23,8 @@
 // (S1) Keys are distinct and ascend bytewise in the trie; each has at least
 //      one entry.
 // (S2) The entries of key k are [FirstEntry(k), FirstEntry(k + 1)), and their
-//      tags descend.  A key's entries never lie in two segments.
+//      tags descend.  The entries of the last key may go on in the next
+//      segment, which then holds nothing else (fst_index.h: a continuation).
 // (S3) Every value is either in the segment's own run or in one value block;
 //      value block b holds the values of entries
 //      [first_entry(b), first_entry(b + 1)).
@@ -140,6 +141,10 @@ class Segment {
   bool mirrored() const { return mirrored_; }
   const KeyTrieReader& trie() const { return trie_; }
 
+  // Key k; false if damaged.
+  bool KeyAt(uint32_t k, std::string* key) const {
+    return trie_.KeyAt(Mirror(k), key);
+  }
   // Key index <-> trie ordinal; its own inverse.
   uint32_t Mirror(uint32_t i) const {
     return mirrored_ ? num_keys_ - 1 - i : i;

@@ -49,6 +49,18 @@ std::string PoisonBlock() {
   return block;
 }
 
+// FORMAT.md, "Limits" and "Segment", says what these are for.
+// A bound may add this part of its segment to the index,
+constexpr size_t kIndexShare = 16;
+// unless the segment has grown to so many times what it was when it was full.
+constexpr size_t kLargestSegment = 4;
+// A key goes on in a segment of its own if it has so many entries in the one
+// before it, and is no more than this part of it.
+constexpr uint64_t kEntriesToContinue = 64;
+constexpr size_t kKeyShare = 16;
+
+constexpr size_t kMaxSegmentBytes = 0x7fffffff;
+
 // A dictionary of other keys may take this much more for these than for those.
 constexpr double kAsGood = 1.02;
 
@@ -195,19 +207,49 @@ void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
   }
 }
 
+bool FstTableBuilder::CutsBefore(std::string_view user_key) {
+  // A continuation holds one key.
+  if (continues_) return true;
+  const size_t size = segment_->EstimatedSize();
+  if (size < FileIndexBuilder::SegmentSize(segment_size_, index_.num_cuts())) {
+    return false;
+  }
+  if (full_size_ == 0) full_size_ = size;
+  return size / kLargestSegment >= full_size_ ||
+         index_.CutBytes(segment_->last_key(), user_key) <= size / kIndexShare;
+}
+
+bool FstTableBuilder::CutsKey() const {
+  const size_t size = segment_->EstimatedSize();
+  return key_entries_ >= kEntriesToContinue &&
+         key_entries_ >= segment_->num_entries() / 2 &&
+         size / kKeyShare >= segment_->last_key().size() &&
+         size >=
+             FileIndexBuilder::SegmentSize(segment_size_, index_.num_cuts());
+}
+
 void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
                                const Slice& value) {
   const std::string_view user_key =
       ROCKSDB_NAMESPACE::ExtractUserKey(internal_key).ToStringView();
-  if (segment_->EstimatedSize() >= segment_size_ && !segment_->empty() &&
-      segment_->last_key() != user_key) {
+  const bool same_key = !segment_->empty() && segment_->last_key() == user_key;
+  if (!segment_->empty() && (same_key ? CutsKey() : CutsBefore(user_key))) {
+    if (same_key) {
+      index_.CutKey(tag);
+    } else {
+      index_.Cut(segment_->last_key(), user_key);
+    }
     SealSegment();
     if (!ok()) return;
+    continues_ = same_key;
+    full_size_ = 0;
+    key_entries_ = 0;
   }
-  if (filter_ != nullptr &&
-      (segment_->empty() || segment_->last_key() != user_key)) {
-    AddToFilter(user_key);
+  if (!same_key) {
+    key_entries_ = 0;
+    if (filter_ != nullptr) AddToFilter(user_key);
   }
+  ++key_entries_;
   segment_->Add(user_key, tag, value.ToStringView());
   last_internal_key_.assign(internal_key.data(), internal_key.size());
   WriteValueBlocks(/*all=*/false);
@@ -320,22 +362,27 @@ void FstTableBuilder::WriteBufferedSegments() {
 }
 
 void FstTableBuilder::WriteSegment(SegmentBuilder* segment) {
-  const std::string last_key = segment->last_key();
   const uint64_t num_keys = segment->num_keys();
   const uint64_t num_entries = segment->num_entries();
   const uint64_t value_bytes = segment->value_block_bytes();
   const uint64_t estimate = segment->EstimatedSize();
   raw_block_.clear();
   std::string reason;
-  if (!segment->Finish(encoder_.get(), &raw_block_, &reason)) {
+  bool fits = segment->Finish(encoder_.get(), &raw_block_, &reason);
+  if (fits && raw_block_.size() > kMaxSegmentBytes) {
+    fits = false;
+    reason = "a segment of " + std::to_string(raw_block_.size()) + " bytes; " +
+             std::to_string(kMaxSegmentBytes) + " is the most";
+  }
+  if (!fits) {
     SetStatus(
         Status::NotSupported(file_->file_name() + ": " + reason,
                              "write_format=block_based has no such limit"));
     return;
   }
   const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
-  index_.AddSegment(last_key, {handle.offset(), handle.size()}, num_keys,
-                    num_entries, value_bytes);
+  index_.AddSegment({handle.offset(), handle.size()}, num_keys, num_entries,
+                    value_bytes);
   key_bytes_ += handle.size();
   segment_bytes_ += raw_block_.size();
   tag_bytes_ += handle.size() * segment->tag_bytes() / raw_block_.size();
@@ -357,7 +404,7 @@ Status FstTableBuilder::Finish() {
   Directory directory;
   WriteFilter(&directory);
   directory.tokens = WriteTokens();
-  directory.index = WriteIndex();
+  WriteIndex(&directory);
   directory.num_keys = index_.num_keys();
   MetaIndexBuilder metaindex;
   if (!range_del_block_.empty()) {
@@ -404,17 +451,26 @@ BlockHandle FstTableBuilder::WriteTokens() {
   return WriteBlock(tokens_block_, /*compress=*/true);
 }
 
-BlockHandle FstTableBuilder::WriteIndex() {
+void FstTableBuilder::WriteIndex(Directory* directory) {
+  if (index_.num_segments() != 0) directory->features |= Directory::kBounds;
+  if (index_.num_continuations() != 0) {
+    directory->features |= Directory::kContinuations;
+  }
+  std::string_view last_key;
+  if (!last_internal_key_.empty()) {
+    last_key =
+        ROCKSDB_NAMESPACE::ExtractUserKey(last_internal_key_).ToStringView();
+  }
   raw_block_.clear();
   std::string reason;
-  if (!index_.Finish(&raw_block_, &reason)) {
+  if (!index_.Finish(last_key, &raw_block_, &reason)) {
     SetStatus(
         Status::NotSupported(file_->file_name() + ": " + reason,
                              "write_format=block_based has no such limit"));
   }
   const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
   props_.index_size = handle.size();
-  return handle;
+  directory->index = handle;
 }
 
 BlockHandle FstTableBuilder::WriteStubIndex() {

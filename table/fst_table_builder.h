@@ -5,8 +5,7 @@
 // compaction, and it streams value blocks out as they fill.  Segments wait, as
 // RocksDB's blocks wait for a compression dictionary, until the dictionary of
 // their keys is trained; after that they are streamed out, too.  Its memory is
-// bounded by that buffer and a segment (and by the versions of one user key),
-// not by the file.
+// bounded by that buffer and a segment, not by the file, and by the index.
 //
 // Thread safety: as TableBuilder says; nothing here runs in the background.
 
@@ -15,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plugin/memkv.h"
@@ -74,6 +74,10 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
 
  private:
   bool ok() const { return status_.ok(); }
+  // Whether the segment, which is not empty, shall end before an entry of
+  // another user key; of its last key.
+  bool CutsBefore(std::string_view user_key);
+  bool CutsKey() const;
   void AddEntry(const ROCKSDB_NAMESPACE::Slice& internal_key, uint64_t tag,
                 const ROCKSDB_NAMESPACE::Slice& value);
   // Keeps pending values in the segment, if they are tiny, or repeat so much
@@ -99,7 +103,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   void AddToFilter(const ROCKSDB_NAMESPACE::Slice& user_key);
   void WriteFilter(Directory* directory);
   ROCKSDB_NAMESPACE::BlockHandle WriteTokens();
-  ROCKSDB_NAMESPACE::BlockHandle WriteIndex();
+  void WriteIndex(Directory* directory);
   ROCKSDB_NAMESPACE::BlockHandle WriteStubIndex();
   ROCKSDB_NAMESPACE::BlockHandle WriteProperties(const Directory& directory);
   void WriteFooter(const ROCKSDB_NAMESPACE::BlockHandle& metaindex,
@@ -131,6 +135,9 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   ROCKSDB_NAMESPACE::TableProperties props_;
   const bool mirrored_;
   std::unique_ptr<SegmentBuilder> segment_;
+  bool continues_ = false;    // the last key of the segment before
+  size_t full_size_ = 0;      // of the segment when it was full first
+  uint64_t key_entries_ = 0;  // of its last key
   // Segments wait here, sealed, until there are options_.key_buffer_size bytes
   // of them or the file ends; later ones do not.
   std::vector<std::unique_ptr<SegmentBuilder>> buffered_;

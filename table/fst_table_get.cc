@@ -74,7 +74,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
   if (k == Segment::kCorrupt || !segment.EntriesOf(k, &begin, &end)) {
     return CorruptSegment(i, "damaged trie or entries");
   }
-  return Answer(context, i, segment, begin, end, internal_key, filtered,
+  return Answer(context, i, segment, k, begin, end, internal_key, filtered,
                 get_context);
 }
 
@@ -210,20 +210,69 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
   for (size_t j = 0; j < n; ++j) {
     const Lookup& lookup = lookups[j];
     *lookup.key->s =
-        Answer(context, lookup.i, *lookup.segment, lookup.begin, lookup.end,
-               lookup.key->ikey, filtered, lookup.key->get_context);
+        Answer(context, lookup.i, *lookup.segment, lookup.k, lookup.begin,
+               lookup.end, lookup.key->ikey, filtered, lookup.key->get_context);
   }
 }
 
 Status FstTableReader::Answer(const BlockReadContext& context, uint32_t i,
-                              const Segment& segment, uint32_t begin,
-                              uint32_t end, const Slice& internal_key,
-                              bool filtered, GetContext* get_context) const {
+                              const Segment& segment, uint32_t k,
+                              uint32_t begin, uint32_t end,
+                              const Slice& internal_key, bool filtered,
+                              GetContext* get_context) const {
+  // Only the last key of a segment may have continuations.
+  const uint32_t limit =
+      k + 1 == segment.num_keys() ? index_.NextGroup(i) : i + 1;
+  uint32_t at = i;
+  if (limit != i + 1) {
+    at = Continue(i, ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key));
+  }
+  bool matched = false;
+  bool more = true;
+  Status s;
+  if (at == i) {
+    s = AnswerFrom(context, i, segment, begin, end, internal_key, get_context,
+                   &matched, &more);
+    ++at;
+  }
+  for (; s.ok() && more && at < limit; ++at) {
+    SegmentEntry entry;
+    s = GetContinuation(
+        context, at, ROCKSDB_NAMESPACE::ExtractUserKey(internal_key), &entry);
+    if (!s.ok()) {
+      if (s.IsIncomplete()) get_context->MarkKeyMayExist();
+      return s;
+    }
+    const Segment& continuation = entry.GetValue()->segment();
+    s = AnswerFrom(context, at, continuation, 0, continuation.num_entries(),
+                   internal_key, get_context, &matched, &more);
+  }
+  if (s.ok() && matched && filtered) filter_.CountTruePositive();
+  return s;
+}
+
+Status FstTableReader::GetContinuation(const BlockReadContext& context,
+                                       uint32_t i, const Slice& user_key,
+                                       SegmentEntry* entry) const {
+  const Status s = store_.GetSegment(context, index_, i, entry);
+  if (!s.ok()) return s;
+  const Segment& segment = entry->GetValue()->segment();
+  if (segment.num_keys() != 1 ||
+      segment.FindKey(user_key.ToStringView()) != 0) {
+    return CorruptSegment(i, "it does not continue the key before it");
+  }
+  return s;
+}
+
+Status FstTableReader::AnswerFrom(const BlockReadContext& context, uint32_t i,
+                                  const Segment& segment, uint32_t begin,
+                                  uint32_t end, const Slice& internal_key,
+                                  GetContext* get_context, bool* matched,
+                                  bool* more) const {
   const uint64_t target =
       ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key);
   ValueEntry block;
   uint32_t block_number = 0;
-  bool matched = false;
   for (uint32_t e = SeekEntry(segment, begin, end, target); e < end; ++e) {
     ParsedInternalKey parsed;
     parsed.user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
@@ -254,12 +303,11 @@ Status FstTableReader::Answer(const BlockReadContext& context, uint32_t i,
                           block.GetCacheHandle());
     }
     Status read_status;
-    const bool more = get_context->SaveValue(
-        parsed, value, &matched, &read_status, pinned ? &pin : nullptr);
+    *more = get_context->SaveValue(parsed, value, matched, &read_status,
+                                   pinned ? &pin : nullptr);
     if (!read_status.ok()) return read_status;
-    if (!more) break;
+    if (!*more) break;
   }
-  if (matched && filtered) filter_.CountTruePositive();
   return Status::OK();
 }
 

@@ -124,11 +124,13 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
 
 void FstTableIterator::CheckUpperBound() {
   const Slice* const bound = read_options_.iterate_upper_bound;
-  std::string last_key;
-  within_bound_ = bound != nullptr &&
-                  reader_.index().LastKey(segment_index_, &last_key) &&
-                  reader_.internal_comparator().user_comparator()->Compare(
-                      last_key, *bound) < 0;
+  std::string end;  // of the segment's group
+  within_bound_ = false;
+  if (bound == nullptr || !reader_.index().Bound(segment_index_, &end)) return;
+  // All keys are before it, or, in a mirrored file, not behind it.
+  const int order =
+      reader_.internal_comparator().user_comparator()->Compare(end, *bound);
+  within_bound_ = segment_->mirrored() ? order < 0 : order <= 0;
 }
 
 void FstTableIterator::EnterSegment(uint32_t i, End end) {
@@ -310,12 +312,18 @@ void FstTableIterator::FindEntry(const Slice& target) {
     return;
   }
   if (i == reader_.index().num_segments() || !LoadSegment(i)) return;
-  // The index promises that the segment has a key that is not before the
-  // target, so a cursor that finds none met damage.
   if (segment_->mirrored()) {
     cursor_.SeekForPrev(user_key);
   } else {
     cursor_.Seek(user_key);
+  }
+  if (!cursor_.Valid() && !cursor_.corrupt()) {
+    // The target is between the group's keys and their bound.
+    const uint32_t next = reader_.index().NextGroup(i);
+    if (next < reader_.index().num_segments()) {
+      EnterSegment(next, End::kFirst);
+    }
+    return;
   }
   const bool same_key = cursor_.Valid() && cursor_.key() == user_key;
   // Reads a value only when the entry is known.
@@ -323,14 +331,26 @@ void FstTableIterator::FindEntry(const Slice& target) {
     LoadKey(End::kFirst);
     return;
   }
+  const uint64_t tag = ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target);
+  if (segment_->Mirror(cursor_.ordinal()) + 1 == segment_->num_keys()) {
+    const uint32_t at = reader_.Continue(i, tag);
+    if (at != i) {
+      if (!LoadSegment(at)) return;
+      cursor_.SeekToFirst();
+      if (segment_->num_keys() != 1 || !cursor_.Valid() ||
+          cursor_.key() != user_key) {
+        Fail(reader_.CorruptSegment(at,
+                                    "it does not continue the key before it"));
+        return;
+      }
+    }
+  }
   const uint32_t k = segment_->Mirror(cursor_.ordinal());
   if (!segment_->EntriesOf(k, &begin_, &end_)) {
     Fail(reader_.CorruptSegment(segment_index_, "damaged entries"));
     return;
   }
-  entry_ =
-      reader_.SeekEntry(*segment_, begin_, end_,
-                        ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target));
+  entry_ = reader_.SeekEntry(*segment_, begin_, end_, tag);
   if (entry_ == end_) {
     StepKey(/*forward=*/true);
     return;

@@ -241,6 +241,7 @@ Status FstTableReader::Open(const Settings& settings,
             ? 0
             : std::strtoull(bytes->second.c_str(), nullptr, 10));
   }
+  if (s.ok()) reader->RegisterTokens();
   if (s.ok()) s = reader->ReserveMemory();
   if (s.ok()) *out = std::move(reader);
   return s;
@@ -352,6 +353,12 @@ Status FstTableReader::ReadIndex(const BlockReadContext& context) {
                 std::to_string(properties_->num_entries -
                                properties_->num_range_deletions));
   }
+  if (index_.has_continuations() !=
+      ((directory_.features & Directory::kContinuations) != 0)) {
+    return store_.Corrupt(at,
+                          "index: continuations in the index or in the "
+                          "directory's features, but not in both");
+  }
   if (TrieOrderOf(internal_comparator_->user_comparator()) !=
       (index_.mirrored() ? TrieOrder::kMirrored : TrieOrder::kBytewise)) {
     order_status_ = Status::InvalidArgument(
@@ -366,24 +373,46 @@ Status FstTableReader::ReadIndex(const BlockReadContext& context) {
 
 Status FstTableReader::ReadTokens(const BlockReadContext& context) {
   if (directory_.tokens.size() == 0) return Status::OK();
-  const Status s = store_.ReadTokens(context, directory_.tokens);
-  if (!s.ok() || settings_.dictionaries == nullptr) return s;
+  return store_.ReadTokens(context, directory_.tokens);
+}
+
+void FstTableReader::RegisterTokens() const {
+  if (store_.tokens() == nullptr || settings_.dictionaries == nullptr ||
+      index_.num_segments() == 0 ||
+      !key_trie::TokenEncoder::CanCut(*store_.tokens())) {
+    return;
+  }
   // Files of the past do not say how well their dictionary does, and those of
   // the future may have some that not every key can be written in.
   const auto& user = properties_->user_collected_properties;
   const auto bits = user.find(kTokenBitsProperty);
+  if (bits == user.end()) return;
+  const uint32_t last_segment = index_.num_segments() - 1;
   std::string first;
   std::string last;
-  if (bits != user.end() && index_.num_segments() != 0 &&
-      key_trie::TokenEncoder::CanCut(*store_.tokens()) &&
-      index_.LastKey(0, &first) &&
-      index_.LastKey(index_.num_segments() - 1, &last)) {
-    if (index_.mirrored()) first.swap(last);
-    settings_.dictionaries->Add(
-        {store_.tokens(), std::strtod(bits->second.c_str(), nullptr) / 1000},
-        std::move(first), std::move(last));
+  if (settings_.pin_segments) {
+    // They are at hand, and so are the file's first and last key.
+    SegmentEntry begin;
+    SegmentEntry end;
+    const ReadOptions ro;
+    const BlockReadContext context{ro};
+    if (!store_.GetSegment(context, index_, 0, &begin).ok() ||
+        !store_.GetSegment(context, index_, last_segment, &end).ok() ||
+        !begin.GetValue()->segment().KeyAt(0, &first) ||
+        !end.GetValue()->segment().KeyAt(
+            end.GetValue()->segment().num_keys() - 1, &last)) {
+      return;
+    }
+  } else if (index_.NextGroup(0) == index_.num_segments() ||
+             !index_.Bound(0, &first) || !index_.Bound(last_segment, &last)) {
+    // What is behind the first group is known from the index.  Of a file of one
+    // nothing is, and it is not worth a read: it is small.
+    return;
   }
-  return s;
+  if (index_.mirrored()) first.swap(last);
+  settings_.dictionaries->Add(
+      {store_.tokens(), std::strtod(bits->second.c_str(), nullptr) / 1000},
+      std::move(first), std::move(last));
 }
 
 Status FstTableReader::ReadRangeDeletions(const BlockReadContext& context) {
@@ -583,6 +612,9 @@ uint64_t FstTableReader::DataBytesBefore(const BlockReadContext& context,
   const Segment& segment = entry.GetValue()->segment();
   const uint32_t before = segment.KeysBefore(user_key);
   if (before > segment.num_keys()) return begin + (end - begin) / 2;
+  if (before == segment.num_keys()) {
+    return index_.BytesBefore(index_.NextGroup(i));
+  }
   return begin + segment.StoredBytesBefore(before, end - begin);
 }
 
@@ -617,33 +649,48 @@ Status FstTableReader::ApproximateKeyAnchors(const ReadOptions& read_options,
   const uint32_t per_segment = std::max(1u, kAnchors / segments);
   const uint32_t step = std::max(1u, segments / kAnchors);
   uint64_t done = 0;
+  const auto add = [&](const std::string& key, uint64_t at) {
+    if (!anchors.empty() && anchors.back().user_key == key) {
+      anchors.back().range_size += at - done;
+    } else {
+      anchors.emplace_back(key, at - done);
+    }
+    done = at;
+  };
   for (uint32_t i = 0; i < segments; ++i) {
-    if ((i + 1) % step != 0 && i + 1 != segments) continue;
+    const bool last = i + 1 == segments;
+    if ((i + 1) % step != 0 && !last) continue;
     const uint64_t begin = index_.BytesBefore(i);
     const uint64_t end = index_.BytesBefore(i + 1);
     std::string key;
-    if (per_segment > 1) {
-      SegmentEntry entry;
+    SegmentEntry entry;
+    if (last || per_segment > 1) {
       const Status s = store_.GetSegment(context, index_, i, &entry);
       if (!s.ok()) return s;
       const Segment& segment = entry.GetValue()->segment();
+      // Of a continuation there is none: its key began before it.
       for (uint32_t a = 1; a < per_segment; ++a) {
         const auto k = static_cast<uint32_t>(uint64_t{segment.num_keys()} * a /
                                              per_segment);
         if (k == 0) continue;
-        const uint64_t at =
-            std::max(done, begin + segment.StoredBytesBefore(k, end - begin));
-        if (!segment.trie().KeyAt(segment.Mirror(k - 1), &key)) {
+        if (!segment.KeyAt(k - 1, &key)) {
           return CorruptSegment(i, "damaged trie");
         }
-        if (!anchors.empty() && anchors.back().user_key == key) continue;
-        anchors.emplace_back(key, at - done);
-        done = at;
+        add(key,
+            std::max(done, begin + segment.StoredBytesBefore(k, end - begin)));
       }
     }
-    if (!index_.LastKey(i, &key)) return CorruptIndex();
-    anchors.emplace_back(key, end - done);
-    done = end;
+    // A key's segments have no anchor between them.
+    if (!last && index_.IsContinuation(i + 1)) continue;
+    if (!last) {
+      if (!index_.Bound(i, &key)) return CorruptIndex();
+    } else {
+      const Segment& segment = entry.GetValue()->segment();
+      if (!segment.KeyAt(segment.num_keys() - 1, &key)) {
+        return CorruptSegment(i, "damaged trie");
+      }
+    }
+    add(key, end);
   }
   return Status::OK();
 }

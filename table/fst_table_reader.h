@@ -179,6 +179,17 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::Status CorruptSegment(uint32_t i,
                                            const std::string& what) const;
   ROCKSDB_NAMESPACE::Status CorruptIndex() const;
+  // FileIndex::Continue(), by effective tags.
+  uint32_t Continue(uint32_t i, uint64_t tag) const {
+    // Those of an ingested file do not tell the entries of a key apart.
+    return global_seqno_ == ROCKSDB_NAMESPACE::kDisableGlobalSequenceNumber
+               ? index_.Continue(i, tag)
+               : i;
+  }
+  // Segment i, a continuation of `user_key`.
+  ROCKSDB_NAMESPACE::Status GetContinuation(
+      const BlockReadContext& context, uint32_t i,
+      const ROCKSDB_NAMESPACE::Slice& user_key, SegmentEntry* entry) const;
 
  private:
   FstTableReader(
@@ -194,6 +205,8 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       const ROCKSDB_NAMESPACE::TableReaderOptions& options);
   ROCKSDB_NAMESPACE::Status ReadIndex(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReadTokens(const BlockReadContext& context);
+  // Makes the file's dictionary known to builders, by its keys.
+  void RegisterTokens() const;
   ROCKSDB_NAMESPACE::Status ReadRangeDeletions(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReserveMemory();
 
@@ -209,22 +222,39 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   // At most as many as a batch of RocksDB's has; keys ascend.
   void GetAll(const BlockReadContext& context, Lookup* lookups, size_t n,
               bool filtered) const;
-  // Answers from entries [begin, end) of `segment`, which is segment i: those
-  // of the key.
+  // Answers from the entries of key k of `segment`, which is segment i: the
+  // key's, [begin, end), and those of its continuations.
   ROCKSDB_NAMESPACE::Status Answer(
       const BlockReadContext& context, uint32_t i, const Segment& segment,
-      uint32_t begin, uint32_t end,
+      uint32_t k, uint32_t begin, uint32_t end,
       const ROCKSDB_NAMESPACE::Slice& internal_key, bool filtered,
       ROCKSDB_NAMESPACE::GetContext* get_context) const;
+  // Of one segment.  Sets *matched if the key was found, and *more to whether
+  // older entries are asked for.
+  ROCKSDB_NAMESPACE::Status AnswerFrom(
+      const BlockReadContext& context, uint32_t i, const Segment& segment,
+      uint32_t begin, uint32_t end,
+      const ROCKSDB_NAMESPACE::Slice& internal_key,
+      ROCKSDB_NAMESPACE::GetContext* get_context, bool* matched,
+      bool* more) const;
 
   // Reads and checks the properties block.
   ROCKSDB_NAMESPACE::Status FetchProperties(
       const BlockReadContext& context,
       std::unique_ptr<ROCKSDB_NAMESPACE::TableProperties>* properties) const;
+  // The last entry of the segments that are verified.
+  struct LastEntry {
+    std::string user_key;
+    uint64_t tag = 0;
+  };
   // `segment_context` and `context`: for the segment, and for its values.
   ROCKSDB_NAMESPACE::Status VerifySegment(
       const BlockReadContext& segment_context, const BlockReadContext& context,
-      uint32_t i, std::string* last_key);
+      uint32_t i, LastEntry* last_entry);
+  // Whether the segment's keys and entries are as the index says, and follow
+  // those before it; else why not.
+  bool FollowsIndex(const Segment& segment, uint32_t i, LastEntry* last_entry,
+                    std::string* reason) const;
   // The number of keys before `user_key`.
   ROCKSDB_NAMESPACE::Status KeysBefore(const BlockReadContext& context,
                                        const ROCKSDB_NAMESPACE::Slice& user_key,

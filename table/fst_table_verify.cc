@@ -22,36 +22,66 @@ using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableProperties;
 using ROCKSDB_NAMESPACE::TableReaderCaller;
 
+bool FstTableReader::FollowsIndex(const Segment& segment, uint32_t i,
+                                  LastEntry* last_entry,
+                                  std::string* reason) const {
+  const bool continues = index_.IsContinuation(i);
+  const uint64_t keys = index_.KeysBefore(i + 1) - index_.KeysBefore(i);
+  if (segment.num_keys() != (continues ? 1 : keys) ||
+      (continues && keys != 0) ||
+      segment.num_entries() !=
+          index_.EntriesBefore(i + 1) - index_.EntriesBefore(i)) {
+    *reason = "its counts are not the index's";
+    return false;
+  }
+  std::string first;
+  std::string last;
+  std::string begin;
+  std::string end;
+  if (!segment.KeyAt(0, &first) ||
+      !segment.KeyAt(segment.num_keys() - 1, &last) || !index_.Bound(i, &end) ||
+      (i != 0 && !index_.Bound(i - 1, &begin))) {
+    *reason = "damaged trie";
+    return false;
+  }
+  const bool within =
+      index_.mirrored() ? last >= end && (i == 0 || continues || first < begin)
+                        : last < end && (i == 0 || continues || first >= begin);
+  if (!within) {
+    *reason = "its keys are not within the index's bounds";
+    return false;
+  }
+  if (continues) {
+    if (first != last_entry->user_key || segment.Tag(0) >= last_entry->tag) {
+      *reason = "it does not continue the key before it";
+      return false;
+    }
+    if (segment.Tag(0) != index_.FirstTag(i)) {
+      *reason = "its first tag is not the index's";
+      return false;
+    }
+  } else if (i != 0 && internal_comparator_->user_comparator()->Compare(
+                           last_entry->user_key, first) >= 0) {
+    *reason = "its keys do not follow the segment before";
+    return false;
+  }
+  last_entry->user_key = std::move(last);
+  last_entry->tag = segment.Tag(segment.num_entries() - 1);
+  return true;
+}
+
 Status FstTableReader::VerifySegment(const BlockReadContext& segment_context,
                                      const BlockReadContext& context,
-                                     uint32_t i, std::string* last_key) {
+                                     uint32_t i, LastEntry* last_entry) {
   SegmentEntry entry;
   Status s = store_.GetSegment(segment_context, index_, i, &entry);
   if (!s.ok()) return s;
   const Segment& segment = entry.GetValue()->segment();
   std::string reason;
-  if (!segment.Validate(&reason)) return CorruptSegment(i, reason);
-  if (segment.num_keys() != index_.KeysBefore(i + 1) - index_.KeysBefore(i) ||
-      segment.num_entries() !=
-          index_.EntriesBefore(i + 1) - index_.EntriesBefore(i)) {
-    return CorruptSegment(i, "its counts are not the index's");
+  if (!segment.Validate(&reason) ||
+      !FollowsIndex(segment, i, last_entry, &reason)) {
+    return CorruptSegment(i, reason);
   }
-  std::string first;
-  std::string last;
-  std::string indexed;
-  if (!segment.trie().KeyAt(segment.Mirror(0), &first) ||
-      !segment.trie().KeyAt(segment.Mirror(segment.num_keys() - 1), &last) ||
-      !index_.LastKey(i, &indexed)) {
-    return CorruptSegment(i, "damaged trie");
-  }
-  if (last != indexed) {
-    return CorruptSegment(i, "its last key is not the index's");
-  }
-  if (i != 0 &&
-      internal_comparator_->user_comparator()->Compare(*last_key, first) >= 0) {
-    return CorruptSegment(i, "its keys do not follow the segment before");
-  }
-  *last_key = std::move(last);
   for (uint32_t b = 0; b < segment.num_value_blocks(); ++b) {
     ValueEntry values;
     s = store_.GetValues(context, segment, b, &values);
@@ -82,11 +112,11 @@ Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
   context.bypass_cache = true;
   BlockReadContext segment_context = context;
 
-  std::string last_key;
+  LastEntry last_entry;
   for (uint32_t i = 0; i < index_.num_segments(); ++i) {
     segment_context.prefetch_buffer =
         !mapped && store_.InRow(index_, i) ? &segments_ahead : nullptr;
-    const Status s = VerifySegment(segment_context, context, i, &last_key);
+    const Status s = VerifySegment(segment_context, context, i, &last_entry);
     if (!s.ok()) return s;
   }
 
@@ -130,8 +160,8 @@ Status FstTableReader::DumpTable(ROCKSDB_NAMESPACE::WritableFile* out) {
                      store_.footer().ToString() + "\nTable properties\n  " +
                      properties_->ToString("\n  ", ": ") + "\nSegments\n";
   for (uint32_t i = 0; i < index_.num_segments(); ++i) {
-    std::string last_key;
-    if (!index_.LastKey(i, &last_key)) return CorruptIndex();
+    std::string bound;
+    if (!index_.Bound(i, &bound)) return CorruptIndex();
     text +=
         "  " + std::to_string(i) + ": offset " +
         std::to_string(index_.Location(i).offset) + ", size " +
@@ -139,7 +169,8 @@ Status FstTableReader::DumpTable(ROCKSDB_NAMESPACE::WritableFile* out) {
         std::to_string(index_.KeysBefore(i + 1) - index_.KeysBefore(i)) +
         ", entries " +
         std::to_string(index_.EntriesBefore(i + 1) - index_.EntriesBefore(i)) +
-        ", last key " + Slice(last_key).ToString(/*hex=*/true) + "\n";
+        ", bound " + Slice(bound).ToString(/*hex=*/true) +
+        (index_.IsContinuation(i) ? ", a continuation\n" : "\n");
   }
   Status s = out->Append(text);
   if (!s.ok()) return s;

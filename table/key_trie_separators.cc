@@ -47,86 +47,170 @@ struct GroupPlan {
   uint32_t child;  // plan, 0 if none
 };
 
+// The bytes of separator s > 0, which is the list's string s - 1, from `depth`
+// on.  Where a node begins with it they are all its own: it shares fewer with
+// the separator before, or there is none.
+std::string_view OwnFrom(const SeparatorList& separators, uint32_t s,
+                         uint64_t depth) {
+  const SeparatorList::Item& item = separators[s - 1];
+  assert(item.lcp <= depth);
+  return separators.Own(item).substr(depth - item.lcp);
+}
+
 }  // namespace
+
+// How a trie is laid out.
+struct SeparatorTrieBuilder::Plan {
+  std::vector<NodePlan> nodes;
+  std::vector<GroupPlan> groups;
+  unsigned ordinal_width = 1;
+  unsigned offset_width = 2;
+  uint64_t size = 0;  // of the whole trie
+};
+
+size_t SeparatorList::OwnBytes(std::string_view s) const {
+  // Of descending ones, the one before keeps what it does not share with s, and
+  // s is kept whole until one follows it; together that is as many.
+  return s.size() - CommonPrefix(s, last_);
+}
+
+void SeparatorList::Add(std::string_view s) {
+  assert(items_.empty() || (descending_ ? s < last_ : s > last_));
+  const auto lcp = static_cast<uint32_t>(CommonPrefix(s, last_));
+  const auto size = static_cast<uint32_t>(s.size());
+  if (!descending_) {
+    items_.push_back({lcp, size - lcp, bytes_.size()});
+    bytes_.append(s.substr(lcp));
+  } else {
+    if (!items_.empty()) {
+      // The one before comes behind s.  Of it, the end is now in bytes_ that
+      // it keeps: its first bytes are those of s.
+      Item& behind = items_.back();
+      behind.lcp = lcp;
+      behind.size -= lcp;
+      bytes_.erase(behind.begin, lcp);
+    }
+    items_.push_back({0, size, bytes_.size()});
+    bytes_.append(s);
+  }
+  last_.assign(s.data(), s.size());
+}
 
 bool SeparatorTrieBuilder::Encode(const std::vector<std::string>& separators,
                                   uint64_t max_size, std::string* out) {
-  const auto n = static_cast<uint32_t>(separators.size());
-  assert(n > 0 && separators[0].empty());
-  if (n == 1) {
-    return true;
-  }
-  std::vector<NodePlan> plans = {{1, n, 0}};
-  std::vector<GroupPlan> groups;
-  for (size_t i = 0; i < plans.size(); ++i) {
-    NodePlan plan = plans[i];
-    const std::string& first = separators[plan.begin];
-    const std::string& last = separators[plan.end - 1];
-    const uint64_t shared =
-        CommonPrefix(first, last);  // of all of them, as they ascend
-    plan.label_size = shared - plan.depth;
-    plan.first_group = static_cast<uint32_t>(groups.size());
-    if (plan.end - plan.begin > 1) {
-      for (uint32_t s = plan.begin; s < plan.end; ++s) {
-        const uint64_t slice = SliceOf(separators[s], shared);
-        if (s == plan.begin || groups.back().slice != slice) {
+  assert(!separators.empty() && separators[0].empty());
+  SeparatorList list;
+  for (size_t i = 1; i < separators.size(); ++i) list.Add(separators[i]);
+  return Encode(list, max_size, out);
+}
+
+void SeparatorTrieBuilder::MakePlan(const SeparatorList& separators,
+                                    Plan* plan) {
+  const auto n = static_cast<uint32_t>(separators.size() + 1);
+  std::vector<NodePlan>& nodes = plan->nodes;
+  std::vector<GroupPlan>& groups = plan->groups;
+  nodes = {{1, n, 0}};
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    NodePlan node = nodes[i];
+    const std::string_view first = OwnFrom(separators, node.begin, node.depth);
+    uint64_t shared = node.depth + first.size();  // of all of them
+    for (uint32_t s = node.begin + 1; s < node.end; ++s) {
+      shared = std::min<uint64_t>(shared, separators[s - 1].lcp);
+    }
+    node.label_size = shared - node.depth;
+    node.first_group = static_cast<uint32_t>(groups.size());
+    if (node.end - node.begin > 1) {
+      // The slice's bytes, and one more that tells whether it goes on.
+      std::string window(first.substr(node.label_size, kSliceBytes + 1));
+      for (uint32_t s = node.begin; s < node.end; ++s) {
+        if (s != node.begin) {
+          const SeparatorList::Item& item = separators[s - 1];
+          window.resize(std::min<uint64_t>(window.size(), item.lcp - shared));
+          window.append(
+              separators.Own(item).substr(0, kSliceBytes + 1 - window.size()));
+        }
+        const uint64_t slice = SliceOf(window, 0);
+        if (s == node.begin || groups.back().slice != slice) {
           groups.push_back({slice, s, 0});
         }
       }
-      plan.num_groups = static_cast<uint32_t>(groups.size()) - plan.first_group;
-      for (uint32_t g = plan.first_group; g < groups.size(); ++g) {
+      node.num_groups = static_cast<uint32_t>(groups.size()) - node.first_group;
+      for (uint32_t g = node.first_group; g < groups.size(); ++g) {
         if ((groups[g].slice & kSliceLengthMask) == kSliceGoesOn) {
-          plan.goes_on = true;
-          groups[g].child = static_cast<uint32_t>(plans.size());
-          plans.push_back(
+          node.goes_on = true;
+          groups[g].child = static_cast<uint32_t>(nodes.size());
+          nodes.push_back(
               {groups[g].begin,
-               g + 1 < groups.size() ? groups[g + 1].begin : plan.end,
+               g + 1 < groups.size() ? groups[g + 1].begin : node.end,
                shared + kSliceBytes});
         }
       }
     }
-    plans[i] = plan;
+    nodes[i] = node;
   }
-  const unsigned ordinal_width = OrdinalWidth(n);
-  unsigned offset_width = 2;
-  uint64_t size = 0;
-  for (;; offset_width = 4) {
-    size = 1;
-    for (NodePlan& plan : plans) {
-      plan.offset = size;
-      const uint64_t group_size =
-          sizeof(uint64_t) + ordinal_width + (plan.goes_on ? offset_width : 0);
-      size += (plan.label_size < kLongLabel ? 4 : 8) + plan.label_size +
-              plan.num_groups * group_size;
+  plan->ordinal_width = OrdinalWidth(n);
+  for (plan->offset_width = 2;; plan->offset_width = 4) {
+    plan->size = 1;
+    for (NodePlan& node : nodes) {
+      node.offset = plan->size;
+      const uint64_t group_size = sizeof(uint64_t) + plan->ordinal_width +
+                                  (node.goes_on ? plan->offset_width : 0);
+      plan->size += (node.label_size < kLongLabel ? 4 : 8) + node.label_size +
+                    node.num_groups * group_size;
     }
-    if (offset_width == 4 || size <= kMaxNarrowOffset) {
+    if (plan->offset_width == 4 || plan->size <= kMaxNarrowOffset) {
       break;
     }
   }
-  if (size > max_size || size > kMaxSize || n > kMaxSeparators) {
+}
+
+uint64_t SeparatorTrieBuilder::EncodedSize(const SeparatorList& separators) {
+  if (separators.empty()) {
+    return 0;
+  }
+  Plan plan;
+  MakePlan(separators, &plan);
+  return plan.size;
+}
+
+bool SeparatorTrieBuilder::Encode(const SeparatorList& separators,
+                                  uint64_t max_size, std::string* out) {
+  if (separators.size() >= kMaxSeparators) {
     return false;
   }
-  out->reserve(out->size() + size);
-  out->push_back(static_cast<char>(ordinal_width | offset_width << 4));
-  for (const NodePlan& plan : plans) {
+  if (separators.empty()) {
+    return true;
+  }
+  Plan plan;
+  MakePlan(separators, &plan);
+  if (plan.size > max_size || plan.size > kMaxSize) {
+    return false;
+  }
+  const std::vector<GroupPlan>& groups = plan.groups;
+  out->reserve(out->size() + plan.size);
+  out->push_back(
+      static_cast<char>(plan.ordinal_width | plan.offset_width << 4));
+  for (const NodePlan& node : plan.nodes) {
     PutFixed(out,
-             std::min<uint64_t>(plan.label_size, kLongLabel) |
-                 plan.num_groups << 8 | (plan.goes_on ? kGoesOnBit : 0),
+             std::min<uint64_t>(node.label_size, kLongLabel) |
+                 node.num_groups << 8 | (node.goes_on ? kGoesOnBit : 0),
              4);
-    if (plan.label_size >= kLongLabel) {
-      PutFixed(out, plan.label_size, 4);
+    if (node.label_size >= kLongLabel) {
+      PutFixed(out, node.label_size, 4);
     }
-    out->append(separators[plan.begin], plan.depth, plan.label_size);
-    const auto begin = groups.begin() + plan.first_group;
-    const auto end = begin + plan.num_groups;
+    out->append(
+        OwnFrom(separators, node.begin, node.depth).substr(0, node.label_size));
+    const auto begin = groups.begin() + node.first_group;
+    const auto end = begin + node.num_groups;
     for (auto g = begin; g != end; ++g) {
       PutFixed(out, g->slice, sizeof(uint64_t));
     }
     for (auto g = begin; g != end; ++g) {
-      PutFixed(out, g->begin, ordinal_width);
+      PutFixed(out, g->begin, plan.ordinal_width);
     }
-    for (auto g = begin; g != end && plan.goes_on; ++g) {
-      PutFixed(out, g->child == 0 ? 0 : plans[g->child].offset, offset_width);
+    for (auto g = begin; g != end && node.goes_on; ++g) {
+      PutFixed(out, g->child == 0 ? 0 : plan.nodes[g->child].offset,
+               plan.offset_width);
     }
   }
   return true;

@@ -54,6 +54,50 @@
 namespace memkv {
 namespace key_trie {
 
+// Distinct strings in ascending order, each by what it does not share with the
+// one before it: what they share, however long, is held once.  The strings must
+// come in order, ascending or descending.
+//
+// Thread safety: none; one thread at a time.
+class SeparatorList {
+ public:
+  // A string as it comes out, in ascending order.
+  struct Item {
+    uint32_t lcp;   // with the one before it
+    uint32_t size;  // of what follows
+    uint64_t begin;
+  };
+
+  explicit SeparatorList(bool descending = false) : descending_(descending) {}
+
+  // REQUIRES: greater than all before it, or less if they descend; less than
+  // 2^32 bytes.
+  void Add(std::string_view s);
+  size_t size() const { return items_.size(); }
+  bool empty() const { return items_.empty(); }
+  // The one added last.  REQUIRES: !empty()
+  const std::string& last() const { return last_; }
+  // Bytes that Add(s) would add to those held.
+  size_t OwnBytes(std::string_view s) const;
+  // Of all, without what they share with their neighbours.
+  size_t own_bytes() const { return bytes_.size(); }
+
+  // String i, from 0 in ascending order.
+  const Item& operator[](size_t i) const {
+    return items_[descending_ ? items_.size() - 1 - i : i];
+  }
+  // What it does not share with the one before it.
+  std::string_view Own(const Item& item) const {
+    return std::string_view(bytes_).substr(item.begin, item.size);
+  }
+
+ private:
+  bool descending_;
+  std::string last_;
+  std::vector<Item> items_;  // as they came
+  std::string bytes_;
+};
+
 class SeparatorTrieBuilder {
  public:
   static constexpr uint32_t kMaxSeparators = (1u << 23) - 1;
@@ -63,6 +107,18 @@ class SeparatorTrieBuilder {
   // kMaxSeparators.
   static bool Encode(const std::vector<std::string>& separators,
                      uint64_t max_size, std::string* out);
+  // The same of an empty separator and, behind it, those of the list, of which
+  // none is empty.
+  static bool Encode(const SeparatorList& separators, uint64_t max_size,
+                     std::string* out);
+  // How many bytes that is, without regard to any limit.
+  static uint64_t EncodedSize(const SeparatorList& separators);
+
+ private:
+  struct Plan;
+
+  // REQUIRES: not empty, fewer than 2^32 - 1
+  static void MakePlan(const SeparatorList& separators, Plan* plan);
 };
 
 class SeparatorTrie {

@@ -11,6 +11,12 @@ constexpr unsigned kMaxWidth = 64;
 
 }  // namespace
 
+size_t PackedArrayBuilder::EncodedSize(uint64_t min, uint64_t max, size_t n) {
+  const size_t width = BitWidth(max - min);
+  // n < 2^32 elements of 64 bits at most: no overflow.
+  return 1 + VarintLength(n > 0 ? min : 0) + (n * width + 7) / 8;
+}
+
 void PackedArrayBuilder::Encode(const uint64_t* v, size_t n, std::string* out) {
   uint64_t base = n > 0 ? v[0] : 0;
   uint64_t max = base;
@@ -51,19 +57,19 @@ bool PackedArrayView::Open(std::string_view data, size_t n,
   const unsigned width = begin[0];
   uint64_t base = 0;
   const uint8_t* bits = GetVarint64(begin + 1, limit, &base);
-  if (bits == nullptr || n > UINT32_MAX) {
+  if (bits == nullptr || n > kMaxElements) {
     return false;
   }
   const size_t num_bits = n * width;
   const size_t num_bytes = num_bits / 8 + (num_bits % 8 != 0);
-  if (num_bytes > static_cast<size_t>(limit - bits) || num_bytes > UINT32_MAX) {
+  if (num_bytes > static_cast<size_t>(limit - bits)) {
     return false;
   }
   out->bits_ = bits;
-  out->num_bytes_ = static_cast<uint32_t>(num_bytes);
+  out->num_bytes_ = num_bytes;
   out->num_elements_ = static_cast<uint32_t>(n);
   out->base_ = base;
-  out->width_ = width;
+  out->width_ = static_cast<uint8_t>(width);
   *consumed = static_cast<size_t>(bits - begin) + num_bytes;
   return true;
 }

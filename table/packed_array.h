@@ -41,19 +41,23 @@ namespace memkv {
 class PackedArrayBuilder {
  public:
   // Appends the encoding of v[0, n) to *out.
+  // REQUIRES: n <= PackedArrayView::kMaxElements
   static void Encode(const uint64_t* v, size_t n, std::string* out);
+  // The size of an encoding of n elements between min and max, which occur.
+  static size_t EncodedSize(uint64_t min, uint64_t max, size_t n);
 };
 
 class PackedArrayView {
  public:
+  static constexpr size_t kMaxElements = UINT32_MAX;
+
   // An array of no elements.
   PackedArrayView() = default;
 
   // Reads the head of an array of n elements that starts at data[0] and sets
   // *consumed to the number of bytes the array takes (data may be longer).
   // False, with *out and *consumed untouched, if the width is over 64, the
-  // head is malformed, data is too short, or the array has 2^32 elements or
-  // bytes.
+  // head is malformed, data is too short, or n > kMaxElements.
   static bool Open(std::string_view data, size_t n, PackedArrayView* out,
                    size_t* consumed);
 
@@ -78,7 +82,7 @@ class PackedArrayView {
     }
     // One load always covers the element: either it starts in the byte the
     // element starts in (7 + 57 = 64 bits), or it ends where the array ends.
-    const size_t last_start = size_t{num_bytes_} - sizeof(uint64_t);
+    const size_t last_start = num_bytes_ - sizeof(uint64_t);
     const size_t start = bit / 8 < last_start ? bit / 8 : last_start;
     const uint64_t word = LoadFixed64(bits_ + start) >> (bit - start * 8);
     return base_ + (word & ((uint64_t{1} << width_) - 1));
@@ -93,12 +97,13 @@ class PackedArrayView {
 
   uint64_t SlowElement(size_t bit) const;
 
-  // Half a line: segments in the block cache have several.
   const uint8_t* bits_ = nullptr;
   uint64_t base_ = 0;
-  uint32_t num_bytes_ = 0;
+  size_t num_bytes_ = 0;
   uint32_t num_elements_ = 0;
-  uint32_t width_ = 0;
+  uint8_t width_ = 0;
 };
+// Half a line: segments in the block cache have several.
+static_assert(sizeof(PackedArrayView) <= 32, "half a line");
 
 }  // namespace memkv

@@ -74,6 +74,8 @@ struct Variant {
   rocksdb::CompressionType compression;
   rocksdb::ChecksumType checksum;
   bool filter = false;
+  // A key of so many versions that some segments are continuations.
+  bool versions = false;
 };
 
 // RocksDB looks into the properties block before it verifies its checksum (for
@@ -208,7 +210,13 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
     using rocksdb::kTypeSingleDeletion;
     using rocksdb::kTypeValue;
     std::vector<TableEntry> points = {{"", 5, kTypeValue, "of the empty key"}};
-    for (int i = 0; i < 60; ++i) {
+    if (GetParam().versions) {
+      for (int i = 0; i < 220; ++i) {
+        points.push_back({"usr/share/doc/package-15", 900u - i, kTypeValue,
+                          "v" + std::to_string(i)});
+      }
+    }
+    for (int i = 0; i < (GetParam().versions ? 12 : 60); ++i) {
       const std::string key =
           "usr/share/doc/package-" + std::to_string(10 + i) + "/copyright";
       const std::string small(static_cast<size_t>(i % 9), 'v');
@@ -248,6 +256,9 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
     for (size_t i = 0; i < points.size(); i += 4) {
       probes_.emplace_back(points[i].user_key, rocksdb::kMaxSequenceNumber);
       probes_.emplace_back(points[i].user_key, 50);
+      if (GetParam().versions) {
+        probes_.emplace_back(points[i].user_key, points[i].seq);
+      }
       probes_.emplace_back(points[i].user_key + "x",
                            rocksdb::kMaxSequenceNumber);
     }
@@ -423,7 +434,16 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
 TEST_P(FstFileCorruptionTest, UndamagedFileIsWhatTheTestNeeds) {
   // Several segments, value blocks, a size at which every bit can be tried.
   EXPECT_GE(table_.built_properties().num_data_blocks, 5u);
-  EXPECT_LE(table_.bytes().size(), 6u << 10);
+  EXPECT_LE(table_.bytes().size(), 7u << 10);
+  Directory directory;
+  ASSERT_TRUE(
+      directory
+          .DecodeFrom(table_.built_properties().user_collected_properties.at(
+              kDirectoryProperty))
+          .ok());
+  EXPECT_EQ((directory.features & Directory::kContinuations) != 0,
+            GetParam().versions);
+  EXPECT_NE(directory.features & Directory::kBounds, 0u);
   EXPECT_EQ(table_.built_properties().num_range_deletions, 2u);
   EXPECT_EQ(truth_.range_deletions.rows.size(), 2u);
   EXPECT_TRUE(truth_.verify.ok()) << truth_.verify.ToString();
@@ -604,8 +624,11 @@ INSTANTIATE_TEST_SUITE_P(
                 rocksdb::kxxHash64},
         Variant{"CacheMapped", false, true, false, kRaw, rocksdb::kxxHash},
         Variant{"PinFilter", true, false, false, kRaw, rocksdb::kXXH3, true},
-        Variant{"CacheFilter", false, false, false, kRaw, rocksdb::kXXH3,
-                true}),
+        Variant{"CacheFilter", false, false, false, kRaw, rocksdb::kXXH3, true},
+        Variant{"CacheVersions", false, false, false, kRaw, rocksdb::kXXH3,
+                false, true},
+        Variant{"PinReverseVersions", true, false, true, kRaw, rocksdb::kXXH3,
+                false, true}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
 // A file whose keys are in tokens: enough of them that a dictionary pays.

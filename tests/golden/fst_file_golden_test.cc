@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,11 +21,15 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "rocksdb/filter_policy.h"
+#include "table/fst_format.h"
+#include "table/internal_iterator.h"
+#include "table/table_reader.h"
 #include "tests/corruption/fst_memory_table.h"
 
 namespace memkv {
@@ -207,7 +212,7 @@ struct IndexEntry {
 };
 
 std::vector<IndexEntry> DumpIndex(Dump* dump) {
-  dump->Fixed(1, "flags");
+  const uint64_t flags = dump->Fixed(1, "flags");
   dump->Bytes(3, "zero");
   const uint64_t segments = dump->Fixed(4, "segments");
   const uint64_t separators = dump->Fixed(4, "size of the separators");
@@ -218,6 +223,11 @@ std::vector<IndexEntry> DumpIndex(Dump* dump) {
   dump->PackedArray(segments, "keys so far");
   dump->PackedArray(segments, "entries so far");
   dump->PackedArray(segments, "bytes so far");
+  if ((flags & 4) != 0) {
+    const uint64_t continuations = dump->Varint("continuations");
+    dump->PackedArray(continuations, "their numbers");
+    dump->PackedArray(continuations, "the tags they begin with");
+  }
   std::vector<IndexEntry> entries;
   for (size_t i = 0; i < segments; ++i) {
     entries.push_back({offsets[i], sizes[i]});
@@ -349,6 +359,11 @@ TEST(FstFileGoldenTest, DumpOfATinyFileIsTheGoldenOne) {
     entries.push_back({"v" + std::to_string(10 + i), 0, rocksdb::kTypeValue,
                        i % 3 == 0 ? "x" : "yy"});
   }
+  // A key of many versions.
+  for (int i = 0; i < 150; ++i) {
+    entries.push_back(
+        {"w", static_cast<uint64_t>(299 - i), rocksdb::kTypeDeletion, ""});
+  }
   entries.push_back({"x", 5, rocksdb::kTypeRangeDeletion, "z"});
   ASSERT_TRUE(table.Build(entries).ok());
   const std::string dump = DumpFile(
@@ -368,6 +383,108 @@ TEST(FstFileGoldenTest, DumpOfATinyFileIsTheGoldenOne) {
                            std::istreambuf_iterator<char>()};
   ASSERT_FALSE(golden.empty()) << GoldenFile();
   EXPECT_EQ(dump, golden);
+}
+
+// Files of the past, as they were written: before their directory had feature
+// bit 1, when the bounds of the index were last keys.
+std::filesystem::path PastFile(bool reverse) {
+  return std::filesystem::path(__FILE__).parent_path() /
+         (reverse ? "fst_file_last_keys_reverse.hex"
+                  : "fst_file_last_keys.hex");
+}
+
+// What is in the files of the past, in the order of either comparator.
+std::vector<TableEntry> PastEntries(bool reverse) {
+  std::vector<TableEntry> entries = {
+      {"", 9, rocksdb::kTypeValue, "of the empty key"}};
+  for (int i = 10; i < 70; ++i) {
+    const std::string key =
+        "usr/share/doc/package-" + std::to_string(i) + "/copyright";
+    entries.push_back(
+        {key, 100, rocksdb::kTypeValue,
+         std::string(i % 3 == 0 ? 30 : 3, static_cast<char>('a' + i % 26))});
+    if (i % 7 == 0) {
+      entries.push_back({key, 60, rocksdb::kTypeMerge, "operand"});
+      entries.push_back({key, 20, rocksdb::kTypeDeletion, ""});
+    }
+  }
+  if (reverse) {
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const TableEntry& a, const TableEntry& b) {
+                       return a.user_key > b.user_key;
+                     });
+  }
+  return entries;
+}
+
+MemoryTable::Settings PastSettings(bool reverse) {
+  MemoryTable::Settings settings;
+  settings.fst.segment_size = 700;
+  settings.fst.value_block_size = 64;
+  settings.fst.inline_value_size = 8;
+  settings.reverse = reverse;
+  return settings;
+}
+
+TEST(FstFileGoldenTest, FilesWhoseIndexHasLastKeysAreStillRead) {
+  for (const bool reverse : {false, true}) {
+    std::ifstream in(PastFile(reverse));
+    std::string bytes;
+    for (std::string line; std::getline(in, line);) {
+      for (size_t i = 0; i + 1 < line.size(); i += 2) {
+        bytes += static_cast<char>(std::stoi(line.substr(i, 2), nullptr, 16));
+      }
+    }
+    ASSERT_FALSE(bytes.empty()) << PastFile(reverse);
+    const std::vector<TableEntry> entries = PastEntries(reverse);
+    MemoryTable table(PastSettings(reverse));
+    std::unique_ptr<rocksdb::TableReader> reader;
+    const rocksdb::ReadOptions ro;
+    rocksdb::Status s = table.Open(bytes, ro, &reader);
+    ASSERT_TRUE(s.ok()) << s.ToString();
+    Directory directory;
+    ASSERT_TRUE(
+        directory
+            .DecodeFrom(
+                reader->GetTableProperties()->user_collected_properties.at(
+                    kDirectoryProperty))
+            .ok());
+    EXPECT_EQ(directory.features, 0u);
+    s = reader->VerifyChecksum(ro,
+                               rocksdb::TableReaderCaller::kUserVerifyChecksum);
+    EXPECT_TRUE(s.ok()) << s.ToString();
+
+    const std::unique_ptr<rocksdb::InternalIterator> iter(
+        reader->NewIterator(ro, nullptr, nullptr, false,
+                            rocksdb::TableReaderCaller::kUserIterator));
+    size_t n = 0;
+    for (iter->SeekToFirst(); iter->Valid(); iter->Next(), ++n) {
+      ASSERT_LT(n, entries.size());
+      EXPECT_EQ(iter->key().ToString(), entries[n].InternalKey());
+      EXPECT_EQ(iter->value().ToString(), entries[n].value);
+    }
+    EXPECT_EQ(n, entries.size());
+    for (const TableEntry& entry : entries) {
+      iter->Seek(entry.InternalKey());
+      ASSERT_TRUE(iter->Valid());
+      EXPECT_EQ(iter->key().ToString(), entry.InternalKey());
+      // Between this key and the next one, which may begin a segment.
+      const std::string behind =
+          rocksdb::InternalKey(entry.user_key + (reverse ? "" : "x"), 0,
+                               rocksdb::kTypeDeletion)
+              .Encode()
+              .ToString();
+      const auto expected = std::find_if(
+          entries.begin(), entries.end(), [&](const TableEntry& e) {
+            return table.comparator().Compare(e.InternalKey(), behind) >= 0;
+          });
+      iter->Seek(behind);
+      ASSERT_EQ(iter->Valid(), expected != entries.end());
+      if (iter->Valid()) {
+        EXPECT_EQ(iter->key().ToString(), expected->InternalKey());
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -77,6 +77,57 @@ void ExpectAnswersLike(KeyList separators) {
 
 }  // namespace
 
+TEST(KeyTrieSeparatorsTest, AListHoldsStringsByWhatTheyDoNotShare) {
+  std::mt19937_64 rng(KeyTrieTestSeed());
+  for (int round = 0; round < 200; ++round) {
+    KeyList keys;
+    for (size_t n = rng() % 60; n > 0; --n) {
+      std::string key(1 + rng() % 20, 'a');
+      for (char& c : key) c = static_cast<char>('a' + rng() % 2);
+      keys.push_back(key);
+    }
+    keys = SortedKeys(keys);
+    SeparatorList up;
+    for (const std::string& key : keys) {
+      const size_t own = up.OwnBytes(key);
+      const size_t before = up.own_bytes();
+      up.Add(key);
+      ASSERT_EQ(up.own_bytes() - before, own);
+      ASSERT_EQ(up.last(), key);
+    }
+    SeparatorList down(/*descending=*/true);
+    for (size_t i = keys.size(); i > 0; --i) {
+      const size_t own = down.OwnBytes(keys[i - 1]);
+      const size_t before = down.own_bytes();
+      down.Add(keys[i - 1]);
+      ASSERT_EQ(down.own_bytes() - before, own);
+    }
+    size_t own = 0;
+    for (const SeparatorList* list : {&up, &down}) {
+      ASSERT_EQ(list->size(), keys.size());
+      std::string key;
+      own = 0;
+      for (size_t i = 0; i < keys.size(); ++i) {
+        const SeparatorList::Item& item = (*list)[i];
+        ASSERT_EQ(item.lcp, CommonPrefix(keys[i], key));
+        key = key.substr(0, item.lcp) + std::string(list->Own(item));
+        ASSERT_EQ(key, keys[i]);
+        own += item.size;
+      }
+      ASSERT_EQ(list->own_bytes(), own);
+    }
+    // The bytes are the same, however the strings came.
+    keys.insert(keys.begin(), "");
+    const std::string bytes = Encode(keys);
+    for (const SeparatorList* list : {&up, &down}) {
+      std::string encoded;
+      ASSERT_TRUE(SeparatorTrieBuilder::Encode(*list, UINT32_MAX, &encoded));
+      ASSERT_EQ(encoded, bytes);
+      ASSERT_EQ(SeparatorTrieBuilder::EncodedSize(*list), bytes.size());
+    }
+  }
+}
+
 TEST(KeyTrieSeparatorsTest, TheEmptyOneAloneTakesNoBytes) {
   EXPECT_EQ(Encode({""}), "");
   const SeparatorTrie trie;

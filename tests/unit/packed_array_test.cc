@@ -4,6 +4,7 @@
 #include "table/packed_array.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -71,6 +72,58 @@ TEST(PackedArrayTest, EqualValuesVanish) {
   EXPECT_EQ(Encode(std::vector<uint64_t>(1000, 7)).size(), 2u);
   EXPECT_EQ(Encode({}).size(), 2u);
   EXPECT_EQ(Encode(std::vector<uint64_t>(9, UINT64_MAX)).size(), 11u);
+}
+
+TEST(PackedArrayTest, EncodedSizeIsWhatEncodeAppends) {
+  for (const std::vector<uint64_t>& values : {std::vector<uint64_t>(),
+                                              {0},
+                                              {UINT64_MAX},
+                                              {0, UINT64_MAX},
+                                              {300, 301},
+                                              {5, 12, 6, 7},
+                                              std::vector<uint64_t>(1000, 7)}) {
+    const auto [min, max] = std::minmax_element(values.begin(), values.end());
+    const bool any = !values.empty();
+    EXPECT_EQ(PackedArrayBuilder::EncodedSize(any ? *min : 0, any ? *max : 0,
+                                              values.size()),
+              Encode(values).size());
+  }
+}
+
+TEST(PackedArrayTest, ArraysOfMoreThan4GiBOpen) {
+  // Elements of 64 bits whose pages are zero until one is written: only a few
+  // of them ever exist.
+  constexpr size_t kElements = (size_t{1} << 29) + 1000;
+  constexpr size_t kHead = 2;  // width 64, base 0
+  constexpr size_t kSize = kHead + 8 * kElements;
+  static_assert(kSize > size_t{UINT32_MAX}, "more than 32 bits hold");
+  void* const pages = mmap(nullptr, kSize, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  char* const bytes = static_cast<char*>(pages);
+  bytes[0] = 64;
+  bytes[kSize - 1] = 0x12;
+  bytes[kHead + 8 * (kElements - 2)] = 0x34;
+  PackedArrayView view;
+  size_t consumed = 0;
+  ASSERT_TRUE(
+      PackedArrayView::Open({bytes, kSize}, kElements, &view, &consumed));
+  EXPECT_EQ(consumed, kSize);
+  EXPECT_EQ(view.size(), kElements);
+  EXPECT_EQ(view[0], 0u);
+  EXPECT_EQ(view[kElements - 2], 0x34u);
+  EXPECT_EQ(view[kElements - 1], uint64_t{0x12} << 56);
+  // One byte less than it takes.
+  EXPECT_FALSE(
+      PackedArrayView::Open({bytes, kSize - 1}, kElements, &view, &consumed));
+  // The most elements, all equal, take no bits; one more is refused.
+  bytes[0] = 0;
+  ASSERT_TRUE(PackedArrayView::Open({bytes, 2}, PackedArrayView::kMaxElements,
+                                    &view, &consumed));
+  EXPECT_EQ(view[PackedArrayView::kMaxElements - 1], 0u);
+  EXPECT_FALSE(PackedArrayView::Open(
+      {bytes, 2}, PackedArrayView::kMaxElements + 1, &view, &consumed));
+  munmap(pages, kSize);
 }
 
 TEST(PackedArrayTest, EncodingIsAsDescribed) {
