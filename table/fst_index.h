@@ -100,7 +100,7 @@ class FileIndexBuilder {
   bool Finish(std::string_view last_key, std::string* out, std::string* reason);
 
  private:
-  // Numbers that do not descend, or of any order, and what they are packed in.
+  // The numbers of a packed array, and the least and greatest of them.
   struct Column {
     void Add(uint64_t v) {
       min = values.empty() || v < min ? v : min;
@@ -133,7 +133,7 @@ class FileIndexBuilder {
   size_t measured_raw_ = 0;
   size_t measured_size_ = 0;
   size_t longest_bound_ = 0;
-  int num_longest_ = 0;  // times that it grew
+  int num_longest_ = 0;    // times that it grew
   uint64_t num_cuts_ = 0;  // those within a key, too
   Column continuations_;   // their numbers
   Column tags_;            // that they begin with

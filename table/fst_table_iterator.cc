@@ -335,10 +335,12 @@ void FstTableIterator::FindEntry(const Slice& target) {
   if (segment_->Mirror(cursor_.ordinal()) + 1 == segment_->num_keys()) {
     const uint32_t at = reader_.Continue(i, tag);
     if (at != i) {
+      // The target may be a view of the cursor's key, which moves.
+      const std::string key(user_key);
       if (!LoadSegment(at)) return;
       cursor_.SeekToFirst();
       if (segment_->num_keys() != 1 || !cursor_.Valid() ||
-          cursor_.key() != user_key) {
+          cursor_.key() != key) {
         Fail(reader_.CorruptSegment(at,
                                     "it does not continue the key before it"));
         return;

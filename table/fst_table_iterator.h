@@ -13,7 +13,11 @@
 //
 // What is equal for all entries of a segment is found out when it is entered:
 // the tag, where inline values of one size begin, whether the upper bound lies
-// behind its last key.
+// behind its keys.
+//
+// A segment that continues a key (fst_index.h) is walked like any other: its
+// only key is that of the segment before it, and its entries are the next older
+// ones.
 //
 // Thread safety: none; an iterator belongs to one thread at a time.
 

@@ -368,6 +368,32 @@ TEST_P(FstVersionsTest, ALongKeyIsRepeatedOnlyWhereItIsASmallPart) {
   ASSERT_NO_FATAL_FAILURE(ExpectIterates());
 }
 
+TEST(FstDirectoryTest, FeaturesAndVersionsThatAreNotKnownAreRefused) {
+  for (uint32_t bit = 0; bit < 32; ++bit) {
+    Directory directory;
+    directory.features = uint32_t{1} << bit;
+    directory.index = directory.tokens = directory.filter =
+        rocksdb::BlockHandle(0, 0);
+    if (directory.features == Directory::kFilterHasNoWholeKeys) {
+      directory.filter = rocksdb::BlockHandle(0, 10);
+      directory.filter_name = "policy";
+    }
+    std::string bytes;
+    directory.EncodeTo(&bytes);
+    const Status s = Directory().DecodeFrom(bytes);
+    if (bit < 3) {
+      EXPECT_TRUE(s.ok()) << s.ToString();
+    } else {
+      EXPECT_TRUE(s.IsNotSupported()) << bit << ": " << s.ToString();
+    }
+    directory.features = 0;
+    directory.version = 2;
+    bytes.clear();
+    directory.EncodeTo(&bytes);
+    EXPECT_TRUE(Directory().DecodeFrom(bytes).IsNotSupported());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shapes, FstVersionsTest,
     ::testing::Values(Shape{"PinInline", false, true, true, 1024, false},
