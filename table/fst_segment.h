@@ -80,6 +80,10 @@ class SegmentBuilder {
   size_t EstimatedSize() const;
   // What is allocated, in bytes.
   size_t MemoryUsage() const;
+  // What Finish() will allocate for separators of buckets, in bytes: much where
+  // keys have a long common prefix.  Without those of a mirrored file that is
+  // not sealed.
+  size_t separator_bytes() const { return trie_.whole_separator_bytes(); }
 
   // Ends the segment: no entry may be added until Reset().  Values that are
   // still pending are kept inside.

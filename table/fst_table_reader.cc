@@ -339,7 +339,8 @@ Status FstTableReader::ReadTokens(const BlockReadContext& context) {
       index_.LastKey(0, &first) &&
       index_.LastKey(index_.num_segments() - 1, &last)) {
     if (index_.mirrored()) first.swap(last);
-    settings_.dictionaries->Add(
+    dictionary_ = OpenDictionaries::Add(
+        settings_.dictionaries,
         {store_.tokens(), std::strtod(bits->second.c_str(), nullptr) / 1000},
         std::move(first), std::move(last));
   }

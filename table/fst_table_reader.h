@@ -215,6 +215,8 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::Status order_status_;
   const uint64_t file_size_;
   FileBlockStore store_;
+  // That builders may find the file's dictionary, while it is open.
+  OpenDictionaries::Registration dictionary_;
   FileFilter filter_;
   ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
   ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;
