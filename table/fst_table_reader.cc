@@ -376,7 +376,7 @@ Status FstTableReader::ReadTokens(const BlockReadContext& context) {
   return store_.ReadTokens(context, directory_.tokens);
 }
 
-void FstTableReader::RegisterTokens() const {
+void FstTableReader::RegisterTokens() {
   if (store_.tokens() == nullptr || settings_.dictionaries == nullptr ||
       index_.num_segments() == 0 ||
       !key_trie::TokenEncoder::CanCut(*store_.tokens())) {
@@ -410,7 +410,8 @@ void FstTableReader::RegisterTokens() const {
     return;
   }
   if (index_.mirrored()) first.swap(last);
-  settings_.dictionaries->Add(
+  dictionary_ = OpenDictionaries::Add(
+      settings_.dictionaries,
       {store_.tokens(), std::strtod(bits->second.c_str(), nullptr) / 1000},
       std::move(first), std::move(last));
 }

@@ -206,7 +206,7 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::Status ReadIndex(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReadTokens(const BlockReadContext& context);
   // Makes the file's dictionary known to builders, by its keys.
-  void RegisterTokens() const;
+  void RegisterTokens();
   ROCKSDB_NAMESPACE::Status ReadRangeDeletions(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReserveMemory();
 
@@ -276,6 +276,8 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::Status order_status_;
   const uint64_t file_size_;
   FileBlockStore store_;
+  // That builders may find the file's dictionary, while it is open.
+  OpenDictionaries::Registration dictionary_;
   FileFilter filter_;
   ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
   ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;
