@@ -6,7 +6,7 @@
 # CMAKE_BUILD_TYPE because the two sides must agree: NDEBUG changes the layout of
 # RocksDB's classes, and a sanitizer is worth little on one side only.
 #
-#   release   -O3 -DNDEBUG, jemalloc; everything
+#   release   -O3 -DNDEBUG; everything
 #   sanitize  ASan + UBSan + assertions, RocksDB likewise; tests
 #   debug     assertions, RocksDB likewise; to run RocksDB's own tests
 #   tsan      ThreadSanitizer on the cores; no RocksDB at all

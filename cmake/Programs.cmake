@@ -6,6 +6,9 @@
 
 find_library(MEMKV_GFLAGS_LIBRARY gflags REQUIRED)
 find_package(benchmark REQUIRED)
+# These programs run on jemalloc, which they measure memory with; the libraries
+# leave the choice of an allocator to the program that they come into.
+find_library(MEMKV_JEMALLOC_LIBRARY jemalloc REQUIRED)
 
 set(memkv_rocksdb_tools "${MEMKV_ROCKSDB_ROOT}/tools")
 add_executable(
@@ -17,14 +20,16 @@ add_executable(
 target_compile_definitions(db_bench PRIVATE GFLAGS=1)
 # Mostly RocksDB's sources, whose warnings are RocksDB's.
 target_compile_options(db_bench PRIVATE -w)
-target_link_libraries(db_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}")
+target_link_libraries(db_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}"
+                                       "${MEMKV_JEMALLOC_LIBRARY}")
 
 add_executable(
   memtablerep_bench "${MEMKV_ROCKSDB_ROOT}/memtable/memtablerep_bench.cc"
                     "${memkv_root}/db_bench_ext/db_bench_register.cc")
 target_compile_definitions(memtablerep_bench PRIVATE GFLAGS=1)
 target_compile_options(memtablerep_bench PRIVATE -w)
-target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}")
+target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}"
+                                                "${MEMKV_JEMALLOC_LIBRARY}")
 
 # What the programs below have in common.
 set(memkv_bench_common_sources
@@ -32,11 +37,14 @@ set(memkv_bench_common_sources
     bench_options.cc
     bench_verify.cc
     jemalloc_stats.cc
+    key_shapes.cc
     key_source.cc
     key_stats.cc
     machine.cc
     progress_bar.cc
     record_set.cc
+    shape_probes.cc
+    shape_report.cc
     temp_dir.cc
     timing.cc
     url_generator.cc)
@@ -46,7 +54,8 @@ add_library(memkv_bench_common STATIC ${memkv_bench_common_sources})
 target_compile_definitions(
   memkv_bench_common
   PRIVATE MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/fetch_contents.sh")
-target_link_libraries(memkv_bench_common PUBLIC memkv)
+target_link_libraries(memkv_bench_common PUBLIC memkv
+                                                "${MEMKV_JEMALLOC_LIBRARY}")
 
 # A program of db_bench_ext: memkv_bench_program(NAME source...)
 function(memkv_bench_program name)
@@ -69,6 +78,7 @@ memkv_bench_program(
   memtable_bench_cases.cc
   memtable_bench_keys.cc
   memtable_bench_report.cc
+  memtable_bench_shapes.cc
   memtable_bench_table.cc)
 target_link_libraries(memtable_bench PRIVATE benchmark::benchmark)
 
@@ -106,7 +116,8 @@ add_library(memkv_key_codings STATIC
             "${memkv_root}/db_bench_ext/key_codings.cc")
 target_link_libraries(memkv_key_codings PUBLIC memkv_core)
 
-memkv_bench_program(key_coding_bench key_coding_bench.cc)
+memkv_bench_program(key_coding_bench key_coding_bench.cc key_coding_shapes.cc
+                    table_bench_file.cc)
 target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 
 # The same, with a key trie that counts the cache lines it waits for; its objects
@@ -114,6 +125,7 @@ target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 set(memkv_key_trie_sources ${MEMKV_CORE_SOURCES})
 list(FILTER memkv_key_trie_sources INCLUDE REGEX "/(key_trie|packed_array)")
 list(TRANSFORM memkv_key_trie_sources PREPEND "${memkv_root}/")
-memkv_bench_program(key_coding_lines key_coding_bench.cc key_codings.cc)
+memkv_bench_program(key_coding_lines key_coding_bench.cc key_codings.cc
+                    key_coding_shapes.cc table_bench_file.cc)
 target_sources(key_coding_lines PRIVATE ${memkv_key_trie_sources})
 target_compile_definitions(key_coding_lines PRIVATE MEMKV_COUNT_LINES)

@@ -77,8 +77,7 @@ foreach(
   BZIP2=bz2
   NUMA=numa
   TBB=tbb
-  ROCKSDB_IOURING_PRESENT=uring
-  ROCKSDB_JEMALLOC=jemalloc)
+  ROCKSDB_IOURING_PRESENT=uring)
   string(REPLACE "=" ";" define_and_library "${define_and_library}")
   list(GET define_and_library 0 define)
   list(GET define_and_library 1 library)

@@ -16,7 +16,7 @@ file(READ "${memkv_mk_file}" memkv_mk)
 string(REGEX MATCH "SOURCES = ([^\n]*)" memkv_mk_match "${memkv_mk}")
 separate_arguments(MEMKV_ALL_SOURCES UNIX_COMMAND "${CMAKE_MATCH_1}")
 
-set(MEMKV_CORE_NAME_REGEX "(^|/)(art_(arena|key|node|path|tree)|key_trie|packed_array|pinned_bytes|fst_(segment|value_run|index))[^/]*$")
+set(MEMKV_CORE_NAME_REGEX "(^|/)(art_(arena|key|node|path|tree)|key_trie|packed_array|pinned_bytes|fst_(segment|size_trial|value_run|index))[^/]*$")
 set(MEMKV_CORE_SOURCES ${MEMKV_ALL_SOURCES})
 list(FILTER MEMKV_CORE_SOURCES INCLUDE REGEX "${MEMKV_CORE_NAME_REGEX}")
 set(MEMKV_ADAPTER_SOURCES ${MEMKV_ALL_SOURCES})

@@ -7,11 +7,15 @@
 //   key_coding_bench --keys=urls.txt
 //   key_coding_bench --keys=apt-contents --codings=key_trie
 //   key_coding_bench --keys=gen:hex:5000000
+//   key_coding_bench --sets=shapes
 //
 // All codings get the same keys and the same look-ups in the same order; every
 // repetition measures one after the other, and medians are shown, with how many
 // times better than the first coding.  CPU time of one thread, pinned.  A miss
 // is a key with one byte of its second half changed.
+//
+// --sets=shapes runs every shape of keys that could be a cliff instead, and
+// table files as well; see key_coding_shapes.h.
 //
 // key_coding_lines is the same program, slower, that shows instead how many
 // different cache lines a look-up waits for one after the other.
@@ -29,12 +33,21 @@
 #include <string_view>
 #include <vector>
 
+#include "db_bench_ext/key_coding_shapes.h"
 #include "db_bench_ext/key_codings.h"
+#include "db_bench_ext/key_shapes.h"
 #include "db_bench_ext/key_source.h"
 #include "db_bench_ext/machine.h"
 #include "db_bench_ext/random_source.h"
+#include "db_bench_ext/temp_dir.h"
 #include "db_bench_ext/timing.h"
+#include "plugin/memkv.h"
 #include "table/line_count.h"
+
+DEFINE_string(sets, "keys",
+              "keys: those of --keys; or shapes: the --shapes, in the codings "
+              "front_coding and key_trie and in table files, block-based and "
+              "FST, in $TMPDIR or /tmp.");
 
 DEFINE_string(
     keys, "gen:urls:1000000",
@@ -51,6 +64,14 @@ DEFINE_uint64(segment_keys, 8192, "Keys a segment of the tries.");
 DEFINE_uint64(sample_bytes, 8 << 20,
               "Of suffixes, to train the dictionary with.");
 DEFINE_uint64(seed, 20260101, "Of keys and look-ups.");
+DEFINE_string(shapes, "all",
+              "Which shapes of keys, by commas; --shapes=list names them. All "
+              "are those that differ in their keys or versions.");
+DEFINE_double(shape_scale, 1,
+              "What the numbers of keys of shapes are multiplied with.");
+DEFINE_uint64(shape_repeat, 3, "Repeats of a shape.");
+DEFINE_double(shape_seconds, 20,
+              "A shape that has taken so long is not repeated once more.");
 DEFINE_string(fetch_script, memkv::kFetchContents,
               "The script that writes the Contents lists.");
 
@@ -184,7 +205,69 @@ void PrintLines(const Subject& subject, const Queries& queries) {
 
 #endif
 
+KeyCodingOptions CodingOptions() {
+  KeyCodingOptions options;
+  options.bucket_keys = static_cast<uint32_t>(FLAGS_bucket_keys);
+  options.segment_keys = FLAGS_segment_keys;
+  options.sample_bytes = FLAGS_sample_bytes;
+  return options;
+}
+
+Status RunShapes() {
+  KeyCodingShapeOptions options;
+  options.shape.seed = FLAGS_seed;
+  options.shape.scale = FLAGS_shape_scale;
+  options.coding = CodingOptions();
+  // Only by their bytes, as those of a table with the default segment_size.
+  options.coding.segment_keys = UINT32_MAX;
+  options.coding.segment_bytes = size_t{256} << 10;
+  options.repeats = FLAGS_shape_repeat;
+  options.seconds = FLAGS_shape_seconds;
+  if (FLAGS_shape_repeat == 0) {
+    return Status::InvalidArgument("--shape_repeat: 1 or more");
+  }
+  std::vector<std::string> shapes;
+  std::string reason;
+  if (!ParseShapes(FLAGS_shapes, options.shape, &shapes, &reason)) {
+    return Status::InvalidArgument(reason);
+  }
+  if (FLAGS_shapes == "all") {
+    // Those that differ only in when an entry arrives are the same tables.
+    shapes.clear();
+    for (const ShapeInfo& info : ListShapes()) {
+      if (!info.same_keys || info.versions) {
+        shapes.push_back(info.name);
+      }
+    }
+  }
+  TempDir dir;
+  const Status s = dir.Create(DefaultTempParent(), "key_coding_bench", false);
+  if (!s.ok()) {
+    return s;
+  }
+  options.dir = dir.path();
+  RememberCpus();
+  PinToCpu(0);
+  return RunKeyCodingShapes(shapes, options, stdout);
+}
+
 int Run() {
+  if (FLAGS_shapes == "list") {
+    printf("%s", DescribeShapes().c_str());
+    return 0;
+  }
+  if (FLAGS_sets == "shapes") {
+    RegisterMemkv();
+    const Status s = RunShapes();
+    if (!s.ok()) {
+      fprintf(stderr, "key_coding_bench: FAILED: %s\n", s.ToString().c_str());
+    }
+    return s.ok() ? 0 : 1;
+  }
+  if (FLAGS_sets != "keys") {
+    fprintf(stderr, "--sets: there is no set %s\n", FLAGS_sets.c_str());
+    return 1;
+  }
   DemoInput input;
   const Status s =
       ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script, &input);
@@ -204,10 +287,7 @@ int Run() {
   RememberCpus();
   PinToCpu(0);
 
-  KeyCodingOptions options;
-  options.bucket_keys = static_cast<uint32_t>(FLAGS_bucket_keys);
-  options.segment_keys = FLAGS_segment_keys;
-  options.sample_bytes = FLAGS_sample_bytes;
+  const KeyCodingOptions options = CodingOptions();
   std::vector<Subject> subjects;
   std::istringstream names(FLAGS_codings);
   for (std::string name; std::getline(names, name, ',');) {

@@ -53,57 +53,14 @@ class FrontCoding : public KeyCoding {
   }
 
   uint64_t Find(std::string_view key) const override {
-    if (num_keys_ == 0) {
-      return kNotFound;
-    }
-    // The last restart point that is not greater.
-    size_t low = 0;
-    for (size_t n = restarts_.size(); n > 1;) {
-      const size_t half = n / 2;
-      WaitFor(&restarts_[low + half]);
-      uint32_t length = 0;
-      const uint8_t* const p = Varint(Start(low + half), &length);
-      WaitFor(p);
-      if (std::string_view(reinterpret_cast<const char*>(p), length) <= key) {
-        low += half;
-        n -= half;
-      } else {
-        n = half;
-      }
-    }
-    const uint8_t* p = Start(low);
-    uint64_t matched = 0;
-    const uint64_t first = low * kRestart;
-    const uint64_t end = std::min<uint64_t>(first + kRestart, num_keys_);
-    for (uint64_t i = first; i < end; ++i) {
-      uint32_t shared = 0;
-      uint32_t length = 0;
-      if (i != first) {
-        p = Varint(p, &shared);
-      }
-      p = Varint(p, &length);
-      WaitFor(p);
-      if (shared < matched) {
-        return kNotFound;
-      }
-      if (shared == matched) {
-        const size_t rest = key.size() - matched;
-        const size_t shorter = std::min<size_t>(length, rest);
-        const size_t common =
-            CommonPrefix(p, memkv::Bytes(key) + matched, shorter);
-        if (common == length && common == rest) {
-          return i;
-        }
-        if (common == rest ||
-            (common < length &&
-             p[common] > static_cast<uint8_t>(key[matched + common]))) {
-          return kNotFound;
-        }
-        matched += common;
-      }
-      p += length;
-    }
-    return kNotFound;
+    bool found = false;
+    const uint64_t rank = LowerBound(key, &found);
+    return found ? rank : kNotFound;
+  }
+
+  uint64_t Rank(std::string_view key) const override {
+    bool found = false;
+    return LowerBound(key, &found);
   }
 
   uint64_t Scan(bool forwards) const override {
@@ -134,6 +91,59 @@ class FrontCoding : public KeyCoding {
  private:
   static constexpr size_t kRestart = 16;
 
+  // The number of keys less than key, and whether the next one is it.
+  uint64_t LowerBound(std::string_view key, bool* found) const {
+    if (num_keys_ == 0) {
+      return 0;
+    }
+    // The last restart point that is not greater.
+    size_t low = 0;
+    for (size_t n = restarts_.size(); n > 1;) {
+      const size_t half = n / 2;
+      WaitFor(&restarts_[low + half]);
+      uint32_t length = 0;
+      const uint8_t* const p = Varint(Start(low + half), &length);
+      WaitFor(p);
+      if (std::string_view(reinterpret_cast<const char*>(p), length) <= key) {
+        low += half;
+        n -= half;
+      } else {
+        n = half;
+      }
+    }
+    const uint8_t* p = Start(low);
+    uint64_t matched = 0;
+    const uint64_t first = low * kRestart;
+    const uint64_t end = std::min<uint64_t>(first + kRestart, num_keys_);
+    for (uint64_t i = first; i < end; ++i) {
+      uint32_t shared = 0;
+      uint32_t length = 0;
+      if (i != first) {
+        p = Varint(p, &shared);
+      }
+      p = Varint(p, &length);
+      WaitFor(p);
+      if (shared < matched) {
+        return i;
+      }
+      if (shared == matched) {
+        const size_t rest = key.size() - matched;
+        const size_t shorter = std::min<size_t>(length, rest);
+        const size_t common =
+            CommonPrefix(p, memkv::Bytes(key) + matched, shorter);
+        *found = common == length && common == rest;
+        if (common == rest ||
+            (common < length &&
+             p[common] > static_cast<uint8_t>(key[matched + common]))) {
+          return i;
+        }
+        matched += common;
+      }
+      p += length;
+    }
+    return end;
+  }
+
   const uint8_t* Start(size_t restart) const {
     return memkv::Bytes(bytes_) + restarts_[restart];
   }
@@ -161,7 +171,10 @@ class KeyTrieCoding : public KeyCoding {
     std::vector<std::unique_ptr<KeyTrieBuilder>> builders;
     std::vector<std::string> separators;
     for (size_t i = 0; i < keys.size(); ++i) {
-      if (i % options_.segment_keys == 0) {
+      if (i == 0 || builders.back()->num_keys() == options_.segment_keys ||
+          (options_.segment_bytes > 0 &&
+           builders.back()->EstimatedSize() >= options_.segment_bytes)) {
+        first_.push_back(i);
         const size_t lcp = i == 0 ? 0 : CommonPrefix(keys[i], keys[i - 1]) + 1;
         separators.emplace_back(keys[i].substr(0, lcp));
         builders.push_back(std::make_unique<KeyTrieBuilder>(options));
@@ -239,7 +252,16 @@ class KeyTrieCoding : public KeyCoding {
       return kNotFound;
     }
     WaitFor(&segments_[place.ordinal]);
-    return Rank(place.ordinal, segments_[place.ordinal].Find(target));
+    return RankOf(place.ordinal, segments_[place.ordinal].Find(target));
+  }
+
+  uint64_t Rank(std::string_view key) const override {
+    const key_trie::Target target(key);
+    key_trie::SeparatorTrie::Place place;
+    if (segments_.empty() || !index_.Find(target, &place)) {
+      return 0;
+    }
+    return RankOf(place.ordinal, segments_[place.ordinal].Rank(key));
   }
 
   void FindAll(const std::string* keys, size_t n,
@@ -263,7 +285,7 @@ class KeyTrieCoding : public KeyCoding {
     }
     KeyTrieReader::FindAll(segments.data(), sought.data(), n, ordinals.data());
     for (size_t i = 0; i < n; ++i) {
-      ranks[i] = Rank(places[i].ordinal, ordinals[i]);
+      ranks[i] = RankOf(places[i].ordinal, ordinals[i]);
     }
   }
 
@@ -286,13 +308,14 @@ class KeyTrieCoding : public KeyCoding {
   }
 
  private:
-  uint64_t Rank(uint32_t segment, uint32_t ordinal) const {
-    return ordinal >= KeyTrieReader::kCorrupt
-               ? kNotFound
-               : uint64_t{segment} * options_.segment_keys + ordinal;
+  uint64_t RankOf(uint32_t segment, uint32_t ordinal) const {
+    return ordinal >= KeyTrieReader::kCorrupt ? kNotFound
+                                              : first_[segment] + ordinal;
   }
 
   const KeyCodingOptions options_;
+  // Of each segment, the rank of its first key.
+  std::vector<uint64_t> first_;
   std::vector<std::string> segment_bytes_;
   std::vector<KeyTrieReader> segments_;
   std::string index_bytes_;

@@ -41,6 +41,8 @@ class KeyCoding {
   virtual std::string Parts() const { return ""; }
   // The rank of key, or kNotFound.
   virtual uint64_t Find(std::string_view key) const = 0;
+  // How many keys are less than key.
+  virtual uint64_t Rank(std::string_view key) const = 0;
   // Sets ranks[i] to Find(keys[i]) for all i < n, which is at most kMaxBatch.
   static constexpr size_t kMaxBatch = 32;
   virtual void FindAll(const std::string* keys, size_t n,
@@ -63,6 +65,8 @@ inline uint64_t KeySum(std::string_view key) {
 struct KeyCodingOptions {
   uint32_t bucket_keys = 64;
   size_t segment_keys = 8192;
+  // A segment also ends when it is about as large; 0: it does not.
+  size_t segment_bytes = 0;
   // Of suffixes, to train the dictionary with.
   size_t sample_bytes = size_t{8} << 20;
 };

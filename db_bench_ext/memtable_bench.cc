@@ -7,6 +7,7 @@
 //
 //   memtable_bench --n=1000000 --sets=random8
 //   memtable_bench --keys=urls.txt --sets=keys --benchmark_format=json
+//   memtable_bench --sets=shapes
 //
 // Every set of keys is a group: its benchmarks are repeated (five times, unless
 // --benchmark_repetitions says otherwise), all memtables' and operations'
@@ -14,6 +15,11 @@
 // all alike. After Google Benchmark's own report comes a table of the
 // memtables side by side, on standard error if the report is JSON or CSV.
 // All --benchmark_* flags work but --benchmark_out: redirect standard output.
+//
+// The set `shapes` is none of these: it runs every shape of keys that could be
+// a cliff, with its own clock, and ends with a table and the number of cells in
+// which a memtable takes more than 1.5 times what the first one takes; see
+// memtable_bench_shapes.h.
 //
 // Threads are pinned, one thread to the last CPU the process may use, two to
 // the last two; with a single CPU the benchmarks of two threads are left out.
@@ -40,6 +46,7 @@
 #include "db_bench_ext/memtable_bench_cases.h"
 #include "db_bench_ext/memtable_bench_keys.h"
 #include "db_bench_ext/memtable_bench_report.h"
+#include "db_bench_ext/memtable_bench_shapes.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
 
@@ -51,7 +58,7 @@ DEFINE_string(sets, "random8,db_bench16,hot_key,keys,urls,paths",
               "makes them), keys (--keys, shuffled and sorted; left out "
               "without it), urls (generated URL-like keys, shuffled; left out "
               "with --keys), paths (Debian's Contents lists, shuffled and "
-              "sorted), hot_key.");
+              "sorted), hot_key, shapes (the --shapes).");
 DEFINE_string(
     keys, "",
     "A file of keys, one a line; - for standard input; or gen:urls:N, "
@@ -65,6 +72,14 @@ DEFINE_uint64(value_size, 8, "Bytes of every value.");
 DEFINE_uint64(probes, 1000000, "Look-ups and seeks a repetition.");
 DEFINE_uint64(overwrites, 1000000, "Versions of the hot key.");
 DEFINE_uint64(seed, 20260101, "Of keys, load orders and probes.");
+DEFINE_string(shapes, "all",
+              "Which shapes of keys, by commas; --shapes=list names them.");
+DEFINE_double(shape_scale, 1,
+              "What the numbers of keys and versions of shapes are multiplied "
+              "with.");
+DEFINE_uint64(shape_repeat, 3, "Repeats of a shape.");
+DEFINE_double(shape_seconds, 20,
+              "A shape that has taken so long is not repeated once more.");
 DEFINE_bool(purge, true,
             "Before every load give freed memory back to the system, so that "
             "each pays for its own pages.");
@@ -86,10 +101,11 @@ std::vector<std::string> SplitList(const std::string& list) {
 class MemtableBench {
  public:
   MemtableBench(std::vector<Subject> subjects, RatioReporter* reporter,
-                const CaseOptions& options)
+                const CaseOptions& options, FILE* table)
       : subjects_(std::move(subjects)),
         reporter_(reporter),
-        options_(options) {}
+        options_(options),
+        table_(table) {}
 
   Status Run(const std::string& set) {
     DemoInput input;
@@ -120,6 +136,8 @@ class MemtableBench {
       cases.Register(subjects_);
       RunRegistered();
       return s;
+    } else if (set == "shapes") {
+      return RunShapes();
     } else {
       return Status::InvalidArgument("--sets: there is no set " + set);
     }
@@ -149,6 +167,21 @@ class MemtableBench {
     RunRegistered();
   }
 
+  Status RunShapes() {
+    ShapeCaseOptions options;
+    options.shape.seed = FLAGS_seed;
+    options.shape.scale = FLAGS_shape_scale;
+    options.value_size = FLAGS_value_size;
+    options.repeats = FLAGS_shape_repeat;
+    options.seconds = FLAGS_shape_seconds;
+    std::vector<std::string> shapes;
+    std::string reason;
+    if (!ParseShapes(FLAGS_shapes, options.shape, &shapes, &reason)) {
+      return Status::InvalidArgument(reason);
+    }
+    return RunMemtableShapes(shapes, subjects_, options, table_);
+  }
+
   void RunRegistered() {
     benchmark::RunSpecifiedBenchmarks(reporter_);
     benchmark::ClearRegisteredBenchmarks();
@@ -157,6 +190,7 @@ class MemtableBench {
   const std::vector<Subject> subjects_;
   RatioReporter* const reporter_;
   const CaseOptions options_;
+  FILE* const table_;
 };
 
 Status MakeSubjects(std::vector<Subject>* subjects) {
@@ -177,6 +211,9 @@ Status MakeSubjects(std::vector<Subject>* subjects) {
 }
 
 Status RunBench(size_t* failures) {
+  if (FLAGS_shape_repeat == 0) {
+    return Status::InvalidArgument("--shape_repeat: 1 or more");
+  }
   if (FLAGS_probes < 2 || FLAGS_overwrites < HotKeyCases::kSnapshots) {
     return Status::InvalidArgument("too few --probes or --overwrites");
   }
@@ -205,7 +242,8 @@ Status RunBench(size_t* failures) {
   const bool console =
       dynamic_cast<benchmark::ConsoleReporter*>(inner.get()) != nullptr;
   RatioReporter reporter(std::move(inner), names);
-  MemtableBench bench(std::move(subjects), &reporter, options);
+  FILE* const table = console ? stdout : stderr;
+  MemtableBench bench(std::move(subjects), &reporter, options, table);
   for (const std::string& set : SplitList(FLAGS_sets)) {
     s = bench.Run(set);
     if (!s.ok()) {
@@ -214,7 +252,7 @@ Status RunBench(size_t* failures) {
   }
   reporter.FinishAll();
   if (!reporter.empty()) {
-    reporter.PrintTable(console ? stdout : stderr);
+    reporter.PrintTable(table);
   }
   *failures = reporter.failures();
   return s;
@@ -255,6 +293,10 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "memtable_bench: what is '%s'? (--keys=FILE?)\n",
                  argv[1]);
     return 2;
+  }
+  if (FLAGS_shapes == "list") {
+    std::printf("%s", DescribeShapes().c_str());
+    return 0;
   }
   RegisterMemkv();
   size_t failures = 0;

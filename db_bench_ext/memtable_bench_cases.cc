@@ -29,51 +29,6 @@ constexpr int kSeekSteps = 10;
 constexpr size_t kWaitProbes = 20000;
 constexpr benchmark::IterationCount kHotReads = 200000;
 
-// What a Get found, by the rules of MemTable's own callback.
-struct Found {
-  Slice user_key;
-  uint64_t count = 0;
-  uint64_t bytes = 0;
-  uint64_t last_sequence = 0;
-};
-
-// Key and value of an entry.
-void ReadEntry(const char* entry, Slice* internal_key, Slice* value) {
-  *internal_key = ROCKSDB_NAMESPACE::GetLengthPrefixedSlice(entry);
-  *value = ROCKSDB_NAMESPACE::GetLengthPrefixedSlice(internal_key->data() +
-                                                     internal_key->size());
-}
-
-bool SaveFound(void* arg, const char* entry) {
-  Found* found = static_cast<Found*>(arg);
-  Slice internal_key;
-  Slice value;
-  ReadEntry(entry, &internal_key, &value);
-  if (ROCKSDB_NAMESPACE::ExtractUserKey(internal_key) == found->user_key) {
-    found->count++;
-    found->bytes += value.size();
-    found->last_sequence =
-        ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key) >> 8;
-  }
-  return false;
-}
-
-void GetAt(MemTableRep* rep, const Slice& key, uint64_t sequence,
-           Found* found) {
-  const LookupKey lookup(key, sequence);
-  found->user_key = key;
-  rep->Get(lookup, found, SaveFound);
-}
-
-// Bytes of user key and value of an entry, all of it read.
-uint64_t EntryBytes(const char* entry) {
-  Slice internal_key;
-  Slice value;
-  ReadEntry(entry, &internal_key, &value);
-  return internal_key.size() - ROCKSDB_NAMESPACE::kNumInternalBytes +
-         value.size();
-}
-
 void Expect(State& state, uint64_t expected, uint64_t found, const char* what) {
   if (expected != found) {
     const std::string message = std::string(what) + ": expected " +

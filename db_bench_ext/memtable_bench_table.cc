@@ -3,6 +3,7 @@
 
 #include "db_bench_ext/memtable_bench_table.h"
 
+#include "db/lookup_key.h"
 #include "rocksdb/comparator.h"
 
 namespace memkv {
@@ -37,7 +38,29 @@ class CountingComparator : public ROCKSDB_NAMESPACE::Comparator {
   uint64_t* const comparisons_;
 };
 
+bool SaveFound(void* arg, const char* entry) {
+  Found* found = static_cast<Found*>(arg);
+  ROCKSDB_NAMESPACE::Slice internal_key;
+  ROCKSDB_NAMESPACE::Slice value;
+  ReadEntry(entry, &internal_key, &value);
+  if (ROCKSDB_NAMESPACE::ExtractUserKey(internal_key) == found->user_key) {
+    found->count++;
+    found->bytes += value.size();
+    found->last_sequence =
+        ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key) >> 8;
+  }
+  return false;
+}
+
 }  // namespace
+
+void GetAt(ROCKSDB_NAMESPACE::MemTableRep* rep,
+           const ROCKSDB_NAMESPACE::Slice& key, uint64_t sequence,
+           Found* found) {
+  const ROCKSDB_NAMESPACE::LookupKey lookup(key, sequence);
+  found->user_key = key;
+  rep->Get(lookup, found, SaveFound);
+}
 
 BenchTable::BenchTable(ROCKSDB_NAMESPACE::MemTableRepFactory* factory,
                        uint64_t* comparisons)

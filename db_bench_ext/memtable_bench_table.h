@@ -33,6 +33,37 @@ inline size_t EncodedEntryBytes(size_t key_size, size_t value_size) {
          ROCKSDB_NAMESPACE::VarintLength(value_size) + value_size;
 }
 
+// Key and value of an entry.
+inline void ReadEntry(const char* entry, ROCKSDB_NAMESPACE::Slice* internal_key,
+                      ROCKSDB_NAMESPACE::Slice* value) {
+  *internal_key = ROCKSDB_NAMESPACE::GetLengthPrefixedSlice(entry);
+  *value = ROCKSDB_NAMESPACE::GetLengthPrefixedSlice(internal_key->data() +
+                                                     internal_key->size());
+}
+
+// Bytes of user key and value of an entry, all of it read.
+inline uint64_t EntryBytes(const char* entry) {
+  ROCKSDB_NAMESPACE::Slice internal_key;
+  ROCKSDB_NAMESPACE::Slice value;
+  ReadEntry(entry, &internal_key, &value);
+  return internal_key.size() - ROCKSDB_NAMESPACE::kNumInternalBytes +
+         value.size();
+}
+
+// What Gets found, by the rules of MemTable's own callback.
+struct Found {
+  ROCKSDB_NAMESPACE::Slice user_key;
+  uint64_t count = 0;
+  uint64_t bytes = 0;  // of values
+  uint64_t last_sequence = 0;
+};
+
+// Looks the newest version up that is not newer than `sequence`, and adds what
+// it finds to *found.
+void GetAt(ROCKSDB_NAMESPACE::MemTableRep* rep,
+           const ROCKSDB_NAMESPACE::Slice& key, uint64_t sequence,
+           Found* found);
+
 class BenchTable {
  public:
   // If `comparisons` is not null, what the rep compares is counted there; which

@@ -60,10 +60,29 @@ const std::unordered_map<std::string, OptionTypeInfo>& TypeInfo() {
   return info;
 }
 
+// The user comparator of RocksDB's memtable, or null if `key_cmp` is not that
+// of a MemTable; without run-time type information it is taken for one, for
+// RocksDB has no other.
+const Comparator* UserComparatorOf(const MemTableRep::KeyComparator& key_cmp) {
+#if defined(__cpp_rtti)
+  const auto* const known =
+      dynamic_cast<const MemTable::KeyComparator*>(&key_cmp);
+  if (known == nullptr) return nullptr;
+#else
+  const auto* const known =
+      static_cast<const MemTable::KeyComparator*>(&key_cmp);
+#endif
+  return known->comparator.user_comparator();
+}
+
 // Fills *order and returns true if the tree can serve the comparator; fills
 // *reason if it cannot.
 bool ServesComparator(const Comparator* comparator, ArtOrder* order,
                       std::string* reason) {
+  if (comparator == nullptr) {
+    *reason = "the comparator of keys is not RocksDB's memtable's";
+    return false;
+  }
   switch (TrieOrderOf(comparator)) {
     case TrieOrder::kBytewise:
       *order = ArtOrder::kBytewise;
@@ -124,10 +143,7 @@ Status ArtMemTableRepFactory::ValidateOptions(
 MemTableRep* ArtMemTableRepFactory::CreateMemTableRep(
     const MemTableRep::KeyComparator& key_cmp, Allocator* allocator,
     const SliceTransform* transform, Logger* logger) {
-  // MemTable is the only caller and has no other KeyComparator.
-  const Comparator* comparator =
-      static_cast<const MemTable::KeyComparator&>(key_cmp)
-          .comparator.user_comparator();
+  const Comparator* const comparator = UserComparatorOf(key_cmp);
   ArtOrder order;
   std::string reason;
   if (ServesComparator(comparator, &order, &reason)) {

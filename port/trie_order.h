@@ -6,8 +6,6 @@
 
 #pragma once
 
-#include <cstring>
-
 #include "rocksdb/comparator.h"
 
 namespace memkv {
@@ -18,19 +16,14 @@ enum class TrieOrder {
   kUnsupported,  // any other order, or keys with user-defined timestamps
 };
 
-// Compares names too: a comparator of another shared library may be the same
-// order at another address.
-inline TrieOrder TrieOrderOf(const ROCKSDB_NAMESPACE::Comparator* comparator) {
-  if (comparator->timestamp_size() != 0) return TrieOrder::kUnsupported;
-  const auto is = [comparator](const ROCKSDB_NAMESPACE::Comparator* known) {
-    return comparator == known ||
-           strcmp(comparator->Name(), known->Name()) == 0;
-  };
-  if (is(ROCKSDB_NAMESPACE::BytewiseComparator())) return TrieOrder::kBytewise;
-  if (is(ROCKSDB_NAMESPACE::ReverseBytewiseComparator())) {
-    return TrieOrder::kMirrored;
-  }
-  return TrieOrder::kUnsupported;
-}
+// RocksDB's own two comparators are known by their addresses.  Another one that
+// has the name of one of them may be its copy in another shared library, or an
+// order of somebody's own: a name proves nothing.  It must sort a set of probes
+// as its name says; they tell apart the orders that are known to be mistaken
+// for bytewise: by length first, by signed bytes, without regard to case, by
+// numbers, up to the first zero byte, by the first bytes only, from the end.
+//
+// Safe from any thread if the comparator is.
+TrieOrder TrieOrderOf(const ROCKSDB_NAMESPACE::Comparator* comparator);
 
 }  // namespace memkv

@@ -21,6 +21,7 @@ using ROCKSDB_NAMESPACE::BlockType;
 using ROCKSDB_NAMESPACE::CachableEntry;
 using ROCKSDB_NAMESPACE::Cache;
 using ROCKSDB_NAMESPACE::CacheKey;
+using ROCKSDB_NAMESPACE::MemoryAllocator;
 using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
 using ROCKSDB_NAMESPACE::perf_level;
 using ROCKSDB_NAMESPACE::PerfLevel;
@@ -108,7 +109,8 @@ Status FileBlockStore::Corrupt(uint64_t offset, const std::string& what) const {
 
 Status FileBlockStore::ReadRaw(const BlockReadContext& context,
                                const BlockHandle& handle, BlockType type,
-                               BlockContents* contents) const {
+                               BlockContents* contents,
+                               MemoryAllocator* allocator) const {
   // A handle that was not written by a builder must not become a huge
   // allocation.
   const uint64_t end =
@@ -121,8 +123,7 @@ Status FileBlockStore::ReadRaw(const BlockReadContext& context,
   }
   return compat::FetchBlock(context.read_options, ioptions_, file_.get(),
                             context.prefetch_buffer, footer_, handle, type,
-                            /*allocator=*/nullptr, context.for_compaction,
-                            contents);
+                            allocator, context.for_compaction, contents);
 }
 
 template <typename TBlock, typename ParseFn>
@@ -181,7 +182,8 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
     if (context.read_options.read_tier == ROCKSDB_NAMESPACE::kBlockCacheTier) {
       return Status::Incomplete("no blocking io");
     }
-    s = ReadRaw(context, handle, kTickers.type, &contents);
+    s = ReadRaw(context, handle, kTickers.type, &contents,
+                use_cache ? block_cache_->memory_allocator() : nullptr);
     if (!s.ok()) return s;
   }
   auto block = std::make_unique<TBlock>(std::move(contents));

@@ -29,6 +29,7 @@
 
 #pragma once
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -137,6 +138,17 @@ void ReleaseTo(ROCKSDB_NAMESPACE::Cleanable* pinner,
   }
 }
 
+// Makes a copy of the bytes where they are those of a mapped file: what may
+// outlive the file must own them.
+inline void OwnBytes(ROCKSDB_NAMESPACE::BlockContents* contents) {
+  if (contents->own_bytes()) return;
+  const size_t size = contents->data.size();
+  ROCKSDB_NAMESPACE::CacheAllocationPtr copy =
+      ROCKSDB_NAMESPACE::AllocateBlock(size, /*allocator=*/nullptr);
+  memcpy(copy.get(), contents->data.data(), size);
+  *contents = ROCKSDB_NAMESPACE::BlockContents(std::move(copy), size);
+}
+
 // What a read of a block depends on beside the block itself.
 struct BlockReadContext {
   const ROCKSDB_NAMESPACE::ReadOptions& read_options;
@@ -165,12 +177,14 @@ class FileBlockStore {
     base_cache_key_ = key;
   }
 
-  // Reads a block of RocksDB's own making, or the index.
+  // Reads a block of RocksDB's own making, or the index.  `allocator`: where
+  // the bytes come from, null for malloc.
   ROCKSDB_NAMESPACE::Status ReadRaw(
       const BlockReadContext& context,
       const ROCKSDB_NAMESPACE::BlockHandle& handle,
       ROCKSDB_NAMESPACE::BlockType type,
-      ROCKSDB_NAMESPACE::BlockContents* contents) const;
+      ROCKSDB_NAMESPACE::BlockContents* contents,
+      ROCKSDB_NAMESPACE::MemoryAllocator* allocator = nullptr) const;
 
   // Reads the file's dictionary; must precede any read of a segment.
   ROCKSDB_NAMESPACE::Status ReadTokens(

@@ -226,9 +226,15 @@ class Counter {
       run->deletes = deletions;
       return Status::OK();
     }
+    const FstTableReader* const fst = FstTableReader::From(reader);
+    if (fst == nullptr) {
+      return Status::Corruption(
+          "CountKeys: an FST file was opened by a table factory that cannot "
+          "read it",
+          "open the database with table_factory=fst");
+    }
     uint64_t keys = 0;
-    Status s = static_cast<const FstTableReader&>(reader).CountKeys(
-        read_options_, range_, &keys);
+    Status s = fst->CountKeys(read_options_, range_, &keys);
     run->at_most = keys;
     run->deletes = std::min(deletions, keys);
     run->at_least = keys - run->deletes;

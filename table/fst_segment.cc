@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <numeric>
 
 #include "table/trie_coding.h"
 
@@ -28,7 +29,7 @@ constexpr size_t kMaxCount = 0x7fffffff;
 void SegmentBuilder::Add(std::string_view user_key, uint64_t tag,
                          std::string_view value) {
   assert(!sealed_);
-  if (first_entries_.empty() || last_key_ != user_key) {
+  if (num_keys_ == 0 || last_key_ != user_key) {
     if (mirrored_) {
       key_bytes_.append(user_key.data(), user_key.size());
       key_ends_.push_back(key_bytes_.size());
@@ -36,20 +37,39 @@ void SegmentBuilder::Add(std::string_view user_key, uint64_t tag,
       trie_.Add(user_key);
     }
     last_key_.assign(user_key.data(), user_key.size());
-    first_entries_.push_back(tags_.size());
+    if (!first_entries_.empty()) first_entries_.push_back(num_entries_);
+    ++num_keys_;
+  } else if (first_entries_.empty()) {
+    // The first second version.
+    first_entries_.resize(num_keys_);
+    std::iota(first_entries_.begin(), first_entries_.end(), uint64_t{0});
   }
   tags_.push_back(tag);
+  ++num_entries_;
   pending_.Add(value);
 }
 
 size_t SegmentBuilder::EstimatedSize() const {
+  if (sealed_) return sealed_estimate_;
   // Two bytes stand for a sequence number and type, which often vanish.
   return kHeaderSize + trie_.EstimatedSize() + key_bytes_.size() +
-         2 * tags_.size() + 8 * blocks_.size() + pending_.EstimatedSize() +
-         inline_values_.size();
+         2 * tags_.size() + 8 * block_offsets_.size() +
+         pending_.EstimatedSize();
+}
+
+size_t SegmentBuilder::MemoryUsage() const {
+  size_t words = key_ends_.capacity();
+  for (const auto* part : {&first_entries_, &tags_, &block_first_entries_,
+                           &block_offsets_, &block_sizes_}) {
+    words += part->capacity();
+  }
+  return sizeof(*this) + words * sizeof(uint64_t) + last_key_.capacity() +
+         key_bytes_.capacity() + sections_.capacity() + pending_.MemoryUsage() +
+         trie_.MemoryUsage();
 }
 
 void SegmentBuilder::Seal() {
+  assert(!sealed_);
   for (size_t k = key_ends_.size(); k > 0; --k) {
     const size_t begin = k == 1 ? 0 : key_ends_[k - 2];
     trie_.Add(
@@ -57,9 +77,39 @@ void SegmentBuilder::Seal() {
   }
   std::string().swap(key_bytes_);
   std::vector<size_t>().swap(key_ends_);
-  assert(blocks_.empty() || pending_.empty());
-  if (blocks_.empty()) pending_.TakeAll(&inline_values_);
+  assert(!has_value_blocks() || pending_.empty());
+  sealed_estimate_ = EstimatedSize();
   sealed_ = true;
+  trie_.Seal();
+  last_key_.shrink_to_fit();
+
+  // What does not depend on tokens, as Finish() will write it.
+  if (!first_entries_.empty()) {
+    PackedArrayBuilder::Encode(first_entries_.data(), num_keys_, &sections_);
+  }
+  std::vector<uint64_t>().swap(first_entries_);
+  std::vector<uint64_t> types(num_entries_);
+  for (size_t e = 0; e < num_entries_; ++e) {
+    types[e] = tags_[e] & 0xff;
+    tags_[e] >>= 8;
+  }
+  PackedArrayBuilder::Encode(tags_.data(), num_entries_, &sections_);
+  std::vector<uint64_t>().swap(tags_);
+  PackedArrayBuilder::Encode(types.data(), num_entries_, &sections_);
+  std::vector<uint64_t>().swap(types);
+  tag_bytes_ = sections_.size();
+  if (!has_value_blocks()) {
+    pending_.TakeAll(&sections_);
+    inline_value_bytes_ = sections_.size() - tag_bytes_;
+  } else {
+    PutVarint32(&sections_, num_value_blocks_);
+    for (auto* part : {&block_first_entries_, &block_offsets_, &block_sizes_}) {
+      PackedArrayBuilder::Encode(part->data(), part->size(), &sections_);
+      std::vector<uint64_t>().swap(*part);
+    }
+  }
+  pending_.ReleaseMemory();
+  sections_.shrink_to_fit();
 }
 
 void SegmentBuilder::TakePendingValues(size_t target_bytes, std::string* out) {
@@ -68,75 +118,61 @@ void SegmentBuilder::TakePendingValues(size_t target_bytes, std::string* out) {
 }
 
 void SegmentBuilder::AddValueBlock(const BlockLocation& location) {
-  blocks_.push_back(location);
+  ++num_value_blocks_;
+  block_offsets_.push_back(location.offset);
+  block_sizes_.push_back(location.size);
   value_block_bytes_ += location.size;
-  assert(blocks_.size() == block_first_entries_.size());
+  assert(block_offsets_.size() == block_first_entries_.size());
 }
 
 bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
-                            std::string* out, std::string* reason) {
+                            std::string* out, std::string* reason) const {
   assert(sealed_);
-  if (tags_.size() > kMaxCount) {
-    *reason = std::to_string(tags_.size()) + " entries in one segment; " +
+  if (num_entries_ > kMaxCount) {
+    *reason = std::to_string(num_entries_) + " entries in one segment; " +
               std::to_string(kMaxCount) + " is the most";
     return false;
   }
-  const uint32_t keys = num_keys();
-  const size_t entries = tags_.size();
   const size_t start = out->size();
   unsigned char flags = 0;
-  if (entries != keys) flags |= kManyVersions;
-  if (blocks_.empty()) flags |= kValuesInline;
+  if (num_entries_ != num_keys_) flags |= kManyVersions;
+  if (!has_value_blocks()) flags |= kValuesInline;
   out->push_back(static_cast<char>(flags));
   out->append(3, '\0');
-  PutFixed(out, keys, 4);
-  PutFixed(out, entries, 4);
+  PutFixed(out, num_keys_, 4);
+  PutFixed(out, num_entries_, 4);
   const size_t trie_size_at = out->size();
   PutFixed(out, 0, 4);
   const size_t trie_at = out->size();
   assert(trie_at == start + kHeaderSize);
   (void)start;
-  const bool ok = trie_.Finish(tokens, out, reason);
-  trie_.Reset();
-  if (!ok) return false;
+  if (!trie_.Finish(tokens, out, reason)) return false;
   std::string trie_size;
   PutFixed(&trie_size, out->size() - trie_at, 4);
   out->replace(trie_size_at, trie_size.size(), trie_size);
+  out->append(sections_);
+  return true;
+}
 
-  const size_t tags_at = out->size();
-  if (entries != keys) {
-    PackedArrayBuilder::Encode(first_entries_.data(), keys, out);
-  }
-  std::vector<uint64_t> part(entries);
-  for (size_t e = 0; e < entries; ++e) part[e] = tags_[e] >> 8;
-  PackedArrayBuilder::Encode(part.data(), entries, out);
-  for (size_t e = 0; e < entries; ++e) part[e] = tags_[e] & 0xff;
-  PackedArrayBuilder::Encode(part.data(), entries, out);
-  tag_bytes_ = out->size() - tags_at;
-
-  inline_value_bytes_ = inline_values_.size();
-  if (blocks_.empty()) {
-    out->append(inline_values_);
-  } else {
-    PutVarint32(out, static_cast<uint32_t>(blocks_.size()));
-    PackedArrayBuilder::Encode(block_first_entries_.data(), blocks_.size(),
-                               out);
-    part.resize(blocks_.size());
-    for (size_t b = 0; b < blocks_.size(); ++b) part[b] = blocks_[b].offset;
-    PackedArrayBuilder::Encode(part.data(), part.size(), out);
-    for (size_t b = 0; b < blocks_.size(); ++b) part[b] = blocks_[b].size;
-    PackedArrayBuilder::Encode(part.data(), part.size(), out);
-  }
-
+void SegmentBuilder::Reset() {
   sealed_ = false;
-  inline_values_.clear();
+  num_keys_ = 0;
+  num_entries_ = 0;
   last_key_.clear();
+  key_bytes_.clear();
+  key_ends_.clear();
   first_entries_.clear();
   tags_.clear();
-  blocks_.clear();
+  num_value_blocks_ = 0;
   block_first_entries_.clear();
+  block_offsets_.clear();
+  block_sizes_.clear();
   value_block_bytes_ = 0;
-  return true;
+  sections_.clear();
+  sealed_estimate_ = 0;
+  tag_bytes_ = 0;
+  inline_value_bytes_ = 0;
+  trie_.Reset();
 }
 
 bool Segment::Open(std::string_view data, bool mirrored,

@@ -58,7 +58,9 @@ struct BlockLocation {
 // Collects the entries of one segment.  The caller decides when values leave
 // for a value block: it takes the pending run, writes it, and reports where.
 // Keys are held front coded, so that a file's segments can wait for its
-// dictionary; those of a mirrored file are, once they are sealed.
+// dictionary; those of a mirrored file are, once they are sealed.  A sealed
+// segment holds all but its keys as it will be written, and nothing else:
+// see MemoryUsage().
 class SegmentBuilder {
  public:
   explicit SegmentBuilder(bool mirrored) : mirrored_(mirrored) {}
@@ -69,17 +71,22 @@ class SegmentBuilder {
   // Adds the next entry in internal-key order.
   void Add(std::string_view user_key, uint64_t tag, std::string_view value);
 
-  bool empty() const { return tags_.empty(); }
-  uint32_t num_keys() const {
-    return static_cast<uint32_t>(first_entries_.size());
-  }
-  uint32_t num_entries() const { return static_cast<uint32_t>(tags_.size()); }
+  bool empty() const { return num_entries_ == 0; }
+  uint32_t num_keys() const { return num_keys_; }
+  uint32_t num_entries() const { return static_cast<uint32_t>(num_entries_); }
   // REQUIRES: !empty().
   const std::string& last_key() const { return last_key_; }
-  // A little more than Finish() would append now without tokens.
+  // A little more than Finish() would append now without tokens; the same once
+  // it is sealed.
   size_t EstimatedSize() const;
+  // What is allocated, in bytes.
+  size_t MemoryUsage() const;
+  // What Finish() will allocate for separators of buckets, in bytes: much where
+  // keys have a long common prefix.  Without those of a mirrored file that is
+  // not sealed.
+  size_t separator_bytes() const { return trie_.whole_separator_bytes(); }
 
-  // Ends the segment: no entry may be added until Finish().  Values that are
+  // Ends the segment: no entry may be added until Reset().  Values that are
   // still pending are kept inside.
   // REQUIRES: !has_value_blocks() or no pending values
   void Seal();
@@ -89,37 +96,49 @@ class SegmentBuilder {
   // The values not yet assigned to a block.
   const ValueRunBuilder& pending_values() const { return pending_; }
   void KeepDistinctValues() { pending_.KeepDistinct(); }
-  bool has_value_blocks() const { return !blocks_.empty(); }
+  bool has_value_blocks() const { return num_value_blocks_ != 0; }
   uint64_t value_block_bytes() const { return value_block_bytes_; }
   // Moves the first pending values, as ValueRunBuilder::TakeFront(), into *out;
   // AddValueBlock() with the place they were written to must follow.
   void TakePendingValues(size_t target_bytes, std::string* out);
   void AddValueBlock(const BlockLocation& location);
 
-  // Appends the encoding to *out, keys in `tokens` if that is not null, and
-  // becomes empty.  False, with a reason, if a limit of the format is exceeded.
+  // Appends the encoding to *out, keys in `tokens` if that is not null.  False,
+  // with a reason, if a limit of the format is exceeded.
   // REQUIRES: sealed
   bool Finish(const key_trie::TokenEncoder* tokens, std::string* out,
-              std::string* reason);
-  // Of what the last Finish() appended: sequence numbers, types and versions;
-  // and values.
+              std::string* reason) const;
+  // Of what Finish() appends: sequence numbers, types and versions; and values.
+  // REQUIRES: sealed
   size_t tag_bytes() const { return tag_bytes_; }
   size_t inline_value_bytes() const { return inline_value_bytes_; }
+
+  // Becomes empty.  REQUIRES: sealed
+  void Reset();
 
  private:
   const bool mirrored_;
   bool sealed_ = false;
+  uint32_t num_keys_ = 0;
+  uint64_t num_entries_ = 0;
   std::string last_key_;
   // Of a mirrored file until it is sealed: keys descend, the trie's ascend.
   std::string key_bytes_;
   std::vector<size_t> key_ends_;
-  std::vector<uint64_t> first_entries_;  // per key
-  std::vector<uint64_t> tags_;           // per entry
+  // Until it is sealed.  The first entry of each key; none as long as each key
+  // has one entry.
+  std::vector<uint64_t> first_entries_;
+  std::vector<uint64_t> tags_;  // per entry
   ValueRunBuilder pending_;
-  std::string inline_values_;  // once it is sealed: a value run
-  std::vector<BlockLocation> blocks_;
+  uint32_t num_value_blocks_ = 0;
+  // Of value blocks, until it is sealed.
   std::vector<uint64_t> block_first_entries_;
+  std::vector<uint64_t> block_offsets_;
+  std::vector<uint64_t> block_sizes_;
   uint64_t value_block_bytes_ = 0;
+  // Once it is sealed: what follows the trie.
+  std::string sections_;
+  size_t sealed_estimate_ = 0;
   size_t tag_bytes_ = 0;
   size_t inline_value_bytes_ = 0;
   KeyTrieBuilder trie_;

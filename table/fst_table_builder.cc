@@ -64,6 +64,43 @@ constexpr size_t kMaxSegmentBytes = 0x7fffffff;
 // A dictionary of other keys may take this much more for these than for those.
 constexpr double kAsGood = 1.02;
 
+constexpr size_t kTrailerSize = 5;
+
+// The sizes of the buffer that are tried: this, and twice as much each time.
+constexpr uint64_t kFirstTrial = uint64_t{512} << 10;
+// Encoders of found dictionaries that are made for trials alone.
+constexpr int kTrialEncoders = 2;
+// Of whole separators in a segment; see SegmentBuilder::separator_bytes().
+constexpr size_t kMaxSeparatorBytes = size_t{16} << 20;
+// Larger blocks do not leave their memory to the next.
+constexpr size_t kKeptBlock = size_t{1} << 20;
+// A dictionary takes more than this in the memory of its reader.
+constexpr double kLeastDictionary = 4096;
+
+void LetGo(std::string* block) {
+  if (block->capacity() > kKeptBlock) std::string().swap(*block);
+}
+
+// As BlockBasedTableBuilder charges the buffer of its dictionaries.
+std::unique_ptr<ROCKSDB_NAMESPACE::CacheReservationManager> ReservationFor(
+    const BlockBasedTableOptions& block_based) {
+  constexpr auto kRole =
+      ROCKSDB_NAMESPACE::CacheEntryRole::kCompressionDictionaryBuildingBuffer;
+  const auto& usage = block_based.cache_usage_options;
+  const auto role = usage.options_overrides.find(kRole);
+  const auto charged = role != usage.options_overrides.end()
+                           ? role->second.charged
+                           : usage.options.charged;
+  if (block_based.block_cache == nullptr ||
+      charged ==
+          ROCKSDB_NAMESPACE::CacheEntryRoleOptions::Decision::kDisabled) {
+    return nullptr;
+  }
+  return std::make_unique<
+      ROCKSDB_NAMESPACE::CacheReservationManagerImpl<kRole>>(
+      block_based.block_cache);
+}
+
 size_t SegmentSizeOf(const FstTableOptions& options) {
   // A segment that is read alone should be about as large as a data block; one
   // that stays in memory, whatever is smallest.
@@ -96,6 +133,8 @@ FstTableBuilder::FstTableBuilder(
       buffering_(options.key_buffer_size != 0 &&
                  tbo.reason != TableFileCreationReason::kFlush &&
                  tbo.reason != TableFileCreationReason::kRecovery),
+      reservation_(buffering_ ? ReservationFor(block_based) : nullptr),
+      next_trial_(kFirstTrial),
       index_(mirrored),
       range_del_block_(/*block_restart_interval=*/1) {
   compat::MakeCollectors(tbo, &collectors_);
@@ -161,7 +200,12 @@ void FstTableBuilder::StartFilter(const BlockBasedTableOptions& block_based,
   }
   filter_policy_ = block_based.filter_policy;
   filter_.reset(filter_policy_->GetBuilderWithContext(context));
-  if (filter_ != nullptr) props_.filter_policy_name = filter_policy_->Name();
+  if (filter_ == nullptr) return;
+  props_.filter_policy_name = filter_policy_->Name();
+  constexpr size_t kSize = size_t{1} << 20;
+  filter_entry_bytes_ = static_cast<double>(kSize) /
+                        static_cast<double>(std::max<size_t>(
+                            1, filter_->ApproximateNumEntries(kSize)));
 }
 
 void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
@@ -209,7 +253,9 @@ void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
 
 bool FstTableBuilder::CutsBefore(std::string_view user_key) {
   // A continuation holds one key.
-  if (continues_) return true;
+  if (continues_ || segment_->separator_bytes() >= kMaxSeparatorBytes) {
+    return true;
+  }
   const size_t size = segment_->EstimatedSize();
   if (size < FileIndexBuilder::SegmentSize(segment_size_, index_.num_cuts())) {
     return false;
@@ -298,6 +344,7 @@ void FstTableBuilder::WriteValueBlocks(bool all) {
     segment_->AddValueBlock({handle.offset(), handle.size()});
     value_bytes_ += handle.size();
     props_.num_data_blocks++;
+    LetGo(&raw_block_);
   }
 }
 
@@ -305,20 +352,90 @@ void FstTableBuilder::SealSegment() {
   WriteValueBlocks(/*all=*/true);
   if (!ok()) return;
   segment_->Seal();
-  if (!buffering_) {
-    WriteSegment(segment_.get());
-    return;
+  if (buffering_) {
+    BufferSegment();
+  } else {
+    WriteSegment(*segment_);
+    segment_->Reset();
   }
-  buffered_bytes_ += segment_->EstimatedSize();
+}
+
+void FstTableBuilder::BufferSegment() {
+  buffered_bytes_ += segment_->MemoryUsage();
+  buffered_estimates_ += segment_->EstimatedSize();
   buffered_.push_back(std::move(segment_));
   segment_ = std::make_unique<SegmentBuilder>(mirrored_);
-  if (buffered_bytes_ >= options_.key_buffer_size) WriteBufferedSegments();
+  if (buffered_bytes_ >= options_.key_buffer_size || !ChargeBuffer()) {
+    WriteBufferedSegments();
+  } else if (buffered_estimates_ >= next_trial_) {
+    TrySizes();
+  }
+}
+
+bool FstTableBuilder::ChargeBuffer() {
+  if (reservation_ == nullptr) return true;
+  const Status s = reservation_->UpdateCacheReservation(buffered_bytes_);
+  // No other failure is known, and none would be a reason to give up.
+  return !s.IsMemoryLimit();
+}
+
+void FstTableBuilder::ReleaseBuffer() {
+  buffered_.clear();
+  buffered_bytes_ = 0;
+  buffered_estimates_ = 0;
+  buffering_ = false;
+  // To release never fails.
+  ChargeBuffer();
+}
+
+const key_trie::TokenEncoder* FstTableBuilder::FindTokens(
+    const std::vector<const KeyTrieBuilder*>& keys, bool may_make_encoder) {
+  std::vector<std::string_view> last_keys;
+  uint64_t num_keys = 0;
+  for (const auto& segment : buffered_) {
+    last_keys.emplace_back(segment->last_key());
+    num_keys += segment->num_keys();
+  }
+  if (mirrored_) std::reverse(last_keys.begin(), last_keys.end());
+  Dictionary found = dictionaries_->Find(last_keys);
+  if (found.tokens == nullptr ||
+      !key_trie::TokensMayPay(
+          *found.tokens, key_trie::MeasureSuffixes(nullptr, keys), num_keys)) {
+    return nullptr;
+  }
+  if (found.tokens != found_.tokens) {
+    if (!may_make_encoder) return nullptr;
+    found_encoder_.reset();
+    found_ = std::move(found);
+    found_encoder_ = std::make_unique<key_trie::TokenEncoder>(*found_.tokens);
+  }
+  const key_trie::SuffixSizes sizes =
+      key_trie::MeasureSuffixes(found_encoder_.get(), keys);
+  return sizes.bits_a_byte() <= kAsGood * found_.bits_a_byte &&
+                 key_trie::TokensPay(*found_.tokens, sizes)
+             ? found_encoder_.get()
+             : nullptr;
 }
 
 void FstTableBuilder::ChooseTokens() {
   std::vector<const KeyTrieBuilder*> keys;
   for (const auto& segment : buffered_) keys.push_back(&segment->keys());
-  if (TakeTokensOver(keys)) return;
+  const bool take_over = FindTokens(keys, /*may_make_encoder=*/true) != nullptr;
+  const Dictionary found = std::move(found_);
+  std::unique_ptr<key_trie::TokenEncoder> encoder = std::move(found_encoder_);
+  if (take_over) {
+    encoder_ = std::move(encoder);
+    token_bits_a_byte_ = found.bits_a_byte;
+    key_trie::Tokens::Encode(found.tokens->List(), &tokens_block_);
+    stored_tokens_ = StoredSize(tokens_block_);
+    return;
+  }
+  encoder.reset();
+  stored_tokens_ = 0;
+  if (key_trie::MeasureSuffixes(nullptr, keys).symbol_bytes <=
+      kLeastDictionary) {
+    return;
+  }
   key_trie::TrainTokens(keys, key_trie::kTokenSampleBytes, &tokens_block_);
   if (tokens_block_.empty()) return;
   key_trie::Tokens tokens;
@@ -327,48 +444,61 @@ void FstTableBuilder::ChooseTokens() {
     SetStatus(Status::Corruption(file_->file_name() + ": " + reason));
     return;
   }
-  encoder_ = std::make_unique<key_trie::TokenEncoder>(tokens);
-  token_bits_a_byte_ = key_trie::TokenBitsAByte(*encoder_, keys);
-}
-
-bool FstTableBuilder::TakeTokensOver(
-    const std::vector<const KeyTrieBuilder*>& keys) {
-  std::vector<std::string> last_keys;
-  for (const auto& segment : buffered_) {
-    last_keys.push_back(segment->last_key());
-  }
-  if (mirrored_) std::reverse(last_keys.begin(), last_keys.end());
-  const Dictionary found = dictionaries_->Find(last_keys);
-  if (found.tokens == nullptr) return false;
-  auto encoder = std::make_unique<key_trie::TokenEncoder>(*found.tokens);
-  if (key_trie::TokenBitsAByte(*encoder, keys) > kAsGood * found.bits_a_byte) {
-    return false;
+  encoder = std::make_unique<key_trie::TokenEncoder>(tokens);
+  const key_trie::SuffixSizes sizes =
+      key_trie::MeasureSuffixes(encoder.get(), keys);
+  if (!key_trie::TokensPay(tokens, sizes)) {
+    tokens_block_.clear();
+    return;
   }
   encoder_ = std::move(encoder);
-  token_bits_a_byte_ = found.bits_a_byte;
-  key_trie::Tokens::Encode(found.tokens->List(), &tokens_block_);
-  return true;
+  token_bits_a_byte_ = sizes.bits_a_byte();
+  stored_tokens_ = StoredSize(tokens_block_);
+}
+
+void FstTableBuilder::TrySizes() {
+  next_trial_ = 2 * buffered_estimates_;
+  std::vector<const SegmentBuilder*> segments;
+  std::vector<const KeyTrieBuilder*> keys;
+  for (const auto& segment : buffered_) {
+    segments.push_back(segment.get());
+    keys.push_back(&segment->keys());
+  }
+  const Dictionary before = found_;
+  const key_trie::TokenEncoder* const encoder =
+      FindTokens(keys, trial_encoders_ < kTrialEncoders);
+  if (found_.tokens != before.tokens) ++trial_encoders_;
+  trial_.Run(segments, encoder,
+             [this](std::string_view raw) { return StoredSize(raw); });
+  // One that is found is not larger than in memory.
+  stored_tokens_ = encoder != nullptr ? found_.tokens->MemoryUsage()
+                                      : trial_.dictionary_bytes();
+}
+
+size_t FstTableBuilder::StoredSize(std::string_view raw) {
+  CompressionType type;
+  const size_t size =
+      compressor_
+          .Compress(Slice(raw.data(), raw.size()), kFooterFormatVersion,
+                    &compressed_block_, &type)
+          .size();
+  LetGo(&compressed_block_);
+  return size + kTrailerSize;
 }
 
 void FstTableBuilder::WriteBufferedSegments() {
   ChooseTokens();
   for (auto& segment : buffered_) {
-    if (ok()) WriteSegment(segment.get());
+    if (ok()) WriteSegment(*segment);
     segment.reset();
   }
-  buffered_.clear();
-  buffered_bytes_ = 0;
-  buffering_ = false;
+  ReleaseBuffer();
 }
 
-void FstTableBuilder::WriteSegment(SegmentBuilder* segment) {
-  const uint64_t num_keys = segment->num_keys();
-  const uint64_t num_entries = segment->num_entries();
-  const uint64_t value_bytes = segment->value_block_bytes();
-  const uint64_t estimate = segment->EstimatedSize();
+void FstTableBuilder::WriteSegment(const SegmentBuilder& segment) {
   raw_block_.clear();
   std::string reason;
-  bool fits = segment->Finish(encoder_.get(), &raw_block_, &reason);
+  bool fits = segment.Finish(encoder_.get(), &raw_block_, &reason);
   if (fits && raw_block_.size() > kMaxSegmentBytes) {
     fits = false;
     reason = "a segment of " + std::to_string(raw_block_.size()) + " bytes; " +
@@ -381,16 +511,17 @@ void FstTableBuilder::WriteSegment(SegmentBuilder* segment) {
     return;
   }
   const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
-  index_.AddSegment({handle.offset(), handle.size()}, num_keys, num_entries,
-                    value_bytes);
+  index_.AddSegment({handle.offset(), handle.size()}, segment.num_keys(),
+                    segment.num_entries(), segment.value_block_bytes());
   key_bytes_ += handle.size();
   segment_bytes_ += raw_block_.size();
-  tag_bytes_ += handle.size() * segment->tag_bytes() / raw_block_.size();
+  tag_bytes_ += handle.size() * segment.tag_bytes() / raw_block_.size();
   inline_value_bytes_ +=
-      handle.size() * segment->inline_value_bytes() / raw_block_.size();
-  written_estimates_ += estimate;
+      handle.size() * segment.inline_value_bytes() / raw_block_.size();
+  written_estimates_ += segment.EstimatedSize();
   props_.num_data_blocks++;
   props_.data_size = offset_;
+  LetGo(&raw_block_);
 }
 
 Status FstTableBuilder::Finish() {
@@ -398,6 +529,7 @@ Status FstTableBuilder::Finish() {
   closed_ = true;
   if (ok() && !segment_->empty()) SealSegment();
   if (ok() && buffering_) WriteBufferedSegments();
+  ReleaseBuffer();
   if (!ok()) return status_;
   props_.tail_start_offset = offset_;
 
@@ -448,7 +580,9 @@ void FstTableBuilder::WriteFilter(Directory* directory) {
 
 BlockHandle FstTableBuilder::WriteTokens() {
   if (tokens_block_.empty()) return BlockHandle(0, 0);
-  return WriteBlock(tokens_block_, /*compress=*/true);
+  const BlockHandle handle = WriteBlock(tokens_block_, /*compress=*/true);
+  std::string().swap(tokens_block_);
+  return handle;
 }
 
 void FstTableBuilder::WriteIndex(Directory* directory) {
@@ -548,13 +682,14 @@ BlockHandle FstTableBuilder::WriteBlock(const Slice& raw, bool compress) {
     }
   }
   const BlockHandle handle(offset_, stored.size());
-  char trailer[5];
+  char trailer[kTrailerSize];
   trailer[0] = static_cast<char>(type);
   ROCKSDB_NAMESPACE::EncodeFixed32(
       trailer + 1, ROCKSDB_NAMESPACE::ComputeBuiltinChecksumWithLastByte(
                        checksum_, stored.data(), stored.size(), trailer[0]));
   Append(stored);
   Append(Slice(trailer, sizeof(trailer)));
+  LetGo(&compressed_block_);
   return handle;
 }
 
@@ -590,15 +725,20 @@ void FstTableBuilder::Append(const Slice& data) {
 }
 
 uint64_t FstTableBuilder::EstimatedFileSize() const {
-  // What tokens leave of front-coded keys beside tiny values, about.
-  constexpr double kUsualShare = 0.6;
-  const double share = written_estimates_ == 0
-                           ? kUsualShare
-                           : static_cast<double>(key_bytes_) /
-                                 static_cast<double>(written_estimates_);
+  if (closed_) return offset_;
+  const double written = written_estimates_ == 0
+                             ? trial_.ratio()
+                             : static_cast<double>(key_bytes_) /
+                                   static_cast<double>(written_estimates_);
   const uint64_t held =
-      buffered_bytes_ + (segment_->empty() ? 0 : segment_->EstimatedSize());
-  return offset_ + static_cast<uint64_t>(share * static_cast<double>(held));
+      buffered_estimates_ + (segment_->empty() ? 0 : segment_->EstimatedSize());
+  const uint64_t filter_entries =
+      filter_ == nullptr ? 0 : filter_->EstimateEntriesAdded();
+  const double rest = written * static_cast<double>(held) +
+                      static_cast<double>(stored_tokens_) +
+                      static_cast<double>(index_.EstimatedSize()) +
+                      filter_entry_bytes_ * static_cast<double>(filter_entries);
+  return offset_ + static_cast<uint64_t>(rest);
 }
 
 bool FstTableBuilder::NeedCompact() const {

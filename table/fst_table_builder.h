@@ -4,8 +4,15 @@
 // Writes an FST file: RocksDB hands it internal keys in order, at a flush or a
 // compaction, and it streams value blocks out as they fill.  Segments wait, as
 // RocksDB's blocks wait for a compression dictionary, until the dictionary of
-// their keys is trained; after that they are streamed out, too.  Its memory is
-// bounded by that buffer and a segment, not by the file, and by the index.
+// their keys is trained; after that they are streamed out, too.
+//
+// Its memory is bounded by that buffer, key_buffer_size bytes of what segments
+// really hold; by the segment at hand; by
+// training, some 15 bytes for each of a sample of at most 8 MiB and a twelfth
+// of the buffer, and 6 MB for the encoder; and by a block before and after its
+// compression; not by the file.  The index and a filter come on top, as in
+// block-based files.  The buffer is charged to the block cache as that of
+// RocksDB's compression dictionaries is; a full cache ends the buffering.
 //
 // Thread safety: as TableBuilder says; nothing here runs in the background.
 
@@ -17,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cache/cache_reservation_manager.h"
 #include "plugin/memkv.h"
 #include "port/rocksdb_compat.h"
 #include "rocksdb/filter_policy.h"
@@ -27,6 +35,7 @@
 #include "table/fst_index.h"
 #include "table/fst_open_dictionaries.h"
 #include "table/fst_segment.h"
+#include "table/fst_size_trial.h"
 #include "table/key_trie_token_encoder.h"
 #include "table/table_builder.h"
 
@@ -54,12 +63,16 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   ROCKSDB_NAMESPACE::Status status() const override { return status_; }
   ROCKSDB_NAMESPACE::IOStatus io_status() const override { return io_status_; }
   ROCKSDB_NAMESPACE::Status Finish() override;
-  void Abandon() override { closed_ = true; }
+  void Abandon() override {
+    closed_ = true;
+    ReleaseBuffer();
+  }
 
   uint64_t NumEntries() const override { return props_.num_entries; }
   uint64_t FileSize() const override { return offset_; }
-  // What is written, and what the segments still held will take: as much of
-  // their estimates as those before them did, or as keys in tokens mostly do.
+  // What is written, what the segments still held will take, by what those
+  // before them took or by a trial (see SizeTrial), the dictionary, the index
+  // and the filter.  Once finished, the file's size.  O(1).
   uint64_t EstimatedFileSize() const override;
   uint64_t GetTailSize() const override { return tail_size_; }
   bool NeedCompact() const override;
@@ -89,14 +102,26 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   // all.
   void WriteValueBlocks(bool all);
   void SealSegment();
+  // Holds a sealed segment back.
+  void BufferSegment();
   // Writes the segments that wait for the dictionary, once there is one.
   void WriteBufferedSegments();
+  void ReleaseBuffer();
+  // Tells the cache what is buffered.  False if that is too much for it.
+  bool ChargeBuffer();
   // Makes the file's dictionary that of another file of these keys, or trains
-  // one on them if that pays.
+  // one on them, if that pays.
   void ChooseTokens();
-  // Whether the dictionary was found, and does as well as where it comes from.
-  bool TakeTokensOver(const std::vector<const KeyTrieBuilder*>& keys);
-  void WriteSegment(SegmentBuilder* segment);
+  // The encoder of the dictionary of another file of these keys, if there is
+  // one that does as well here as there, and pays; else null.
+  // may_make_encoder: which takes some milliseconds
+  const key_trie::TokenEncoder* FindTokens(
+      const std::vector<const KeyTrieBuilder*>& keys, bool may_make_encoder);
+  // Tries what the buffered segments will take in the file.
+  void TrySizes();
+  // What a block takes in the file, with its trailer.
+  size_t StoredSize(std::string_view raw);
+  void WriteSegment(const SegmentBuilder& segment);
   // Makes the filter's builder, if there shall be a filter.
   void StartFilter(const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
                    const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo);
@@ -141,15 +166,27 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   // Segments wait here, sealed, until there are options_.key_buffer_size bytes
   // of them or the file ends; later ones do not.
   std::vector<std::unique_ptr<SegmentBuilder>> buffered_;
-  uint64_t buffered_bytes_ = 0;  // of the segments' estimates
+  uint64_t buffered_bytes_ = 0;      // that they hold
+  uint64_t buffered_estimates_ = 0;  // of what they will take
   bool buffering_ = true;
-  std::string tokens_block_;  // the dictionary, empty if there is none
+  // Null if the cache is not to be charged.
+  const std::unique_ptr<ROCKSDB_NAMESPACE::CacheReservationManager>
+      reservation_;
+  SizeTrial trial_;
+  uint64_t next_trial_;  // buffered_estimates_ that it comes at
+  int trial_encoders_ = 0;
+  // A dictionary that was found, and its encoder.
+  Dictionary found_;
+  std::unique_ptr<key_trie::TokenEncoder> found_encoder_;
+  std::string tokens_block_;    // the dictionary, empty if there is none
+  uint64_t stored_tokens_ = 0;  // what it takes, before it is known an estimate
   double token_bits_a_byte_ = 0;
   std::unique_ptr<key_trie::TokenEncoder> encoder_;
   // Its builder refers to the policy.
   std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;
   std::unique_ptr<ROCKSDB_NAMESPACE::FilterBitsBuilder> filter_;
   bool filter_keys_ = false;  // go into the filter
+  double filter_entry_bytes_ = 0;
   // Their prefixes do, unless it is null.
   std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform> prefix_extractor_;
   FileIndexBuilder index_;

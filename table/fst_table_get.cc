@@ -25,10 +25,9 @@ namespace {
 // Up to this size copying a value costs less than a reference to its block.
 constexpr size_t kCopiedValueSize = 512;
 
-constexpr size_t kMostKeys = MultiGetContext::MAX_BATCH_SIZE;
-static_assert(kMostKeys <= KeyTrieReader::kMaxBatch);
-
 }  // namespace
+
+static_assert(FstTableReader::kMostKeys <= KeyTrieReader::kMaxBatch);
 
 // One of several look-ups, and how far it has come.
 struct FstTableReader::Lookup {
@@ -79,6 +78,36 @@ Status FstTableReader::Get(const ReadOptions& read_options,
                 get_context);
 }
 
+Status FstTableReader::MultiGetFilter(const ReadOptions& read_options,
+                                      const SliceTransform* prefix_extractor,
+                                      MultiGetContext::Range* mget_range) {
+  // What Get() would answer, MultiGet() says.
+  if (!order_status_.ok() || !store_.has_filter()) return Status::OK();
+  std::array<bool, kMostKeys> may_match;
+  const Status s =
+      AskFilter(read_options, prefix_extractor, mget_range, &may_match);
+  if (!s.ok()) return s;
+  size_t i = 0;
+  for (auto key = mget_range->begin(); key != mget_range->end(); ++key, ++i) {
+    if (!may_match[i]) mget_range->SkipKey(key);
+  }
+  return s;
+}
+
+Status FstTableReader::AskFilter(const ReadOptions& read_options,
+                                 const SliceTransform* prefix_extractor,
+                                 const MultiGetContext::Range* mget_range,
+                                 std::array<bool, kMostKeys>* may_match) const {
+  std::array<Slice*, kMostKeys> keys;
+  int n = 0;
+  for (auto key = mget_range->begin(); key != mget_range->end(); ++key) {
+    keys[static_cast<size_t>(n++)] = &key->ukey_without_ts;
+  }
+  may_match->fill(true);
+  return filter_.KeysMayMatch(BlockReadContext{read_options}, prefix_extractor,
+                              n, keys.data(), may_match->data());
+}
+
 void FstTableReader::MultiGet(const ReadOptions& read_options,
                               const MultiGetContext::Range* mget_range,
                               const SliceTransform* prefix_extractor,
@@ -89,13 +118,7 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
   may_match.fill(true);
   Status s = order_status_;
   if (s.ok() && filtered) {
-    std::array<Slice*, kMostKeys> keys;
-    int n = 0;
-    for (auto key = mget_range->begin(); key != mget_range->end(); ++key) {
-      keys[static_cast<size_t>(n++)] = &key->ukey_without_ts;
-    }
-    s = filter_.KeysMayMatch(context, prefix_extractor, n, keys.data(),
-                             may_match.data());
+    s = AskFilter(read_options, prefix_extractor, mget_range, &may_match);
   }
   std::array<std::optional<key_trie::Target>, kMostKeys> targets;
   std::array<Lookup, kMostKeys> lookups;

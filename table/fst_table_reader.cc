@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <mutex>
+#include <unordered_set>
 
 #include "file/file_prefetch_buffer.h"
 #include "memory/arena.h"
@@ -112,18 +114,58 @@ Status GetGlobalSequenceNumber(const TableProperties& properties,
   return Status::OK();
 }
 
+// The order of a file, for as long as the process lives.
+const ROCKSDB_NAMESPACE::InternalKeyComparator* ComparatorOf(bool mirrored) {
+  using ROCKSDB_NAMESPACE::InternalKeyComparator;
+  static const auto* const bytewise =
+      new InternalKeyComparator(ROCKSDB_NAMESPACE::BytewiseComparator());
+  static const auto* const reverse =
+      new InternalKeyComparator(ROCKSDB_NAMESPACE::ReverseBytewiseComparator());
+  return mirrored ? reverse : bytewise;
+}
+
+// The readers that are open in this process.
+struct OpenReaders {
+  std::mutex mutex;
+  std::unordered_set<const TableReader*> readers;  // guarded by mutex
+
+  // Never destroyed: a reader may be closed while the process ends.
+  static OpenReaders& Get() {
+    static auto* const open = new OpenReaders;
+    return *open;
+  }
+};
+
 }  // namespace
+
+const FstTableReader* FstTableReader::From(const TableReader& reader) {
+  OpenReaders& open = OpenReaders::Get();
+  const std::lock_guard<std::mutex> lock(open.mutex);
+  return open.readers.count(&reader) == 0
+             ? nullptr
+             : static_cast<const FstTableReader*>(&reader);
+}
+
+FstTableReader::~FstTableReader() {
+  OpenReaders& open = OpenReaders::Get();
+  const std::lock_guard<std::mutex> lock(open.mutex);
+  open.readers.erase(this);
+}
 
 FstTableReader::FstTableReader(const Settings& settings,
                                const TableReaderOptions& options,
                                std::unique_ptr<RandomAccessFileReader>&& file,
                                uint64_t file_size, const Footer& footer)
     : settings_(settings),
-      internal_comparator_(options.internal_comparator),
+      internal_comparator_(&options.internal_comparator),
       file_size_(file_size),
       store_(options.ioptions, settings.block_cache, settings.index_priority,
              std::move(file), footer),
-      filter_(store_, options.level) {}
+      filter_(store_, options.level) {
+  OpenReaders& open = OpenReaders::Get();
+  const std::lock_guard<std::mutex> lock(open.mutex);
+  open.readers.insert(this);
+}
 
 Status FstTableReader::Open(const Settings& settings,
                             const ReadOptions& read_options,
@@ -317,16 +359,14 @@ Status FstTableReader::ReadIndex(const BlockReadContext& context) {
                           "index: continuations in the index or in the "
                           "directory's features, but not in both");
   }
-  if (TrieOrderOf(internal_comparator_.user_comparator()) !=
+  if (TrieOrderOf(internal_comparator_->user_comparator()) !=
       (index_.mirrored() ? TrieOrder::kMirrored : TrieOrder::kBytewise)) {
     order_status_ = Status::InvalidArgument(
         store_.file()->file_name() + ": written with comparator " +
             properties_->comparator_name,
         std::string("opened with ") +
-            internal_comparator_.user_comparator()->Name());
-    internal_comparator_ = ROCKSDB_NAMESPACE::InternalKeyComparator(
-        index_.mirrored() ? ROCKSDB_NAMESPACE::ReverseBytewiseComparator()
-                          : ROCKSDB_NAMESPACE::BytewiseComparator());
+            internal_comparator_->user_comparator()->Name());
+    internal_comparator_ = ComparatorOf(index_.mirrored());
   }
   return s;
 }
@@ -336,7 +376,7 @@ Status FstTableReader::ReadTokens(const BlockReadContext& context) {
   return store_.ReadTokens(context, directory_.tokens);
 }
 
-void FstTableReader::RegisterTokens() const {
+void FstTableReader::RegisterTokens() {
   if (store_.tokens() == nullptr || settings_.dictionaries == nullptr ||
       index_.num_segments() == 0 ||
       !key_trie::TokenEncoder::CanCut(*store_.tokens())) {
@@ -370,7 +410,8 @@ void FstTableReader::RegisterTokens() const {
     return;
   }
   if (index_.mirrored()) first.swap(last);
-  settings_.dictionaries->Add(
+  dictionary_ = OpenDictionaries::Add(
+      settings_.dictionaries,
       {store_.tokens(), std::strtod(bits->second.c_str(), nullptr) / 1000},
       std::move(first), std::move(last));
 }
@@ -381,9 +422,12 @@ Status FstTableReader::ReadRangeDeletions(const BlockReadContext& context) {
   const Status s = store_.ReadRaw(context, range_del_handle_,
                                   BlockType::kRangeDeletion, &contents);
   if (!s.ok()) return s;
+  // The list outlives the reader where an iterator or a compaction holds it,
+  // and then the mapping of the file is gone.
+  OwnBytes(&contents);
   auto block = std::make_unique<Block>(std::move(contents));
   std::unique_ptr<DataBlockIter> iter(block->NewDataIterator(
-      internal_comparator_.user_comparator(), global_seqno_,
+      internal_comparator_->user_comparator(), global_seqno_,
       /*iter=*/nullptr, store_.ioptions().stats,
       /*block_contents_pinned=*/true));
   if (!iter->status().ok()) {
@@ -395,7 +439,7 @@ Status FstTableReader::ReadRangeDeletions(const BlockReadContext& context) {
       [](void* arg, void*) { delete static_cast<Block*>(arg); },
       block.release(), nullptr);
   range_dels_ = std::make_shared<FragmentedRangeTombstoneList>(
-      std::move(iter), internal_comparator_);
+      std::move(iter), *internal_comparator_);
   return s;
 }
 
@@ -448,8 +492,8 @@ FragmentedRangeTombstoneIterator* FstTableReader::NewRangeTombstoneIterator(
 FragmentedRangeTombstoneIterator* FstTableReader::NewRangeTombstoneIterator(
     SequenceNumber read_seqno, const Slice* timestamp) {
   if (range_dels_ == nullptr) return nullptr;
-  return new FragmentedRangeTombstoneIterator(range_dels_, internal_comparator_,
-                                              read_seqno, timestamp);
+  return new FragmentedRangeTombstoneIterator(
+      range_dels_, *internal_comparator_, read_seqno, timestamp);
 }
 
 uint64_t FstTableReader::EffectiveTag(const Segment& segment,

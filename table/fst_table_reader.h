@@ -10,6 +10,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,12 +24,26 @@
 #include "table/fst_format.h"
 #include "table/fst_index.h"
 #include "table/fst_open_dictionaries.h"
+#include "table/multiget_context.h"
 #include "table/table_reader.h"
 
 namespace memkv {
 
 class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
  public:
+  // `reader` itself if it is an FstTableReader, else null.  A process may have
+  // readers of FST files that are none: a block-based factory opens them, too.
+  // It asks a list of the readers that are open, for RocksDB may be built
+  // without run-time type information.
+  static const FstTableReader* From(
+      const ROCKSDB_NAMESPACE::TableReader& reader);
+
+  ~FstTableReader() override;
+
+  // Keys in a batch of RocksDB's, at most.
+  static constexpr size_t kMostKeys =
+      ROCKSDB_NAMESPACE::MultiGetContext::MAX_BATCH_SIZE;
+
   struct Settings {
     bool pin_segments = true;
     // Else it goes through the block cache, which may be too small to keep it.
@@ -78,6 +93,12 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       ROCKSDB_NAMESPACE::GetContext* get_context,
       const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
       bool skip_filters) override;
+  // Skips the keys that the filter does not let pass.  RocksDB built with
+  // coroutines calls it before MultiGet(), which then asks no filter.
+  ROCKSDB_NAMESPACE::Status MultiGetFilter(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
+      ROCKSDB_NAMESPACE::MultiGetContext::Range* mget_range) override;
   // Asks the filter, and then the tries, for all keys at once.
   void MultiGet(const ROCKSDB_NAMESPACE::ReadOptions& read_options,
                 const ROCKSDB_NAMESPACE::MultiGetContext::Range* mget_range,
@@ -124,8 +145,10 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   const FileFilter& filter() const { return filter_; }
   // Of statistics that tell it from the others.
   bool at_last_level() const { return filter_.at_last_level(); }
+  // Lives as long as the column family: what the reader hands out (iterators
+  // over range deletions) may outlive the reader and refers to it.
   const ROCKSDB_NAMESPACE::InternalKeyComparator& internal_comparator() const {
-    return internal_comparator_;
+    return *internal_comparator_;
   }
   const Settings& settings() const { return settings_; }
   // When which sequence numbers were written; empty if the file does not say.
@@ -183,10 +206,17 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::Status ReadIndex(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReadTokens(const BlockReadContext& context);
   // Makes the file's dictionary known to builders, by its keys.
-  void RegisterTokens() const;
+  void RegisterTokens();
   ROCKSDB_NAMESPACE::Status ReadRangeDeletions(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReserveMemory();
 
+  // Sets (*may_match)[i] to whether the filter lets key i of the range pass.
+  // REQUIRES: the store has a filter
+  ROCKSDB_NAMESPACE::Status AskFilter(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
+      const ROCKSDB_NAMESPACE::MultiGetContext::Range* mget_range,
+      std::array<bool, kMostKeys>* may_match) const;
   // Look-ups in the tries; `filtered`: the filter let their keys pass.
   struct Lookup;
   // At most as many as a batch of RocksDB's has; keys ascend.
@@ -238,13 +268,16 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
                            const ROCKSDB_NAMESPACE::Slice& internal_key) const;
 
   const Settings settings_;
-  // The file's order; where it is not the one asked for, order_status_ says so,
+  // The file's order: the caller's comparator, which outlives the reader, or a
+  // static one.  Where it is not the one asked for, order_status_ says so,
   // and keys are served to RepairDB alone: it opens each file with the default
   // column family's comparator, for its properties, and scans it.
-  ROCKSDB_NAMESPACE::InternalKeyComparator internal_comparator_;
+  const ROCKSDB_NAMESPACE::InternalKeyComparator* internal_comparator_;
   ROCKSDB_NAMESPACE::Status order_status_;
   const uint64_t file_size_;
   FileBlockStore store_;
+  // That builders may find the file's dictionary, while it is open.
+  OpenDictionaries::Registration dictionary_;
   FileFilter filter_;
   ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
   ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;

@@ -60,7 +60,7 @@ bool FstTableReader::FollowsIndex(const Segment& segment, uint32_t i,
       *reason = "its first tag is not the index's";
       return false;
     }
-  } else if (i != 0 && internal_comparator_.user_comparator()->Compare(
+  } else if (i != 0 && internal_comparator_->user_comparator()->Compare(
                            last_entry->user_key, first) >= 0) {
     *reason = "its keys do not follow the segment before";
     return false;

@@ -92,6 +92,7 @@ void ValueRunBuilder::KeepDistinct() {
     begin = ends[i];
   }
   taken_ = 0;
+  divided_ = false;
 }
 
 size_t ValueRunBuilder::EstimatedSize() const {
@@ -135,7 +136,7 @@ void ValueRunBuilder::EncodeDistinct(std::string* out) const {
 
 void ValueRunBuilder::Take(size_t end, std::string* out) {
   size_t taken_bytes = 0;
-  if (keeps_distinct_ && taken_ == 0 && end == num_added()) {
+  if (keeps_distinct_ && !divided_ && end == num_added()) {
     EncodeDistinct(out);
     taken_bytes = value_bytes_;
   } else if (SeemsRepetitive(end)) {
@@ -162,6 +163,11 @@ void ValueRunBuilder::Take(size_t end, std::string* out) {
   }
   value_bytes_ -= taken_bytes;
   taken_ = end;
+  divided_ = true;
+  DropTaken();
+}
+
+void ValueRunBuilder::DropTaken() {
   if (empty()) {
     distinct_.clear();
     index_.clear();
@@ -169,8 +175,113 @@ void ValueRunBuilder::Take(size_t end, std::string* out) {
     bytes_.clear();
     ends_.clear();
     taken_ = 0;
+    divided_ = false;
     largest_ = 0;
+    if (MemoryUsage() > kKeptCapacity) ReleaseMemory();
+    return;
   }
+  // Moves what is left, once what was taken is more: so a value's bytes, and
+  // the words beside them, are moved less than once each.
+  constexpr size_t kWord = sizeof(uint64_t);
+  if (bytes_.size() + num_added() * kWord <=
+      2 * (value_bytes_ + num_values() * kWord)) {
+    return;
+  }
+  if (!keeps_distinct_) {
+    const uint64_t begin = taken_ == 0 ? 0 : ends_[taken_ - 1];
+    bytes_.erase(0, begin);
+    ends_.erase(ends_.begin(), ends_.begin() + static_cast<ptrdiff_t>(taken_));
+    for (uint64_t& end : ends_) end -= begin;
+  } else {
+    // Those distinct values that are left, in the order of their first ones.
+    std::string bytes;
+    std::vector<uint64_t> ends;
+    std::vector<uint64_t> number(ends_.size(), UINT64_MAX);
+    size_t out = 0;
+    for (size_t i = taken_; i < index_.size(); ++i) {
+      uint64_t& to = number[index_[i]];
+      if (to == UINT64_MAX) {
+        to = ends.size();
+        bytes.append(Kept(index_[i]));
+        ends.push_back(bytes.size());
+      }
+      index_[out++] = to;
+    }
+    index_.resize(out);
+    distinct_.clear();
+    bytes_ = std::move(bytes);
+    ends_ = std::move(ends);
+    for (uint32_t j = 0; j < ends_.size(); ++j) distinct_.insert(j);
+  }
+  taken_ = 0;
+  // Capacity follows in the same way.
+  if (bytes_.capacity() / 4 > bytes_.size() + kKeptCapacity / 4) {
+    bytes_.shrink_to_fit();
+  }
+  const auto fit = [](std::vector<uint64_t>* v) {
+    if (v->capacity() / 4 > v->size() + kKeptCapacity / 4 / kWord) {
+      v->shrink_to_fit();
+    }
+  };
+  fit(&ends_);
+  fit(&index_);
+}
+
+size_t ValueRunBuilder::MemoryUsage() const {
+  // A node of the set: a link, the hash and the number.
+  constexpr size_t kNode = 4 * sizeof(void*);
+  const size_t inside = std::string().capacity();
+  return (bytes_.capacity() > inside ? bytes_.capacity() : 0) +
+         (ends_.capacity() + index_.capacity()) * sizeof(uint64_t) +
+         distinct_.size() * kNode + distinct_.bucket_count() * sizeof(void*);
+}
+
+void ValueRunBuilder::ReleaseMemory() {
+  assert(empty());
+  std::string().swap(bytes_);
+  std::vector<uint64_t>().swap(ends_);
+  std::vector<uint64_t>().swap(index_);
+  decltype(distinct_)(0, Hash{this}, Equal{this}).swap(distinct_);
+}
+
+bool ValueRunBuilder::Validate(std::string* reason) const {
+  uint64_t before = 0;
+  for (const uint64_t end : ends_) {
+    if (end < before || end > bytes_.size()) {
+      *reason = "value run builder: a value ends at " + std::to_string(end) +
+                " of " + std::to_string(bytes_.size());
+      return false;
+    }
+    before = end;
+  }
+  if (before != bytes_.size() || taken_ > num_added() ||
+      (keeps_distinct_ && distinct_.size() != ends_.size())) {
+    *reason = "value run builder: " + std::to_string(bytes_.size()) +
+              " bytes, " + std::to_string(taken_) + " of " +
+              std::to_string(num_added()) + " values taken";
+    return false;
+  }
+  uint64_t bytes = 0;
+  for (size_t i = taken_; i < num_added(); ++i) {
+    if (keeps_distinct_ && index_[i] >= ends_.size()) {
+      *reason = "value run builder: value " + std::to_string(i) + " is none";
+      return false;
+    }
+    bytes += Value(i).size();
+  }
+  if (bytes != value_bytes_) {
+    *reason = "value run builder: values of " + std::to_string(bytes) +
+              " bytes, " + std::to_string(value_bytes_) + " expected";
+    return false;
+  }
+  constexpr size_t kWord = sizeof(uint64_t);
+  const size_t kept = bytes_.size() + num_added() * kWord;
+  if (kept > 2 * (value_bytes_ + num_values() * kWord) && taken_ != 0) {
+    *reason = "(V3) value run builder: " + std::to_string(kept) +
+              " bytes for values of " + std::to_string(value_bytes_);
+    return false;
+  }
+  return true;
 }
 
 bool ValueRunView::Open(std::string_view data, size_t num_values,

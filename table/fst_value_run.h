@@ -17,6 +17,9 @@
 //      without an index.
 // (V2) Every access is bounded by the bytes given to Open(), whatever they
 //      hold.
+// (V3) The builder holds no more than twice the values it still has, their ends
+//      and indexes, and kKeptCapacity: what was taken is let go of, in O(1)
+//      amortised.
 
 #pragma once
 
@@ -61,6 +64,17 @@ class ValueRunBuilder {
   // Takes all values, which may be none.
   void TakeAll(std::string* out) { Take(num_added(), out); }
 
+  // What it has allocated, in bytes, the set of distinct values by estimate.
+  size_t MemoryUsage() const;
+  // Frees what an empty builder keeps for its next values.
+  // REQUIRES: empty()
+  void ReleaseMemory();
+  // Checks (V3) and that what is kept is what the counts say.
+  bool Validate(std::string* reason) const;
+
+  // The most capacity that an empty builder keeps for what is added next.
+  static constexpr size_t kKeptCapacity = size_t{1} << 20;
+
  private:
   // Of kept values, by their numbers.
   struct Hash {
@@ -72,7 +86,7 @@ class ValueRunBuilder {
     bool operator()(uint32_t a, uint32_t b) const;
   };
 
-  // Since the builder was last empty, or KeepDistinct() was called.
+  // Of those that are still kept: the taken ones at the front, and the others.
   size_t num_added() const {
     return keeps_distinct_ ? index_.size() : ends_.size();
   }
@@ -83,6 +97,8 @@ class ValueRunBuilder {
     return Kept(keeps_distinct_ ? index_[i] : i);
   }
   void Take(size_t end, std::string* out);
+  // Forgets the values that were taken, if they are most of what is kept.
+  void DropTaken();
   void EncodeDistinct(std::string* out) const;
   bool SeemsRepetitive(size_t end) const;
 
@@ -93,7 +109,9 @@ class ValueRunBuilder {
   std::vector<uint64_t> index_;  // of every value added: which one it is
   std::unordered_set<uint32_t, Hash, Equal> distinct_;
 
-  size_t taken_ = 0;  // values at the front that have left
+  size_t taken_ = 0;  // values at the front that have left, but are kept
+  // Some distinct values were taken, so those kept are no run of their own.
+  bool divided_ = false;
   size_t value_bytes_ = 0;
   size_t largest_ = 0;
 };

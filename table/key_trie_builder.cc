@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "table/key_trie_format.h"
 #include "table/key_trie_separators.h"
@@ -31,111 +32,161 @@ struct Builder::Coding {
   uint8_t code_of[256];
 };
 
+struct Builder::Scratch {
+  std::vector<Key> keys;
+  std::vector<std::string_view> suffixes;
+  Cuts<uint16_t> codes;
+};
+
 Builder::Builder(const Options& options)
     : bucket_keys_(
           std::min(std::max(options.bucket_keys, uint32_t{1}), kMaxBucketKeys)),
       max_size_(std::min<uint64_t>(options.max_size, kMaxSize)) {}
 
 void Builder::Add(std::string_view key) {
-  assert(keys_.empty() || last_key_ < key);
+  assert(num_keys_ == 0 || last_key_ < key);
   // What is refused here cannot fit: a code is at least a bit, and a token has
   // at most kMaxLength bytes.  It bounds the memory; Finish knows the exact
   // size and has the last word.
   const size_t raw = suffixes_.size() + key.size();
-  if (overflow_ || keys_.size() == kMaxKeys || raw > kMaxSize ||
-      raw / Tokens::kMaxLength > max_size_ || keys_.size() / 8 > max_size_) {
+  if (overflow_ || num_keys_ == kMaxKeys || raw > kMaxSize ||
+      raw / Tokens::kMaxLength > max_size_ || num_keys_ / 8 > max_size_) {
     overflow_ = true;
     return;
   }
   const size_t lcp = CommonPrefix(key, last_key_);
   const std::string_view suffix = key.substr(lcp);
   suffixes_.append(suffix.data(), suffix.size());
-  keys_.push_back(
-      {static_cast<uint32_t>(lcp), static_cast<uint32_t>(suffixes_.size())});
+  PutVarint32(&sizes_, static_cast<uint32_t>(lcp));
+  PutVarint32(&sizes_, static_cast<uint32_t>(suffix.size()));
+  ++num_keys_;
+  open_.push_back(
+      {static_cast<uint32_t>(lcp), suffix.empty() ? '\0' : suffix[0]});
   last_key_.replace(lcp, std::string::npos, suffix.data(), suffix.size());
   shortest_key_ = std::min(shortest_key_, key.size());
   longest_key_ = std::max(longest_key_, key.size());
-  if (heads_.empty()) {
-    heads_.push_back(0);
-    separators_.emplace_back();
-  } else if (keys_.size() - heads_.back() > bucket_keys_) {
+  if (open_.size() > bucket_keys_) {
     CutBucket();
   }
 }
 
 void Builder::CutBucket() {
-  const size_t last = keys_.size() - 1;
+  const size_t last = open_.size() - 1;
   size_t head = last;
   for (size_t i = last; i > last - (bucket_keys_ + 3) / 4; --i) {
-    if (keys_[i].lcp < keys_[head].lcp) {
+    if (open_[i].lcp < open_[head].lcp) {
       head = i;
     }
   }
   // The shortest string that is greater than the key before the head and not
   // greater than the head: a prefix of the head, and all but its last byte also
   // of the last key, since no LCP between them is smaller.
-  std::string separator = last_key_.substr(0, keys_[head].lcp);
-  separator.push_back(SuffixOf(head)[0]);
-  heads_.push_back(static_cast<uint32_t>(head));
-  separator_bytes_ +=
-      separator.size() - CommonPrefix(separator, separators_.back());
-  separators_.push_back(std::move(separator));
+  std::string separator = last_key_.substr(0, open_[head].lcp);
+  separator.push_back(open_[head].first_byte);
+  bucket_sizes_.push_back(static_cast<char>(head));
+  open_.erase(open_.begin(), open_.begin() + static_cast<ptrdiff_t>(head));
+  const size_t shared = CommonPrefix(separator, last_separator_);
+  PutVarint32(&separators_, static_cast<uint32_t>(shared));
+  PutVarint32(&separators_, static_cast<uint32_t>(separator.size() - shared));
+  separators_.append(separator, shared, std::string::npos);
+  separator_bytes_ += separator.size() - shared;
+  whole_separator_bytes_ += separator.size();
+  last_separator_ = std::move(separator);
 }
 
-void Builder::WriteBucket(const Coding& coding, size_t begin, size_t end,
-                          std::string* out) {
+std::vector<std::string> Builder::Separators() const {
+  std::vector<std::string> separators(num_buckets());
+  const auto* p = reinterpret_cast<const uint8_t*>(separators_.data());
+  const auto* const limit = p + separators_.size();
+  for (size_t b = 1; b < separators.size(); ++b) {
+    uint32_t shared = 0;
+    uint32_t size = 0;
+    p = GetVarint32(p, limit, &shared);
+    p = GetVarint32(p, limit, &size);
+    separators[b].reserve(shared + size);
+    separators[b].assign(separators[b - 1], 0, shared);
+    separators[b].append(reinterpret_cast<const char*>(p), size);
+    p += size;
+  }
+  assert(p == limit);
+  return separators;
+}
+
+void Builder::Seal() {
+  std::string().swap(last_key_);
+  std::string().swap(last_separator_);
+  std::vector<OpenKey>().swap(open_);
+  for (std::string* held :
+       {&sizes_, &suffixes_, &bucket_sizes_, &separators_}) {
+    held->shrink_to_fit();
+  }
+}
+
+size_t Builder::MemoryUsage() const {
+  size_t bytes = open_.capacity() * sizeof(OpenKey);
+  for (const std::string* held : {&sizes_, &suffixes_, &bucket_sizes_,
+                                  &separators_, &last_key_, &last_separator_}) {
+    bytes += held->capacity();
+  }
+  return bytes;
+}
+
+void Builder::WriteBucket(const Coding& coding, Scratch* scratch,
+                          std::string* out) const {
+  const std::vector<Key>& keys = scratch->keys;
+  const size_t n = keys.size();
   uint32_t min_lcp = UINT32_MAX;
   uint32_t max_lcp = 0;
-  for (size_t i = begin + 1; i < end; ++i) {
-    min_lcp = std::min(min_lcp, keys_[i].lcp);
-    max_lcp = std::max(max_lcp, keys_[i].lcp);
+  for (size_t i = 1; i < n; ++i) {
+    min_lcp = std::min(min_lcp, keys[i].lcp);
+    max_lcp = std::max(max_lcp, keys[i].lcp);
   }
-  if (end - begin == 1) {
+  if (n == 1) {
     min_lcp = 0;
   }
   const unsigned lcp_width = BitWidth(max_lcp - min_lcp);
   out->push_back(static_cast<char>(lcp_width));
-  PutVarint32(out, keys_[begin].lcp);
+  PutVarint32(out, keys[0].lcp);
   PutVarint32(out, min_lcp);
-  const auto length_of = [this](size_t i) {
-    return static_cast<uint32_t>(keys_[i].lcp + SuffixOf(i).size());
+  const auto length_of = [](const Key& key) {
+    return static_cast<uint32_t>(key.lcp + key.suffix.size());
   };
   uint32_t min_length = UINT32_MAX;
   uint32_t max_length = 0;
   unsigned length_width = 0;
   if (coding.tokens == nullptr) {
-    for (size_t i = begin; i < end; ++i) {
-      min_length = std::min(min_length, length_of(i));
-      max_length = std::max(max_length, length_of(i));
+    for (const Key& key : keys) {
+      min_length = std::min(min_length, length_of(key));
+      max_length = std::max(max_length, length_of(key));
     }
     length_width = BitWidth(max_length - min_length);
     out->push_back(static_cast<char>(length_width));
     PutVarint32(out, min_length);
   }
   BitsWriter bits(out);
-  for (size_t i = begin + 1; i < end; ++i) {
-    bits.Put(keys_[i].lcp - min_lcp, lcp_width);
+  for (size_t i = 1; i < n; ++i) {
+    bits.Put(keys[i].lcp - min_lcp, lcp_width);
   }
   bits.Finish();
   if (coding.tokens == nullptr) {
-    for (size_t i = begin; i < end; ++i) {
-      bits.Put(length_of(i) - min_length, length_width);
+    for (const Key& key : keys) {
+      bits.Put(length_of(key) - min_length, length_width);
     }
     bits.Finish();
   }
   if (coding.tokens != nullptr) {
-    bucket_suffixes_.clear();
-    for (size_t i = begin; i < end; ++i) {
-      bucket_suffixes_.push_back(SuffixOf(i));
+    scratch->suffixes.clear();
+    for (const Key& key : keys) {
+      scratch->suffixes.push_back(key.suffix);
     }
-    const size_t n = end - begin;
-    coding.tokens->Encode(bucket_suffixes_.data(), n, &codes_);
+    Cuts<uint16_t>& codes = scratch->codes;
+    coding.tokens->Encode(scratch->suffixes.data(), n, &codes);
     for (size_t i = 0; i < n; ++i) {
-      bits.Put(*codes_.begin(i), coding.width);
+      bits.Put(*codes.begin(i), coding.width);
     }
     bits.Finish();
     for (size_t i = 0; i < n; ++i) {
-      for (const uint16_t* c = codes_.begin(i) + 1; c != codes_.end(i); ++c) {
+      for (const uint16_t* c = codes.begin(i) + 1; c != codes.end(i); ++c) {
         bits.Put(*c, coding.width);
       }
     }
@@ -143,18 +194,17 @@ void Builder::WriteBucket(const Coding& coding, size_t begin, size_t end,
     const auto put = [&](char c) {
       bits.Put(coding.code_of[static_cast<uint8_t>(c)], coding.width);
     };
-    for (size_t i = begin; i < end; ++i) {
-      const std::string_view suffix = SuffixOf(i);
-      if (suffix.empty()) {
+    for (const Key& key : keys) {
+      if (key.suffix.empty()) {
         bits.Put(0, coding.width);  // The empty key's, which no one reads.
       } else {
-        put(suffix[0]);
+        put(key.suffix[0]);
       }
     }
     bits.Finish();
-    for (size_t i = begin; i < end; ++i) {
+    for (const Key& key : keys) {
       for (const char c :
-           SuffixOf(i).substr(std::min<size_t>(1, SuffixOf(i).size()))) {
+           key.suffix.substr(std::min<size_t>(1, key.suffix.size()))) {
         put(c);
       }
     }
@@ -164,8 +214,8 @@ void Builder::WriteBucket(const Coding& coding, size_t begin, size_t end,
 
 size_t Builder::EstimatedSize() const {
   // LCPs and lengths are a byte each or less but where keys are very long.
-  return kHeaderSize + kPadding + suffixes_.size() + 2 * keys_.size() +
-         heads_.size() * kBucketEstimate + separator_bytes_;
+  return kHeaderSize + kPadding + suffixes_.size() + size_t{2} * num_keys_ +
+         num_buckets() * kBucketEstimate + separator_bytes_;
 }
 
 Builder::Coding Builder::ChooseCoding(const TokenEncoder* tokens) const {
@@ -196,35 +246,44 @@ Builder::Coding Builder::ChooseCoding(const TokenEncoder* tokens) const {
   return coding;
 }
 
-bool Builder::TooLarge(std::string* reason) {
+bool Builder::TooLarge(std::string* reason) const {
   *reason = "key trie: the keys take more than " + std::to_string(max_size_) +
             " bytes, are more than " + std::to_string(kMaxKeys) +
             ", or need more than " +
             std::to_string(SeparatorTrieBuilder::kMaxSeparators) +
             " buckets; build several dictionaries of fewer keys";
-  overflow_ = true;
   return false;
 }
 
 bool Builder::Finish(const TokenEncoder* tokens, std::string* out,
-                     std::string* reason) {
+                     std::string* reason) const {
   std::string separators;
   if (overflow_ ||
-      (!heads_.empty() &&
-       !SeparatorTrieBuilder::Encode(separators_, max_size_, &separators))) {
+      (num_keys_ != 0 &&
+       !SeparatorTrieBuilder::Encode(Separators(), max_size_, &separators))) {
     return TooLarge(reason);
   }
   const Coding coding = ChooseCoding(tokens);
-  const unsigned ordinal_bits = BitWidth(keys_.size());
+  const unsigned ordinal_bits = BitWidth(num_keys_);
   std::string buckets;
   std::vector<uint64_t> places;
-  places.reserve(heads_.size() + 1);
-  for (size_t b = 0; b < heads_.size(); ++b) {
-    const size_t end = b + 1 < heads_.size() ? heads_[b + 1] : keys_.size();
-    places.push_back(uint64_t{buckets.size()} << ordinal_bits | heads_[b]);
-    WriteBucket(coding, heads_[b], end, &buckets);
+  places.reserve(num_buckets() + size_t{1});
+  Scratch scratch;
+  Walk walk = Begin();
+  uint32_t head = 0;
+  for (uint32_t b = 0; b < num_buckets(); ++b) {
+    const uint32_t n = b < bucket_sizes_.size()
+                           ? static_cast<uint8_t>(bucket_sizes_[b])
+                           : num_keys_ - head;
+    scratch.keys.clear();
+    for (uint32_t i = 0; i < n; ++i) {
+      scratch.keys.push_back(NextKey(&walk));
+    }
+    places.push_back(uint64_t{buckets.size()} << ordinal_bits | head);
+    WriteBucket(coding, &scratch, &buckets);
+    head += n;
   }
-  places.push_back(uint64_t{buckets.size()} << ordinal_bits | keys_.size());
+  places.push_back(uint64_t{buckets.size()} << ordinal_bits | num_keys_);
   std::string directory;
   PackedArrayBuilder::Encode(places.data(), places.size(), &directory);
   if (kHeaderSize + uint64_t{coding.symbols.size()} + separators.size() +
@@ -238,8 +297,8 @@ bool Builder::Finish(const TokenEncoder* tokens, std::string* out,
   out->push_back(0);
   PutFixed(out, coding.symbols.size(), 2);
   PutFixed(out, 0, 2);
-  PutFixed(out, keys_.size(), 4);
-  PutFixed(out, heads_.size(), 4);
+  PutFixed(out, num_keys_, 4);
+  PutFixed(out, num_buckets(), 4);
   PutFixed(out, separators.size(), 4);
   PutFixed(out, directory.size(), 4);
   PutFixed(out, buckets.size(), 4);
@@ -256,11 +315,15 @@ void Builder::Reset() {
   last_key_.clear();
   shortest_key_ = SIZE_MAX;
   longest_key_ = 0;
-  keys_.clear();
+  num_keys_ = 0;
+  sizes_.clear();
   suffixes_.clear();
-  heads_.clear();
+  bucket_sizes_.clear();
+  open_.clear();
   separators_.clear();
+  last_separator_.clear();
   separator_bytes_ = 0;
+  whole_separator_bytes_ = 0;
 }
 
 }  // namespace key_trie

@@ -10,8 +10,11 @@
 // Thread safety: none; one thread at a time.
 //
 // Invariants:
-// (I1) Until Finish, memory is the last key, what each key does not share with
-//      the one before it, and a separator a bucket.
+// (I1) Keys are held front coded: of each key the suffix that it does not share
+//      with the one before it, two varints for the sizes of both parts; of each
+//      bucket a byte and its separator, front coded in the same way.  Beside
+//      that there are the last key, the last separator and a word a key of the
+//      bucket that is open; Seal frees these, and the strings' slack.
 // (I2) Add is O(size of the key) and Finish O(keys + bytes).
 // (I3) The same keys, options and tokens give the same bytes.
 //
@@ -26,10 +29,10 @@
 #include <string_view>
 #include <vector>
 
-#include "table/key_trie_token_encoder.h"
-
 namespace memkv {
 namespace key_trie {
+
+class TokenEncoder;
 
 class Builder {
  public:
@@ -50,8 +53,9 @@ class Builder {
   // REQUIRES: key is bytewise greater than every key added since Reset.
   void Add(std::string_view key);
 
-  uint32_t num_keys() const { return static_cast<uint32_t>(keys_.size()); }
+  uint32_t num_keys() const { return num_keys_; }
 
+  // REQUIRES: not sealed
   std::string_view last_key() const { return last_key_; }
   // What keys do not share with the ones before them.
   size_t suffix_bytes() const { return suffixes_.size(); }
@@ -66,59 +70,110 @@ class Builder {
   // the one before it: what a dictionary of tokens is trained on.
   template <class F>
   void ForEachSuffix(F f) const {
-    for (size_t i = 0; i < keys_.size(); ++i) {
-      f(SuffixOf(i));
+    Walk walk = Begin();
+    for (uint32_t i = 0; i < num_keys_; ++i) {
+      f(NextKey(&walk).suffix);
     }
   }
+
+  // Says that no key will be added until Reset, and frees what only Add needs.
+  void Seal();
+
+  // What is allocated, in bytes.
+  size_t MemoryUsage() const;
+  // What Finish will hold of whole separators, in bytes.  They share what
+  // MemoryUsage() counts once: keys of a long common prefix have much of it.
+  size_t whole_separator_bytes() const { return whole_separator_bytes_; }
 
   // Appends the encoding to *out: suffixes in tokens if tokens is not null, in
   // the symbols that occur otherwise.  False, with *out untouched and *reason
   // set to one sentence, if the encoding is larger than Options::max_size (at
-  // most 2^31 - 1 bytes) or there are 2^31 keys or more.  Afterwards only Reset
-  // may be called.
+  // most 2^31 - 1 bytes) or there are 2^31 keys or more.
   bool Finish(const TokenEncoder* tokens, std::string* out,
-              std::string* reason);
+              std::string* reason) const;
 
   // Forgets all keys; keeps the options.
   void Reset();
 
  private:
   struct Key {
-    uint32_t lcp;         // with the key before
-    uint32_t suffix_end;  // in the suffixes
+    uint32_t lcp;  // with the key before
+    std::string_view suffix;
+  };
+  // Where the next key is, of those held.
+  struct Walk {
+    const uint8_t* sizes;
+    const char* suffix;
+  };
+  // A key of the bucket that is open.
+  struct OpenKey {
+    uint32_t lcp;
+    char first_byte;  // of its suffix
   };
   // How the codes of suffixes are written: tokens, or with symbols.
   struct Coding;
+  // Of a bucket being written, to keep its memory.
+  struct Scratch;
 
-  std::string_view SuffixOf(size_t i) const {
-    const size_t begin = i == 0 ? 0 : keys_[i - 1].suffix_end;
-    return std::string_view(suffixes_).substr(begin,
-                                              keys_[i].suffix_end - begin);
+  Walk Begin() const {
+    return {reinterpret_cast<const uint8_t*>(sizes_.data()), suffixes_.data()};
+  }
+  // REQUIRES: there is one
+  Key NextKey(Walk* walk) const {
+    const auto next = [walk] {
+      uint32_t value = *walk->sizes++;
+      if (value >= 0x80) {
+        value &= 0x7f;
+        for (unsigned shift = 7;; shift += 7) {
+          const uint32_t byte = *walk->sizes++;
+          value |= (byte & 0x7f) << shift;
+          if (byte < 0x80) {
+            break;
+          }
+        }
+      }
+      return value;
+    };
+    Key key;
+    key.lcp = next();
+    const uint32_t size = next();
+    key.suffix = {walk->suffix, size};
+    walk->suffix += size;
+    return key;
   }
   // Ends the bucket that is open, which has bucket_keys_ keys and the one added
   // last behind it.
   void CutBucket();
+  uint32_t num_buckets() const {
+    return num_keys_ == 0 ? 0 : static_cast<uint32_t>(bucket_sizes_.size() + 1);
+  }
+  std::vector<std::string> Separators() const;
   Coding ChooseCoding(const TokenEncoder* tokens) const;
-  // Appends the bucket of keys [begin, end).
-  void WriteBucket(const Coding& coding, size_t begin, size_t end,
-                   std::string* out);
-  bool TooLarge(std::string* reason);
+  // Appends the bucket of keys that *scratch has.
+  void WriteBucket(const Coding& coding, Scratch* scratch,
+                   std::string* out) const;
+  bool TooLarge(std::string* reason) const;
 
   const uint32_t bucket_keys_;
   const uint64_t max_size_;
   bool overflow_ = false;
+  uint32_t num_keys_ = 0;
   std::string last_key_;
   size_t shortest_key_ = SIZE_MAX;
   size_t longest_key_ = 0;
-  std::vector<Key> keys_;
+  // Of every key: its LCP with the key before and the size of its suffix, a
+  // varint each; and the suffix.
+  std::string sizes_;
   std::string suffixes_;
-  // Of every bucket.
-  std::vector<uint32_t> heads_;  // the first key
-  std::vector<std::string> separators_;
+  // Of every bucket but the last, how many keys it has.
+  std::string bucket_sizes_;
+  std::vector<OpenKey> open_;  // of the last bucket
+  // Of every bucket but the first: how much of the separator before it shares,
+  // how much it does not, a varint each, and the latter.
+  std::string separators_;
+  std::string last_separator_;
   size_t separator_bytes_ = 0;
-  // Of a bucket being written, to keep their memory.
-  std::vector<std::string_view> bucket_suffixes_;
-  Cuts<uint16_t> codes_;
+  size_t whole_separator_bytes_ = 0;
 };
 
 }  // namespace key_trie

@@ -62,7 +62,7 @@ class Target {
     // The empty key, which may be at no address, is not copied.
     if (size_ - 1 < kCopied) {
       memcpy(copy_, key.data(), size_);
-      memset(copy_ + size_, 0, sizeof(uint64_t));
+      memset(copy_ + size_, 0, kOverread);
       data_ = copy_;
     }
   }
@@ -132,7 +132,7 @@ class Target {
 
   const uint8_t* data_;
   const size_t size_;
-  // Behind the key, bytes that may be read, so that a piece of it is compared
+  // Behind the key, zeros that may be read, so that a piece of it is compared
   // in one step.
   uint8_t copy_[kCopied + kOverread];
 };

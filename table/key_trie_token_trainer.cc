@@ -195,8 +195,22 @@ constexpr uint64_t kLengthBits = 6;
 
 }  // namespace
 
+uint64_t TokenSampleOf(uint64_t suffix_bytes, size_t sample_bytes) {
+  return std::max(std::min<uint64_t>(sample_bytes, suffix_bytes / kSampleShare),
+                  kMinSampleBytes);
+}
+
 void TrainTokens(const std::vector<const Builder*>& builders,
                  size_t sample_bytes, std::string* out) {
+  uint64_t suffix_bytes = 0;
+  for (const Builder* builder : builders) {
+    suffix_bytes += builder->suffix_bytes();
+  }
+  TrainTokensOn(builders, TokenSampleOf(suffix_bytes, sample_bytes), out);
+}
+
+void TrainTokensOn(const std::vector<const Builder*>& builders,
+                   uint64_t sampled, std::string* out) {
   uint64_t suffix_bytes = 0;
   size_t shortest = SIZE_MAX;
   size_t longest = 0;
@@ -208,9 +222,6 @@ void TrainTokens(const std::vector<const Builder*>& builders,
   if (suffix_bytes < kMinSuffixBytes) {
     return;
   }
-  const uint64_t sampled =
-      std::max(std::min<uint64_t>(sample_bytes, suffix_bytes / kSampleShare),
-               kMinSampleBytes);
   const double share = std::min(
       1.0, static_cast<double>(sampled) / static_cast<double>(suffix_bytes));
   TokenTrainer trainer;
@@ -238,34 +249,70 @@ void TrainTokens(const std::vector<const Builder*>& builders,
   trainer.Train(share, plain_bits / 8, out);
 }
 
-double TokenBitsAByte(const TokenEncoder& encoder,
-                      const std::vector<const Builder*>& builders) {
-  uint64_t suffix_bytes = 0;
+SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
+                            const std::vector<const Builder*>& builders) {
+  SuffixSizes sizes;
   for (const Builder* builder : builders) {
-    suffix_bytes += builder->suffix_bytes();
+    sizes.bytes += builder->suffix_bytes() + builder->num_keys();
   }
-  const uint64_t every = std::max<uint64_t>(1, suffix_bytes / kMeasuredBytes);
+  const uint64_t every = std::max<uint64_t>(1, sizes.bytes / kMeasuredBytes);
   uint64_t bytes = 0;
   uint64_t codes = 0;
+  uint64_t symbol_bits = 0;
   uint64_t i = 0;
   std::vector<std::string_view> suffixes;
   Cuts<uint16_t> cuts;
   for (const Builder* builder : builders) {
     suffixes.clear();
+    uint64_t here = 0;
+    bool occurs[256] = {};
     builder->ForEachSuffix([&](std::string_view suffix) {
-      if (i++ % every == 0) {
-        suffixes.push_back(suffix);
-        bytes += suffix.size() + 1;
+      if (i++ % every != 0) {
+        return;
+      }
+      suffixes.push_back(suffix);
+      here += suffix.size();
+      for (const char c : suffix) {
+        occurs[static_cast<uint8_t>(c)] = true;
       }
     });
-    encoder.Encode(suffixes.data(), suffixes.size(), &cuts);
+    const auto symbols =
+        static_cast<size_t>(std::count(occurs, occurs + 256, true));
+    symbol_bits += here * BitWidth(symbols < 2 ? 1 : symbols - 1) +
+                   (builder->shortest_key() == builder->longest_key()
+                        ? 0
+                        : suffixes.size() * kLengthBits);
+    bytes += here + suffixes.size();
+    if (encoder == nullptr) {
+      continue;
+    }
+    encoder->Encode(suffixes.data(), suffixes.size(), &cuts);
     for (size_t k = 0; k < suffixes.size(); ++k) {
       codes += static_cast<uint64_t>(cuts.end(k) - cuts.begin(k));
     }
   }
-  return bytes == 0 ? 0
-                    : static_cast<double>(codes * encoder.width()) /
-                          static_cast<double>(bytes);
+  if (bytes != 0) {
+    const double all =
+        static_cast<double>(sizes.bytes) / static_cast<double>(8 * bytes);
+    sizes.symbol_bytes = all * static_cast<double>(symbol_bits);
+    if (encoder != nullptr) {
+      sizes.token_bytes = all * static_cast<double>(codes * encoder->width());
+    }
+  }
+  return sizes;
+}
+
+bool TokensPay(const Tokens& tokens, const SuffixSizes& sizes) {
+  // In memory it takes more than in the file.
+  return sizes.symbol_bytes - sizes.token_bytes >
+         static_cast<double>(tokens.MemoryUsage());
+}
+
+bool TokensMayPay(const Tokens& tokens, const SuffixSizes& sizes,
+                  uint64_t num_keys) {
+  SuffixSizes least = sizes;
+  least.token_bytes = static_cast<double>(num_keys) * tokens.width() / 8;
+  return TokensPay(tokens, least);
 }
 
 void TokenTrainer::Add(std::string_view suffix) {

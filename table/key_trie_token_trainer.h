@@ -50,11 +50,37 @@ constexpr size_t kTokenSampleBytes = size_t{8} << 20;
 // twelfth it is the smaller part.
 void TrainTokens(const std::vector<const Builder*>& builders,
                  size_t sample_bytes, std::string* out);
+// How many bytes of a sample that is, of so many bytes of suffixes.
+uint64_t TokenSampleOf(uint64_t suffix_bytes, size_t sample_bytes);
+// The same on `sampled` bytes of a sample, about, however many those are.
+void TrainTokensOn(const std::vector<const Builder*>& builders,
+                   uint64_t sampled, std::string* out);
 
-// The bits of codes that a byte of the suffixes which the builders hold takes,
-// their ends counted as one each; by a sample of them.  0 if there are none.
-double TokenBitsAByte(const TokenEncoder& encoder,
-                      const std::vector<const Builder*>& builders);
+// What the suffixes that builders hold take.
+struct SuffixSizes {
+  uint64_t bytes = 0;  // of suffixes, their ends counted as one each
+  // By a sample of them: in symbols, with the lengths of keys; and in tokens.
+  double symbol_bytes = 0;
+  double token_bytes = 0;
+
+  // The bits of codes that a byte takes in tokens.  0 if there are none.
+  double bits_a_byte() const {
+    return bytes == 0 ? 0 : 8 * token_bytes / static_cast<double>(bytes);
+  }
+};
+
+// encoder: of the tokens, null to know nothing of them.  Without it, the cost
+// is a look at a sample of 256 KiB and a step for every key.
+SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
+                            const std::vector<const Builder*>& builders);
+
+// Whether a dictionary of `tokens` takes less, in the file and in the memory of
+// its reader, than what it saves in these suffixes.
+bool TokensPay(const Tokens& tokens, const SuffixSizes& sizes);
+// Whether it may: false if not even codes of one a suffix would save so much.
+// REQUIRES: `sizes` of num_keys keys, without an encoder
+bool TokensMayPay(const Tokens& tokens, const SuffixSizes& sizes,
+                  uint64_t num_keys);
 
 class TokenTrainer {
  public:

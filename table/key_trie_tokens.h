@@ -114,7 +114,8 @@ class Tokens {
   std::vector<Token> List() const;
 
   size_t MemoryUsage() const {
-    return bytes_.capacity() + entries_.capacity() * sizeof(entries_[0]);
+    return sizeof(*this) + bytes_.capacity() +
+           entries_.capacity() * sizeof(entries_[0]);
   }
 
  private:

@@ -230,6 +230,23 @@ TEST_P(FstCountKeysTest, BlockBasedFilesCountWhole) {
   EXPECT_EQ(Count(RangePtr()).at_most, 500u);
 }
 
+// The file's properties say that it is an FST file; its reader is another.
+TEST_P(FstCountKeysTest, FstFilesThatAnotherFactoryOpenedAreCorruption) {
+  ASSERT_NO_FATAL_FAILURE(Open(QuietOptions()));
+  ASSERT_NO_FATAL_FAILURE(PutKeys(0, 500));
+  ASSERT_NO_FATAL_FAILURE(Flush());
+  ASSERT_EQ(Kinds().fst, 1u);
+  Options options = QuietOptions();
+  options.table_factory = StockOptions().table_factory;
+  ASSERT_NO_FATAL_FAILURE(Open(options));
+  KeyCount count;
+  const Status s = CountKeys(db(), db()->DefaultColumnFamily(), ReadOptions(),
+                             RangePtr(), &count);
+  EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+  EXPECT_NE(s.ToString().find("table_factory=fst"), std::string::npos)
+      << s.ToString();
+}
+
 TEST_P(FstCountKeysTest, OnlyTheColumnFamilyIsCounted) {
   ASSERT_NO_FATAL_FAILURE(Open(QuietOptions()));
   rocksdb::ColumnFamilyHandle* other = nullptr;

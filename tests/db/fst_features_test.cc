@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,6 +24,7 @@
 #include "rocksdb/comparator.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
+#include "rocksdb/memory_allocator.h"
 #include "rocksdb/sst_file_reader.h"
 #include "rocksdb/sst_file_writer.h"
 #include "rocksdb/statistics.h"
@@ -389,6 +391,53 @@ TEST_F(FstFeaturesTest, BlockCacheCountsHitsMissesAndKinds) {
     }
     EXPECT_EQ(bbto.block_cache->GetUsage(), used);
     Close();
+  }
+}
+
+// Counts what it gives and takes back.
+class CountingAllocator : public rocksdb::MemoryAllocator {
+ public:
+  const char* Name() const override { return "CountingAllocator"; }
+  void* Allocate(size_t size) override {
+    ++allocations;
+    ++live;
+    return malloc(size);
+  }
+  void Deallocate(void* p) override {
+    --live;
+    free(p);
+  }
+  std::atomic<int64_t> allocations{0};
+  std::atomic<int64_t> live{0};
+};
+
+TEST_F(FstFeaturesTest, BlocksInTheCacheComeFromItsAllocator) {
+  for (const auto compression :
+       {rocksdb::kNoCompression, rocksdb::kLZ4Compression}) {
+    Destroy();
+    const auto allocator = std::make_shared<CountingAllocator>();
+    BlockBasedTableOptions bbto;
+    rocksdb::LRUCacheOptions cache(8 << 20, 0, false, 0.5, allocator);
+    bbto.block_cache = cache.MakeSharedCache();
+    bbto.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    bbto.cache_index_and_filter_blocks = true;
+    FstTableOptions fst;
+    fst.residency = FstTableOptions::Residency::kCache;
+    Options options = OptionsOver(bbto, fst);
+    options.compression = compression;
+    options.statistics = rocksdb::CreateDBStatistics();
+    ASSERT_NO_FATAL_FAILURE(Open(options));
+    Model model;
+    ASSERT_NO_FATAL_FAILURE(Fill(&model, 3000, 200));
+    ASSERT_NO_FATAL_FAILURE(Flush());
+    ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
+    const uint64_t added = TickerOf(options, rocksdb::BLOCK_CACHE_ADD);
+    EXPECT_GT(added, 10u);
+    EXPECT_GE(allocator->allocations.load(), static_cast<int64_t>(added));
+    EXPECT_GT(allocator->live.load(), 0);
+    Close();
+    bbto.block_cache->EraseUnRefEntries();
+    EXPECT_EQ(allocator->live.load(), 0);
   }
 }
 

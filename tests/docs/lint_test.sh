@@ -13,7 +13,7 @@ complain() {
 }
 
 mapfile -t files < <(find . \( -path ./build -o -path ./.git \) -prune -o -type f \
-  \( -name '*.h' -o -name '*.cc' -o -name '*.cmake' -o -name '*.in' -o -name '*.sh' -o -name '*.awk' \
+  \( -name '*.h' -o -name '*.c' -o -name '*.cc' -o -name '*.cmake' -o -name '*.in' -o -name '*.sh' -o -name '*.awk' \
   -o -name '*.mk' -o -name CMakeLists.txt -o -name Makefile -o -path ./.ci/run \) \
   -printf '%P\n' | LC_ALL=C sort)
 ((${#files[@]} > 20)) || complain "only ${#files[@]} sources found: wrong folder?"
@@ -45,7 +45,7 @@ done
 
 # Likewise a source.  plugin/memkv_autoload.cc belongs to the shared library.
 sources=" $(sed -n 's/^memkv_SOURCES = //p' memkv.mk) "
-for file in memtable/*.cc table/*.cc plugin/*.cc; do
+for file in memtable/*.cc table/*.cc plugin/*.cc port/*.cc; do
   [[ $sources == *" $file "* || $file == plugin/memkv_autoload.cc ]] ||
     complain "$file: not in memkv.mk"
 done

@@ -28,8 +28,12 @@ TEST_P(KeyCodingsTest, AllCodingsAgree) {
   KeyCodingOptions options;
   options.bucket_keys = 32;
   options.segment_keys = 200;
-  for (const char* name : {"front_coding", "key_trie"}) {
-    SCOPED_TRACE(name);
+  for (const auto& [name, segment_bytes] :
+       {std::pair<const char*, size_t>{"front_coding", 0},
+        {"key_trie", 0},
+        {"key_trie", 1000}}) {
+    SCOPED_TRACE(std::string(name) + ", " + std::to_string(segment_bytes));
+    options.segment_bytes = segment_bytes;
     const std::unique_ptr<KeyCoding> coding = NewKeyCoding(name, options);
     std::string reason;
     ASSERT_TRUE(coding->Build(views, &reason)) << reason;
@@ -41,6 +45,7 @@ TEST_P(KeyCodingsTest, AllCodingsAgree) {
       const uint32_t rank = ModelRank(keys, target);
       const bool found = rank < keys.size() && keys[rank] == target;
       ASSERT_EQ(coding->Find(target), found ? rank : KeyCoding::kNotFound);
+      ASSERT_EQ(coding->Rank(target), rank);
     }
   }
   EXPECT_EQ(NewKeyCoding("no_such_coding", options), nullptr);

@@ -59,7 +59,10 @@ Built Build(const std::vector<Entry>& entries, bool mirrored,
   EXPECT_EQ(builder.keys().num_keys(), builder.num_keys());
   std::string reason;
   EXPECT_TRUE(builder.Finish(nullptr, &built.bytes, &reason)) << reason;
-  EXPECT_TRUE(builder.empty());
+  // It can be written again, and says the same.
+  std::string again;
+  EXPECT_TRUE(builder.Finish(nullptr, &again, &reason)) << reason;
+  EXPECT_EQ(again, built.bytes);
   // Its parts are all of it; places of value blocks are known by what is left.
   const size_t header = 16;
   const size_t trie = LoadFixed32(
@@ -73,6 +76,8 @@ Built Build(const std::vector<Entry>& entries, bool mirrored,
     EXPECT_EQ(builder.inline_value_bytes(), 0u);
   }
   EXPECT_GT(builder.tag_bytes(), 0u);
+  builder.Reset();
+  EXPECT_TRUE(builder.empty());
   return built;
 }
 
@@ -186,11 +191,80 @@ TEST(FstSegmentTest, BuilderCanBeUsedAgain) {
     EXPECT_EQ(builder.num_keys(), 2u);
     builder.Seal();
     ASSERT_TRUE(builder.Finish(nullptr, &bytes, &reason)) << reason;
+    builder.Reset();
     Segment segment;
     ASSERT_TRUE(Segment::Open(bytes, false, nullptr, &segment, &reason))
         << reason;
     EXPECT_EQ(segment.num_entries(), 3u);
     EXPECT_EQ(segment.FindKey("b" + std::to_string(round)), 1u);
+  }
+}
+
+TEST(FstSegmentTest, SealedSegmentHoldsWhatItWillWriteAndNoMore) {
+  // What a segment takes while it waits for the dictionary, whatever keys,
+  // values and versions are: as much as it will take in the file, in symbols
+  // of whole bytes, and the object.
+  struct Shape {
+    const char* name;
+    int keys;
+    int versions;
+    size_t value_size;
+    size_t block_size;  // 0: inline
+    bool mirrored;
+    bool same_values;
+  };
+  for (const Shape& shape : {
+           Shape{"values of 8 bytes", 20000, 1, 8, 0, false, false},
+           Shape{"mirrored", 20000, 1, 8, 0, true, false},
+           Shape{"no values", 20000, 1, 0, 0, false, false},
+           Shape{"values in blocks", 5000, 1, 900, 4096, false, false},
+           Shape{"values that repeat", 20000, 1, 500, 0, false, true},
+           Shape{"versions", 200, 100, 8, 0, false, false},
+           Shape{"versions in blocks", 2, 10000, 300, 4096, false, false},
+           Shape{"one key", 1, 20000, 0, 0, false, false},
+       }) {
+    SCOPED_TRACE(shape.name);
+    SegmentBuilder builder(shape.mirrored);
+    std::vector<std::string> keys;
+    for (int i = 0; i < shape.keys; ++i) {
+      keys.push_back("some/common/prefix/" + std::to_string(100000 + 7 * i));
+    }
+    if (shape.mirrored) std::reverse(keys.begin(), keys.end());
+    uint64_t at = 0;
+    std::string block;
+    int n = 0;
+    for (const std::string& key : keys) {
+      for (int v = shape.versions; v > 0; --v) {
+        std::string value =
+            shape.same_values ? "the same" : std::to_string(1000000 + n++);
+        value.resize(shape.value_size, 'v');
+        builder.Add(key, Tag(static_cast<uint64_t>(v)), value);
+        if (shape.same_values) builder.KeepDistinctValues();
+        while (shape.block_size != 0 &&
+               builder.pending_values().value_bytes() >= shape.block_size) {
+          block.clear();
+          builder.TakePendingValues(shape.block_size, &block);
+          builder.AddValueBlock({at, block.size()});
+          at += block.size() + 5;
+        }
+      }
+    }
+    while (shape.block_size != 0 && !builder.pending_values().empty()) {
+      block.clear();
+      builder.TakePendingValues(shape.block_size, &block);
+      builder.AddValueBlock({at, block.size()});
+      at += block.size() + 5;
+    }
+    const size_t open = builder.MemoryUsage();
+    builder.Seal();
+    std::string bytes;
+    std::string reason;
+    ASSERT_TRUE(builder.Finish(nullptr, &bytes, &reason)) << reason;
+    // Symbols of these keys have half a byte each, and sizes of keys some bits.
+    const size_t suffixes = builder.keys().suffix_bytes();
+    EXPECT_LE(builder.MemoryUsage(), sizeof(SegmentBuilder) + bytes.size() +
+                                         suffixes / 2 + 2 * keys.size() + 500);
+    EXPECT_LT(builder.MemoryUsage(), open);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -190,6 +191,93 @@ TEST(FstValueRunTest, DistinctValuesAreKeptOnceAndComeBackInOrder) {
       builder.TakeAll(&run);
       ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, {"used again"}));
     }
+  }
+}
+
+TEST(FstValueRunTest, TakenValuesAreLetGoOf) {
+  // As a table takes them: blocks of some values, for ever, with a rest that is
+  // never empty.  Whatever their sizes, and kept once each or not.
+  constexpr size_t kBlock = 4096;
+  std::mt19937_64 rng(11);
+  for (const size_t size : {0, 8, 100, 1000, 100000}) {
+    for (const size_t distinct : {1, 50, 1 << 30}) {
+      for (const bool keeps_distinct : {false, true}) {
+        SCOPED_TRACE(testing::Message() << size << " bytes, " << distinct
+                                        << " distinct, " << keeps_distinct);
+        ValueRunBuilder builder;
+        std::vector<std::string> values;
+        std::string reason;
+        size_t most = 0;
+        const size_t n = size == 100000 ? 300 : 30000;
+        for (size_t i = 0; i < n; ++i) {
+          if (i == 10 && keeps_distinct) builder.KeepDistinct();
+          std::string value = std::to_string(rng() % distinct);
+          value.resize(size, 'v');
+          builder.Add(value);
+          values.push_back(std::move(value));
+          // By their numbers, as empty ones have no bytes.
+          while (builder.value_bytes() >= kBlock ||
+                 builder.num_values() >= 2000) {
+            std::string run;
+            const size_t before = builder.num_values();
+            builder.TakeFront(kBlock, &run);
+            const size_t count = before - builder.num_values();
+            ASSERT_NO_FATAL_FAILURE(ExpectDecodes(
+                run, {values.begin(), values.begin() + ptrdiff_t(count)}));
+            values.erase(values.begin(), values.begin() + ptrdiff_t(count));
+            ASSERT_TRUE(builder.Validate(&reason)) << reason;
+          }
+          most = std::max(most, builder.MemoryUsage());
+        }
+        ASSERT_EQ(builder.num_values(), values.size());
+        // A rest, twice, and what it grew for; not the 30 MB that were taken.
+        EXPECT_LT(most, 4 * (kBlock + size) + 64 * 2000 +
+                            2 * ValueRunBuilder::kKeptCapacity);
+        std::string rest;
+        builder.TakeAll(&rest);
+        ASSERT_NO_FATAL_FAILURE(ExpectDecodes(rest, values));
+        ASSERT_TRUE(builder.Validate(&reason)) << reason;
+        EXPECT_LE(builder.MemoryUsage(), ValueRunBuilder::kKeptCapacity);
+        builder.ReleaseMemory();
+        EXPECT_LT(builder.MemoryUsage(), 100u);
+      }
+    }
+  }
+}
+
+TEST(FstValueRunTest, OneHugeValueDoesNotStay) {
+  ValueRunBuilder builder;
+  std::string run;
+  builder.Add("small");
+  builder.Add(std::string(20 << 20, 'h'));
+  builder.Add("small");
+  while (!builder.empty()) {
+    run.clear();
+    builder.TakeFront(64, &run);
+    if (builder.num_values() == 1) {
+      EXPECT_LT(builder.MemoryUsage(), 2 * ValueRunBuilder::kKeptCapacity);
+    }
+  }
+  EXPECT_LE(builder.MemoryUsage(), ValueRunBuilder::kKeptCapacity);
+}
+
+TEST(FstValueRunTest, ValuesAreMovedOnceEachOnAverage) {
+  // 200,000 values of which two leave for every two that come: moving the rest
+  // each time would copy 200,000 values 100,000 times.
+  for (const bool keeps_distinct : {false, true}) {
+    ValueRunBuilder builder;
+    if (keeps_distinct) builder.KeepDistinct();
+    for (int i = 0; i < 200000; ++i) builder.Add(std::to_string(i));
+    std::string run;
+    for (int i = 0; i < 400000; i += 2) {
+      builder.Add(std::to_string(i));
+      builder.Add(std::to_string(i + 1));
+      run.clear();
+      builder.TakeFront(12, &run);
+    }
+    std::string reason;
+    EXPECT_TRUE(builder.Validate(&reason)) << reason;
+    EXPECT_LT(builder.MemoryUsage(), 80u << 20);
   }
 }
 

@@ -622,6 +622,63 @@ TEST(KeyTrieTest, MemoryOfARefusedBuildIsBounded) {
   EXPECT_FALSE(reason.empty());
 }
 
+TEST(KeyTrieTest, SealedKeysAreHeldInLittleMoreThanTheirSuffixes) {
+  // Two bytes a key for both sizes, three where keys are longer than 127 bytes,
+  // and a fifteenth of a byte or so for buckets: less than the estimate.
+  std::mt19937_64 rng(KeyTrieTestSeed());
+  for (const KeyShape& shape : KeyShapes()) {
+    SCOPED_TRACE(shape.name);
+    const KeyList keys = MakeKeys(shape, 900, &rng);
+    const auto builder = NewKeyTrieBuilder(keys, {});
+    EXPECT_GT(builder->MemoryUsage(), builder->suffix_bytes());
+    std::string before;
+    std::string after;
+    std::string reason;
+    ASSERT_TRUE(builder->Finish(nullptr, &before, &reason)) << reason;
+    const size_t estimate = builder->EstimatedSize();
+    builder->Seal();
+    EXPECT_LE(builder->MemoryUsage(), estimate + keys.size());
+    EXPECT_EQ(builder->EstimatedSize(), estimate);
+    // It can be written again, and says the same.
+    ASSERT_TRUE(builder->Finish(nullptr, &after, &reason)) << reason;
+    EXPECT_EQ(before, after);
+    std::string rebuilt;
+    size_t i = 0;
+    builder->ForEachSuffix([&](std::string_view suffix) {
+      ASSERT_LT(i, keys.size());
+      ASSERT_EQ(keys[i].substr(keys[i].size() - suffix.size()), suffix);
+      ++i;
+    });
+    EXPECT_EQ(i, keys.size());
+  }
+}
+
+TEST(KeyTrieTest, MemoryOfLongKeysIsWhatTheyDoNotShare) {
+  // 500 keys of 1 MiB that differ at their ends: half a gigabyte of keys.
+  constexpr size_t kLong = size_t{1} << 20;
+  KeyTrieBuilder builder;
+  std::string key(kLong, 'k');
+  for (int i = 1000; i < 1500; ++i) {
+    key.resize(kLong);
+    builder.Add(key + std::to_string(i));
+  }
+  // The first suffix, the last key and the last separator, grown by doubling.
+  EXPECT_LE(builder.MemoryUsage(), 7 * kLong);
+  // What Finish will hold is known before.
+  EXPECT_GE(builder.whole_separator_bytes(), (500 / 64) * kLong);
+  EXPECT_LE(builder.whole_separator_bytes(), (500 / 48 + 1) * (kLong + 10));
+  builder.Seal();
+  EXPECT_LE(builder.MemoryUsage(), 2 * kLong + 10000 + 500 * 10);
+  std::string out;
+  std::string reason;
+  ASSERT_TRUE(builder.Finish(nullptr, &out, &reason)) << reason;
+  KeyTrieReader reader;
+  ASSERT_TRUE(KeyTrieReader::Open(out, nullptr, &reader, &reason)) << reason;
+  ASSERT_TRUE(reader.Validate(&reason)) << reason;
+  key.resize(kLong);
+  EXPECT_EQ(reader.Find(key + "1234"), 234u);
+}
+
 TEST(KeyTrieTest, AfterARefusedBuildResetBuildsAgain) {
   KeyTrieBuilder::Options options;
   options.max_size = 300;
