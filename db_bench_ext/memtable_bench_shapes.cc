@@ -269,7 +269,7 @@ Status ShapeCases::RunSteps(size_t subject, BenchTable* table, bool forwards) {
   std::unique_ptr<MemTableRep::Iterator> it(table->rep()->GetIterator());
   uint64_t bytes = 0;
   const double start = ThreadCpuNanos();
-  for (size_t round = 0; round < probes_.rounds(); round++) {
+  for (size_t round = 0; round < probes_.step_rounds(); round++) {
     if (forwards) {
       for (it->SeekToFirst(); it->Valid(); it->Next()) {
         bytes += EntryBytes(it->key());
@@ -282,8 +282,8 @@ Status ShapeCases::RunSteps(size_t subject, BenchTable* table, bool forwards) {
   }
   const double nanos = ThreadCpuNanos() - start;
   Add(forwards ? "next" : "prev", subject,
-      PerEntry(nanos) / static_cast<double>(probes_.rounds()));
-  return bytes == probes_.rounds() * EntryBytesOfAll()
+      PerEntry(nanos) / static_cast<double>(probes_.step_rounds()));
+  return bytes == probes_.step_rounds() * EntryBytesOfAll()
              ? Status::OK()
              : Wrong(subject, "steps met other entries");
 }

@@ -39,8 +39,9 @@ ShapeProbes::ShapeProbes(const KeyShape& shape, uint64_t seed)
     first_[key + 1] = static_cast<uint32_t>(i) + 1;
     entry_key_bytes_ += shape_.keys[key].size();
   }
-  rounds_ = std::max<size_t>(1, std::min(kLeastEntries / sorted_.size(),
-                                         kMostBytes / (entry_key_bytes_ + 1)));
+  step_rounds_ = std::max<size_t>(1, kLeastEntries / sorted_.size());
+  rounds_ = std::max<size_t>(
+      1, std::min(step_rounds_, kMostBytes / (entry_key_bytes_ + 1)));
   RandomSource random(seed);
   MakeHits(&random);
   MakeMisses(&random);

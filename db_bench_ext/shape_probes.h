@@ -60,9 +60,11 @@ class ShapeProbes {
   const std::vector<uint32_t>& sorted() const { return sorted_; }
   // Bytes of the keys of all entries.
   uint64_t entry_key_bytes() const { return entry_key_bytes_; }
-  // How often to load or scan so few entries that a clock sees it; 1 for most
-  // shapes.
+  // How often to load so few entries, or to read all their bytes, that a clock
+  // sees it; 1 for most shapes.
   size_t rounds() const { return rounds_; }
+  // How often to step over all entries without reading all their bytes.
+  size_t step_rounds() const { return step_rounds_; }
 
  private:
   void MakeHits(RandomSource* random);
@@ -84,6 +86,7 @@ class ShapeProbes {
   std::vector<uint32_t> first_;
   uint64_t entry_key_bytes_ = 0;
   size_t rounds_ = 1;
+  size_t step_rounds_ = 1;
 };
 
 }  // namespace memkv
