@@ -203,12 +203,32 @@ void ArtMemTableRep::UniqueRandomSample(
     const uint64_t num_entries, const uint64_t target_sample_size,
     std::unordered_set<const char*>* entries) {
   entries->clear();
+  std::mt19937_64 random(Random::GetTLSInstance()->Next());
+  ArtIterator iter(&tree_);
+  constexpr uint64_t kMany = 10000;
+  if (num_entries > kMany && target_sample_size < kMany &&
+      target_sample_size * target_sample_size <= num_entries) {
+    // Few of many: each is sought by itself, as the skip list does it, at
+    // random by nodes and so not quite evenly. The chance to find only what is
+    // there already five times in a row is small.
+    constexpr int kTries = 5;
+    for (uint64_t i = 0; i < target_sample_size; ++i) {
+      for (int tries = 0; tries < kTries; ++tries) {
+        iter.SeekToRandom(random());
+        if (!iter.Valid()) {
+          return;
+        }
+        if (entries->insert(iter.entry()).second) {
+          break;
+        }
+      }
+    }
+    return;
+  }
   // Selection sampling (Knuth, volume 2, 3.4.2, algorithm S). Entries beyond
   // num_entries, inserted since it was counted, are not looked at.
-  std::mt19937_64 random(Random::GetTLSInstance()->Next());
   uint64_t wanted = target_sample_size;
   uint64_t left = num_entries;
-  ArtIterator iter(&tree_);
   for (iter.SeekToFirst(); iter.Valid() && wanted > 0 && left > 0;
        iter.Next(), --left) {
     if (std::uniform_int_distribution<uint64_t>(0, left - 1)(random) < wanted) {

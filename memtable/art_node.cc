@@ -89,7 +89,7 @@ void ArtNode::AppendFrom(const ArtNode& from, int first, int last) {
     }
   }
   uint8_t low = kNoCode;
-  for (size_t i = 1; i < n; ++i) {
+  for (size_t i = m.count() == 0 ? 1 : 0; i < n; ++i) {
     low = std::min(low, c[i]);
   }
   SetMeta(m.With(m.count() + static_cast<int>(n),

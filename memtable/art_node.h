@@ -253,8 +253,9 @@ class ArtNode {
   // REQUIRES: count < capacity.
   MEMKV_ART_RACY void Insert(int item, int border, int code, int symbol,
                              ArtRef ref);
-  // Appends the items first, ..., last - 1 of `from`, with their borders (that
-  // of `first` not), said from this node's base, which is not below from's.
+  // Appends the items first, ..., last - 1 of `from`, with their borders, said
+  // from this node's base, which is not below from's. (The border of an item
+  // that becomes the first means nothing.)
   MEMKV_ART_RACY void AppendFrom(const ArtNode& from, int first, int last);
 
   // ---- The arena's ----

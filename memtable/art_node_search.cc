@@ -152,9 +152,27 @@ MEMKV_AVX512 int ArtNode::SearchAvx512(const ArtKey& key, Meta m) const {
           _mm512_maskz_permutexvar_epi8(versions, codes, version_bytes),
           symbols);
     }
-    if (far != versions) {
-      accept |= AcceptingOneByOne(key, m, far & ~versions);
+    // The windows behind the first. Again the low six bits of the code count.
+    for (uint64_t w = kWindow; w < kVersionCode && far != versions;
+         w += kWindow) {
+      const size_t in = InWindow(key, m.base() + static_cast<ArtRank>(w));
+      if (in == 0) {
+        break;
+      }
+      const __m512i more =
+          _mm512_maskz_loadu_epi8(LowBits(in), key.data() + m.base() + w);
+      const __m512i from = _mm512_set1_epi8(static_cast<char>(w));
+      const uint64_t here = _mm512_mask_cmplt_epu8_mask(
+          far & ~versions, _mm512_sub_epi8(codes, from),
+          _mm512_set1_epi8(static_cast<char>(in)));
+      accept |= _mm512_mask_cmpge_epu8_mask(
+          here, _mm512_maskz_permutexvar_epi8(here, codes, more), symbols);
     }
+  }
+  if (__builtin_expect((borders & ~accept) == 0, 0)) {
+    // Nothing is skipped: so in most nodes above a key that has many prefixes
+    // in the tree.
+    return m.count() - 1;
   }
   const __m512i none = _mm512_set1_epi8(static_cast<char>(kNoCode));
   __m512i lowest = _mm512_mask_mov_epi8(none, borders, codes);

@@ -2,7 +2,9 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // ArtPath: the way of one descent through an ArtTree: the nodes, the versions
-// they had, and the items followed. It lives on the stack of one operation.
+// they had, and the items followed. An operation has one on its stack, an
+// iterator keeps one. It owns nothing, and its versions say what still holds of
+// it. One thread at a time.
 
 #pragma once
 
@@ -32,8 +34,8 @@ class ArtPath {
   // wider loads than it was written by, and wait for them.
   void Push(ArtNode* node, uint32_t version, int item, ArtNode::Meta meta,
             ArtRef ref) {
-    if (size_ >= kInline) {
-      deep_.resize(size_ + 1 - kInline);
+    if (size_ >= kInline + deep_.size()) {
+      deep_.resize(2 * deep_.size() + kInline);
     }
     ++size_;
     Step& step = back();
@@ -59,7 +61,7 @@ class ArtPath {
 
  private:
   // Deeper than 64-way trees of any size are, but for keys that are each
-  // other's prefixes by hundreds of bytes.
+  // other's prefixes by the hundreds (art_tree.h).
   static constexpr size_t kInline = 16;
 
   size_t size_ = 0;

@@ -45,6 +45,15 @@ ArtTree::Found ArtTree::Descend(const ArtKey& key, ArtPath* path) const {
   return found;
 }
 
+ArtTree::Found ArtTree::DescendOn(const ArtKey& key, ArtPath* path) const {
+  Descent descent(*this, key, path, path->back().node);
+  Found found;
+  do {
+    found = descent.Advance();
+  } while (found == Found::kNotYet);
+  return found;
+}
+
 ArtTree::Found ArtTree::DescendToEdge(bool first, ArtPath* path) const {
   for (;;) {
     const ArtPath::Step above = path->back();
@@ -235,50 +244,6 @@ size_t ArtTree::NodesOnPath(const ArtKey& key) const {
        ArtPause(spins++)) {
   }
   return path.size();
-}
-
-double ArtTree::Position(const ArtKey& key) const {
-  ArtPath path;
-  Found found;
-  for (int spins = 0; (found = Descend(key, &path)) == Found::kRestart;
-       ArtPause(spins++)) {
-  }
-  double position = 0;
-  double width = 1;
-  for (size_t i = 0; i < path.size() && found == Found::kYes; ++i) {
-    const ArtPath::Step& step = path[i];
-    width /= step.meta.count();
-    position += width * step.item;
-  }
-  return position;
-}
-
-uint64_t ArtTree::ApproximateNumEntries(const ArtKey& start,
-                                        const ArtKey& end) const {
-  constexpr uint64_t kCounted = 1024;
-  Help();
-  const ArtRank rank = start.Diverge(end);
-  if (rank == kArtEqualRank || end.LessAt(rank, start)) {
-    return 0;
-  }
-  uint64_t counted = 0;
-  ArtIterator iter(this);
-  for (iter.Seek(start); iter.Valid() && counted < kCounted; iter.Next()) {
-    const ArtKey key(iter.entry(), order_);
-    const ArtRank m = key.Diverge(end);
-    if (m == kArtEqualRank || end.LessAt(m, key)) {
-      return counted;
-    }
-    ++counted;
-  }
-  if (!iter.Valid()) {
-    return counted;
-  }
-  const double share = std::max(0.0, Position(end) - Position(start));
-  const uint64_t entries = NumEntries();
-  const uint64_t estimate =
-      static_cast<uint64_t>(share * static_cast<double>(entries));
-  return std::min(std::max(estimate, counted), std::max(entries, counted));
 }
 
 }  // namespace memkv

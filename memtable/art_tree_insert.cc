@@ -172,6 +172,9 @@ void ArtTree::InsertInTurn(const ArtRef* entries, size_t n) {
       if (rank != kArtEqualRank &&
           FindDepartureNear(path, key, other, rank, &d)) {
         outcome = InsertDeparting(&path, d, key, other, entries[i]);
+        if (outcome == Outcome::kAgain) {
+          outcome = InsertAt(&path, DescendOn(key, &path), key, entries[i]);
+        }
       }
     }
     if (outcome == Outcome::kRestart) {
@@ -227,70 +230,71 @@ bool ArtTree::FindDepartureNear(const ArtPath& path, const ArtKey& key,
 
 ArtTree::Outcome ArtTree::InsertAt(ArtPath* path, Found found,
                                    const ArtKey& key, ArtRef entry) {
-  if (found == Found::kRestart) {
-    return Outcome::kRestart;
+  for (;;) {
+    if (found == Found::kRestart) {
+      return Outcome::kRestart;
+    }
+    if (found == Found::kNo) {
+      return InsertFirst(path, entry);
+    }
+    const ArtKey other(EntryAt(path->back().ref), order_);
+    const ArtRank rank = key.Diverge(other);
+    if (rank == kArtEqualRank) {
+      return Outcome::kDuplicate;  // (W1)
+    }
+    Departure d;
+    if (!FindDeparture(*path, key, other, rank, &d)) {
+      return Outcome::kRestart;
+    }
+    const Outcome outcome = InsertDeparting(path, d, key, other, entry);
+    if (outcome != Outcome::kAgain) {
+      return outcome;
+    }
+    found = DescendOn(key, path);
   }
-  if (found == Found::kNo) {
-    return InsertFirst(path, entry);
-  }
-  const ArtKey other(EntryAt(path->back().ref), order_);
-  const ArtRank rank = key.Diverge(other);
-  if (rank == kArtEqualRank) {
-    return Outcome::kDuplicate;  // (W1)
-  }
-  Departure d;
-  if (!FindDeparture(*path, key, other, rank, &d)) {
-    return Outcome::kRestart;
-  }
-  return InsertDeparting(path, d, key, other, entry);
 }
 
-ArtTree::Outcome ArtTree::InsertDeparting(ArtPath* path, const Departure& d,
+ArtTree::Outcome ArtTree::InsertDeparting(ArtPath* path, Departure d,
                                           const ArtKey& key,
                                           const ArtKey& other, ArtRef entry) {
   const int symbol = (d.before ? other : key).SymbolAt(d.rank);
   assert(symbol >= 0);
+  if (d.level > 0 && d.rank < (*path)[d.level].meta.base()) {
+    // Before the base, all of the node is on one side: the key becomes its
+    // neighbour in the node above; or, where that is made to hold higher nodes,
+    // in a node between.
+    const int height = (*path)[d.level].meta.height();
+    --d.level;
+    d.first = d.last = (*path)[d.level].item;
+    if ((*path)[d.level].meta.height() > height) {
+      return PairUp(path, d.level, d, symbol, entry);
+    }
+  }
   if (d.level == 0) {
     return PairUp(path, 0, d, symbol, entry);
   }
   const ArtPath::Step& at = (*path)[d.level];
   const ArtNode::Meta meta = at.meta;
   const int code = ArtNode::CodeOf(d.rank, meta.base());
-  if (code < 0 && d.rank > meta.base() && d.first < d.last) {
+  if (code < 0 && d.first < d.last) {
     // Versions, told apart far behind where the user keys end.
-    const Outcome out = d.last - d.first + 1 == meta.count()
-                            ? Rebase(*path, d.level, d.rank)
-                            : Split(*path, d.level, meta.count() / 2);
-    path->Clear();
-    return out;
+    return d.last - d.first + 1 == meta.count()
+               ? Rebase(path, d.level, d.rank)
+               : SplitDown(path, d.level, d.first, d.last);
   }
-  if (code < 0) {
-    // Before the base, all of the node is on one side; too far behind it, the
-    // item is alone (but for versions, above).
-    return PairUp(path, d.rank < meta.base() ? d.level - 1 : d.level, d, symbol,
-                  entry);
-  }
-  if (meta.height() > 0 && d.first == d.last && !ArtIsNode(at.ref)) {
+  if (code < 0 ||
+      (meta.height() > 0 && d.first == d.last && !ArtIsNode(at.ref))) {
+    // Too far behind the base, the item is alone (but for versions, above). In
+    // a node that was made to hold nodes, two entries get a node of their own.
     return PairUp(path, d.level, d, symbol, entry);
   }
   if (meta.count() < meta.capacity()) {
     return AddItem(path, d, code, symbol, entry);
   }
-  Outcome outcome;
   if (meta.count() < ArtNode::kMaxItems) {
-    outcome = Grow(*path, d.level, &d, code, symbol, entry);
-  } else {
-    // A node that grows at one end will go on to.
-    int wanted = meta.count() / 2;
-    if (!d.before && d.last + 1 == meta.count()) {
-      wanted = meta.count() - 1;
-    } else if (d.before && d.first == 0) {
-      wanted = 1;
-    }
-    outcome = Split(*path, d.level, wanted);
+    return Grow(path, d.level, &d, code, symbol, entry);
   }
-  path->Clear();
-  return outcome;
+  return MakeRoom(path, d.level, GrowthOf(d, meta.count()), d.first, d.last, 0);
 }
 
 ArtTree::Outcome ArtTree::InsertFirst(ArtPath* path, ArtRef entry) {
@@ -324,11 +328,10 @@ ArtTree::Outcome ArtTree::AddItem(ArtPath* path, const Departure& d, int code,
   return Outcome::kInserted;
 }
 
-ArtTree::Outcome ArtTree::Grow(const ArtPath& path, size_t level,
-                               const Departure* d, int code, int symbol,
-                               ArtRef entry) {
-  const ArtPath::Step& above = path[level - 1];
-  const ArtPath::Step& at = path[level];
+ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level, const Departure* d,
+                               int code, int symbol, ArtRef entry) {
+  const ArtPath::Step& above = (*path)[level - 1];
+  const ArtPath::Step& at = (*path)[level];
   NewNode grown(&arena_, at.meta.node_class() + 1);
   if (!grown.ok()) {
     return Outcome::kFull;
@@ -350,13 +353,17 @@ ArtTree::Outcome ArtTree::Grow(const ArtPath& path, size_t level,
   at.node->Unlock(at.version);
   above.node->Unlock(above.version);
   arena_.FreeNode(above.ref, at.meta.node_class());
-  return d != nullptr ? Outcome::kInserted : Outcome::kRestart;
+  if (d != nullptr) {
+    path->Clear();
+    return Outcome::kInserted;
+  }
+  path->Truncate(level);
+  return Outcome::kAgain;
 }
 
-ArtTree::Outcome ArtTree::Rebase(const ArtPath& path, size_t level,
-                                 ArtRank rank) {
-  const ArtPath::Step& above = path[level - 1];
-  const ArtPath::Step& at = path[level];
+ArtTree::Outcome ArtTree::Rebase(ArtPath* path, size_t level, ArtRank rank) {
+  const ArtPath::Step& above = (*path)[level - 1];
+  const ArtPath::Step& at = (*path)[level];
   const ArtRank base = BaseFor(above, rank);
   NewNode moved(&arena_, at.meta.node_class());
   if (!moved.ok()) {
@@ -376,7 +383,8 @@ ArtTree::Outcome ArtTree::Rebase(const ArtPath& path, size_t level,
   at.node->Unlock(at.version);
   above.node->Unlock(above.version);
   arena_.FreeNode(above.ref, at.meta.node_class());
-  return Outcome::kRestart;
+  path->Truncate(level);
+  return Outcome::kAgain;
 }
 
 ArtRank ArtTree::BaseFor(const ArtPath::Step& above, ArtRank rank) {
@@ -401,10 +409,13 @@ ArtTree::Outcome ArtTree::PairUp(ArtPath* path, size_t level,
     return Outcome::kRestart;
   }
   const int code = ArtNode::CodeOf(d.rank, base);
-  const int height = ArtIsNode(at.ref)
-                         ? std::min(arena_.NodeAt(at.ref)->meta().height() + 1,
-                                    ArtNode::kMaxHeight)
-                         : 0;
+  // A node at the top is higher than what was the top; elsewhere it takes the
+  // item's place among its like.
+  int height = 0;
+  if (ArtIsNode(at.ref)) {
+    height = arena_.NodeAt(at.ref)->meta().height() + (level == 0 ? 1 : 0);
+    height = std::min(height, ArtNode::kMaxHeight);
+  }
   const ArtNode::Meta meta(base, 2, 0, height, code);
   pair->SetMeta(meta);
   pair->SetBorder(meta, 1, code, symbol);
@@ -418,21 +429,83 @@ ArtTree::Outcome ArtTree::PairUp(ArtPath* path, size_t level,
   return Outcome::kInserted;
 }
 
-ArtTree::Outcome ArtTree::Split(const ArtPath& path, size_t level, int wanted) {
-  const ArtPath::Step& above = path[level - 1];
-  const ArtPath::Step& at = path[level];
-  const int count = at.meta.count();
-  // Of the lowest borders the one nearest to what is wanted.
-  int cut = 1;
-  for (int i = 2; i < count; ++i) {
-    const int better = at.node->CodeAt(i) - at.node->CodeAt(cut);
-    if (better < 0 ||
-        (better == 0 && std::abs(i - wanted) < std::abs(cut - wanted))) {
-      cut = i;
+int ArtTree::LowestBorder(const ArtNode& node, int first, int last,
+                          int wanted) {
+  int lowest = first + 1;
+  for (int i = first + 2; i <= last; ++i) {
+    const int more = node.CodeAt(i) - node.CodeAt(lowest);
+    if (more < 0 ||
+        (more == 0 && std::abs(i - wanted) < std::abs(lowest - wanted))) {
+      lowest = i;
     }
   }
+  return lowest;
+}
+
+ArtTree::Growth ArtTree::GrowthOf(const Departure& d, int count) {
+  if (d.before && d.first == 0) {
+    return Growth::kFront;
+  }
+  return !d.before && d.last + 1 == count ? Growth::kBack : Growth::kInside;
+}
+
+void ArtTree::ChooseRun(const ArtNode& node, int count, Growth growth,
+                        int* first, int* last) {
+  const int from = *first;
+  const int to = *last;
+  *first = 0;
+  *last = count - 1;
+  // At the end that grows, the smallest run the key goes into, but no fewer
+  // items than pay for the work.
+  while (growth != Growth::kInside) {
+    const bool back = growth == Growth::kBack;
+    const int cut =
+        LowestBorder(node, *first, *last, back ? *last : *first + 1);
+    const int f = back ? cut : *first;
+    const int l = back ? *last : cut - 1;
+    if (l - f + 1 < kFewItems || from < f || to > l) {
+      break;
+    }
+    *first = f;
+    *last = l;
+  }
+  if (*last - *first + 1 <= count / 2) {
+    return;
+  }
+  // Elsewhere, as near to half of the items as there is one: from the whole
+  // node always into the larger side, until that is no nearer. It is between a
+  // third and two thirds of them.
+  *first = 0;
+  *last = count - 1;
+  for (;;) {
+    const int n = *last - *first + 1;
+    const int cut = LowestBorder(node, *first, *last, (*first + *last + 1) / 2);
+    const int larger = std::max(cut - *first, *last + 1 - cut);
+    if (n < count && std::abs(2 * larger - count) >= std::abs(2 * n - count)) {
+      return;
+    }
+    if (cut - *first == larger) {
+      *last = cut - 1;
+    } else {
+      *first = cut;
+    }
+  }
+}
+
+ArtTree::Outcome ArtTree::MakeRoom(ArtPath* path, size_t level, Growth growth,
+                                   int first, int last, int below) {
+  const ArtPath::Step& above = (*path)[level - 1];
+  const ArtPath::Step& at = (*path)[level];
+  const int count = at.meta.count();
+  // A node that grows at one end will go on to.
+  int wanted = count / 2;
+  if (growth == Growth::kBack) {
+    wanted = count - 1;
+  } else if (growth == Growth::kFront) {
+    wanted = 1;
+  }
+  const int cut = LowestBorder(*at.node, 0, count - 1, wanted);
   const ArtRank rank = ArtNode::RankOf(at.node->CodeAt(cut), at.meta.base());
-  const int symbol = at.node->SymbolAt(at.meta, cut);
   if (!at.node->Unchanged(at.version)) {
     return Outcome::kRestart;
   }
@@ -443,14 +516,80 @@ ArtTree::Outcome ArtTree::Split(const ArtPath& path, size_t level, int wanted) {
   const int code = level == 1 || height < above.meta.height()
                        ? -1
                        : ArtNode::CodeOf(rank, above.meta.base());
-  const bool needs_room = code >= 0;
-  if (needs_room &&
-      above.meta.count() == ArtNode::Capacity(above.meta.node_class())) {
-    return above.meta.count() < ArtNode::kMaxItems
-               ? Grow(path, level - 1, nullptr, 0, 0, kArtNoRef)
-               : Split(path, level - 1, above.meta.count() / 2);
+  if (code < 0 || above.meta.count() < above.meta.capacity()) {
+    return SplitUp(path, level, cut, code);
   }
+  if (above.meta.count() < ArtNode::kMaxItems) {
+    return Grow(path, level - 1, nullptr, 0, 0, kArtNoRef);
+  }
+  // The node above is full, too. What the border cuts off must be worth making
+  // room there; at an end that grows, more will come.
+  const int left = growth == Growth::kFront ? count : cut;
+  const int right = growth == Growth::kBack ? count : count - cut;
+  if (std::min(left, right) < kFewItems) {
+    ChooseRun(*at.node, count, growth, &first, &last);
+    return at.node->Unchanged(at.version) ? SplitDown(path, level, first, last)
+                                          : Outcome::kRestart;
+  }
+  if (below == kMaxFullAbove) {
+    return SplitUp(path, level, cut, -1);
+  }
+  // Above, it grows at the same end if this node is there.
+  const int item = above.item;
+  if ((growth == Growth::kFront && item > 0) ||
+      (growth == Growth::kBack && item + 1 < above.meta.count())) {
+    growth = Growth::kInside;
+  }
+  return MakeRoom(path, level - 1, growth, item, item, below + 1);
+}
 
+ArtTree::Outcome ArtTree::SplitDown(ArtPath* path, size_t level, int first,
+                                    int last) {
+  const ArtPath::Step& above = (*path)[level - 1];
+  const ArtPath::Step& at = (*path)[level];
+  const int count = at.meta.count();
+  const int n = last - first + 1;
+  assert(n > 1 && n < count);
+  NewNode rest(&arena_, ArtNode::ClassFor(count - n + 2));
+  NewNode run(&arena_, ArtNode::ClassFor(n + 1));
+  if (!rest.ok() || !run.ok()) {
+    return Outcome::kFull;
+  }
+  if (!above.node->TryLock(above.version)) {
+    return Outcome::kRestart;
+  }
+  if (!at.node->TryLock(at.version)) {
+    above.node->UnlockUnchanged(above.version);
+    return Outcome::kRestart;
+  }
+  // It holds a node now, of more entries than a leaf.
+  rest->SetMeta(rest.Empty(at.meta.base(), std::max(at.meta.height(), 1)));
+  rest->AppendFrom(*at.node, 0, first + 1);
+  rest->AppendFrom(*at.node, last + 1, count);
+  // No border of the run is of a lower rank than those beside it.
+  run->SetMeta(
+      run.Empty(rest->BorderBeside(rest->meta(), first), at.meta.height()));
+  run->AppendFrom(*at.node, first, last + 1);
+  rest->SetRef(rest->meta(), first, run.Release());
+  above.node->SetRef(above.meta, above.item, rest.Release());
+  at.node->Unlock(at.version);
+  above.node->Unlock(above.version);
+  arena_.FreeNode(above.ref, at.meta.node_class());
+  path->Truncate(level);
+  return Outcome::kAgain;
+}
+
+ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
+                                  int code) {
+  const ArtPath::Step& above = (*path)[level - 1];
+  const ArtPath::Step& at = (*path)[level];
+  const int count = at.meta.count();
+  const int height = std::min(at.meta.height() + 1, ArtNode::kMaxHeight);
+  const ArtRank rank = ArtNode::RankOf(at.node->CodeAt(cut), at.meta.base());
+  const int symbol = at.node->SymbolAt(at.meta, cut);
+  if (!at.node->Unchanged(at.version)) {
+    return Outcome::kRestart;
+  }
   const bool left_alone = cut == 1;
   const bool right_alone = cut == count - 1;
   NewNode left(&arena_, ArtNode::ClassFor(std::min(cut + 1, 64)));
@@ -478,7 +617,7 @@ ArtTree::Outcome ArtTree::Split(const ArtPath& path, size_t level, int wanted) {
     right->AppendFrom(*at.node, cut, count);
     right_ref = right.Release();
   }
-  if (needs_room) {
+  if (code >= 0) {
     above.node->SetRef(above.meta, above.item, left_ref);
     above.node->Insert(above.item + 1, above.item + 1, code, symbol, right_ref);
   } else {
@@ -494,7 +633,8 @@ ArtTree::Outcome ArtTree::Split(const ArtPath& path, size_t level, int wanted) {
   at.node->Unlock(at.version);
   above.node->Unlock(above.version);
   arena_.FreeNode(above.ref, at.meta.node_class());
-  return Outcome::kRestart;
+  path->Truncate(level);
+  return Outcome::kAgain;
 }
 
 }  // namespace memkv

@@ -23,8 +23,9 @@
 // iterator holds no lock and no thread's resources, so it may live as long as
 // the tree.
 //
-// Cost: a step reads no entry and, most times, one version. A seek reads one
-// node a level and at most two entries.
+// Cost: a step reads one version, most times, and, where it looks ahead, the
+// first bytes of the entry it arrives at, which the caller is about to read. A
+// seek reads one node a level and at most two entries.
 
 #pragma once
 

@@ -426,6 +426,12 @@ TEST_P(ArtMemTableRepTest, SampleIsUniqueOfTheSizeAskedForAndUniform) {
   std::unordered_set<const char*> all;
   rep->UniqueRandomSample(kEntries, 1000, &all);
   EXPECT_EQ(kEntries, all.size());
+  // Of many, each is sought by itself.
+  for (uint64_t i = kEntries; i < 20000; ++i) {
+    ASSERT_TRUE(rep.Insert({"m" + std::to_string(i % 1000), i}));
+  }
+  rep->UniqueRandomSample(20000, 100, &all);
+  EXPECT_NEAR(97.5, all.size(), 2.5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Comparators, ArtMemTableRepTest, ::testing::Bool(),
@@ -770,15 +776,23 @@ TEST_F(ArtMemTableDBTest, WritePreparedTransactionsTakeDuplicateKeysInABatch) {
 
 TEST_F(ArtMemTableDBTest, ApproximateMemTableStatsCount) {
   ASSERT_TRUE(Open().ok());
-  for (int i = 1000; i < 2000; ++i) {
-    ASSERT_TRUE(db_->Put(WriteOptions(), std::to_string(i), "v").ok());
+  constexpr uint64_t kKeys = 20000;
+  for (uint64_t i = 0; i < kKeys; ++i) {
+    ASSERT_TRUE(db_->Put({}, "user:" + std::to_string(100000 + i), "v").ok());
   }
-  uint64_t count = 0;
-  uint64_t size = 0;
-  db_->GetApproximateMemTableStats(ROCKSDB_NAMESPACE::Range("1100", "1300"),
-                                   &count, &size);
-  EXPECT_EQ(200u, count);
-  EXPECT_GT(size, 0u);
+  const auto count = [this](const std::string& from, const std::string& to) {
+    uint64_t entries = 0;
+    uint64_t size = 0;
+    db_->GetApproximateMemTableStats(ROCKSDB_NAMESPACE::Range(from, to),
+                                     &entries, &size);
+    EXPECT_EQ(entries > 0, size > 0);
+    return entries;
+  };
+  EXPECT_EQ(200u, count("user:100100", "user:100300"));
+  EXPECT_EQ(0u, count("user;", "z"));
+  EXPECT_EQ(kKeys, count("user:", "user;"));
+  EXPECT_EQ(kKeys, count("a", "z"));
+  EXPECT_NEAR(count("user:110000", "user;"), 10000.0, 3000.0);
 }
 
 }  // namespace art_test

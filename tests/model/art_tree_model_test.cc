@@ -23,6 +23,9 @@ enum class Shape {
   kHotKeys,
   kLongSkips,
   kFarApart,
+  kChain,
+  kComb,
+  kPairs,
 };
 
 const char* ShapeName(Shape shape) {
@@ -41,6 +44,12 @@ const char* ShapeName(Shape shape) {
       return "LongSkips";
     case Shape::kFarApart:
       return "FarApart";
+    case Shape::kChain:
+      return "Chain";
+    case Shape::kComb:
+      return "Comb";
+    case Shape::kPairs:
+      return "Pairs";
   }
   return "";
 }
@@ -99,6 +108,27 @@ std::string RandomKey(Shape shape, Random* random) {
         key += std::string(120 + r() % 2 * 150, 'f');
         key.push_back(static_cast<char>('a' + r() % 4));
       }
+      break;
+    }
+    case Shape::kChain:
+      // Each a prefix of all longer ones.
+      key.assign(r() % 1500, 'c');
+      break;
+    case Shape::kComb:
+      // The same, with branches to either side.
+      key.assign(r() % 800, 'm');
+      key.push_back("am"[r() % 2]);
+      key.push_back("tz"[r() % 2]);
+      break;
+    case Shape::kPairs: {
+      // Two or three that share more than the codes of a node reach, and
+      // nothing with the others.
+      const uint64_t pair = r() % 2000;
+      for (int byte = 0; byte < 2; ++byte) {
+        key.push_back(static_cast<char>(pair * 40503 >> 8 * byte));
+      }
+      key.append(300, 'p');
+      key.push_back(static_cast<char>('a' + r() % 3));
       break;
     }
   }
@@ -270,6 +300,8 @@ class ArtTreeModelTest
     } else {
       ASSERT_GE(counted, 1024u);
       ASSERT_LE(counted, model_.size());
+      ASSERT_LE(counted, 4 * exact) << from << " " << to;
+      ASSERT_GE(4 * counted, exact) << from << " " << to;
     }
   }
 
@@ -319,7 +351,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Combine(
         ::testing::Values(Shape::kTinyAlphabet, Shape::kUrls, Shape::kBinary,
                           Shape::kDense, Shape::kHotKeys, Shape::kLongSkips,
-                          Shape::kFarApart),
+                          Shape::kFarApart, Shape::kChain, Shape::kComb,
+                          Shape::kPairs),
         ::testing::Values(ArtOrder::kBytewise, ArtOrder::kReverseBytewise),
         ::testing::Bool()),
     [](const ::testing::TestParamInfo<std::tuple<Shape, ArtOrder, bool>>&

@@ -367,6 +367,56 @@ TEST_P(ArtTreeInterleavingTest, AnyWriterFindsAnythingChanged) {
   }
 }
 
+// A: decides to hang a run of the node's items below it -> stopped
+// B:     inserts into the run, around it, above, and may split the node itself
+// A:         starts again
+TEST_P(ArtTreeInterleavingTest, SplitDownwardsFindsAnythingChanged) {
+  std::mt19937_64 random(TestSeed());
+  // Close together, so that nodes are full before their codes end.
+  const auto random_key = [&random] {
+    return TestKey{std::string(random() % 900, 'c'), 1};
+  };
+  std::vector<TestKey> first;
+  TestKey victim;
+  {
+    HeapAllocator allocator;
+    ArtTree tree(order(), &allocator);
+    for (;;) {
+      ASSERT_LT(first.size(), 900u);
+      victim = random_key();
+      if (tree.Contains(ToArtKey(victim, order()))) {
+        continue;
+      }
+      const size_t depth = PathOf(&tree, victim).size();
+      const bool full =
+          depth > 1 && MetaAt(&tree, victim, 0).count() == ArtNode::kMaxItems &&
+          MetaAt(&tree, victim, 1).count() == ArtNode::kMaxItems;
+      size_t nodes = 0;
+      ForEachNode(&tree, [&](const ArtNode&, size_t) { ++nodes; });
+      ASSERT_TRUE(tree.Insert(NewEntry(&tree, victim.user_key, 1)));
+      size_t nodes_after = 0;
+      ForEachNode(&tree, [&](const ArtNode&, size_t) { ++nodes_after; });
+      if (full && nodes_after == nodes + 1) {
+        break;
+      }
+      first.push_back(victim);
+    }
+  }
+  const size_t at = victim.user_key.size();
+  std::vector<TestKey> around;
+  for (size_t size = at - std::min<size_t>(at, 40); size < at + 40; ++size) {
+    around.push_back({std::string(size, 'c') + "a", 1});
+    around.push_back({std::string(size, 'c'), 2});
+  }
+  std::vector<TestKey> one = {around[around.size() / 2]};
+  std::vector<TestKey> beyond = {{std::string(at + 1000, 'c'), 1},
+                                 {std::string(at / 2, 'c') + "!", 1}};
+  for (const auto& others :
+       {one, beyond, around, std::vector<TestKey>{victim}}) {
+    ASSERT_NO_FATAL_FAILURE(Interleave(order(), first, victim, others));
+  }
+}
+
 // A: decides to put a node in the place of an entry -> stopped
 // B:     is writing the node around that, and it may look like anything
 // A:         must not make anything of what it reads there

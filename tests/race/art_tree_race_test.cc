@@ -58,6 +58,7 @@ enum class Shape {
   kHotKey,        // versions
   kOneNode,       // one border's worth of siblings
   kOnePath,       // splits of a long common path, everywhere
+  kComb,          // prefixes of each other, close together: splits downwards
 };
 
 enum class Writing { kTogether, kAlone };
@@ -76,6 +77,7 @@ constexpr Load kLoads[] = {
     {"HotKey", Shape::kHotKey, 3, 6000},
     {"OneNode", Shape::kOneNode, 256, 1500},
     {"OnePath", Shape::kOnePath, 128, 1500},
+    {"Comb", Shape::kComb, 2000, 4000},
 };
 
 std::string Name(Shape shape, std::mt19937_64* random) {
@@ -107,6 +109,12 @@ std::string Name(Shape shape, std::mt19937_64* random) {
     case Shape::kOnePath:
       name.assign(64, 'p');
       name[(*random)() % 64] = static_cast<char>((*random)());
+      break;
+    case Shape::kComb:
+      name.assign((*random)() % 1000, 'm');
+      if ((*random)() % 2 == 0) {
+        name += "az"[(*random)() % 2];
+      }
       break;
   }
   return name;
@@ -522,7 +530,7 @@ void RunRound(Round* round, uint64_t seed) {
 class ArtTreeRaceTest
     : public ::testing::TestWithParam<std::tuple<size_t, Writing, ArtOrder>> {
  protected:
-  static constexpr double kCases = 24;
+  static constexpr double kCases = 28;
 
   const Load& load() const { return kLoads[std::get<0>(GetParam())]; }
   Writing writing() const { return std::get<1>(GetParam()); }
