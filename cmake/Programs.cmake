@@ -72,15 +72,21 @@ memkv_bench_program(
   demo_questions.cc
   demo_report.cc)
 
+# The shapes of memtable_bench, for its test as well.
+add_library(
+  memkv_memtable_shapes STATIC
+  "${memkv_root}/db_bench_ext/memtable_bench_shapes.cc"
+  "${memkv_root}/db_bench_ext/memtable_bench_table.cc")
+target_link_libraries(memkv_memtable_shapes PUBLIC memkv_bench_common)
+
 memkv_bench_program(
   memtable_bench
   memtable_bench.cc
   memtable_bench_cases.cc
   memtable_bench_keys.cc
-  memtable_bench_report.cc
-  memtable_bench_shapes.cc
-  memtable_bench_table.cc)
-target_link_libraries(memtable_bench PRIVATE benchmark::benchmark)
+  memtable_bench_report.cc)
+target_link_libraries(memtable_bench PRIVATE memkv_memtable_shapes
+                                             benchmark::benchmark)
 
 # All of memkv_bench but its flags, for its test as well.
 set(memkv_bench_parts_sources

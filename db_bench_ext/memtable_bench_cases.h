@@ -63,12 +63,6 @@
 
 namespace memkv {
 
-// A memtable under test.
-struct Subject {
-  std::string name;
-  std::shared_ptr<ROCKSDB_NAMESPACE::MemTableRepFactory> factory;
-};
-
 struct CaseOptions {
   size_t value_size = 8;
   size_t probes = 1000000;

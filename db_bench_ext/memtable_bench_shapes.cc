@@ -16,7 +16,6 @@
 #include "db/lookup_key.h"
 #include "db_bench_ext/format.h"
 #include "db_bench_ext/machine.h"
-#include "db_bench_ext/memtable_bench_table.h"
 #include "db_bench_ext/shape_probes.h"
 #include "db_bench_ext/timing.h"
 

@@ -39,11 +39,12 @@
 
 #pragma once
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "db_bench_ext/key_shapes.h"
-#include "db_bench_ext/memtable_bench_cases.h"
+#include "db_bench_ext/memtable_bench_table.h"
 #include "db_bench_ext/shape_report.h"
 #include "rocksdb/status.h"
 

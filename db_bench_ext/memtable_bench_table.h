@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 
 #include "db/dbformat.h"
 #include "db/memtable.h"
@@ -24,6 +25,12 @@
 #include "util/coding.h"
 
 namespace memkv {
+
+// A memtable under test.
+struct Subject {
+  std::string name;
+  std::shared_ptr<ROCKSDB_NAMESPACE::MemTableRepFactory> factory;
+};
 
 // The bytes of an entry, varints and tag included: what a memtable must hold
 // whatever its index is.
