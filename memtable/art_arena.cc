@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
+#include <new>
 #include <thread>
 
 #if defined(__SSE2__)
@@ -33,8 +35,17 @@ size_t MallocSize(size_t n) {
 }  // namespace
 
 void ArtPause(int spins) {
-  constexpr int kSpinsBeforeYield = 64;
-  if (spins >= kSpinsBeforeYield) {
+  constexpr int kSpins = 64;
+  constexpr int kYields = 32;
+  if (spins >= kSpins + kYields) {
+    // Every eighth time twice as long.
+    const int doublings = std::min((spins - kSpins - kYields) / 8, 5);
+    std::this_thread::sleep_for(
+        std::min(std::chrono::microseconds(50 << doublings),
+                 std::chrono::microseconds(1000)));
+    return;
+  }
+  if (spins >= kSpins) {
     std::this_thread::yield();
     return;
   }
@@ -61,18 +72,12 @@ class ArtArena::SpinLock {
   std::atomic<bool>* const locked_;
 };
 
-ArtArena::ArtArena(ArtAllocator* allocator)
+ArtArena::ArtArena(ArtAllocator* allocator, uint32_t max_slots)
     : allocator_(allocator),
-      // Not filled: the system hands out the pages that are written.
-      slots_(new std::atomic<char*>[kSlots]),
-      // Slot 0 stays empty, so that no reference is kArtNoRef.
-      slots_used_(1) {}
-
-ArtArena::~ArtArena() = default;
-
-int& ArtArena::HeapScope::depth() {
-  thread_local int depth = 0;
-  return depth;
+      slots_(first_slots_),
+      max_slots_(max_slots),
+      entry_slots_(max_slots - std::min(max_slots / 2, kReserve)) {
+  assert(max_slots >= 4 && max_slots <= kMaxSlots);
 }
 
 ArtArena::Shard& ArtArena::MyShard() {
@@ -89,9 +94,6 @@ size_t ArtArena::RegionBytes() const {
 
 size_t ArtArena::ExtentBytes() const {
   const size_t share = allocated_.load(std::memory_order_relaxed) / 64;
-  if (HeapScope::depth() > 0) {
-    return MallocSize(std::clamp(share, kMinExtent, kMaxRegion));
-  }
   const size_t block = allocator_->BlockSize();
   if (share >= block) {
     return MallocSize(std::clamp(share, kMinExtent, kMaxExtent));
@@ -101,40 +103,82 @@ size_t ArtArena::ExtentBytes() const {
 }
 
 char* ArtArena::NewMemory(size_t bytes) {
-  char* memory;
-  if (HeapScope::depth() > 0) {
-    heap_extents_.emplace_back(new char[bytes]);
-    memory = heap_extents_.back().get();
-    heap_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  } else {
-    memory = allocator_->AllocateAligned(bytes);
-  }
+  char* const memory = allocator_->AllocateAligned(bytes);
   allocated_.fetch_add(bytes, std::memory_order_relaxed);
   return memory;
 }
 
-ArtRef ArtArena::Name(const char* memory, size_t bytes) {
-  const uint32_t used = slots_used_.load(std::memory_order_relaxed);
-  const uint32_t oldest = used - std::min(used - 1, kSlotsLookedAt);
-  for (uint32_t slot = used; slot-- > oldest;) {
+ArtRef ArtArena::Reach(const char* memory, size_t bytes) const {
+  const Slot* const slots = slots_.load(std::memory_order_relaxed);
+  uint32_t windows = 0;
+  for (uint32_t slot = slots_used_.load(std::memory_order_relaxed);
+       --slot > 0 && windows < kWindowsLookedAt;) {
     const uintptr_t begin = reinterpret_cast<uintptr_t>(
-        slots_[slot].load(std::memory_order_relaxed));
-    // Of memory before the slot this is more than a slot.
+        slots[slot].load(std::memory_order_relaxed));
+    if ((begin & kFar) != 0) {
+      continue;
+    }
+    ++windows;
+    // Of memory before the window this is more than a window.
     const uintptr_t offset = reinterpret_cast<uintptr_t>(memory) - begin;
     if (offset < kSlotBytes && bytes <= kSlotBytes - offset) {
       return (slot << kSlotShift) + static_cast<ArtRef>(offset / 2);
     }
   }
-  if (used == kSlots) {
-    return kArtNoRef;
-  }
-  slots_[used].store(const_cast<char*>(memory), std::memory_order_relaxed);
-  slots_used_.store(used + 1, std::memory_order_relaxed);
-  return used << kSlotShift;
+  return kArtNoRef;
 }
 
-bool ArtArena::NewExtent(size_t bytes) {
-  const size_t size = RoundUp(std::max(ExtentBytes(), bytes + kOverhead), 16);
+void ArtArena::MakeRoomForSlot() {
+  const uint32_t used = slots_used_.load(std::memory_order_relaxed);
+  assert(used < max_slots_);
+  if (used < table_size_) {
+    return;
+  }
+  const uint32_t size = std::max(kMinTable, 2 * table_size_);
+  Slot* const table = reinterpret_cast<Slot*>(NewMemory(size * sizeof(Slot)));
+  const Slot* const old = slots_.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < size; ++i) {
+    new (&table[i])
+        Slot(i < used ? old[i].load(std::memory_order_relaxed) : nullptr);
+  }
+  table_size_ = size;
+  slots_.store(table, std::memory_order_release);
+}
+
+ArtRef ArtArena::UseSlot(char* base) {
+  const uint32_t slot = slots_used_.load(std::memory_order_relaxed);
+  slots_.load(std::memory_order_relaxed)[slot].store(base,
+                                                     std::memory_order_relaxed);
+  slots_used_.store(slot + 1, std::memory_order_relaxed);
+  return slot << kSlotShift;
+}
+
+ArtRef ArtArena::NameByCell(char* memory) {
+  if (cells_used_ == cells_) {
+    MakeRoomForSlot();
+    const uint32_t cells = std::clamp(2 * cells_, kMinCells, kMaxCells);
+    char* const table = NewMemory(cells * sizeof(char*));
+    cells_ref_ = UseSlot(table + kFar);
+    cells_ = cells;
+    cells_used_ = 0;
+  }
+  char** const table = reinterpret_cast<char**>(SlotAt(cells_ref_) - kFar);
+  table[cells_used_] = memory;
+  return cells_ref_ + 2 * cells_used_++;
+}
+
+bool ArtArena::NewExtent(size_t bytes, uint32_t slots) {
+  const uint32_t used = slots_used_.load(std::memory_order_relaxed);
+  if (used >= slots) {
+    return false;
+  }
+  size_t size = std::max(ExtentBytes(), bytes + kOverhead);
+  if (used >= entry_slots_) {
+    size = std::max(size, kMinReserveExtent);
+  }
+  size = RoundUp(size, 16);
+  // First, so that no memory is lost if there is none for the table.
+  MakeRoomForSlot();
   char* const memory = NewMemory(size);
   char* const end = memory + size;
   const auto align = [](char* p, size_t up) {
@@ -146,36 +190,33 @@ bool ArtArena::NewExtent(size_t bytes) {
                        static_cast<size_t>(limit - extent_.next) <= kSlotBytes;
   extent_.next = follows ? extent_.next : align(memory, 15);
   extent_.limit = limit;
-  extent_end_ = HeapScope::depth() > 0 ? nullptr : end;
-  extent_.ref = Name(extent_.next, static_cast<size_t>(limit - extent_.next));
-  return extent_.ref != kArtNoRef;
+  extent_end_ = end;
+  extent_.ref = Reach(extent_.next, static_cast<size_t>(limit - extent_.next));
+  if (extent_.ref == kArtNoRef) {
+    extent_.ref = UseSlot(extent_.next);
+  }
+  return true;
 }
 
-bool ArtArena::TakeFromExtent(size_t least, size_t size, Region* piece) {
-  size_t left = static_cast<size_t>(extent_.limit - extent_.next);
-  if (left < least) {
-    if (!NewExtent(least)) {
-      *piece = extent_;
-      extent_ = Region();
-      extent_end_ = nullptr;
-      return false;
-    }
-    left = static_cast<size_t>(extent_.limit - extent_.next);
+bool ArtArena::TakeFromExtent(size_t least, size_t size, uint32_t slots,
+                              Region* piece) {
+  if (static_cast<size_t>(extent_.limit - extent_.next) < least &&
+      !NewExtent(least, slots)) {
+    return false;
   }
-  size = std::min(size, left);
+  size = std::min(size, static_cast<size_t>(extent_.limit - extent_.next));
   *piece = {extent_.next, extent_.next + size, extent_.ref};
   extent_.next += size;
   extent_.ref += static_cast<ArtRef>(size / 2);
   return true;
 }
 
-bool ArtArena::NewRegion(size_t bytes, Region* region) {
+bool ArtArena::NewRegion(size_t bytes, uint32_t slots, Region* region) {
   SpinLock lock(&extent_locked_);
   const size_t least = RoundUp(bytes, 16);
   Region piece;
-  if (!TakeFromExtent(least, std::max(least, RoundUp(RegionBytes(), 16)),
+  if (!TakeFromExtent(least, std::max(least, RoundUp(RegionBytes(), 16)), slots,
                       &piece)) {
-    *region = piece;
     return false;
   }
   // The region goes on where the old one stops, if nobody came in between and
@@ -196,12 +237,25 @@ ArtRef ArtArena::TakeApart(size_t bytes, char** memory) {
   if (bytes < ExtentBytes() / 8) {
     const size_t size = RoundUp(bytes, 16);
     Region piece;
-    const bool named = TakeFromExtent(size, size, &piece);
+    if (!TakeFromExtent(size, size, entry_slots_, &piece)) {
+      return kArtNoRef;
+    }
     *memory = piece.next;
-    return named ? piece.ref : kArtNoRef;
+    return piece.ref;
   }
-  *memory = NewMemory(RoundUp(bytes, 8));
-  return Name(*memory, kUnit);
+  const uint32_t used = slots_used_.load(std::memory_order_relaxed);
+  if (cells_used_ == cells_ && used >= entry_slots_) {
+    return kArtNoRef;
+  }
+  char* const entry = NewMemory(RoundUp(bytes, 8));
+  ArtRef ref = Reach(entry, kUnit);
+  if (ref == kArtNoRef) {
+    // What is taken first begins a window, so that a memtable of a few entries
+    // needs no cells. If there is no memory for the cells, the entry's is lost.
+    ref = used == 1 ? UseSlot(entry) : NameByCell(entry);
+  }
+  *memory = entry;
+  return ref;
 }
 
 ArtRef ArtArena::TakeFrom(Region* region, size_t bytes, size_t alignment,
@@ -220,15 +274,13 @@ ArtRef ArtArena::TakeFrom(Region* region, size_t bytes, size_t alignment,
 }
 
 ArtRef ArtArena::Carve(Shard* shard, size_t bytes, size_t alignment,
-                       char** memory) {
+                       uint32_t slots, char** memory) {
   const ArtRef ref = TakeFrom(&shard->region, bytes, alignment, memory);
   if (ref != kArtNoRef) {
     return ref;
   }
   const Region old = shard->region;
-  if (!NewRegion(bytes + alignment, &shard->region)) {
-    *memory = shard->region.next;
-    shard->region = Region();
+  if (!NewRegion(bytes + alignment, slots, &shard->region)) {
     return kArtNoRef;
   }
   if (shard->region.next != old.next &&
@@ -239,7 +291,7 @@ ArtRef ArtArena::Carve(Shard* shard, size_t bytes, size_t alignment,
 }
 
 ArtRef ArtArena::PopFreeNode(int node_class) {
-  std::atomic<uint64_t>& stack = free_[node_class];
+  std::atomic<uint64_t>& stack = nodes_[node_class].free_stack;
   uint64_t head = stack.load(std::memory_order_acquire);
   while (static_cast<ArtRef>(head) != kArtNoRef) {
     const ArtRef ref = static_cast<ArtRef>(head);
@@ -247,7 +299,7 @@ ArtRef ArtArena::PopFreeNode(int node_class) {
     const uint64_t changed = (head >> 32 << 32) + (uint64_t{1} << 32) + next;
     if (stack.compare_exchange_weak(head, changed, std::memory_order_acquire,
                                     std::memory_order_acquire)) {
-      MyShard().free_nodes[node_class].fetch_sub(1, std::memory_order_relaxed);
+      nodes_[node_class].free.fetch_sub(1, std::memory_order_relaxed);
       free_bytes_.fetch_sub(ArtNode::Bytes(node_class),
                             std::memory_order_relaxed);
       return ref;
@@ -271,7 +323,7 @@ bool ArtArena::NewScrap(size_t bytes, Region* scrap) {
     }
     const ArtRef ref = PopFreeNode(c);
     if (ref != kArtNoRef) {
-      MyShard().carved_nodes[c].fetch_sub(1, std::memory_order_relaxed);
+      nodes_[c].carved.fetch_sub(1, std::memory_order_relaxed);
       scrap->next = Resolve(ref) + sizeof(ArtNode);
       scrap->limit = scrap->next + room;
       scrap->ref = ref - 1 + static_cast<ArtRef>(sizeof(ArtNode) / 2);
@@ -282,6 +334,9 @@ bool ArtArena::NewScrap(size_t bytes, Region* scrap) {
 }
 
 ArtRef ArtArena::AllocateEntry(size_t bytes, char** memory) {
+  if (!TakesEntries()) {
+    return kArtNoRef;
+  }
   Shard& shard = MyShard();
   const size_t padded = RoundUp(bytes, kUnit);
   SpinLock lock(&shard.locked);
@@ -290,19 +345,17 @@ ArtRef ArtArena::AllocateEntry(size_t bytes, char** memory) {
     ref = TakeFrom(&shard.scrap, padded, kUnit, memory);
   }
   if (ref == kArtNoRef) {
-    ref = padded < RegionBytes() / 4 ? Carve(&shard, padded, kUnit, memory)
-                                     : TakeApart(padded, memory);
+    ref = padded < RegionBytes() / 4
+              ? Carve(&shard, padded, kUnit, entry_slots_, memory)
+              : TakeApart(padded, memory);
+  }
+  if (ref == kArtNoRef) {
+    return ref;
   }
   const auto add = [](std::atomic<uint64_t>* counter, size_t n) {
     counter->store(counter->load(std::memory_order_relaxed) + n,
                    std::memory_order_relaxed);
   };
-  constexpr size_t kFlush = size_t{1} << 40;
-  const size_t report =
-      heap_bytes_.load(std::memory_order_relaxed) + (NearlyFull() ? kFlush : 0);
-  if (reported_bytes_.load(std::memory_order_relaxed) != report) {
-    reported_bytes_.store(report, std::memory_order_relaxed);
-  }
   add(&shard.entry_bytes, bytes);
   add(&shard.entry_padding, padded - bytes);
   return ref;
@@ -318,24 +371,24 @@ ArtRef ArtArena::AllocateNode(int node_class) {
   ArtRef ref;
   {
     SpinLock lock(&shard.locked);
-    ref = Carve(&shard, ArtNode::Bytes(node_class), 16, &memory);
+    ref = Carve(&shard, ArtNode::Bytes(node_class), 16, max_slots_, &memory);
   }
   if (ref == kArtNoRef) {
     return ref;
   }
   new (memory) ArtNode(node_class);
-  shard.carved_nodes[node_class].fetch_add(1, std::memory_order_relaxed);
+  nodes_[node_class].carved.fetch_add(1, std::memory_order_relaxed);
   return ref | 1;
 }
 
 void ArtArena::FreeNode(ArtRef ref, int node_class) {
   ArtNode* node = NodeAt(ref);
-  std::atomic<uint64_t>& stack = free_[node_class];
+  std::atomic<uint64_t>& stack = nodes_[node_class].free_stack;
   uint64_t head = stack.load(std::memory_order_relaxed);
   uint64_t changed;
   // Counted first, so that the number never falls below none.
   free_bytes_.fetch_add(ArtNode::Bytes(node_class), std::memory_order_relaxed);
-  MyShard().free_nodes[node_class].fetch_add(1, std::memory_order_relaxed);
+  nodes_[node_class].free.fetch_add(1, std::memory_order_relaxed);
   do {
     node->SetFreeLink(static_cast<ArtRef>(head));
     changed = (head >> 32 << 32) + (uint64_t{1} << 32) + ref;
@@ -353,22 +406,19 @@ uint64_t ArtArena::NumEntries() const {
 
 ArtStats ArtArena::GetStats() const {
   ArtStats stats;
-  uint64_t carved[kArtNodeClasses] = {};
   for (const Shard& shard : shards_) {
     stats.entries += shard.entries.load(std::memory_order_relaxed);
     stats.entry_bytes += shard.entry_bytes.load(std::memory_order_relaxed);
     stats.entry_padding += shard.entry_padding.load(std::memory_order_relaxed);
-    for (int c = 0; c < kArtNodeClasses; ++c) {
-      carved[c] += shard.carved_nodes[c].load(std::memory_order_relaxed);
-      stats.free_nodes[c] +=
-          shard.free_nodes[c].load(std::memory_order_relaxed);
-    }
   }
   stats.allocated_bytes = allocated_.load(std::memory_order_relaxed);
-  stats.heap_bytes = heap_bytes_.load(std::memory_order_relaxed);
   for (int c = 0; c < kArtNodeClasses; ++c) {
-    // Read while nodes change hands, the second may be ahead.
-    stats.live_nodes[c] = carved[c] - std::min(carved[c], stats.free_nodes[c]);
+    const uint64_t carved = nodes_[c].carved.load(std::memory_order_relaxed);
+    // Read while nodes change hands, this may be ahead.
+    const uint64_t free =
+        std::min(carved, nodes_[c].free.load(std::memory_order_relaxed));
+    stats.free_nodes[c] = free;
+    stats.live_nodes[c] = carved - free;
     stats.live_node_bytes += stats.live_nodes[c] * ArtNode::Bytes(c);
     stats.free_node_bytes += stats.free_nodes[c] * ArtNode::Bytes(c);
   }

@@ -4,18 +4,41 @@
 // ArtArena: the memory of one memtable, entries and nodes alike, and the 32-bit
 // references by which the tree names them.
 //
-// References. The arena is a table of slots; a slot is 2 MiB of addresses, of
-// which any part may be the arena's. A reference is
+// References
+// ----------
+// The arena is a table of up to 4096 slots. A reference is
 //
 //   bits 31..20  the slot
-//   bits 19..1   the offset in the slot, in units of 4 bytes
+//   bits 19..1   the place in the slot
 //   bit 0        1 for a node, 0 for an entry
 //
-// and 0 is none. It names where an object begins, which may end beyond the
-// slot. Memory within a slot of late is named by that, other memory begins a
-// slot: so references reach 8 GiB if the allocator's blocks are large, as they
-// are in a large memtable.
+// and 0 is none; slot 0 is not used. A slot is of one of two kinds:
 //
+//   near  a window of 2 MiB of addresses, of which any part may be the arena's.
+//         The place is an offset in units of 4 bytes. It names where an object
+//         begins, which may end beyond the window.
+//   far   a table of up to 2^19 cells, each the address of one entry. The place
+//         is the index of a cell. Bit 0 of the slot's address is set.
+//
+// Nodes are always near. An entry is near if it lies in an extent (see below),
+// or if one of the latest windows reaches it. Otherwise it is far: it takes a
+// cell of 8 bytes, not a slot. So it does not matter where the allocator puts
+// large entries, and how many there are. An extent begins a window where none
+// reaches it.
+//
+// How much the arena can name: near memory of up to 7.8 GiB if the allocator's
+// blocks are large or lie one behind the other, as those of a large memtable
+// do; at least 5 GiB if no two pieces that the allocator returns are in reach
+// of each other, because the pieces grow with the arena. Far entries come on
+// top: 64 slots of them are 33 million, of any size.
+//
+// The last 64 slots are a reserve. When only they are left, TakesEntries() is
+// false and AllocateEntry refuses; the reserve names nodes of entries that were
+// accepted before: of the 16 that wait in the tree's ring, and of those that a
+// thread has allocated and not yet inserted. It is 128 MiB of nodes.
+//
+// Memory
+// ------
 // Memory comes from an ArtAllocator in extents. Threads carve regions out of
 // the extent and objects out of their region, under the spin lock of the one of
 // a few shards they belong to, so that writers seldom meet. The pieces grow
@@ -34,17 +57,39 @@
 // node's first 16 bytes were: its version must not come back to a value that a
 // reader remembers. Ends of regions are used for entries, too.
 //
-// RocksDB counts a memtable's memory when it sets it aside, and relies on its
-// not growing after that. So what a reader's drain (art_tree.h) needs beyond
-// the extent comes from the heap, and is reported with the next entry only.
-//
-// When three quarters of the slots are taken, NearlyFull() asks for the
-// memtable to be flushed; what is left is more than a write batch can hold.
-// Beyond the last slot AllocateEntry returns a null reference: the memory is
-// valid, the tree cannot name it and refuses the entry.
+// The table of slots has 6 slots in the arena itself. When they are used up, a
+// table of 16 is taken from the allocator, then one of 32, and so on to 4096.
+// Each begins with a copy of the one before. Old tables stay: a reader may hold
+// them. Tables of cells are not copied: a far slot's table has 16 cells, that
+// of the next far slot twice as many, up to 2^19.
 //
 // Thread safety: every method may be called from any thread at any time, but
 // for the constructor and the destructor.
+//
+// Memory orders
+// -------------
+// clang-format off
+//   field               written by              order     read with
+//   slots_              holder of the extent's  release   acquire
+//                       lock
+//   a slot of a table   the same, before a      relaxed   relaxed
+//                       reference into it is
+//                       returned; or before
+//                       slots_ is
+//   a cell of a far     the same, before its    plain     plain
+//   slot                reference is returned
+//   slots_used_         the same                relaxed   relaxed
+//   free stacks         anyone                  release   acquire
+//   counters            anyone                  relaxed   relaxed
+// clang-format on
+//
+// Why a reader finds the slot of a reference it legally holds: it took the
+// reference from a node whose version it then saw unchanged, and the version
+// was released after the reference was made (art_tree.h). So both the store to
+// the slot and the last store to slots_ before it happen before the reader's
+// load of slots_. The load gives that table, which has the slot, or a later
+// one, which was published after the slot was copied into it: that is what
+// release and acquire are for.
 
 #pragma once
 
@@ -52,8 +97,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 namespace memkv {
 
@@ -85,7 +128,9 @@ inline bool ArtIsNode(ArtRef ref) { return (ref & 1) != 0; }
 // Nodes come in classes of capacity, in items (art_node.h).
 constexpr int kArtNodeClasses = 9;
 
-// Waits a little: longer, and giving up the processor, as `spins` grows.
+// Waits a little, longer as `spins` grows: spins, then yields, then sleeps for
+// 50 us to 1 ms. It has to sleep in the end: a thread that yields gives the
+// processor to none of a lower priority, which may be who it waits for.
 void ArtPause(int spins);
 
 // A moment's view of the counters; exact when no insert is running.
@@ -99,22 +144,30 @@ struct ArtStats {
   uint64_t free_nodes[kArtNodeClasses] = {};
   uint64_t live_node_bytes = 0;
   uint64_t free_node_bytes = 0;
-  // Taken: all of the above, and not carved yet.
+  // Taken from the allocator: all of the above, the tables of slots and cells,
+  // and what is not carved yet.
   uint64_t allocated_bytes = 0;
-  // Of that, from the heap.
-  uint64_t heap_bytes = 0;
 };
 
 class ArtArena {
  public:
+  static constexpr uint32_t kMaxSlots = 4096;
+
   // REQUIRES: allocator outlives the arena. Allocates no memory from it.
-  explicit ArtArena(ArtAllocator* allocator);
-  ~ArtArena();
+  // `max_slots`, from 4 to kMaxSlots: tests pass a small number to reach the
+  // end of the references; half of it, up to 64, is the reserve.
+  explicit ArtArena(ArtAllocator* allocator, uint32_t max_slots = kMaxSlots);
   ArtArena(const ArtArena&) = delete;
   ArtArena& operator=(const ArtArena&) = delete;
 
-  // `bytes` bytes for an entry, aligned to 4.
+  // `bytes` bytes for an entry, aligned to 4. If the arena takes no more
+  // entries, kArtNoRef: then *memory is as it was, and nothing was allocated.
   ArtRef AllocateEntry(size_t bytes, char** memory);
+
+  // False for good once only the reserve is left.
+  bool TakesEntries() const {
+    return slots_used_.load(std::memory_order_relaxed) < entry_slots_;
+  }
 
   // Memory for a node of the class, aligned to 16: fresh and zeroed, or that
   // of a node given to FreeNode. kArtNoRef if the slots are used up.
@@ -122,36 +175,21 @@ class ArtArena {
   // REQUIRES: no slot of the tree leads to the node any more.
   void FreeNode(ArtRef ref, int node_class);
 
-  // While one lives, its thread takes no memory from the allocator.
-  class HeapScope {
-   public:
-    HeapScope() { ++depth(); }
-    ~HeapScope() { --depth(); }
-    HeapScope(const HeapScope&) = delete;
-    HeapScope& operator=(const HeapScope&) = delete;
-    static int& depth();
-  };
-
-  // What RocksDB is to count besides the allocator's, as of the last
-  // AllocateEntry: the heap's bytes, and, if the arena was nearly full, more
-  // than any write buffer has, so that the memtable is flushed.
-  size_t ReportedBytes() const {
-    return reported_bytes_.load(std::memory_order_relaxed);
-  }
-
-  // REQUIRES: the reference came from this arena.
+  // Where an entry or a node is. REQUIRES: the reference came from this arena,
+  // and the caller holds it legally (art_tree.h).
   char* Resolve(ArtRef ref) const {
-    return slots_[ref >> kSlotShift].load(std::memory_order_relaxed) +
-           (static_cast<size_t>(ref & kOffsetMask) << 1);
+    char* const base = SlotAt(ref);
+    const size_t place = ref & kPlaceMask;
+    if ((reinterpret_cast<uintptr_t>(base) & kFar) != 0) {
+      return reinterpret_cast<char**>(base - kFar)[place >> 1];
+    }
+    return base + (place << 1);
   }
 
   // REQUIRES: ArtIsNode(ref), besides.
   ArtNode* NodeAt(ArtRef ref) const {
-    return reinterpret_cast<ArtNode*>(Resolve(ref));
-  }
-
-  bool NearlyFull() const {
-    return slots_used_.load(std::memory_order_relaxed) > kSlots / 4 * 3;
+    return reinterpret_cast<ArtNode*>(
+        SlotAt(ref) + (static_cast<size_t>(ref & kPlaceMask) << 1));
   }
 
   // An entry has become part of the tree.
@@ -175,15 +213,28 @@ class ArtArena {
   ArtStats GetStats() const;
 
  private:
+  using Slot = std::atomic<char*>;
+
   static constexpr int kSlotShift = 20;
-  static constexpr uint32_t kOffsetMask = (uint32_t{1} << kSlotShift) - 2;
-  static constexpr uint32_t kSlots = uint32_t{1} << (32 - kSlotShift);
+  static constexpr uint32_t kPlaceMask = (uint32_t{1} << kSlotShift) - 2;
+  static_assert(kMaxSlots == uint32_t{1} << (32 - kSlotShift), "");
   static constexpr size_t kUnit = 4;
   static constexpr size_t kSlotBytes = size_t{1} << (kSlotShift + 1);
-  // How many slots, the latest, are looked at for one that reaches new memory.
-  static constexpr uint32_t kSlotsLookedAt = 4;
+  // Of a slot's address: set if it is that of a table of cells.
+  static constexpr uintptr_t kFar = 1;
+  static constexpr uint32_t kMinCells = 16;
+  static constexpr uint32_t kMaxCells = uint32_t{1} << (kSlotShift - 1);
+  // The slots in the arena itself, and those of the first table that is not.
+  static constexpr uint32_t kFirstSlots = 6;
+  static constexpr uint32_t kMinTable = 16;
+  static constexpr uint32_t kReserve = 64;
+  // How many windows, the latest, are looked at for one that reaches new
+  // memory.
+  static constexpr uint32_t kWindowsLookedAt = 4;
   static constexpr size_t kMinExtent = 512;
   static constexpr size_t kMaxExtent = kSlotBytes;
+  // The least an extent of the reserve has, however small the arena is.
+  static constexpr size_t kMinReserveExtent = size_t{64} << 10;
   static constexpr size_t kMinRegion = 256;
   static constexpr size_t kMaxRegion = size_t{64} << 10;
   static constexpr int kShards = 8;
@@ -212,28 +263,41 @@ class ArtArena {
     // Written under the lock.
     std::atomic<uint64_t> entry_bytes{0};
     std::atomic<uint64_t> entry_padding{0};
-    // Modulo 2^64: what one thread counts up another may count down.
-    std::atomic<uint64_t> carved_nodes[kArtNodeClasses] = {};
-    std::atomic<uint64_t> free_nodes[kArtNodeClasses] = {};
+  };
+  static_assert(sizeof(Shard) == 128, "an empty memtable is to be small");
+
+  // The nodes of one class.
+  struct Nodes {
+    // A stack of those to be used again, linked through their second word
+    // (art_node.h); the upper half counts, against ABA.
+    std::atomic<uint64_t> free_stack{0};
+    std::atomic<uint64_t> carved{0};
+    std::atomic<uint64_t> free{0};
   };
 
   class SpinLock;
 
+  char* SlotAt(ArtRef ref) const {
+    return slots_.load(std::memory_order_acquire)[ref >> kSlotShift].load(
+        std::memory_order_relaxed);
+  }
   Shard& MyShard();
   ArtRef PopFreeNode(int node_class);
   // Makes the shard's scrap of a free node with room for several times `bytes`,
   // if enough are free.
   bool NewScrap(size_t bytes, Region* scrap);
-  // `bytes`, a multiple of kUnit, at a multiple of `alignment`.
+  // `bytes`, a multiple of kUnit, at a multiple of `alignment`. Here and below,
+  // `slots` is how many may be used: entry_slots_ or max_slots_. kArtNoRef, or
+  // false, if one more would be needed: then nothing has changed.
   // REQUIRES: the shard's lock is held.
-  ArtRef Carve(Shard* shard, size_t bytes, size_t alignment, char** memory);
+  ArtRef Carve(Shard* shard, size_t bytes, size_t alignment, uint32_t slots,
+               char** memory);
   static ArtRef TakeFrom(Region* region, size_t bytes, size_t alignment,
                          char** memory);
   // An entry by itself, from the extent or from the allocator.
   ArtRef TakeApart(size_t bytes, char** memory);
-  // Prolongs the region, or makes it a new one, of at least `bytes`. False if
-  // no slot is left: then the region has memory but no reference.
-  bool NewRegion(size_t bytes, Region* region);
+  // Prolongs the region, or makes it a new one, of at least `bytes`.
+  bool NewRegion(size_t bytes, uint32_t slots, Region* region);
   size_t RegionBytes() const;
 
   // REQUIRES of all that follow: extent_locked_ is held.
@@ -241,34 +305,45 @@ class ArtArena {
   size_t ExtentBytes() const;
   // Takes `size` bytes, a multiple of 16, from the extent, and a new extent
   // first, if the old one has less than `least` left. *piece is all there is,
-  // but `least` at least, up to `size`. False if no slot is left.
-  bool TakeFromExtent(size_t least, size_t size, Region* piece);
-  // Makes room for `bytes`. False if no slot is left.
-  bool NewExtent(size_t bytes);
-  // From the allocator or the heap.
+  // but `least` at least, up to `size`.
+  bool TakeFromExtent(size_t least, size_t size, uint32_t slots, Region* piece);
+  // Makes room for `bytes`.
+  bool NewExtent(size_t bytes, uint32_t slots);
   char* NewMemory(size_t bytes);
-  // Names `memory`, such that `bytes` from there on are within the slot.
-  // kArtNoRef if no slot is left.
-  ArtRef Name(const char* memory, size_t bytes);
+  // Of one of the latest windows that has all of `memory`, or kArtNoRef.
+  ArtRef Reach(const char* memory, size_t bytes) const;
+  // Makes room in the table for one more slot, which may be used then.
+  // REQUIRES: slots_used_ < max_slots_.
+  void MakeRoomForSlot();
+  // REQUIRES: there is room. `base` is a window's, or a table's and kFar.
+  ArtRef UseSlot(char* base);
+  // A far reference. REQUIRES: a cell is free, or a slot is.
+  ArtRef NameByCell(char* memory);
 
+  // Read by everybody, all the time, and seldom written.
   ArtAllocator* const allocator_;
-  // Written once each, before a reference that needs it is published.
-  std::unique_ptr<std::atomic<char*>[]> slots_;
-  std::atomic<uint32_t> slots_used_{0};
+  Slot first_slots_[kFirstSlots] = {};
+  std::atomic<Slot*> slots_;
+
+  const uint32_t max_slots_;
+  // Those that entries may begin: all but the reserve.
+  const uint32_t entry_slots_;
+  std::atomic<uint32_t> slots_used_{1};
   std::atomic<bool> extent_locked_{false};
   // Guarded by extent_locked_:
+  // How many slots the table has.
+  uint32_t table_size_ = kFirstSlots;
+  // Cells of the latest far slot: all, and those that are used.
+  uint32_t cells_ = 0;
+  uint32_t cells_used_ = 0;
+  ArtRef cells_ref_ = kArtNoRef;
   Region extent_;
-  // Where the extent's memory ends, behind its slack; nullptr if it is from the
-  // heap.
+  // Where the extent's memory ends, behind its slack.
   char* extent_end_ = nullptr;
-  std::vector<std::unique_ptr<char[]>> heap_extents_;
+
   std::atomic<uint64_t> allocated_{0};
-  std::atomic<size_t> heap_bytes_{0};
-  std::atomic<size_t> reported_bytes_{0};
   std::atomic<uint64_t> free_bytes_{0};
-  // Stacks of nodes to be used again, linked through their second word
-  // (art_node.h); the upper half counts, against ABA.
-  std::atomic<uint64_t> free_[kArtNodeClasses] = {};
+  Nodes nodes_[kArtNodeClasses];
   Shard shards_[kShards];
 };
 

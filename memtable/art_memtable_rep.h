@@ -2,22 +2,36 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // ArtMemTableRep: RocksDB's MemTableRep over an ArtTree. It translates between
-// RocksDB's types and the tree's and adds nothing to the tree's behaviour.
+// RocksDB's types and the tree's.
 //
 // It serves memtables whose user comparator is bytewise or reverse bytewise,
 // without user-defined timestamps; ArtMemTableRepFactory decides.
 //
+// The tree can name 7 to 8 GiB of entries and nodes (art_arena.h). When it
+// takes no more, an overflow is opened (art_overflow.h), a skip list, and all
+// further entries go there. So no entry is refused, and a write batch may be as
+// large as memory. What is read comes from both, in the order of internal keys
+// (art_memtable_iterator.h). While there is no overflow, an operation costs one
+// load more for it.
+//
 // Thread safety: as MemTableRep asks. All insert functions may run at the same
 // time, with each other and with readers, but for those without Concurrently
 // in their names, which RocksDB calls one at a time; an iterator is used by one
-// thread at a time. Memory: entries and nodes come from the Allocator, in
-// extents (art_arena.h); this object, of fixed size, does not.
+// thread at a time. overflow_ is written once, with release, under
+// overflow_mutex_, and read with acquire.
+//
+// Memory: entries and nodes come from the Allocator, in extents (art_arena.h).
+// This object, of fixed size, does not; ApproximateMemoryUsage says what it
+// takes. When MarkReadOnly has returned, nobody calls the Allocator.
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <unordered_set>
 
+#include "memtable/art_overflow.h"
 #include "memtable/art_tree.h"
 #include "rocksdb/memtablerep.h"
 
@@ -29,16 +43,26 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
   using Slice = ROCKSDB_NAMESPACE::Slice;
   using Status = ROCKSDB_NAMESPACE::Status;
 
-  // REQUIRES: allocator's memory outlives this and its iterators.
-  ArtMemTableRep(ArtOrder order, ROCKSDB_NAMESPACE::Allocator* allocator);
+  // REQUIRES: key_cmp and the allocator's memory outlive this and its
+  // iterators; key_cmp is of `order`. The logger, which may be nullptr,
+  // outlives the last Allocate; it is told when the overflow is opened.
+  // `max_slots`: as ArtArena's, for tests.
+  ArtMemTableRep(ArtOrder order, const KeyComparator& key_cmp,
+                 ROCKSDB_NAMESPACE::Allocator* allocator,
+                 ROCKSDB_NAMESPACE::Logger* logger,
+                 uint32_t max_slots = ArtArena::kMaxSlots);
+  ~ArtMemTableRep() override;
 
+  // The handle is the tree's or the overflow's. Never null.
   KeyHandle Allocate(const size_t len, char** buf) override;
 
   // All the inserts do the same; those that return bool return false, and
   // those that do not require the absence of, an entry with the same user key
-  // and sequence. The handle names memory of the tree's and is no address; it
-  // is null if the memtable has outgrown all references: then the entry is
-  // refused. Hints are left as they are.
+  // and sequence, in the tree or in the overflow. (One case is left out: if two
+  // threads insert equal keys at the same time, the one with a handle of the
+  // tree's, the other with one of the overflow's, both may get true; then an
+  // iterator shows one of them. RocksDB gives a sequence to one thread only.)
+  // Hints are left as they are.
   void Insert(KeyHandle handle) override;
   bool InsertKey(KeyHandle handle) override;
   void InsertWithHint(KeyHandle handle, void** hint) override;
@@ -48,6 +72,7 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
   void InsertConcurrently(KeyHandle handle) override;
   bool InsertKeyConcurrently(KeyHandle handle) override;
 
+  // Waits for readers that are letting entries in (art_tree.h).
   void MarkReadOnly() override;
 
   bool Contains(const char* key) const override;
@@ -68,9 +93,7 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
                           const uint64_t target_sample_size,
                           std::unordered_set<const char*>* entries) override;
 
-  // What grows and the Allocator does not know of; and, when references run
-  // short, so much that RocksDB flushes the memtable. Not this object: RocksDB
-  // counts neither its own memtables' nor that of the MemTable around it.
+  // This object, and no more: all else is the Allocator's.
   size_t ApproximateMemoryUsage() override;
 
   MemTableRep::Iterator* GetIterator(
@@ -83,10 +106,10 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
   bool IsSnapshotSupported() const override { return true; }
 
   const ArtTree& tree() const { return tree_; }
+  // nullptr as long as there is none.
+  const ArtOverflow* overflow() const { return Overflow(); }
 
  private:
-  class Iterator;
-
   // The Allocator as the tree wants it.
   class NodeAllocator : public ArtAllocator {
    public:
@@ -99,7 +122,19 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
     ROCKSDB_NAMESPACE::Allocator* const allocator_;
   };
 
+  ArtOverflow* Overflow() const {
+    return overflow_.load(std::memory_order_acquire);
+  }
+  // Makes it, if nobody has yet.
+  ArtOverflow* OpenOverflow();
+  bool InsertIntoOverflow(KeyHandle handle);
+  bool IsInOverflow(ArtRef ref) const;
+
   NodeAllocator node_allocator_;
+  const KeyComparator& key_cmp_;
+  ROCKSDB_NAMESPACE::Logger* const logger_;
+  std::atomic<ArtOverflow*> overflow_{nullptr};
+  std::mutex overflow_mutex_;
   ArtTree tree_;
 };
 

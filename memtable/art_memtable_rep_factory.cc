@@ -147,7 +147,7 @@ MemTableRep* ArtMemTableRepFactory::CreateMemTableRep(
   ArtOrder order;
   std::string reason;
   if (ServesComparator(comparator, &order, &reason)) {
-    return new ArtMemTableRep(order, allocator);
+    return new ArtMemTableRep(order, key_cmp, allocator, logger);
   }
   // Not ROCKS_LOG_WARN: it shortens file names by the length of RocksDB's own
   // path, which does not fit a file outside its tree.

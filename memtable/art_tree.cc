@@ -11,8 +11,10 @@
 
 namespace memkv {
 
-ArtTree::ArtTree(ArtOrder order, ArtAllocator* allocator)
-    : order_(order), arena_(allocator), root_(new (root_memory_) ArtNode(0)) {}
+ArtTree::ArtTree(ArtOrder order, ArtAllocator* allocator, uint32_t max_slots)
+    : root_(new (root_memory_) ArtNode(0)),
+      order_(order),
+      arena_(allocator, max_slots) {}
 
 ArtTree::Found ArtTree::Descent::Advance() {
   const uint32_t version = node_->Version();

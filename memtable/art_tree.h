@@ -49,6 +49,8 @@
 //                           any number of threads, with everything above;
 //                           one ArtIterator is used by one thread at a time
 //                           and may be handed over between calls
+//   MarkReadOnly            one thread, once, with the readers; no insert is
+//                           running or follows
 //   Validate                no Insert may be running
 //   constructor, destructor one thread; the allocator's memory must outlive
 //                           the iterators
@@ -103,8 +105,12 @@
 // insert elsewhere does not change where this key belongs, and a node that was
 // taken out of its place has had its version raised.
 //
-// No deadlock: no lock is ever waited for. A restart means that another writer
-// succeeded.
+// No deadlock: nobody waits for a lock with a lock held. A writer or reader
+// that meets a locked node starts again until its holder has let go of it: so
+// it waits for that thread, which allocates nothing and waits for nothing while
+// it holds the lock. If the holder is not running, whoever waits sleeps after a
+// short while (ArtPause), so that the holder can run even if its priority is
+// lower. Any other restart means that another writer succeeded.
 //
 // Readers
 // -------
@@ -142,8 +148,18 @@
 // entries go in at once.
 //
 // An entry may wait only if no equal one can be in the tree, since its insert
-// has to say so: if its sequence is above all others'. And only if the arena is
-// far from full, since it must not be refused later.
+// has to say so: if its sequence is above all others'. It was accepted, and the
+// arena's reserve has names for the nodes it may need; if that should ever
+// fail, the drain throws bad_alloc and the entry goes on waiting.
+//
+// RocksDB counts a memtable's memory when it sets it aside, and no memory may
+// be taken from its allocator after that. So MarkReadOnly drains the ring, sets
+// read_only, and then waits until no reader's drain is in progress. A reader
+// counts itself into draining before it looks at read_only, and does not drain
+// if that is set: nothing waits then. Both are sequentially consistent, so
+// either the reader sees read_only, or MarkReadOnly sees the reader and waits
+// for it (Dekker). The wait is for the drains that are running, each of 16
+// inserts at most; who waits sleeps.
 //
 // Memory orders
 // -------------
@@ -155,12 +171,15 @@
 //   symbols, refs       (meta:         relaxed)         reads of the version
 //   entry bytes         before Insert  plain            plain, after a version
 //                                                       that was released later
-//   slots of the arena  before Insert  relaxed          the same
 //   places of the ring  the writer     release          acquire
 //   arrived             the writer     release          acquire
 //   drained             any drainer    release          acquire
+//   draining            a reader, in   seq_cst          seq_cst
+//                       a reader, out  release          (pairs with that)
+//   read_only           MarkReadOnly   seq_cst          seq_cst
 //   counters            anyone         relaxed          relaxed
 // clang-format on
+// (What the arena's slots and cells are written and read with: art_arena.h.)
 //
 // Forbidden moves
 // ---------------
@@ -203,31 +222,42 @@ namespace memkv {
 class ArtTree {
  public:
   // Allocates nothing from the allocator, which must outlive the tree.
-  ArtTree(ArtOrder order, ArtAllocator* allocator);
+  // `max_slots`: as ArtArena's, for tests.
+  ArtTree(ArtOrder order, ArtAllocator* allocator,
+          uint32_t max_slots = ArtArena::kMaxSlots);
   ArtTree(const ArtTree&) = delete;
   ArtTree& operator=(const ArtTree&) = delete;
 
-  // Memory for an entry, to be filled and then inserted, or left alone.
-  // kArtNoRef if the arena has no name for it (art_arena.h); *memory is valid
-  // all the same.
+  // Memory for an entry, to be filled and then inserted, or left alone. If the
+  // arena takes no more entries (art_arena.h), kArtNoRef, from then on always,
+  // and *memory is as it was.
   ArtRef AllocateEntry(size_t bytes, char** memory) {
     return arena_.AllocateEntry(bytes, memory);
   }
 
+  // The entry. REQUIRES: the reference is an entry's, from AllocateEntry.
+  const char* EntryAt(ArtRef ref) const { return arena_.Resolve(ref); }
+
   // Adds the entry, unless one with the same user key and sequence is there:
-  // then returns false; also if the reference is kArtNoRef or the arena has no
-  // name for another node. If several threads insert equal keys, exactly one
-  // gets true. REQUIRES: the entry is encoded as art_key.h says, complete, and
-  // its key part does not change any more.
+  // then returns false; also if the reference is kArtNoRef, or the arena's
+  // reserve of names for nodes is used up, which takes thousands of threads
+  // with an accepted entry each. If several threads insert equal keys, exactly
+  // one gets true. REQUIRES: the entry is encoded as art_key.h says, complete,
+  // and its key part does not change any more.
   bool Insert(ArtRef entry);
 
   // The same for a thread that inserts alone: no other thread is in Insert or
   // InsertAlone. An entry newer than all others waits for a few more, and then
   // they descend together, so that their cache misses overlap. Whoever reads in
   // between lets it in first: but for the time and the counters nobody can tell
-  // the difference. (So a reader may allocate, from the heap, and throw
-  // bad_alloc; nothing is lost by that.)
+  // the difference. (So a reader may allocate, and throw bad_alloc; nothing is
+  // lost by that.)
   bool InsertAlone(ArtRef entry);
+
+  // Lets waiting entries in, and returns when no reader is about to. From then
+  // on nobody calls the allocator. If the allocator throws, this does, and
+  // nothing has changed. REQUIRES: no insert is running or follows.
+  void MarkReadOnly();
 
   // Lets waiting entries in. Any thread, any time; cheap if none waits.
   void Help() const {
@@ -257,8 +287,11 @@ class ArtTree {
   // Of entries that are in, not of those that wait.
   uint64_t NumEntries() const { return arena_.NumEntries(); }
   ArtStats GetStats() const { return arena_.GetStats(); }
-  bool NearlyFull() const { return arena_.NearlyFull(); }
-  size_t ReportedBytes() const { return arena_.ReportedBytes(); }
+  // A number that has grown whenever an insert has returned.
+  uint64_t Changes() const {
+    return arena_.NumEntries() +
+           waiting_.arrived.load(std::memory_order_acquire);
+  }
   ArtOrder order() const { return order_; }
 
   // Checks every invariant that can be seen in a tree at rest. If one is
@@ -289,15 +322,8 @@ class ArtTree {
     bool before;
   };
 
-  // A number that has grown whenever an insert has returned.
-  uint64_t Changes() const {
-    return arena_.NumEntries() +
-           waiting_.arrived.load(std::memory_order_acquire);
-  }
-
   // ---- Readers (art_tree.cc) ----
 
-  const char* EntryAt(ArtRef ref) const { return arena_.Resolve(ref); }
   // `user_size`: what its key may be expected to have.
   void PrefetchEntry(ArtRef ref, size_t user_size) const {
     const char* entry = EntryAt(ref);
@@ -375,6 +401,10 @@ class ArtTree {
     std::atomic<uint32_t> apart{0};
     // A reader had to drain.
     std::atomic<bool> helped{false};
+    // No insert follows. And how many readers are draining, or finding out
+    // whether to.
+    std::atomic<bool> read_only{false};
+    std::atomic<uint32_t> draining{0};
     // The writer's own: the last sequence, and how many entries more go in at
     // once because of readers.
     uint64_t last_sequence = 0;
@@ -440,11 +470,12 @@ class ArtTree {
   // a node to hang from the step's item.
   static ArtRank BaseFor(const ArtPath::Step& above, ArtRank rank);
 
+  // Before the arena, which begins at 128 bytes: so they cost nothing.
+  alignas(16) char root_memory_[ArtNode::Bytes(0)];
+  ArtNode* const root_;
   const ArtOrder order_;
   ArtArena arena_;
   Waiting waiting_;
-  alignas(16) char root_memory_[ArtNode::Bytes(0)];
-  ArtNode* const root_;
 };
 
 }  // namespace memkv

@@ -5,6 +5,7 @@
 
 #include <cassert>
 #include <cstdlib>
+#include <new>
 #include <optional>
 
 #include "memtable/art_tree.h"
@@ -62,8 +63,7 @@ bool ArtTree::InsertAlone(ArtRef entry) {
     return false;
   }
   const uint64_t sequence = ArtKey(EntryAt(entry), order_).sequence();
-  if (sequence <= waiting_.last_sequence || sequence <= arena_.MaxSequence() ||
-      arena_.NearlyFull()) {
+  if (sequence <= waiting_.last_sequence || sequence <= arena_.MaxSequence()) {
     return Insert(entry);
   }
   constexpr uint32_t kAtOnce = 64;
@@ -104,9 +104,36 @@ void ArtTree::Drain() {
 }
 
 void ArtTree::DrainForReader() {
+  // Out again also if the allocator throws.
+  class Counted {
+   public:
+    explicit Counted(std::atomic<uint32_t>* count) : count_(count) {
+      count_->fetch_add(1, std::memory_order_seq_cst);
+    }
+    ~Counted() { count_->fetch_sub(1, std::memory_order_release); }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+   private:
+    std::atomic<uint32_t>* const count_;
+  };
+  const Counted counted(&waiting_.draining);
+  if (waiting_.read_only.load(std::memory_order_seq_cst)) {
+    return;
+  }
   waiting_.helped.store(true, std::memory_order_relaxed);
-  const ArtArena::HeapScope heap;
   Drain();
+}
+
+void ArtTree::MarkReadOnly() {
+  Drain();
+  // An entry that comes all the same does not wait: no reader would let it in.
+  waiting_.last_sequence = kArtMaxSequence;
+  waiting_.read_only.store(true, std::memory_order_seq_cst);
+  for (int spins = 0; waiting_.draining.load(std::memory_order_seq_cst) > 0;
+       ++spins) {
+    ArtPause(spins);
+  }
 }
 
 void ArtTree::InsertTogether(const ArtRef* entries, size_t n) {
@@ -149,7 +176,9 @@ void ArtTree::InsertTogether(const ArtRef* entries, size_t n) {
     if (outcome == Outcome::kRestart) {
       outcome = InsertFromRoot(&paths[i], *keys[i], entries[i]);
     }
-    assert(outcome != Outcome::kFull);
+    if (outcome == Outcome::kFull) {
+      throw std::bad_alloc();  // They all go on waiting.
+    }
     if (outcome == Outcome::kInserted) {
       arena_.CountEntry(keys[i]->sequence());
     }
@@ -180,7 +209,9 @@ void ArtTree::InsertInTurn(const ArtRef* entries, size_t n) {
     if (outcome == Outcome::kRestart) {
       outcome = InsertFromRoot(&path, key, entries[i]);
     }
-    assert(outcome != Outcome::kFull);
+    if (outcome == Outcome::kFull) {
+      throw std::bad_alloc();  // They all go on waiting.
+    }
     if (outcome == Outcome::kInserted) {
       arena_.CountEntry(key.sequence());
     }

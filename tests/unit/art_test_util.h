@@ -79,9 +79,10 @@ inline void AppendVarint32(std::string* out, uint32_t v) {
 
 constexpr uint8_t kTypeValue = 1;
 
-// An encoded entry in the tree's memory, not inserted yet.
-inline ArtRef NewEntry(ArtTree* tree, const std::string& key, uint64_t sequence,
-                       uint8_t type = kTypeValue) {
+// An encoded entry in the tree's memory, not inserted yet; or kArtNoRef if the
+// tree takes no more.
+inline ArtRef TryNewEntry(ArtTree* tree, const std::string& key,
+                          uint64_t sequence, uint8_t type = kTypeValue) {
   std::string bytes;
   AppendVarint32(&bytes, static_cast<uint32_t>(key.size() + 8));
   bytes += key;
@@ -91,7 +92,19 @@ inline ArtRef NewEntry(ArtTree* tree, const std::string& key, uint64_t sequence,
   }
   char* entry = nullptr;
   const ArtRef ref = tree->AllocateEntry(bytes.size(), &entry);
-  memcpy(entry, bytes.data(), bytes.size());
+  if (ref != kArtNoRef) {
+    memcpy(entry, bytes.data(), bytes.size());
+  }
+  return ref;
+}
+
+// The same. REQUIRES: the tree takes it.
+inline ArtRef NewEntry(ArtTree* tree, const std::string& key, uint64_t sequence,
+                       uint8_t type = kTypeValue) {
+  const ArtRef ref = TryNewEntry(tree, key, sequence, type);
+  if (ref == kArtNoRef) {
+    abort();
+  }
   return ref;
 }
 

@@ -30,7 +30,6 @@ TEST_P(ArtTreeTest, EmptyTreeTakesNoMemoryAndHasNoEntry) {
   EXPECT_FALSE(iter.Valid());
   EXPECT_EQ(0u, tree.ApproximateNumEntries(scaffold_.Key({"a", 1}),
                                            scaffold_.Key({"a", 0})));
-  EXPECT_FALSE(tree.NearlyFull());
   EXPECT_FALSE(tree.Insert(kArtNoRef));
   EXPECT_FALSE(tree.InsertAlone(kArtNoRef));
   tree.Help();
@@ -714,6 +713,50 @@ TEST_P(ArtTreeThrowTest, SplitThatThrowsLeavesTheTreeAsItWas) {
       }
       ++inserted;
     }
+    ASSERT_TRUE(tree.Validate(&reason)) << reason;
+  }
+  EXPECT_GT(failures, 10);
+}
+
+TEST_P(ArtTreeThrowTest, MarkReadOnlyThatThrowsHasMarkedNothing) {
+  int failures = 0;
+  for (int entries = 1; entries < 300; ++entries) {
+    ThrowingAllocator allocator;
+    ArtTree tree(GetParam(), &allocator);
+    MakeEntries(&tree, 0);
+    // So that one class of nodes after the other has to be had.
+    for (int i = 0; i < entries; ++i) {
+      ASSERT_TRUE(tree.InsertAlone(entries_[static_cast<size_t>(i)]));
+    }
+    for (int calls = 0;; ++calls) {
+      ASSERT_LT(calls, 20);
+      allocator.left = calls;
+      try {
+        tree.MarkReadOnly();
+        break;
+      } catch (const std::bad_alloc&) {
+        ++failures;
+      }
+      // A reader lets them in, if it can.
+      allocator.left = calls;
+      try {
+        tree.Help();
+        ASSERT_EQ(static_cast<uint64_t>(entries), tree.NumEntries());
+      } catch (const std::bad_alloc&) {
+        ++failures;
+      }
+    }
+    allocator.left = 0;
+    ASSERT_EQ(static_cast<uint64_t>(entries), tree.NumEntries());
+    for (int i = 0; i < entries; ++i) {
+      ASSERT_TRUE(
+          tree.Contains(ToArtKey(keys_[static_cast<size_t>(i)], GetParam())));
+    }
+    // Against the rules, and right all the same.
+    allocator.left = 100;
+    ASSERT_TRUE(tree.InsertAlone(entries_[static_cast<size_t>(entries)]));
+    ASSERT_EQ(static_cast<uint64_t>(entries) + 1, tree.NumEntries());
+    std::string reason;
     ASSERT_TRUE(tree.Validate(&reason)) << reason;
   }
   EXPECT_GT(failures, 10);

@@ -1,0 +1,105 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// ArtTree::MarkReadOnly beside readers that let waiting entries in: when it has
+// returned, nobody calls the allocator, and every entry is in.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "memtable/art_tree_iterator.h"
+#include "tests/race/art_crowd.h"
+#include "tests/unit/art_test_util.h"
+
+namespace memkv {
+namespace art_test {
+namespace {
+
+constexpr ArtOrder kOrder = ArtOrder::kBytewise;
+
+// Counts calls that begin or end when it is closed.
+class ClosingAllocator : public HeapAllocator {
+ public:
+  char* AllocateAligned(size_t bytes) override {
+    running.fetch_add(1);
+    late.fetch_add(closed.load());
+    // Time for MarkReadOnly to return, if it did.
+    std::this_thread::yield();
+    late.fetch_add(closed.load());
+    char* const memory = HeapAllocator::AllocateAligned(bytes);
+    running.fetch_sub(1);
+    return memory;
+  }
+
+  std::atomic<int> closed{0};
+  std::atomic<int> late{0};
+  std::atomic<int> running{0};
+};
+
+std::string Key(uint64_t i) { return std::to_string(i * 7919 % 10007); }
+
+// An entry of the sequence i + 1, as one does that inserts alone.
+void InsertNext(ArtTree* tree, uint64_t i) {
+  ASSERT_TRUE(tree->InsertAlone(NewEntry(tree, Key(i), i + 1)));
+}
+
+uint64_t Walk(const ArtTree& tree) {
+  uint64_t n = 0;
+  ArtIterator iter(&tree);
+  for (iter.SeekToFirst(); iter.Valid(); iter.Next()) {
+    ++n;
+  }
+  return n;
+}
+
+TEST(ArtTreeReadOnlyTest, NobodyAllocatesBehindMarkReadOnly) {
+  constexpr int kRounds = 400;
+  std::mt19937_64 random(TestSeed());
+  uint64_t reads = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    ClosingAllocator allocator;
+    ArtTree tree(kOrder, &allocator);
+    // Not a multiple of the ring's size: some entries wait at the end.
+    const uint64_t entries = 1 + random() % 150;
+    std::atomic<uint64_t> read{0};
+    Crowd crowd;
+    crowd.Add([&] {
+      for (uint64_t i = 0; i < entries; ++i) {
+        InsertNext(&tree, i);
+      }
+      tree.MarkReadOnly();
+      EXPECT_EQ(0, allocator.running.load());
+      allocator.closed.store(1);
+      EXPECT_EQ(entries, tree.NumEntries());
+    });
+    for (uint64_t reader = 0; reader < 2; ++reader) {
+      crowd.Add([&, reader] {
+        for (uint64_t i = reader; allocator.closed.load() == 0; ++i) {
+          if (i % 8 == 0) {
+            EXPECT_LE(Walk(tree), entries);
+          } else {
+            const std::string key = Key(i % entries);
+            tree.Get(ArtKey(key.data(), key.size(), kArtMaxSequence, kOrder));
+          }
+          read.fetch_add(1);
+        }
+        // Nothing is missing, and nothing is left to be let in.
+        EXPECT_EQ(entries, Walk(tree));
+      });
+    }
+    crowd.Run();
+    ASSERT_EQ(0, allocator.late.load()) << round;
+    std::string reason;
+    ASSERT_TRUE(tree.Validate(&reason)) << reason;
+    ASSERT_EQ(0, allocator.late.load()) << round;
+    reads += read.load();
+  }
+  EXPECT_GT(reads, static_cast<uint64_t>(kRounds));
+}
+
+}  // namespace
+}  // namespace art_test
+}  // namespace memkv
