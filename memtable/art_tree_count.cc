@@ -315,9 +315,9 @@ ArtTree::Found ArtTree::TryRange(const ArtKey& start, const ArtKey& end,
 uint64_t ArtTree::ApproximateNumEntries(const ArtKey& start,
                                         const ArtKey& end) const {
   // Up to here a count is exact, whatever the tree looks like.
-  constexpr double kExact = 1024;
-  constexpr size_t kWidth = 40;
-  constexpr size_t kLines = 256;
+  constexpr double kExact = 256;
+  constexpr size_t kWidth = 24;
+  constexpr size_t kLines = 128;
   constexpr int kTries = 8;
   Help();
   const ArtRank rank = start.Diverge(end);

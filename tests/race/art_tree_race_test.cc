@@ -482,7 +482,7 @@ void CheckLookUps(const Round& round, std::mt19937_64* random) {
     }
     const uint64_t n = round.tree().ApproximateNumEntries(round.ArtKeyAt(place),
                                                           round.ArtKeyAt(end));
-    ASSERT_GE(n, std::min<uint64_t>(least, 1024));
+    ASSERT_GE(n, std::min<uint64_t>(least, 256));
     ASSERT_LE(n, round.size());
   }
 }

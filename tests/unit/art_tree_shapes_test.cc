@@ -286,7 +286,7 @@ TEST_P(ArtTreeShapesTest, RangesAreCountedOrEstimatedWell) {
     const uint64_t exact = to - from;
     const uint64_t got =
         s.tree().ApproximateNumEntries(s.Key(sorted[from]), s.Key(sorted[to]));
-    if (exact <= 1024) {
+    if (exact <= 256) {
       ASSERT_EQ(exact, got) << sorted[from] << " " << sorted[to];
     }
     ASSERT_LE(got, 4 * exact) << sorted[from] << " " << sorted[to];
