@@ -56,10 +56,9 @@ constexpr size_t kTrailerSize = 5;
 // A segment in the index, beside its last key: an estimate.
 constexpr size_t kIndexEntry = 16;
 
-// The sizes of the buffer that are tried: this, and twice as much each time.
-constexpr uint64_t kFirstTrial = uint64_t{512} << 10;
-// Encoders of found dictionaries that are made for trials alone.
-constexpr int kTrialEncoders = 2;
+// The sizes of the buffer at which the index is tried: this, and twice as much
+// each time.
+constexpr uint64_t kFirstIndexTrial = uint64_t{512} << 10;
 // Of whole separators in a segment; see SegmentBuilder::separator_bytes().
 constexpr size_t kMaxSeparatorBytes = size_t{16} << 20;
 // Larger blocks do not leave their memory to the next.
@@ -124,7 +123,8 @@ FstTableBuilder::FstTableBuilder(
                  tbo.reason != TableFileCreationReason::kFlush &&
                  tbo.reason != TableFileCreationReason::kRecovery),
       reservation_(buffering_ ? ReservationFor(block_based) : nullptr),
-      next_trial_(kFirstTrial),
+      trial_([this](std::string_view raw) { return StoredSize(raw); }),
+      next_index_trial_(kFirstIndexTrial),
       index_(mirrored),
       range_del_block_(/*block_restart_interval=*/1) {
   compat::MakeCollectors(tbo, &collectors_);
@@ -331,7 +331,7 @@ void FstTableBuilder::BufferSegment() {
   segment_ = std::make_unique<SegmentBuilder>(mirrored_);
   if (buffered_bytes_ >= options_.key_buffer_size || !ChargeBuffer()) {
     WriteBufferedSegments();
-  } else if (buffered_estimates_ >= next_trial_) {
+  } else {
     TrySizes();
   }
 }
@@ -344,6 +344,7 @@ bool FstTableBuilder::ChargeBuffer() {
 }
 
 void FstTableBuilder::ReleaseBuffer() {
+  tried_.clear();
   buffered_.clear();
   buffered_bytes_ = 0;
   buffered_estimates_ = 0;
@@ -422,36 +423,45 @@ void FstTableBuilder::ChooseTokens() {
 }
 
 void FstTableBuilder::TrySizes() {
-  next_trial_ = 2 * buffered_estimates_;
-  std::vector<const SegmentBuilder*> segments;
-  std::vector<const KeyTrieBuilder*> keys;
-  for (const auto& segment : buffered_) {
-    segments.push_back(segment.get());
-    keys.push_back(&segment->keys());
-  }
-  const Dictionary before = found_;
-  const key_trie::TokenEncoder* const encoder =
-      FindTokens(keys, trial_encoders_ < kTrialEncoders);
-  if (found_.tokens != before.tokens) ++trial_encoders_;
-  trial_.Run(segments, encoder,
-             [this](std::string_view raw) { return StoredSize(raw); });
-  // One that is found is not larger than in memory.
-  stored_tokens_ = encoder != nullptr ? found_.tokens->MemoryUsage()
-                                      : trial_.dictionary_bytes();
+  tried_.push_back(buffered_.back().get());
+  trial_.Add(tried_, [this]() -> const key_trie::TokenEncoder* {
+    std::vector<const KeyTrieBuilder*> keys;
+    for (const SegmentBuilder* segment : tried_) {
+      keys.push_back(&segment->keys());
+    }
+    // The encoder of another may be in use.
+    const bool may_make = found_.tokens == nullptr;
+    return FindTokens(keys, may_make);
+  });
+  // One that is found is no larger than in memory.
+  stored_tokens_ = trial_.uses_found() ? found_.tokens->MemoryUsage()
+                                       : trial_.dictionary_bytes();
+  if (buffered_estimates_ >= next_index_trial_) TryIndex();
+}
 
+void FstTableBuilder::TryIndex() {
+  next_index_trial_ = 2 * buffered_estimates_;
+  // The last segments say enough, where keys are long.
+  constexpr size_t kMostKeyBytes = size_t{256} << 10;
+  size_t bytes = 0;
+  size_t first = tried_.size();
+  while (first > 0 && bytes < kMostKeyBytes) {
+    bytes += tried_[--first]->last_key().size() + kIndexEntry;
+  }
   FileIndexBuilder index(mirrored_);
   BlockLocation at;
-  for (const SegmentBuilder* segment : segments) {
-    at.size = segment->EstimatedSize();
-    index.AddSegment(segment->last_key(), at, segment->num_keys(),
-                     segment->num_entries(), segment->value_block_bytes());
-    at.offset += at.size + segment->value_block_bytes();
+  for (; first < tried_.size(); ++first) {
+    const SegmentBuilder& segment = *tried_[first];
+    at.size = segment.EstimatedSize();
+    index.AddSegment(segment.last_key(), at, segment.num_keys(),
+                     segment.num_entries(), segment.value_block_bytes());
+    at.offset += at.size + segment.value_block_bytes();
   }
   std::string raw;
   std::string reason;
   if (index.Finish(&raw, &reason)) {
-    index_ratio_ = static_cast<double>(StoredSize(raw)) /
-                   static_cast<double>(buffered_index_);
+    index_ratio_ =
+        static_cast<double>(StoredSize(raw)) / static_cast<double>(bytes);
   }
 }
 
@@ -696,14 +706,16 @@ uint64_t FstTableBuilder::EstimatedFileSize() const {
                              ? trial_.ratio()
                              : static_cast<double>(key_bytes_) /
                                    static_cast<double>(written_estimates_);
-  const uint64_t held =
-      buffered_estimates_ + (segment_->empty() ? 0 : segment_->EstimatedSize());
+  const double held =
+      static_cast<double>(buffering_ ? trial_.stored_bytes() : 0) +
+      (segment_->empty()
+           ? 0
+           : written * static_cast<double>(segment_->EstimatedSize()));
   const uint64_t index = index_.EstimatedSize() + buffered_index_;
   const uint64_t filter_entries =
       filter_ == nullptr ? 0 : filter_->EstimateEntriesAdded();
   const double rest =
-      written * static_cast<double>(held) +
-      static_cast<double>(stored_tokens_) +
+      held + static_cast<double>(stored_tokens_) +
       (index_ratio_ != 0 ? index_ratio_ : std::min(1.0, written)) *
           static_cast<double>(index) +
       filter_entry_bytes_ * static_cast<double>(filter_entries);

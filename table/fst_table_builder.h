@@ -115,6 +115,8 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
       const std::vector<const KeyTrieBuilder*>& keys, bool may_make_encoder);
   // Tries what the buffered segments will take in the file.
   void TrySizes();
+  // What the index will take of what index_ and buffered_index_ say.
+  void TryIndex();
   // What a block takes in the file, with its trailer.
   size_t StoredSize(std::string_view raw);
   void WriteSegment(const SegmentBuilder& segment);
@@ -169,9 +171,9 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   const std::unique_ptr<ROCKSDB_NAMESPACE::CacheReservationManager>
       reservation_;
   SizeTrial trial_;
-  uint64_t next_trial_;  // buffered_estimates_ that it comes at
-  int trial_encoders_ = 0;
-  // A dictionary that was found, and its encoder.
+  std::vector<const SegmentBuilder*> tried_;  // those of buffered_
+  uint64_t next_index_trial_;  // buffered_estimates_ that it comes at
+  // A dictionary that was found, and its encoder, which a trial may use.
   Dictionary found_;
   std::unique_ptr<key_trie::TokenEncoder> found_encoder_;
   std::string tokens_block_;    // the dictionary, empty if there is none
