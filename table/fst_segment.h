@@ -113,6 +113,9 @@ class SegmentBuilder {
   size_t tag_bytes() const { return tag_bytes_; }
   size_t inline_value_bytes() const { return inline_value_bytes_; }
 
+  // What follows the trie.  REQUIRES: sealed
+  std::string_view sections() const { return sections_; }
+
   // Becomes empty.  REQUIRES: sealed
   void Reset();
 

@@ -2,9 +2,9 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // What segments that wait for their dictionary will take in the file: found by
-// writing a few of them in a dictionary made for the purpose, and compressing
-// them.  RocksDB cuts a compaction's outputs by such an estimate, for every
-// key.
+// writing a sixteenth of each in a dictionary made for the purpose, and
+// compressing it.  RocksDB cuts a compaction's outputs by such an estimate, for
+// every key, and one part of a file may compress ten times as well as the next.
 //
 // A dictionary of a small sample does worse than the file's will.  How much
 // better that will be is extrapolated: what codes take falls by about the same
@@ -22,6 +22,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "table/fst_segment.h"
@@ -34,34 +35,61 @@ class SizeTrial {
   // What a block takes in the file.
   using StoredSize = std::function<size_t(std::string_view)>;
 
-  // Looks at sealed segments.  encoder: of the dictionary that they will be
-  // written in, if it is known; null to train one on a sample.  Costs the
-  // writing of at most an eighth of them and of kTriedBytes (but of one at
-  // least), a step for each key and, without an encoder, training on 20 KiB,
-  // again only where the keys have become sixteen times as many.
-  void Run(const std::vector<const SegmentBuilder*>& segments,
-           const key_trie::TokenEncoder* encoder, const StoredSize& stored);
+  explicit SizeTrial(StoredSize stored) : stored_(std::move(stored)) {}
 
-  // Stored bytes of segments by their SegmentBuilder::EstimatedSize().
-  double ratio() const { return ratio_; }
-  // Of the dictionary, if it is not known.
-  uint64_t dictionary_bytes() const { return dictionary_bytes_; }
+  // Measures a sealed segment that waits; now and then again all that do, with
+  // another dictionary: when they have become four times as many.
+  // segments: all that wait, `added` the last.  found() gives the encoder of a
+  // dictionary that they may be written in, null if none is known; it stays as
+  // long as the trial.
+  void Add(const std::vector<const SegmentBuilder*>& segments,
+           const std::function<const key_trie::TokenEncoder*()>& found);
+
+  // What the segments will take, and the dictionary, if it is not a found one.
+  uint64_t stored_bytes() const;
+  uint64_t dictionary_bytes() const;
+  bool uses_found() const { return uses_found_; }
+  // Stored bytes of the last segment by SegmentBuilder::EstimatedSize(); until
+  // there is one, what tokens leave of front-coded keys beside tiny values.
+  double ratio() const { return last_ratio_ * better_part(last_code_share_); }
+
+  // How many times it looked for a dictionary: O(log(bytes)).
+  int trainings() const { return trainings_; }
 
  private:
-  static constexpr uint64_t kTriedBytes = uint64_t{512} << 10;
+  // Until there is so much, nothing is measured.
+  static constexpr uint64_t kFirst = uint64_t{384} << 10;
+  // Small segments are measured now and then, for those before them.
+  static constexpr uint64_t kEvery = uint64_t{48} << 10;
+  static constexpr uint64_t kShare = 16;
 
-  void Train(const std::vector<const KeyTrieBuilder*>& keys,
-             uint64_t suffix_bytes, const StoredSize& stored);
+  void Train(const std::vector<const SegmentBuilder*>& segments);
+  void Measure(const SegmentBuilder& segment);
+  // What is left of a size of which so much are codes, in the file's
+  // dictionary.
+  double better_part(double code_share) const {
+    return 1 - (1 - better_) * code_share;
+  }
 
-  // Until something was tried: what tokens leave of front-coded keys beside
-  // tiny values, about.
-  double ratio_ = 0.6;
-  uint64_t dictionary_bytes_ = 0;
-  uint64_t trained_at_ = 0;  // bytes of suffixes
-  // Of the dictionary that was trained; null if tokens do not pay.
-  std::unique_ptr<key_trie::TokenEncoder> encoder_;
+  const StoredSize stored_;
+  uint64_t estimates_ = 0;     // of all segments
+  uint64_t suffix_bytes_ = 0;  // of all segments
+  uint64_t pending_ = 0;       // of estimates_, not measured
+  double sum_ = 0;             // of what the measured ones take
+  double code_sum_ = 0;        // of that, codes
+  double last_ratio_ = 0.6;
+  double last_code_share_ = 0;
+
+  uint64_t next_training_ = kFirst;  // estimates_ that it comes at
+  int trainings_ = 0;
+  bool uses_found_ = false;
+  const key_trie::TokenEncoder* encoder_ = nullptr;  // null: symbols
+  std::unique_ptr<key_trie::TokenEncoder> trained_;
+  uint64_t sample_ = 1;  // bytes that it was trained on
   uint64_t stored_tokens_ = 0;
   double a_doubling_ = 1;  // of the sample leaves that of the codes
+  double growth_ = 1;      // of the sample, until the file's
+  double better_ = 1;      // a_doubling_ of all that
 };
 
 }  // namespace memkv

@@ -66,10 +66,6 @@ constexpr double kAsGood = 1.02;
 
 constexpr size_t kTrailerSize = 5;
 
-// The sizes of the buffer that are tried: this, and twice as much each time.
-constexpr uint64_t kFirstTrial = uint64_t{512} << 10;
-// Encoders of found dictionaries that are made for trials alone.
-constexpr int kTrialEncoders = 2;
 // Of whole separators in a segment; see SegmentBuilder::separator_bytes().
 constexpr size_t kMaxSeparatorBytes = size_t{16} << 20;
 // Larger blocks do not leave their memory to the next.
@@ -134,7 +130,7 @@ FstTableBuilder::FstTableBuilder(
                  tbo.reason != TableFileCreationReason::kFlush &&
                  tbo.reason != TableFileCreationReason::kRecovery),
       reservation_(buffering_ ? ReservationFor(block_based) : nullptr),
-      next_trial_(kFirstTrial),
+      trial_([this](std::string_view raw) { return StoredSize(raw); }),
       index_(mirrored),
       range_del_block_(/*block_restart_interval=*/1) {
   compat::MakeCollectors(tbo, &collectors_);
@@ -367,7 +363,7 @@ void FstTableBuilder::BufferSegment() {
   segment_ = std::make_unique<SegmentBuilder>(mirrored_);
   if (buffered_bytes_ >= options_.key_buffer_size || !ChargeBuffer()) {
     WriteBufferedSegments();
-  } else if (buffered_estimates_ >= next_trial_) {
+  } else {
     TrySizes();
   }
 }
@@ -380,6 +376,7 @@ bool FstTableBuilder::ChargeBuffer() {
 }
 
 void FstTableBuilder::ReleaseBuffer() {
+  tried_.clear();
   buffered_.clear();
   buffered_bytes_ = 0;
   buffered_estimates_ = 0;
@@ -457,22 +454,19 @@ void FstTableBuilder::ChooseTokens() {
 }
 
 void FstTableBuilder::TrySizes() {
-  next_trial_ = 2 * buffered_estimates_;
-  std::vector<const SegmentBuilder*> segments;
-  std::vector<const KeyTrieBuilder*> keys;
-  for (const auto& segment : buffered_) {
-    segments.push_back(segment.get());
-    keys.push_back(&segment->keys());
-  }
-  const Dictionary before = found_;
-  const key_trie::TokenEncoder* const encoder =
-      FindTokens(keys, trial_encoders_ < kTrialEncoders);
-  if (found_.tokens != before.tokens) ++trial_encoders_;
-  trial_.Run(segments, encoder,
-             [this](std::string_view raw) { return StoredSize(raw); });
-  // One that is found is not larger than in memory.
-  stored_tokens_ = encoder != nullptr ? found_.tokens->MemoryUsage()
-                                      : trial_.dictionary_bytes();
+  tried_.push_back(buffered_.back().get());
+  trial_.Add(tried_, [this]() -> const key_trie::TokenEncoder* {
+    std::vector<const KeyTrieBuilder*> keys;
+    for (const SegmentBuilder* segment : tried_) {
+      keys.push_back(&segment->keys());
+    }
+    // The encoder of another may be in use.
+    const bool may_make = found_.tokens == nullptr;
+    return FindTokens(keys, may_make);
+  });
+  // One that is found is no larger than in memory.
+  stored_tokens_ = trial_.uses_found() ? found_.tokens->MemoryUsage()
+                                       : trial_.dictionary_bytes();
 }
 
 size_t FstTableBuilder::StoredSize(std::string_view raw) {
@@ -730,12 +724,14 @@ uint64_t FstTableBuilder::EstimatedFileSize() const {
                              ? trial_.ratio()
                              : static_cast<double>(key_bytes_) /
                                    static_cast<double>(written_estimates_);
-  const uint64_t held =
-      buffered_estimates_ + (segment_->empty() ? 0 : segment_->EstimatedSize());
+  const double held =
+      static_cast<double>(buffering_ ? trial_.stored_bytes() : 0) +
+      (segment_->empty()
+           ? 0
+           : written * static_cast<double>(segment_->EstimatedSize()));
   const uint64_t filter_entries =
       filter_ == nullptr ? 0 : filter_->EstimateEntriesAdded();
-  const double rest = written * static_cast<double>(held) +
-                      static_cast<double>(stored_tokens_) +
+  const double rest = held + static_cast<double>(stored_tokens_) +
                       static_cast<double>(index_.EstimatedSize()) +
                       filter_entry_bytes_ * static_cast<double>(filter_entries);
   return offset_ + static_cast<uint64_t>(rest);

@@ -173,9 +173,8 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   const std::unique_ptr<ROCKSDB_NAMESPACE::CacheReservationManager>
       reservation_;
   SizeTrial trial_;
-  uint64_t next_trial_;  // buffered_estimates_ that it comes at
-  int trial_encoders_ = 0;
-  // A dictionary that was found, and its encoder.
+  std::vector<const SegmentBuilder*> tried_;  // those of buffered_
+  // A dictionary that was found, and its encoder, which a trial may use.
   Dictionary found_;
   std::unique_ptr<key_trie::TokenEncoder> found_encoder_;
   std::string tokens_block_;    // the dictionary, empty if there is none

@@ -36,6 +36,7 @@ struct Builder::Scratch {
   std::vector<Key> keys;
   std::vector<std::string_view> suffixes;
   Cuts<uint16_t> codes;
+  uint64_t code_bits = 0;  // of all buckets, in tokens
 };
 
 Builder::Builder(const Options& options)
@@ -189,6 +190,8 @@ void Builder::WriteBucket(const Coding& coding, Scratch* scratch,
       for (const uint16_t* c = codes.begin(i) + 1; c != codes.end(i); ++c) {
         bits.Put(*c, coding.width);
       }
+      scratch->code_bits +=
+          static_cast<uint64_t>(codes.end(i) - codes.begin(i)) * coding.width;
     }
   } else {
     const auto put = [&](char c) {
@@ -272,9 +275,7 @@ bool Builder::Finish(const TokenEncoder* tokens, std::string* out,
   Walk walk = Begin();
   uint32_t head = 0;
   for (uint32_t b = 0; b < num_buckets(); ++b) {
-    const uint32_t n = b < bucket_sizes_.size()
-                           ? static_cast<uint8_t>(bucket_sizes_[b])
-                           : num_keys_ - head;
+    const uint32_t n = KeysOfBucket(b, head);
     scratch.keys.clear();
     for (uint32_t i = 0; i < n; ++i) {
       scratch.keys.push_back(NextKey(&walk));
@@ -308,6 +309,39 @@ bool Builder::Finish(const TokenEncoder* tokens, std::string* out,
   *out += buckets;
   out->append(kPadding, '\0');
   return true;
+}
+
+Builder::Part Builder::EncodeBuckets(const TokenEncoder* tokens, uint32_t begin,
+                                     uint32_t end, std::string* out) const {
+  // Of a bucket in the separator trie and the directory, beside the bytes that
+  // the separator does not share: about.
+  constexpr uint64_t kBucketEntry = 12;
+  const Coding coding = ChooseCoding(tokens);
+  Part part;
+  Scratch scratch;
+  Walk walk = Begin();
+  uint32_t head = 0;
+  for (uint32_t b = 0; b < end; ++b) {
+    const uint32_t n = KeysOfBucket(b, head);
+    scratch.keys.clear();
+    for (uint32_t i = 0; i < n; ++i) {
+      const Key key = NextKey(&walk);
+      if (b >= begin) {
+        scratch.keys.push_back(key);
+      }
+    }
+    if (b >= begin) {
+      WriteBucket(coding, &scratch, out);
+      part.keys += n;
+    }
+    head += n;
+  }
+  part.code_bytes = scratch.code_bits / 8;
+  if (end > begin) {
+    part.other_bytes = (end - begin) * kBucketEntry +
+                       separator_bytes_ * (end - begin) / num_buckets();
+  }
+  return part;
 }
 
 void Builder::Reset() {

@@ -92,6 +92,19 @@ class Builder {
   bool Finish(const TokenEncoder* tokens, std::string* out,
               std::string* reason) const;
 
+  uint32_t num_buckets() const {
+    return num_keys_ == 0 ? 0 : static_cast<uint32_t>(bucket_sizes_.size() + 1);
+  }
+  // A part of what Finish would append, to know what that will take.
+  struct Part {
+    uint32_t keys = 0;
+    uint64_t code_bytes = 0;   // of `tokens`, of those appended
+    uint64_t other_bytes = 0;  // of separators and directory, not appended
+  };
+  // Appends the buckets [begin, end) as Finish would.
+  Part EncodeBuckets(const TokenEncoder* tokens, uint32_t begin, uint32_t end,
+                     std::string* out) const;
+
   // Forgets all keys; keeps the options.
   void Reset();
 
@@ -144,10 +157,11 @@ class Builder {
   // Ends the bucket that is open, which has bucket_keys_ keys and the one added
   // last behind it.
   void CutBucket();
-  uint32_t num_buckets() const {
-    return num_keys_ == 0 ? 0 : static_cast<uint32_t>(bucket_sizes_.size() + 1);
-  }
   std::vector<std::string> Separators() const;
+  uint32_t KeysOfBucket(uint32_t b, uint32_t head) const {
+    return b < bucket_sizes_.size() ? static_cast<uint8_t>(bucket_sizes_[b])
+                                    : num_keys_ - head;
+  }
   Coding ChooseCoding(const TokenEncoder* tokens) const;
   // Appends the bucket of keys that *scratch has.
   void WriteBucket(const Coding& coding, Scratch* scratch,
