@@ -195,7 +195,7 @@
 // - A look-up among N keys that are each other's prefixes passes N/90 nodes.
 // - ApproximateNumEntries samples: of ranges chosen at random 98 in 100 are
 //   within 2x; the worst seen, in a tree that is deep in places, is 4x off. It
-//   takes 3 to 10 times as long as the skip list's, which is within 2x always.
+//   takes 3 to 10 times as long as the skip list's.
 // - Without AVX2, and in reverse bytewise order, nodes are searched byte by
 //   byte.
 //

@@ -370,7 +370,10 @@ TEST_P(ArtTreeInterleavingTest, AnyWriterFindsAnythingChanged) {
 // A: decides to hang a run of the node's items below it -> stopped
 // B:     inserts into the run, around it, above, and may split the node itself
 // A:         starts again
-TEST_P(ArtTreeInterleavingTest, SplitDownwardsFindsAnythingChanged) {
+TEST(ArtTreeChainInterleavingTest, SplitDownwardsFindsAnythingChanged) {
+  // In the other order a search for such a key ends elsewhere than where it
+  // goes, and the test could not tell what it is about to do.
+  const ArtOrder order = ArtOrder::kBytewise;
   std::mt19937_64 random(TestSeed());
   // Close together, so that nodes are full before their codes end.
   const auto random_key = [&random] {
@@ -380,11 +383,11 @@ TEST_P(ArtTreeInterleavingTest, SplitDownwardsFindsAnythingChanged) {
   TestKey victim;
   {
     HeapAllocator allocator;
-    ArtTree tree(order(), &allocator);
+    ArtTree tree(order, &allocator);
     for (;;) {
       ASSERT_LT(first.size(), 900u);
       victim = random_key();
-      if (tree.Contains(ToArtKey(victim, order()))) {
+      if (tree.Contains(ToArtKey(victim, order))) {
         continue;
       }
       const size_t depth = PathOf(&tree, victim).size();
@@ -402,18 +405,19 @@ TEST_P(ArtTreeInterleavingTest, SplitDownwardsFindsAnythingChanged) {
       first.push_back(victim);
     }
   }
+  // Not more than there are nodes in stock for.
   const size_t at = victim.user_key.size();
   std::vector<TestKey> around;
-  for (size_t size = at - std::min<size_t>(at, 40); size < at + 40; ++size) {
+  for (size_t size = at - std::min<size_t>(at, 20); size < at + 20; size += 5) {
     around.push_back({std::string(size, 'c') + "a", 1});
     around.push_back({std::string(size, 'c'), 2});
   }
-  std::vector<TestKey> one = {around[around.size() / 2]};
-  std::vector<TestKey> beyond = {{std::string(at + 1000, 'c'), 1},
-                                 {std::string(at / 2, 'c') + "!", 1}};
+  const std::vector<TestKey> one = {around[around.size() / 2]};
+  const std::vector<TestKey> beyond = {{std::string(at + 1000, 'c'), 1},
+                                       {std::string(at / 2, 'c') + "!", 1}};
   for (const auto& others :
        {one, beyond, around, std::vector<TestKey>{victim}}) {
-    ASSERT_NO_FATAL_FAILURE(Interleave(order(), first, victim, others));
+    ASSERT_NO_FATAL_FAILURE(Interleave(order, first, victim, others));
   }
 }
 
