@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
               20000, 60},
         Shape{"DifferLate",
               [](int i, size_t n) { return std::string(n, 'x') + Digits(i); },
-              20000, 3000},
+              3000, 2000},
         // The bound between the two of a pair would be as long as a key.
         Shape{"PairsThatDifferInTheLastByte",
               [](int i, size_t n) {
@@ -159,7 +159,7 @@ INSTANTIATE_TEST_SUITE_P(
               [](int i, size_t n) {
                 return std::string(n + static_cast<size_t>(i), '\xff');
               },
-              2000, 300},
+              200, 1500},
         Shape{"EachAPrefixOfTheNext",
               [](int i, size_t n) {
                 return std::string(n * static_cast<size_t>(i), 'p');
