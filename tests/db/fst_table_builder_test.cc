@@ -297,7 +297,7 @@ TEST(FstTableBuilderTest, BufferIsChargedToTheCacheAsItGrowsAndReleased) {
   }
 }
 
-TEST(FstTableBuilderTest, BufferOfAFlushIsNone) {
+TEST(FstTableBuilderTest, WithoutABufferNothingIsCharged) {
   BlockBasedTableOptions block_based;
   block_based.block_cache = rocksdb::NewLRUCache(64 << 20);
   FstTableOptions fst;
