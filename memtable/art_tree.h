@@ -23,9 +23,9 @@
 // its next neighbour. Where the node above is full, too, and the lowest borders
 // cut off little, the node is split downwards: a run of its items that share
 // more than their neighbours do, about half of all, becomes a node that hangs
-// from it. Nothing moves up then. So one insert splits four nodes at most above
-// each other, and by and large a node per 30 inserts is split, whatever the
-// keys are. Nodes grow with their content in steps of 8 items.
+// from it. Nothing moves up then. So one insert splits five nodes at most,
+// above each other, whatever the keys are. Nodes grow with their content in
+// steps of 8 items.
 //
 // Depth. Where the trie is bushy, the tree is as deep as a B-tree of nodes half
 // full: four nodes and the root for a million keys. But a node is one connected
@@ -308,7 +308,7 @@ class ArtTree {
   friend class ArtIterator;
   // A side of fewer items than these is not worth a split of a full node above.
   static constexpr int kFewItems = ArtNode::kMaxItems / 8;
-  // So many full nodes above each other are split for one insert.
+  // So many full nodes above a full one are split for one insert.
   static constexpr int kMaxFullAbove = 4;
 
   enum class Outcome { kInserted, kDuplicate, kFull, kRestart, kAgain };
