@@ -80,20 +80,24 @@ done
 cases=" $(cat tests/*/*_test.cc | tr '\n' ' ' |
   grep -oE 'TEST(_[FP])?\( *[A-Za-z0-9]+, *[A-Za-z0-9]+\)' |
   sed -E 's/.*\( *//; s/, */./; s/\)//' | tr '\n' ' ')"
-rows=0
-while IFS='|' read -r _ what tests reason _; do
-  [[ $what == *[a-zA-Z]* && $what != ' what ' ]] || continue
-  rows=$((rows + 1))
-  named=$(grep -oE '`[^`]+`' <<<"$tests" | tr -d '`' || true)
-  [[ -n $named || $reason == *[a-zA-Z]* ]] ||
-    complain "docs/checklist.md: '$what' has neither a test nor a reason"
-  for name in $named; do
-    checked=$((checked + 1))
-    [[ $cases == *" $name "* ]] ||
-      complain "docs/checklist.md: there is no test case '$name'"
-  done
-done < <(grep '^|' docs/checklist.md)
-((rows > 0)) || complain "docs/checklist.md has no rows"
+# The first column says what, the second names test cases, the third what is
+# otherwise.
+for document in docs/checklist.md docs/robustness.md; do
+  rows=0
+  while IFS='|' read -r _ what tests reason _; do
+    [[ $what == *[a-zA-Z]* && $what != ' what ' && $what != ' kind and rule ' ]] || continue
+    rows=$((rows + 1))
+    named=$(grep -oE '`[^`]+`' <<<"$tests" | tr -d '`' || true)
+    [[ -n $named || $reason == *[a-zA-Z]* ]] ||
+      complain "$document: '$what' has neither a test nor a reason"
+    for name in $named; do
+      checked=$((checked + 1))
+      [[ $cases == *" $name "* ]] ||
+        complain "$document: there is no test case '$name'"
+    done
+  done < <(grep '^|' "$document")
+  ((rows > 0)) || complain "$document has no rows"
+done
 
 ((checked > 0)) || complain "no name was found in any document"
 ((failures == 0)) || exit 1
