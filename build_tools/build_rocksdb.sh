@@ -175,10 +175,11 @@ trap interrupted INT TERM
 if [[ -d $work ]]; then
   echo "-- RocksDB $version ($flavour): taking up an interrupted build"
   # What was being written when the build ended may be half an object: the
-  # newest ones and the empty ones are compiled again.
+  # newest ones and the empty ones are compiled again.  (awk reads all that
+  # sort writes: head would not, and sort's failure would end this script.)
   find "$work" -name '*.o' -size 0 -delete
   find "$work" -name '*.o' -printf '%T@ %p\n' | sort -rn |
-    head -n $((2 * jobs)) | cut -d' ' -f2- | xargs -r -d '\n' rm -f
+    awk -v n=$((2 * jobs)) 'NR <= n' | cut -d' ' -f2- | xargs -r -d '\n' rm -f
 fi
 mkdir -p "$work"
 
