@@ -87,12 +87,24 @@ ArtArena::Shard& ArtArena::MyShard() {
   return shards_[mine % kShards];
 }
 
+int& ArtArena::NoAllocatorScope::depth() {
+  thread_local int depth = 0;
+  return depth;
+}
+
 size_t ArtArena::RegionBytes() const {
+  if (NoAllocatorScope::depth() > 0) {
+    // What is provided is for others, too.
+    return 0;
+  }
   return std::clamp<size_t>(allocated_.load(std::memory_order_relaxed) / 256,
                             kMinRegion, kMaxRegion);
 }
 
 size_t ArtArena::ExtentBytes() const {
+  if (NoAllocatorScope::depth() > 0) {
+    return kMinExtent;
+  }
   const size_t share = allocated_.load(std::memory_order_relaxed) / 64;
   const size_t block = allocator_->BlockSize();
   if (share >= block) {
@@ -103,7 +115,14 @@ size_t ArtArena::ExtentBytes() const {
 }
 
 char* ArtArena::NewMemory(size_t bytes) {
-  char* const memory = allocator_->AllocateAligned(bytes);
+  char* memory;
+  if (NoAllocatorScope::depth() > 0) {
+    heap_.emplace_back(new char[bytes]);
+    memory = heap_.back().get();
+    heap_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  } else {
+    memory = allocator_->AllocateAligned(bytes);
+  }
   allocated_.fetch_add(bytes, std::memory_order_relaxed);
   return memory;
 }
@@ -190,12 +209,28 @@ bool ArtArena::NewExtent(size_t bytes, uint32_t slots) {
                        static_cast<size_t>(limit - extent_.next) <= kSlotBytes;
   extent_.next = follows ? extent_.next : align(memory, 15);
   extent_.limit = limit;
-  extent_end_ = end;
+  extent_end_ = NoAllocatorScope::depth() > 0 ? nullptr : end;
   extent_.ref = Reach(extent_.next, static_cast<size_t>(limit - extent_.next));
   if (extent_.ref == kArtNoRef) {
     extent_.ref = UseSlot(extent_.next);
   }
+  extent_left_.store(static_cast<size_t>(extent_.limit - extent_.next),
+                     std::memory_order_relaxed);
   return true;
+}
+
+void ArtArena::ProvideExtent(size_t bytes) {
+  Shard& shard = MyShard();
+  SpinLock shard_lock(&shard.locked);
+  SpinLock lock(&extent_locked_);
+  const Region old = extent_;
+  // If no slot is left, there is the reserve's memory, or the heap's.
+  if (static_cast<size_t>(old.limit - old.next) < bytes &&
+      NewExtent(bytes, entry_slots_) && extent_.next != old.next &&
+      old.limit - old.next > shard.scrap.limit - shard.scrap.next) {
+    // What is left of the old one is for entries.
+    shard.scrap = old;
+  }
 }
 
 bool ArtArena::TakeFromExtent(size_t least, size_t size, uint32_t slots,
@@ -208,6 +243,8 @@ bool ArtArena::TakeFromExtent(size_t least, size_t size, uint32_t slots,
   *piece = {extent_.next, extent_.next + size, extent_.ref};
   extent_.next += size;
   extent_.ref += static_cast<ArtRef>(size / 2);
+  extent_left_.store(static_cast<size_t>(extent_.limit - extent_.next),
+                     std::memory_order_relaxed);
   return true;
 }
 
@@ -351,6 +388,10 @@ ArtRef ArtArena::AllocateEntry(size_t bytes, char** memory) {
   }
   if (ref == kArtNoRef) {
     return ref;
+  }
+  const size_t heap_bytes = heap_bytes_.load(std::memory_order_relaxed);
+  if (reported_heap_bytes_.load(std::memory_order_relaxed) != heap_bytes) {
+    reported_heap_bytes_.store(heap_bytes, std::memory_order_relaxed);
   }
   const auto add = [](std::atomic<uint64_t>* counter, size_t n) {
     counter->store(counter->load(std::memory_order_relaxed) + n,

@@ -57,6 +57,12 @@
 // node's first 16 bytes were: its version must not come back to a value that a
 // reader remembers. Ends of regions are used for entries, too.
 //
+// RocksDB counts a memtable's memory when it sets it aside, and relies on its
+// not changing after that. So a thread that inserts for another (art_tree.h)
+// takes nothing from the allocator: who writes provides memory for it before, a
+// part of the extent; should that not do, the rest comes from the heap. What
+// came from the heap is reported with the next entry.
+//
 // The table of slots has 6 slots in the arena itself. When they are used up, a
 // table of 16 is taken from the allocator, then one of 32, and so on to 4096.
 // Each begins with a copy of the one before. Old tables stay: a reader may hold
@@ -80,6 +86,8 @@
 //   slot                reference is returned
 //   slots_used_         the same                relaxed   relaxed
 //   free stacks         anyone                  release   acquire
+//   extent_left_,       holder of the extent's  relaxed   relaxed
+//   heap_bytes_         lock
 //   counters            anyone                  relaxed   relaxed
 // clang-format on
 //
@@ -97,6 +105,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 namespace memkv {
 
@@ -163,6 +173,35 @@ class ArtArena {
   // `bytes` bytes for an entry, aligned to 4. If the arena takes no more
   // entries, kArtNoRef: then *memory is as it was, and nothing was allocated.
   ArtRef AllocateEntry(size_t bytes, char** memory);
+
+  // While one lives, its thread takes no memory from the allocator: only what
+  // Provide() has taken, and beyond that the heap's.
+  class NoAllocatorScope {
+   public:
+    NoAllocatorScope() { ++depth(); }
+    ~NoAllocatorScope() { --depth(); }
+    NoAllocatorScope(const NoAllocatorScope&) = delete;
+    NoAllocatorScope& operator=(const NoAllocatorScope&) = delete;
+    static int& depth();
+  };
+
+  // Takes memory from the allocator for the nodes of the entries that wait in
+  // the tree's ring, if not enough is there: of an extent of 2 KiB, which is
+  // four full nodes and mostly enough; of 512 bytes in a small arena. Any
+  // thread may use it. May throw bad_alloc; then nothing has changed.
+  void Provide() {
+    const size_t bytes =
+        (allocated_.load(std::memory_order_relaxed) < kSmall ? 512 : 2048) -
+        kOverhead;
+    if (extent_left_.load(std::memory_order_relaxed) < bytes) {
+      ProvideExtent(bytes);
+    }
+  }
+
+  // What came from the heap, as of the last AllocateEntry.
+  size_t ReportedHeapBytes() const {
+    return reported_heap_bytes_.load(std::memory_order_relaxed);
+  }
 
   // False for good once only the reserve is left.
   bool TakesEntries() const {
@@ -235,6 +274,7 @@ class ArtArena {
   static constexpr size_t kMaxExtent = kSlotBytes;
   // The least an extent of the reserve has, however small the arena is.
   static constexpr size_t kMinReserveExtent = size_t{64} << 10;
+  static constexpr size_t kSmall = size_t{64} << 10;
   static constexpr size_t kMinRegion = 256;
   static constexpr size_t kMaxRegion = size_t{64} << 10;
   static constexpr int kShards = 8;
@@ -299,6 +339,7 @@ class ArtArena {
   // Prolongs the region, or makes it a new one, of at least `bytes`.
   bool NewRegion(size_t bytes, uint32_t slots, Region* region);
   size_t RegionBytes() const;
+  void ProvideExtent(size_t bytes);
 
   // REQUIRES of all that follow: extent_locked_ is held.
   // What an extent takes from the allocator, if no more is needed.
@@ -309,6 +350,7 @@ class ArtArena {
   bool TakeFromExtent(size_t least, size_t size, uint32_t slots, Region* piece);
   // Makes room for `bytes`.
   bool NewExtent(size_t bytes, uint32_t slots);
+  // From the allocator; in a NoAllocatorScope from the heap.
   char* NewMemory(size_t bytes);
   // Of one of the latest windows that has all of `memory`, or kArtNoRef.
   ArtRef Reach(const char* memory, size_t bytes) const;
@@ -338,8 +380,14 @@ class ArtArena {
   uint32_t cells_used_ = 0;
   ArtRef cells_ref_ = kArtNoRef;
   Region extent_;
-  // Where the extent's memory ends, behind its slack.
+  // Where the extent's memory ends, behind its slack; nullptr if it is the
+  // heap's.
   char* extent_end_ = nullptr;
+  std::vector<std::unique_ptr<char[]>> heap_;
+  // Not guarded: what is left of the extent, and what the heap gave.
+  std::atomic<size_t> extent_left_{0};
+  std::atomic<size_t> heap_bytes_{0};
+  std::atomic<size_t> reported_heap_bytes_{0};
 
   std::atomic<uint64_t> allocated_{0};
   std::atomic<uint64_t> free_bytes_{0};

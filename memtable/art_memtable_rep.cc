@@ -246,7 +246,8 @@ void ArtMemTableRep::UniqueRandomSample(
 }
 
 size_t ArtMemTableRep::ApproximateMemoryUsage() {
-  return sizeof(*this) + (Overflow() != nullptr ? sizeof(ArtOverflow) : 0);
+  return sizeof(*this) + (Overflow() != nullptr ? sizeof(ArtOverflow) : 0) +
+         tree_.ReportedHeapBytes();
 }
 
 MemTableRep::Iterator* ArtMemTableRep::GetIterator(Arena* arena) {

@@ -22,7 +22,9 @@
 //
 // Memory: entries and nodes come from the Allocator, in extents (art_arena.h).
 // This object, of fixed size, does not; ApproximateMemoryUsage says what it
-// takes. When MarkReadOnly has returned, nobody calls the Allocator.
+// takes. Only who allocates and inserts calls the Allocator: readers, and
+// MarkReadOnly, leave what RocksDB counts as it is. What they need beyond what
+// was provided comes from the heap, and is reported from the next Allocate on.
 
 #pragma once
 
@@ -72,7 +74,7 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
   void InsertConcurrently(KeyHandle handle) override;
   bool InsertKeyConcurrently(KeyHandle handle) override;
 
-  // Waits for readers that are letting entries in (art_tree.h).
+  // Lets the entries in that wait.
   void MarkReadOnly() override;
 
   bool Contains(const char* key) const override;
@@ -93,7 +95,8 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
                           const uint64_t target_sample_size,
                           std::unordered_set<const char*>* entries) override;
 
-  // This object, and no more: all else is the Allocator's.
+  // This object, and what came from the heap as of the last Allocate: all else
+  // is the Allocator's.
   size_t ApproximateMemoryUsage() override;
 
   MemTableRep::Iterator* GetIterator(

@@ -152,14 +152,12 @@
 // arena's reserve has names for the nodes it may need; if that should ever
 // fail, the drain throws bad_alloc and the entry goes on waiting.
 //
-// RocksDB counts a memtable's memory when it sets it aside, and no memory may
-// be taken from its allocator after that. So MarkReadOnly drains the ring, sets
-// read_only, and then waits until no reader's drain is in progress. A reader
-// counts itself into draining before it looks at read_only, and does not drain
-// if that is set: nothing waits then. Both are sequentially consistent, so
-// either the reader sees read_only, or MarkReadOnly sees the reader and waits
-// for it (Dekker). The wait is for the drains that are running, each of 16
-// inserts at most; who waits sleeps.
+// RocksDB counts a memtable's memory when it sets it aside, and relies on its
+// not changing after that, in the memtable or in its allocator. So only who
+// inserts takes memory from the allocator. Readers' drains and MarkReadOnly's
+// use what the writer has provided before its entry began to wait, and the heap
+// if that is not enough (art_arena.h). A drain that began before MarkReadOnly
+// may end behind it.
 //
 // Memory orders
 // -------------
@@ -174,9 +172,6 @@
 //   places of the ring  the writer     release          acquire
 //   arrived             the writer     release          acquire
 //   drained             any drainer    release          acquire
-//   draining            a reader, in   seq_cst          seq_cst
-//                       a reader, out  release          (pairs with that)
-//   read_only           MarkReadOnly   seq_cst          seq_cst
 //   counters            anyone         relaxed          relaxed
 // clang-format on
 // (What the arena's slots and cells are written and read with: art_arena.h.)
@@ -251,12 +246,12 @@ class ArtTree {
   // InsertAlone. An entry newer than all others waits for a few more, and then
   // they descend together, so that their cache misses overlap. Whoever reads in
   // between lets it in first: but for the time and the counters nobody can tell
-  // the difference. (So a reader may allocate, and throw bad_alloc; nothing is
-  // lost by that.)
+  // the difference. (So a reader may need memory, which is the heap's, and
+  // throw bad_alloc; nothing is lost by that.)
   bool InsertAlone(ArtRef entry);
 
-  // Lets waiting entries in, and returns when no reader is about to. From then
-  // on nobody calls the allocator. If the allocator throws, this does, and
+  // Lets waiting entries in. Takes no memory from the allocator, as no reader
+  // does: so what RocksDB has counted stays as it is. May throw bad_alloc; then
   // nothing has changed. REQUIRES: no insert is running or follows.
   void MarkReadOnly();
 
@@ -289,6 +284,8 @@ class ArtTree {
   // Of entries that are in, not of those that wait.
   uint64_t NumEntries() const { return arena_.NumEntries(); }
   ArtStats GetStats() const { return arena_.GetStats(); }
+  // Of the arena, what came from the heap, as of the last AllocateEntry.
+  size_t ReportedHeapBytes() const { return arena_.ReportedHeapBytes(); }
   // A number that has grown whenever an insert has returned.
   uint64_t Changes() const {
     return arena_.NumEntries() +
@@ -403,10 +400,6 @@ class ArtTree {
     std::atomic<uint32_t> apart{0};
     // A reader had to drain.
     std::atomic<bool> helped{false};
-    // No insert follows. And how many readers are draining, or finding out
-    // whether to.
-    std::atomic<bool> read_only{false};
-    std::atomic<uint32_t> draining{0};
     // The writer's own: the last sequence, and how many entries more go in at
     // once because of readers.
     uint64_t last_sequence = 0;

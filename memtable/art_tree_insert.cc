@@ -79,6 +79,8 @@ bool ArtTree::InsertAlone(ArtRef entry) {
   if (arrived - waiting_.drained.load(std::memory_order_acquire) == kRing) {
     Drain();
   }
+  // For whoever lets the entries in.
+  arena_.Provide();
   waiting_.last_sequence = sequence;
   waiting_.refs[arrived % kRing].store(entry, std::memory_order_release);
   waiting_.arrived.store(arrived + 1, std::memory_order_release);
@@ -104,36 +106,16 @@ void ArtTree::Drain() {
 }
 
 void ArtTree::DrainForReader() {
-  // Out again also if the allocator throws.
-  class Counted {
-   public:
-    explicit Counted(std::atomic<uint32_t>* count) : count_(count) {
-      count_->fetch_add(1, std::memory_order_seq_cst);
-    }
-    ~Counted() { count_->fetch_sub(1, std::memory_order_release); }
-    Counted(const Counted&) = delete;
-    Counted& operator=(const Counted&) = delete;
-
-   private:
-    std::atomic<uint32_t>* const count_;
-  };
-  const Counted counted(&waiting_.draining);
-  if (waiting_.read_only.load(std::memory_order_seq_cst)) {
-    return;
-  }
   waiting_.helped.store(true, std::memory_order_relaxed);
+  const ArtArena::NoAllocatorScope scope;
   Drain();
 }
 
 void ArtTree::MarkReadOnly() {
+  const ArtArena::NoAllocatorScope scope;
   Drain();
-  // An entry that comes all the same does not wait: no reader would let it in.
+  // An entry that comes all the same does not wait: nobody may let it in.
   waiting_.last_sequence = kArtMaxSequence;
-  waiting_.read_only.store(true, std::memory_order_seq_cst);
-  for (int spins = 0; waiting_.draining.load(std::memory_order_seq_cst) > 0;
-       ++spins) {
-    ArtPause(spins);
-  }
 }
 
 void ArtTree::InsertTogether(const ArtRef* entries, size_t n) {

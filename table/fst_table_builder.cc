@@ -42,9 +42,7 @@ namespace {
 // four bytes for a number of restart points that cannot be, and answers
 // Corruption.
 std::string PoisonBlock() {
-  std::string block =
-      "This table is a memkv FST table.  Open the database with the memkv "
-      "plugin; nothing is lost.";
+  std::string block = "memkv FST table: open it with memkv";
   ROCKSDB_NAMESPACE::PutFixed32(&block, 0x7fffffffu);
   return block;
 }
@@ -60,6 +58,24 @@ constexpr uint64_t kEntriesToContinue = 64;
 constexpr size_t kKeyShare = 16;
 
 constexpr size_t kMaxSegmentBytes = 0x7fffffff;
+
+// A short internal key that is not before `internal_key`; as RocksDB's index
+// has it for the last block of a file.
+std::string ShortSuccessor(const Slice& internal_key,
+                           const ROCKSDB_NAMESPACE::Comparator& comparator) {
+  const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
+  std::string successor = user_key.ToString();
+  comparator.FindShortSuccessor(&successor);
+  if (successor.size() >= user_key.size() ||
+      comparator.Compare(user_key, successor) >= 0) {
+    return internal_key.ToString();
+  }
+  ROCKSDB_NAMESPACE::PutFixed64(&successor,
+                                ROCKSDB_NAMESPACE::PackSequenceAndType(
+                                    ROCKSDB_NAMESPACE::kMaxSequenceNumber,
+                                    ROCKSDB_NAMESPACE::kValueTypeForSeek));
+  return successor;
+}
 
 // A dictionary of other keys may take this much more for these than for those.
 constexpr double kAsGood = 1.02;
@@ -606,29 +622,29 @@ BlockHandle FstTableBuilder::WriteStubIndex() {
   if (!last_internal_key_.empty()) {
     std::string poison;
     WriteBlock(PoisonBlock(), /*compress=*/false).EncodeTo(&poison);
-    stub.Add(last_internal_key_, poison);
+    stub.Add(ShortSuccessor(last_internal_key_, *ioptions_.user_comparator),
+             poison);
   }
   return WriteBlock(stub.Finish(), /*compress=*/false);
 }
 
 BlockHandle FstTableBuilder::WriteProperties(const Directory& directory) {
-  directory.EncodeTo(&props_.user_collected_properties[kDirectoryProperty]);
-  props_.user_collected_properties[kDistinctKeysProperty] =
-      std::to_string(index_.num_keys());
-  props_.user_collected_properties[kKeyBytesProperty] =
-      std::to_string(key_bytes_);
-  props_.user_collected_properties[kValueBytesProperty] =
-      std::to_string(value_bytes_);
+  auto* const user = &props_.user_collected_properties;
+  directory.EncodeTo(&(*user)[kDirectoryProperty]);
+  // What is 0 is left out: beside a few keys it would show.
+  const auto put = [user](const std::string& name, uint64_t n) {
+    if (n != 0) (*user)[name] = std::to_string(n);
+  };
+  (*user)[kDistinctKeysProperty] = std::to_string(index_.num_keys());
+  put(kKeyBytesProperty, key_bytes_);
+  put(kValueBytesProperty, value_bytes_);
   if (encoder_ != nullptr) {
-    props_.user_collected_properties[kTokenBitsProperty] =
-        std::to_string(std::llround(token_bits_a_byte_ * 1000));
+    put(kTokenBitsProperty,
+        static_cast<uint64_t>(std::llround(token_bits_a_byte_ * 1000)));
   }
-  props_.user_collected_properties[kTagBytesProperty] =
-      std::to_string(tag_bytes_);
-  props_.user_collected_properties[kInlineValueBytesProperty] =
-      std::to_string(inline_value_bytes_);
-  props_.user_collected_properties[kSegmentBytesProperty] =
-      std::to_string(segment_bytes_);
+  put(kTagBytesProperty, tag_bytes_);
+  put(kInlineValueBytesProperty, inline_value_bytes_);
+  put(kSegmentBytesProperty, segment_bytes_);
   PropertyBlockBuilder block;
   block.AddTableProperty(props_);
   // Adds our own, above, too.

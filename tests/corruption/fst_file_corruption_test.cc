@@ -470,7 +470,7 @@ TEST_P(FstFileCorruptionTest, EveryFlippedBitIsAnErrorOrHarmless) {
   Tally tally;
   // Only what nobody reads but RocksDB without the plugin may go unnoticed: the
   // poison, the stub index behind it, and in the footer its handle and padding.
-  const size_t poison = bytes.find("This table is a memkv FST table.");
+  const size_t poison = bytes.find("memkv FST table");
   ASSERT_NE(poison, std::string::npos);
   for (size_t at = 0; at < size; ++at) {
     if (AbortsRocksDb(at, at + 1)) continue;

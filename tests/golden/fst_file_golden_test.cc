@@ -296,7 +296,7 @@ std::string DumpFile(const std::string& bytes, const std::string& directory) {
   for (const auto& [offset, block] : blocks) text += block;
 
   Dump tail(bytes);
-  const std::string poison = "This table is a memkv FST table.";
+  const std::string poison = "memkv FST table";
   const size_t poison_at = bytes.find(poison);
   EXPECT_NE(poison_at, std::string::npos);
   tail.MoveTo(index_dump.at());

@@ -1,8 +1,9 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// ArtTree::MarkReadOnly beside readers that let waiting entries in: when it has
-// returned, nobody calls the allocator, and every entry is in.
+// ArtTree::MarkReadOnly beside readers that let waiting entries in: only the
+// writer ever calls the allocator, and nobody does in MarkReadOnly and behind
+// it; every entry is in.
 
 #include <gtest/gtest.h>
 
@@ -20,23 +21,20 @@ namespace {
 
 constexpr ArtOrder kOrder = ArtOrder::kBytewise;
 
-// Counts calls that begin or end when it is closed.
-class ClosingAllocator : public HeapAllocator {
+// Counts calls of other threads than the one that made it its own.
+class OwnedAllocator : public HeapAllocator {
  public:
+  void Own() { owner_ = std::this_thread::get_id(); }
+  void Close() { owner_ = std::thread::id(); }
   char* AllocateAligned(size_t bytes) override {
-    running.fetch_add(1);
-    late.fetch_add(closed.load());
-    // Time for MarkReadOnly to return, if it did.
-    std::this_thread::yield();
-    late.fetch_add(closed.load());
-    char* const memory = HeapAllocator::AllocateAligned(bytes);
-    running.fetch_sub(1);
-    return memory;
+    others.fetch_add(std::this_thread::get_id() == owner_ ? 0 : 1);
+    return HeapAllocator::AllocateAligned(bytes);
   }
 
-  std::atomic<int> closed{0};
-  std::atomic<int> late{0};
-  std::atomic<int> running{0};
+  std::atomic<int> others{0};
+
+ private:
+  std::atomic<std::thread::id> owner_{};
 };
 
 std::string Key(uint64_t i) { return std::to_string(i * 7919 % 10007); }
@@ -55,29 +53,31 @@ uint64_t Walk(const ArtTree& tree) {
   return n;
 }
 
-TEST(ArtTreeReadOnlyTest, NobodyAllocatesBehindMarkReadOnly) {
+TEST(ArtTreeReadOnlyTest, OnlyTheWriterAllocatesAndNobodyBehindMarkReadOnly) {
   constexpr int kRounds = 400;
   std::mt19937_64 random(TestSeed());
   uint64_t reads = 0;
   for (int round = 0; round < kRounds; ++round) {
-    ClosingAllocator allocator;
+    OwnedAllocator allocator;
+    std::atomic<bool> closed{false};
     ArtTree tree(kOrder, &allocator);
     // Not a multiple of the ring's size: some entries wait at the end.
     const uint64_t entries = 1 + random() % 150;
     std::atomic<uint64_t> read{0};
     Crowd crowd;
     crowd.Add([&] {
+      allocator.Own();
       for (uint64_t i = 0; i < entries; ++i) {
         InsertNext(&tree, i);
       }
+      allocator.Close();
       tree.MarkReadOnly();
-      EXPECT_EQ(0, allocator.running.load());
-      allocator.closed.store(1);
+      closed.store(true);
       EXPECT_EQ(entries, tree.NumEntries());
     });
     for (uint64_t reader = 0; reader < 2; ++reader) {
       crowd.Add([&, reader] {
-        for (uint64_t i = reader; allocator.closed.load() == 0; ++i) {
+        for (uint64_t i = reader; !closed.load(); ++i) {
           if (i % 8 == 0) {
             EXPECT_LE(Walk(tree), entries);
           } else {
@@ -91,10 +91,10 @@ TEST(ArtTreeReadOnlyTest, NobodyAllocatesBehindMarkReadOnly) {
       });
     }
     crowd.Run();
-    ASSERT_EQ(0, allocator.late.load()) << round;
+    ASSERT_EQ(0, allocator.others.load()) << round;
     std::string reason;
     ASSERT_TRUE(tree.Validate(&reason)) << reason;
-    ASSERT_EQ(0, allocator.late.load()) << round;
+    ASSERT_EQ(0, allocator.others.load()) << round;
     reads += read.load();
   }
   EXPECT_GT(reads, static_cast<uint64_t>(kRounds));
