@@ -390,8 +390,8 @@ ArtRef ArtArena::AllocateEntry(size_t bytes, char** memory) {
     return ref;
   }
   const size_t heap_bytes = heap_bytes_.load(std::memory_order_relaxed);
-  if (reported_heap_bytes_.load(std::memory_order_relaxed) != heap_bytes) {
-    reported_heap_bytes_.store(heap_bytes, std::memory_order_relaxed);
+  if (reported_bytes_.load(std::memory_order_relaxed) != heap_bytes) {
+    reported_bytes_.store(heap_bytes, std::memory_order_relaxed);
   }
   const auto add = [](std::atomic<uint64_t>* counter, size_t n) {
     counter->store(counter->load(std::memory_order_relaxed) + n,
@@ -453,6 +453,7 @@ ArtStats ArtArena::GetStats() const {
     stats.entry_padding += shard.entry_padding.load(std::memory_order_relaxed);
   }
   stats.allocated_bytes = allocated_.load(std::memory_order_relaxed);
+  stats.heap_bytes = heap_bytes_.load(std::memory_order_relaxed);
   for (int c = 0; c < kArtNodeClasses; ++c) {
     const uint64_t carved = nodes_[c].carved.load(std::memory_order_relaxed);
     // Read while nodes change hands, this may be ahead.

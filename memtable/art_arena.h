@@ -157,6 +157,8 @@ struct ArtStats {
   // Taken from the allocator: all of the above, the tables of slots and cells,
   // and what is not carved yet.
   uint64_t allocated_bytes = 0;
+  // Of that, from the heap.
+  uint64_t heap_bytes = 0;
 };
 
 class ArtArena {
@@ -199,8 +201,8 @@ class ArtArena {
   }
 
   // What came from the heap, as of the last AllocateEntry.
-  size_t ReportedHeapBytes() const {
-    return reported_heap_bytes_.load(std::memory_order_relaxed);
+  size_t ReportedBytes() const {
+    return reported_bytes_.load(std::memory_order_relaxed);
   }
 
   // False for good once only the reserve is left.
@@ -387,7 +389,7 @@ class ArtArena {
   // Not guarded: what is left of the extent, and what the heap gave.
   std::atomic<size_t> extent_left_{0};
   std::atomic<size_t> heap_bytes_{0};
-  std::atomic<size_t> reported_heap_bytes_{0};
+  std::atomic<size_t> reported_bytes_{0};
 
   std::atomic<uint64_t> allocated_{0};
   std::atomic<uint64_t> free_bytes_{0};

@@ -247,7 +247,7 @@ void ArtMemTableRep::UniqueRandomSample(
 
 size_t ArtMemTableRep::ApproximateMemoryUsage() {
   return sizeof(*this) + (Overflow() != nullptr ? sizeof(ArtOverflow) : 0) +
-         tree_.ReportedHeapBytes();
+         tree_.ReportedBytes();
 }
 
 MemTableRep::Iterator* ArtMemTableRep::GetIterator(Arena* arena) {

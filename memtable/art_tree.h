@@ -285,7 +285,7 @@ class ArtTree {
   uint64_t NumEntries() const { return arena_.NumEntries(); }
   ArtStats GetStats() const { return arena_.GetStats(); }
   // Of the arena, what came from the heap, as of the last AllocateEntry.
-  size_t ReportedHeapBytes() const { return arena_.ReportedHeapBytes(); }
+  size_t ReportedBytes() const { return arena_.ReportedBytes(); }
   // A number that has grown whenever an insert has returned.
   uint64_t Changes() const {
     return arena_.NumEntries() +

@@ -60,7 +60,7 @@ class Scaffold {
     ASSERT_TRUE(tree_.Validate(&reason)) << reason;
     ASSERT_EQ(sorted_.size(), tree_.NumEntries());
     const ArtStats stats = tree_.GetStats();
-    ASSERT_EQ(allocator_.bytes(), stats.allocated_bytes);
+    ASSERT_EQ(allocator_.bytes() + stats.heap_bytes, stats.allocated_bytes);
     ASSERT_LE(stats.live_node_bytes + stats.free_node_bytes +
                   stats.entry_bytes + stats.entry_padding,
               stats.allocated_bytes);
