@@ -464,6 +464,15 @@ TEST_P(FstFileCorruptionTest, UndamagedFileIsWhatTheTestNeeds) {
   EXPECT_GE(found, 10u);
 }
 
+// Below the address sanitizer, which takes ten times as long, every other bit:
+// of even bytes the even ones.  Without it, all.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int kBitStep = 2;
+#else
+constexpr int kBitStep = 1;
+#endif
+int FirstBit(size_t at) { return static_cast<int>(at % kBitStep); }
+
 TEST_P(FstFileCorruptionTest, EveryFlippedBitIsAnErrorOrHarmless) {
   const size_t size = table_.bytes().size();
   std::string bytes = table_.bytes();
@@ -474,7 +483,7 @@ TEST_P(FstFileCorruptionTest, EveryFlippedBitIsAnErrorOrHarmless) {
   ASSERT_NE(poison, std::string::npos);
   for (size_t at = 0; at < size; ++at) {
     if (AbortsRocksDb(at, at + 1)) continue;
-    for (int bit = 0; bit < 8; ++bit) {
+    for (int bit = FirstBit(at); bit < 8; bit += kBitStep) {
       const size_t harmless = tally.harmless;
       bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
       ASSERT_NO_FATAL_FAILURE(ExpectHonest(
