@@ -121,7 +121,11 @@ void ArtIterator::LookAhead(bool forward) {
   }
   const int step = forward ? 1 : -1;
   const size_t user_size = ArtKey(entry_, tree_->order_).user_size();
-  const int left = forward ? run_->end - 1 - item_ : item_ - run_->begin;
+  // A run that could not be loaded is empty: its references do not count, and
+  // must not be followed.
+  const int left = run_->begin == run_->end ? 0
+                   : forward                ? run_->end - 1 - item_
+                                            : item_ - run_->begin;
   if (steps_ == 0) {
     for (int i = 1; i <= kAhead && i <= left; ++i) {
       tree_->PrefetchEntry(run_->refs[item_ + i * step], user_size);
