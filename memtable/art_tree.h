@@ -430,6 +430,11 @@ class ArtTree {
   Outcome InsertFirst(ArtPath* path, ArtRef entry);
   Outcome AddItem(ArtPath* path, const Departure& d, int code, int symbol,
                   ArtRef entry);
+  // Locks a node and the one above it; false, and neither is locked, if one has
+  // changed.
+  static bool LockBoth(const ArtPath::Step& above, const ArtPath::Step& at);
+  // Unlocks both, and gives the lower one back, in whose place others are.
+  void UnlockReplaced(const ArtPath::Step& above, const ArtPath::Step& at);
   // Puts a copy of the node with more room in its place, and, if `d` is not
   // nullptr, the entry into that; else kAgain.
   Outcome Grow(ArtPath* path, size_t level, const Departure* d, int code,

@@ -341,6 +341,24 @@ ArtTree::Outcome ArtTree::AddItem(ArtPath* path, const Departure& d, int code,
   return Outcome::kInserted;
 }
 
+bool ArtTree::LockBoth(const ArtPath::Step& above, const ArtPath::Step& at) {
+  if (!above.node->TryLock(above.version)) {
+    return false;
+  }
+  if (!at.node->TryLock(at.version)) {
+    above.node->UnlockUnchanged(above.version);
+    return false;
+  }
+  return true;
+}
+
+void ArtTree::UnlockReplaced(const ArtPath::Step& above,
+                             const ArtPath::Step& at) {
+  at.node->Unlock(at.version);
+  above.node->Unlock(above.version);
+  arena_.FreeNode(above.ref, at.meta.node_class());
+}
+
 ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level, const Departure* d,
                                int code, int symbol, ArtRef entry) {
   const ArtPath::Step& above = (*path)[level - 1];
@@ -349,11 +367,7 @@ ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level, const Departure* d,
   if (!grown.ok()) {
     return Outcome::kFull;
   }
-  if (!above.node->TryLock(above.version)) {
-    return Outcome::kRestart;
-  }
-  if (!at.node->TryLock(at.version)) {
-    above.node->UnlockUnchanged(above.version);
+  if (!LockBoth(above, at)) {
     return Outcome::kRestart;
   }
   grown->SetMeta(grown.Empty(at.meta.base(), at.meta.height()));
@@ -363,9 +377,7 @@ ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level, const Departure* d,
                   d->before ? d->first + 1 : d->last + 1, code, symbol, entry);
   }
   above.node->SetRef(above.meta, above.item, grown.Release());
-  at.node->Unlock(at.version);
-  above.node->Unlock(above.version);
-  arena_.FreeNode(above.ref, at.meta.node_class());
+  UnlockReplaced(above, at);
   if (d != nullptr) {
     path->Clear();
     return Outcome::kInserted;
@@ -382,20 +394,13 @@ ArtTree::Outcome ArtTree::Rebase(ArtPath* path, size_t level, ArtRank rank) {
   if (!moved.ok()) {
     return Outcome::kFull;
   }
-  if (!above.node->Unchanged(above.version) ||
-      !above.node->TryLock(above.version)) {
-    return Outcome::kRestart;
-  }
-  if (!at.node->TryLock(at.version)) {
-    above.node->UnlockUnchanged(above.version);
+  if (!above.node->Unchanged(above.version) || !LockBoth(above, at)) {
     return Outcome::kRestart;
   }
   moved->SetMeta(moved.Empty(base, at.meta.height()));
   moved->AppendFrom(*at.node, 0, at.meta.count());
   above.node->SetRef(above.meta, above.item, moved.Release());
-  at.node->Unlock(at.version);
-  above.node->Unlock(above.version);
-  arena_.FreeNode(above.ref, at.meta.node_class());
+  UnlockReplaced(above, at);
   path->Truncate(level);
   return Outcome::kAgain;
 }
@@ -568,11 +573,7 @@ ArtTree::Outcome ArtTree::SplitDown(ArtPath* path, size_t level, int first,
   if (!rest.ok() || !run.ok()) {
     return Outcome::kFull;
   }
-  if (!above.node->TryLock(above.version)) {
-    return Outcome::kRestart;
-  }
-  if (!at.node->TryLock(at.version)) {
-    above.node->UnlockUnchanged(above.version);
+  if (!LockBoth(above, at)) {
     return Outcome::kRestart;
   }
   // It holds a node now, of more entries than a leaf.
@@ -585,9 +586,7 @@ ArtTree::Outcome ArtTree::SplitDown(ArtPath* path, size_t level, int first,
   run->AppendFrom(*at.node, first, last + 1);
   rest->SetRef(rest->meta(), first, run.Release());
   above.node->SetRef(above.meta, above.item, rest.Release());
-  at.node->Unlock(at.version);
-  above.node->Unlock(above.version);
-  arena_.FreeNode(above.ref, at.meta.node_class());
+  UnlockReplaced(above, at);
   path->Truncate(level);
   return Outcome::kAgain;
 }
@@ -611,11 +610,7 @@ ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
   if (!left.ok() || !right.ok() || !pair.ok()) {
     return Outcome::kFull;
   }
-  if (!above.node->TryLock(above.version)) {
-    return Outcome::kRestart;
-  }
-  if (!at.node->TryLock(at.version)) {
-    above.node->UnlockUnchanged(above.version);
+  if (!LockBoth(above, at)) {
     return Outcome::kRestart;
   }
   ArtRef left_ref = at.node->RefAt(at.meta, 0);
@@ -643,9 +638,7 @@ ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
     pair->SetRef(meta, 1, right_ref);
     above.node->SetRef(above.meta, above.item, pair.Release());
   }
-  at.node->Unlock(at.version);
-  above.node->Unlock(above.version);
-  arena_.FreeNode(above.ref, at.meta.node_class());
+  UnlockReplaced(above, at);
   path->Truncate(level);
   return Outcome::kAgain;
 }

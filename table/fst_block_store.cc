@@ -4,10 +4,8 @@
 #include "table/fst_block_store.h"
 
 #include <atomic>
-#include <cstring>
 #include <type_traits>
 
-#include "memory/memory_allocator_impl.h"
 #include "monitoring/perf_context_imp.h"
 #include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
@@ -26,7 +24,6 @@ using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
 using ROCKSDB_NAMESPACE::perf_level;
 using ROCKSDB_NAMESPACE::PerfLevel;
 using ROCKSDB_NAMESPACE::RecordTick;
-using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 
 namespace {
@@ -157,11 +154,8 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
       }
       if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
         if (cache.Value(cached)->store() != tokens_store_) {  // (B2)
-          const Slice bytes = cache.Value(cached)->bytes();
-          auto copy = ROCKSDB_NAMESPACE::AllocateBlock(
-              bytes.size(), block_cache_->memory_allocator());
-          std::memcpy(copy.get(), bytes.data(), bytes.size());
-          contents = BlockContents(std::move(copy), bytes.size());
+          contents = CopyOf(cache.Value(cached)->bytes(),
+                            block_cache_->memory_allocator());
           at_hand = true;
           // Some caches keep an old entry when another of its key comes in.
           block_cache_->Erase(key.AsSlice());

@@ -37,6 +37,7 @@
 #include "cache/cache_key.h"
 #include "cache/cache_reservation_manager.h"
 #include "cache/typed_cache.h"
+#include "memory/memory_allocator_impl.h"
 #include "port/rocksdb_compat.h"
 #include "rocksdb/filter_policy.h"
 #include "table/block_based/cachable_entry.h"
@@ -138,15 +139,20 @@ void ReleaseTo(ROCKSDB_NAMESPACE::Cleanable* pinner,
   }
 }
 
+// A copy of the bytes, in memory of the allocator, or, if that is null, of
+// malloc.
+inline ROCKSDB_NAMESPACE::BlockContents CopyOf(
+    const ROCKSDB_NAMESPACE::Slice& bytes,
+    ROCKSDB_NAMESPACE::MemoryAllocator* allocator) {
+  auto copy = ROCKSDB_NAMESPACE::AllocateBlock(bytes.size(), allocator);
+  memcpy(copy.get(), bytes.data(), bytes.size());
+  return ROCKSDB_NAMESPACE::BlockContents(std::move(copy), bytes.size());
+}
+
 // Makes a copy of the bytes where they are those of a mapped file: what may
 // outlive the file must own them.
 inline void OwnBytes(ROCKSDB_NAMESPACE::BlockContents* contents) {
-  if (contents->own_bytes()) return;
-  const size_t size = contents->data.size();
-  ROCKSDB_NAMESPACE::CacheAllocationPtr copy =
-      ROCKSDB_NAMESPACE::AllocateBlock(size, /*allocator=*/nullptr);
-  memcpy(copy.get(), contents->data.data(), size);
-  *contents = ROCKSDB_NAMESPACE::BlockContents(std::move(copy), size);
+  if (!contents->own_bytes()) *contents = CopyOf(contents->data, nullptr);
 }
 
 // What a read of a block depends on beside the block itself.

@@ -374,7 +374,6 @@ void FstTableBuilder::SealSegment() {
 
 void FstTableBuilder::BufferSegment() {
   buffered_bytes_ += segment_->MemoryUsage();
-  buffered_estimates_ += segment_->EstimatedSize();
   buffered_.push_back(std::move(segment_));
   segment_ = std::make_unique<SegmentBuilder>(mirrored_);
   if (buffered_bytes_ >= options_.key_buffer_size || !ChargeBuffer()) {
@@ -395,7 +394,6 @@ void FstTableBuilder::ReleaseBuffer() {
   tried_.clear();
   buffered_.clear();
   buffered_bytes_ = 0;
-  buffered_estimates_ = 0;
   buffering_ = false;
   // To release never fails.
   ChargeBuffer();
@@ -430,9 +428,14 @@ const key_trie::TokenEncoder* FstTableBuilder::FindTokens(
              : nullptr;
 }
 
-void FstTableBuilder::ChooseTokens() {
+std::vector<const KeyTrieBuilder*> FstTableBuilder::BufferedKeys() const {
   std::vector<const KeyTrieBuilder*> keys;
   for (const auto& segment : buffered_) keys.push_back(&segment->keys());
+  return keys;
+}
+
+void FstTableBuilder::ChooseTokens() {
+  const std::vector<const KeyTrieBuilder*> keys = BufferedKeys();
   const bool take_over = FindTokens(keys, /*may_make_encoder=*/true) != nullptr;
   const Dictionary found = std::move(found_);
   std::unique_ptr<key_trie::TokenEncoder> encoder = std::move(found_encoder_);
@@ -472,13 +475,9 @@ void FstTableBuilder::ChooseTokens() {
 void FstTableBuilder::TrySizes() {
   tried_.push_back(buffered_.back().get());
   trial_.Add(tried_, [this]() -> const key_trie::TokenEncoder* {
-    std::vector<const KeyTrieBuilder*> keys;
-    for (const SegmentBuilder* segment : tried_) {
-      keys.push_back(&segment->keys());
-    }
     // The encoder of another may be in use.
     const bool may_make = found_.tokens == nullptr;
-    return FindTokens(keys, may_make);
+    return FindTokens(BufferedKeys(), may_make);
   });
   // One that is found is no larger than in memory.
   stored_tokens_ = trial_.uses_found() ? found_.tokens->MemoryUsage()

@@ -112,6 +112,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   // Makes the file's dictionary that of another file of these keys, or trains
   // one on them, if that pays.
   void ChooseTokens();
+  std::vector<const KeyTrieBuilder*> BufferedKeys() const;
   // The encoder of the dictionary of another file of these keys, if there is
   // one that does as well here as there, and pays; else null.
   // may_make_encoder: which takes some milliseconds
@@ -166,8 +167,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   // Segments wait here, sealed, until there are options_.key_buffer_size bytes
   // of them or the file ends; later ones do not.
   std::vector<std::unique_ptr<SegmentBuilder>> buffered_;
-  uint64_t buffered_bytes_ = 0;      // that they hold
-  uint64_t buffered_estimates_ = 0;  // of what they will take
+  uint64_t buffered_bytes_ = 0;  // that they hold
   bool buffering_ = true;
   // Null if the cache is not to be charged.
   const std::unique_ptr<ROCKSDB_NAMESPACE::CacheReservationManager>
