@@ -8,6 +8,7 @@
 #include <chrono>
 #include <new>
 #include <thread>
+#include <utility>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -186,7 +187,7 @@ ArtRef ArtArena::NameByCell(char* memory) {
   return cells_ref_ + 2 * cells_used_++;
 }
 
-bool ArtArena::NewExtent(size_t bytes, uint32_t slots) {
+bool ArtArena::NewExtent(size_t bytes, uint32_t slots, Region* extent) {
   const uint32_t used = slots_used_.load(std::memory_order_relaxed);
   if (used >= slots) {
     return false;
@@ -206,46 +207,50 @@ bool ArtArena::NewExtent(size_t bytes, uint32_t slots) {
   };
   char* const limit = align(end - kReadSlack, 0);
   const bool follows = memory == extent_end_ &&
-                       static_cast<size_t>(limit - extent_.next) <= kSlotBytes;
-  extent_.next = follows ? extent_.next : align(memory, 15);
-  extent_.limit = limit;
+                       static_cast<size_t>(limit - extent->next) <= kSlotBytes;
+  extent->next = follows ? extent->next : align(memory, 15);
+  extent->limit = limit;
   extent_end_ = NoAllocatorScope::depth() > 0 ? nullptr : end;
-  extent_.ref = Reach(extent_.next, static_cast<size_t>(limit - extent_.next));
-  if (extent_.ref == kArtNoRef) {
-    extent_.ref = UseSlot(extent_.next);
+  extent->ref = Reach(extent->next, extent->size());
+  if (extent->ref == kArtNoRef) {
+    extent->ref = UseSlot(extent->next);
   }
-  extent_left_.store(static_cast<size_t>(extent_.limit - extent_.next),
-                     std::memory_order_relaxed);
   return true;
 }
 
 void ArtArena::ProvideExtent(size_t bytes) {
-  Shard& shard = MyShard();
-  SpinLock shard_lock(&shard.locked);
   SpinLock lock(&extent_locked_);
-  const Region old = extent_;
-  // If no slot is left, there is the reserve's memory, or the heap's.
-  if (static_cast<size_t>(old.limit - old.next) < bytes &&
-      NewExtent(bytes, entry_slots_) && extent_.next != old.next &&
-      old.limit - old.next > shard.scrap.limit - shard.scrap.next) {
-    // What is left of the old one is for entries.
-    shard.scrap = old;
+  // Another thread may have been here. And a spare extent is large enough.
+  if (extent_.size() >= bytes || spare_.size() != 0) {
+    return;
   }
+  Region extent = extent_;
+  // If no slot is left, there is the reserve's memory, or the heap's.
+  if (!NewExtent(bytes, entry_slots_, &extent)) {
+    return;
+  }
+  (extent.next == extent_.next ? extent_ : spare_) = extent;
+  StoreExtentLeft();
 }
 
 bool ArtArena::TakeFromExtent(size_t least, size_t size, uint32_t slots,
                               Region* piece) {
-  if (static_cast<size_t>(extent_.limit - extent_.next) < least &&
-      !NewExtent(least, slots)) {
+  if (extent_.size() < least && spare_.size() != 0) {
+    extent_ = std::exchange(spare_, Region());
+  }
+  if (extent_.size() < least && !NewExtent(least, slots, &extent_)) {
     return false;
   }
-  size = std::min(size, static_cast<size_t>(extent_.limit - extent_.next));
+  size = std::min(size, extent_.size());
   *piece = {extent_.next, extent_.next + size, extent_.ref};
   extent_.next += size;
   extent_.ref += static_cast<ArtRef>(size / 2);
-  extent_left_.store(static_cast<size_t>(extent_.limit - extent_.next),
-                     std::memory_order_relaxed);
+  StoreExtentLeft();
   return true;
+}
+
+void ArtArena::StoreExtentLeft() {
+  extent_left_.store(extent_.size() + spare_.size(), std::memory_order_relaxed);
 }
 
 bool ArtArena::NewRegion(size_t bytes, uint32_t slots, Region* region) {
@@ -259,8 +264,7 @@ bool ArtArena::NewRegion(size_t bytes, uint32_t slots, Region* region) {
   // The region goes on where the old one stops, if nobody came in between and
   // the slot is the same. (Extents that touch are one: behind others there is
   // slack.)
-  const ArtRef end =
-      region->ref + static_cast<ArtRef>((region->limit - region->next) / 2);
+  const ArtRef end = region->ref + static_cast<ArtRef>(region->size() / 2);
   if (region->limit == piece.next && end == piece.ref) {
     region->limit = piece.limit;
   } else {
@@ -300,7 +304,7 @@ ArtRef ArtArena::TakeFrom(Region* region, size_t bytes, size_t alignment,
   const size_t skip =
       RoundUp(reinterpret_cast<uintptr_t>(region->next), alignment) -
       reinterpret_cast<uintptr_t>(region->next);
-  if (static_cast<size_t>(region->limit - region->next) < skip + bytes) {
+  if (region->size() < skip + bytes) {
     return kArtNoRef;
   }
   *memory = region->next + skip;
@@ -320,8 +324,7 @@ ArtRef ArtArena::Carve(Shard* shard, size_t bytes, size_t alignment,
   if (!NewRegion(bytes + alignment, slots, &shard->region)) {
     return kArtNoRef;
   }
-  if (shard->region.next != old.next &&
-      old.limit - old.next > shard->scrap.limit - shard->scrap.next) {
+  if (shard->region.next != old.next && old.size() > shard->scrap.size()) {
     shard->scrap = old;
   }
   return TakeFrom(&shard->region, bytes, alignment, memory);

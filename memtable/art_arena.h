@@ -59,9 +59,10 @@
 //
 // RocksDB counts a memtable's memory when it sets it aside, and relies on its
 // not changing after that. So a thread that inserts for another (art_tree.h)
-// takes nothing from the allocator: who writes provides memory for it before, a
-// part of the extent; should that not do, the rest comes from the heap. What
-// came from the heap is reported with the next entry.
+// takes nothing from the allocator: who writes provides memory for it before.
+// It is the rest of the extent, or if that is short, a spare extent, which is
+// used when the first is full. Should that not do, the rest comes from the
+// heap. What came from the heap is reported with the next entry.
 //
 // The table of slots has 6 slots in the arena itself. When they are used up, a
 // table of 16 is taken from the allocator, then one of 32, and so on to 4096.
@@ -188,9 +189,9 @@ class ArtArena {
   };
 
   // Takes memory from the allocator for the nodes of the entries that wait in
-  // the tree's ring, if not enough is there: of an extent of 2 KiB, which is
-  // four full nodes and mostly enough; of 512 bytes in a small arena. Any
-  // thread may use it. May throw bad_alloc; then nothing has changed.
+  // the tree's ring, if not enough is there: an extent of 2 KiB, which is four
+  // full nodes and mostly enough; of 512 bytes in a small arena. Any thread may
+  // use it. May throw bad_alloc; then nothing has changed.
   void Provide() {
     const size_t bytes =
         (allocated_.load(std::memory_order_relaxed) < kSmall ? 512 : 2048) -
@@ -290,6 +291,8 @@ class ArtArena {
     char* next = nullptr;
     char* limit = nullptr;
     ArtRef ref = kArtNoRef;
+
+    size_t size() const { return static_cast<size_t>(limit - next); }
   };
 
   // Two lines, against the adjacent-line prefetcher.
@@ -350,8 +353,10 @@ class ArtArena {
   // first, if the old one has less than `least` left. *piece is all there is,
   // but `least` at least, up to `size`.
   bool TakeFromExtent(size_t least, size_t size, uint32_t slots, Region* piece);
-  // Makes room for `bytes`.
-  bool NewExtent(size_t bytes, uint32_t slots);
+  // Prolongs *extent, the one of the latest memory, by room for `bytes`, or
+  // makes it a new one.
+  bool NewExtent(size_t bytes, uint32_t slots, Region* extent);
+  void StoreExtentLeft();
   // From the allocator; in a NoAllocatorScope from the heap.
   char* NewMemory(size_t bytes);
   // Of one of the latest windows that has all of `memory`, or kArtNoRef.
@@ -382,11 +387,13 @@ class ArtArena {
   uint32_t cells_used_ = 0;
   ArtRef cells_ref_ = kArtNoRef;
   Region extent_;
-  // Where the extent's memory ends, behind its slack; nullptr if it is the
-  // heap's.
+  // What Provide() has taken, if the extent could not be prolonged by it.
+  Region spare_;
+  // Where the latest extent's memory ends, behind its slack; nullptr if it is
+  // the heap's.
   char* extent_end_ = nullptr;
   std::vector<std::unique_ptr<char[]>> heap_;
-  // Not guarded: what is left of the extent, and what the heap gave.
+  // Not guarded: what is left of both extents, and what the heap gave.
   std::atomic<size_t> extent_left_{0};
   std::atomic<size_t> heap_bytes_{0};
   std::atomic<size_t> reported_bytes_{0};
