@@ -16,6 +16,10 @@
 #   make check           build and run every test, sanitizers included
 #   make rocksdb_tests   run RocksDB's own database tests on memkv; the first
 #                        time, build them: docs/rocksdb_tests.md
+#   make stress          run RocksDB's stress and crash tests on memkv, for
+#                        STRESS_SECONDS=600 in all; FLAVOUR=sanitize for those
+#                        with assertions and sanitizers; tests/stress/run.sh has
+#                        the other settings
 #   make fuzz            fuzz the cores, FUZZ_SECONDS=60 a target; needs clang
 #   make format          clang-format over our sources
 #   make clean           remove build/ (the RocksDB cache stays)
@@ -28,7 +32,8 @@ CMAKE_ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := release
-.PHONY: $(FLAVOURS) demo bench numbers check rocksdb_tests fuzz format clean deps
+.PHONY: $(FLAVOURS) demo bench numbers check rocksdb_tests stress fuzz format \
+  clean deps
 
 deps:
 	@build_tools/install_deps.sh
@@ -63,6 +68,12 @@ rocksdb_tests: deps
 	@cmake --preset debug $(CMAKE_ARGS)
 	@cmake --build build/debug -j $(JOBS)
 	@JOBS=$(JOBS) tests/rocksdb/run.sh build/debug $(BINARIES)
+
+FLAVOUR ?= release
+stress: deps
+	@cmake --preset $(FLAVOUR) $(CMAKE_ARGS)
+	@cmake --build build/$(FLAVOUR) -j $(JOBS) --target db_stress
+	@tests/stress/run.sh build/$(FLAVOUR)
 
 # What a target has found to be worth keeping stays in build/fuzz/corpus, for the
 # next run; an input that fails, in build/fuzz/failed.

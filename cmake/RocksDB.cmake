@@ -7,6 +7,7 @@
 #   memkv_rocksdb          the library (release: static, otherwise shared, for the
 #                          size of the tests) with RocksDB's internal headers and
 #                          the definitions and flags it was itself built with
+#   memkv_rocksdb_headers  the same without the library
 #   MEMKV_ROCKSDB_ROOT, MEMKV_ROCKSDB_LIB_DIR, MEMKV_ROCKSDB_VERSION
 #   MEMKV_ROCKSDB_DEPENDENCIES   what librocksdb needs, as plain -l names
 #
@@ -91,15 +92,18 @@ if(NOT MEMKV_FLAVOUR STREQUAL "release")
   set(rocksdb_library "${MEMKV_ROCKSDB_LIB_DIR}/librocksdb.so")
 endif()
 
-add_library(memkv_rocksdb INTERFACE)
+add_library(memkv_rocksdb_headers INTERFACE)
 # SYSTEM: RocksDB's headers do not live by our warnings.
 target_include_directories(
-  memkv_rocksdb SYSTEM INTERFACE "${MEMKV_ROCKSDB_ROOT}"
-                                 "${MEMKV_ROCKSDB_ROOT}/include")
-target_compile_options(memkv_rocksdb INTERFACE ${rocksdb_defines}
-                                               ${rocksdb_shared_flags})
-target_compile_features(memkv_rocksdb INTERFACE cxx_std_${rocksdb_standard})
+  memkv_rocksdb_headers SYSTEM INTERFACE "${MEMKV_ROCKSDB_ROOT}"
+                                         "${MEMKV_ROCKSDB_ROOT}/include")
+target_compile_options(memkv_rocksdb_headers INTERFACE ${rocksdb_defines}
+                                                       ${rocksdb_shared_flags})
+target_compile_features(memkv_rocksdb_headers
+                        INTERFACE cxx_std_${rocksdb_standard})
+
+add_library(memkv_rocksdb INTERFACE)
 target_link_libraries(
   memkv_rocksdb
-  INTERFACE "${rocksdb_library}" ${MEMKV_ROCKSDB_DEPENDENCIES}
-            Threads::Threads ${CMAKE_DL_LIBS})
+  INTERFACE memkv_rocksdb_headers "${rocksdb_library}"
+            ${MEMKV_ROCKSDB_DEPENDENCIES} Threads::Threads ${CMAKE_DL_LIBS})

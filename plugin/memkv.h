@@ -96,6 +96,8 @@ struct FstTableOptions {
 
 // Registers `art` and `fst` with ObjectLibrary::Default(), so that options
 // strings and OPTIONS files can name them.  Idempotent; safe from any thread.
+// The functions below do it, too: RocksDB reads the OPTIONS file of a database
+// whose factories were made by them.
 void RegisterMemkv();
 
 // Returns a new factory, owned by the caller (as RocksDB's own New*Factory).

@@ -23,12 +23,14 @@ void RegisterMemkv() {
 
 ROCKSDB_NAMESPACE::MemTableRepFactory* NewArtMemTableRepFactory(
     const ArtMemTableOptions& options) {
+  RegisterMemkv();
   return new ArtMemTableRepFactory(options);
 }
 
 ROCKSDB_NAMESPACE::TableFactory* NewFstTableFactory(
     const FstTableOptions& options,
     const ROCKSDB_NAMESPACE::BlockBasedTableOptions* block_based) {
+  RegisterMemkv();
   return block_based == nullptr ? new FstTableFactory(options)
                                 : new FstTableFactory(options, *block_based);
 }
@@ -44,7 +46,7 @@ extern "C" int memkv_reg(ROCKSDB_NAMESPACE::ObjectLibrary& library,
       memkv::ArtMemTableRepFactory::kClassName(),
       [](const std::string& /*uri*/, std::unique_ptr<MemTableRepFactory>* guard,
          std::string* /*errmsg*/) {
-        guard->reset(memkv::NewArtMemTableRepFactory());
+        guard->reset(new memkv::ArtMemTableRepFactory());
         return guard->get();
       });
   // Both the class name, which OPTIONS files carry, and the nickname.
@@ -53,7 +55,7 @@ extern "C" int memkv_reg(ROCKSDB_NAMESPACE::ObjectLibrary& library,
           .AnotherName(memkv::FstTableFactory::kNickName()),
       [](const std::string& /*uri*/, std::unique_ptr<TableFactory>* guard,
          std::string* /*errmsg*/) {
-        guard->reset(memkv::NewFstTableFactory());
+        guard->reset(new memkv::FstTableFactory());
         return guard->get();
       });
   return 2;

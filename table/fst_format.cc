@@ -16,15 +16,6 @@ using ROCKSDB_NAMESPACE::PutVarint64;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 
-const std::string kDirectoryProperty = "memkv.fst.directory";
-const std::string kDistinctKeysProperty = "memkv.fst.distinct.user.keys";
-const std::string kKeyBytesProperty = "memkv.fst.key.bytes";
-const std::string kValueBytesProperty = "memkv.fst.value.bytes";
-const std::string kTokenBitsProperty = "memkv.fst.token.bits";
-const std::string kTagBytesProperty = "memkv.fst.tag.bytes";
-const std::string kInlineValueBytesProperty = "memkv.fst.inline.value.bytes";
-const std::string kSegmentBytesProperty = "memkv.fst.segment.bytes";
-
 void Directory::EncodeTo(std::string* out) const {
   PutFixed32(out, version);
   PutFixed32(out, features);

@@ -31,17 +31,19 @@ constexpr size_t kFooterMarkerOffset =
 static_assert(kFooterSize == 53 && kFooterMarkerOffset == 33,
               "the marker's place is part of the format");
 
-// Names of the user-collected properties.
-extern const std::string kDirectoryProperty;     // the directory, binary
-extern const std::string kDistinctKeysProperty;  // decimal
-extern const std::string kKeyBytesProperty;      // decimal: stored segments
-extern const std::string kValueBytesProperty;    // decimal: stored values
-// decimal: Dictionary::bits_a_byte, in thousandths; if there is a dictionary
-extern const std::string kTokenBitsProperty;
-// Decimal: of stored segments, their tags and their values.
-extern const std::string kTagBytesProperty;
-extern const std::string kInlineValueBytesProperty;
-extern const std::string kSegmentBytesProperty;
+// Names of the user-collected properties. But for the first, which is the
+// directory in binary, their values are decimal numbers.
+constexpr char kDirectoryProperty[] = "memkv.fst.directory";
+constexpr char kDistinctKeysProperty[] = "memkv.fst.distinct.user.keys";
+// Of stored segments, and of stored values.
+constexpr char kKeyBytesProperty[] = "memkv.fst.key.bytes";
+constexpr char kValueBytesProperty[] = "memkv.fst.value.bytes";
+// Dictionary::bits_a_byte, in thousandths; if there is a dictionary.
+constexpr char kTokenBitsProperty[] = "memkv.fst.token.bits";
+// Of stored segments, their tags, their values, and all of it.
+constexpr char kTagBytesProperty[] = "memkv.fst.tag.bytes";
+constexpr char kInlineValueBytesProperty[] = "memkv.fst.inline.value.bytes";
+constexpr char kSegmentBytesProperty[] = "memkv.fst.segment.bytes";
 
 // Where a reader begins.
 struct Directory {

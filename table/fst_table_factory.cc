@@ -97,17 +97,27 @@ bool BlockBasedEqual(const ConfigOptions& config_options,
                       static_cast<const BlockBasedPtr*>(b)->get(), mismatch);
 }
 
-const std::unordered_map<std::string, FstTableOptions::WriteFormat>
-    kWriteFormats = {
-        {"fst", FstTableOptions::WriteFormat::kFst},
-        {"block_based", FstTableOptions::WriteFormat::kBlockBased},
-};
+// Functions, for options may be parsed before main() begins; and never
+// destroyed, for they may be printed after it.
+const std::unordered_map<std::string, FstTableOptions::WriteFormat>&
+WriteFormats() {
+  static const auto& formats =
+      *new std::unordered_map<std::string, FstTableOptions::WriteFormat>{
+          {"fst", FstTableOptions::WriteFormat::kFst},
+          {"block_based", FstTableOptions::WriteFormat::kBlockBased},
+      };
+  return formats;
+}
 
-const std::unordered_map<std::string, FstTableOptions::Residency> kResidencies =
-    {
-        {"pin", FstTableOptions::Residency::kPin},
-        {"cache", FstTableOptions::Residency::kCache},
-};
+const std::unordered_map<std::string, FstTableOptions::Residency>&
+Residencies() {
+  static const auto& residencies =
+      *new std::unordered_map<std::string, FstTableOptions::Residency>{
+          {"pin", FstTableOptions::Residency::kPin},
+          {"cache", FstTableOptions::Residency::kCache},
+      };
+  return residencies;
+}
 
 // The sizes among the options, and what they may be.
 struct SizeRange {
@@ -196,11 +206,11 @@ FstTableFactory::TypeInfo() {
         {"write_format",
          OptionTypeInfo::Enum<FstTableOptions::WriteFormat>(
              offsetof(Config, fst) + offsetof(FstTableOptions, write_format),
-             &kWriteFormats)},
+             &WriteFormats())},
         {"residency",
          OptionTypeInfo::Enum<FstTableOptions::Residency>(
              offsetof(Config, fst) + offsetof(FstTableOptions, residency),
-             &kResidencies)},
+             &Residencies())},
         // A "struct" to the framework, so that block_based.<option> finds it.
         {kBlockBasedOption,
          OptionTypeInfo(offsetof(Config, block_based), OptionType::kStruct)
@@ -285,8 +295,8 @@ Status FstTableFactory::ValidateOptions(
 
 std::string FstTableFactory::GetPrintableOptions() const {
   const FstTableOptions& o = config_.fst;
-  return "  write_format: " + NameOf(kWriteFormats, o.write_format) +
-         "\n  residency: " + NameOf(kResidencies, o.residency) +
+  return "  write_format: " + NameOf(WriteFormats(), o.write_format) +
+         "\n  residency: " + NameOf(Residencies(), o.residency) +
          "\n  segment_size: " + std::to_string(o.segment_size) +
          "\n  value_block_size: " + std::to_string(o.value_block_size) +
          "\n  inline_value_size: " + std::to_string(o.inline_value_size) +

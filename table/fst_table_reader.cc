@@ -319,7 +319,8 @@ Status FstTableReader::ReadProperties(const BlockReadContext& context,
   const auto& user = properties_->user_collected_properties;
   const auto directory = user.find(kDirectoryProperty);
   if (directory == user.end()) {
-    return store_.Corrupt(at, "properties lack " + kDirectoryProperty);
+    return store_.Corrupt(at,
+                          std::string("properties lack ") + kDirectoryProperty);
   }
   s = directory_.DecodeFrom(directory->second);
   if (!s.ok()) {

@@ -92,6 +92,32 @@ TEST_F(OptionsTest, ArtAndFstAreFoundByEveryName) {
   EXPECT_TRUE(Parse("table_factory=fst", &options).ok());
 }
 
+// In a process of its own, where nothing has been registered.
+TEST(FactoriesMadeByHandTest, AreFoundByNameFromThenOn) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto found = [](const char* text) {
+    ColumnFamilyOptions options;
+    return rocksdb::GetColumnFamilyOptionsFromString(
+               Strict(), ColumnFamilyOptions(), text, &options)
+        .ok();
+  };
+  EXPECT_EXIT(
+      {
+        const bool before = found("table_factory=fst");
+        const std::unique_ptr<TableFactory> factory(NewFstTableFactory());
+        exit(!before && found("table_factory=fst") ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(
+      {
+        const bool before = found("memtable_factory=art");
+        const std::unique_ptr<MemTableRepFactory> factory(
+            NewArtMemTableRepFactory());
+        exit(!before && found("memtable_factory=art") ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
 TEST_F(OptionsTest, DefaultsAreTheHeadersDefaults) {
   const std::unique_ptr<TableFactory> fst(NewFstTableFactory());
   EXPECT_EQ(OptionOf(*fst, "write_format"), "fst");

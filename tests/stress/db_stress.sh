@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# db_stress.sh ARGUMENT...: what db_crashtest.py runs in db_stress's place.  It
+# draws memkv's options for this round, keeps the command that repeats the round
+# in $STRESS_HOME/command, and becomes db_stress.  run.sh sets
+#
+#   STRESS_HOME     the mode's folder
+#   STRESS_BINARY   db_stress with memkv inside
+#   STRESS_SEED     the seed of the draw, together with the number of the round
+
+set -euo pipefail
+
+round=$(($(cat "$STRESS_HOME/rounds") + 1))
+echo "$round" >"$STRESS_HOME/rounds"
+# bash takes 15 bits of a seed and some more.
+RANDOM=$(((STRESS_SEED * 1009 + round) % 1000003))
+
+# Not printed, for a subshell would draw the same number every time.
+draw() {
+  shift $((RANDOM % $#))
+  drawn=$1
+}
+
+draw table,memtable table,memtable table,memtable table
+force=$drawn
+options=
+draw_option() {
+  local name=$1
+  shift
+  draw "$@"
+  options+="$name=$drawn;"
+}
+draw_option write_format fst fst fst fst fst block_based
+draw_option residency pin cache
+draw_option segment_size 0 1024 4096 65536 1048576
+draw_option value_block_size 64 512 4096 65536
+draw_option inline_value_size 0 16 100 1024
+draw_option key_buffer_size 0 4096 1048576 67108864
+
+settings=(MEMKV_FORCE="$force" MEMKV_FORCE_OPTIONS="$options"
+  MEMKV_FORCE_LIVE="$RANDOM" DEBUG_LEVEL="${DEBUG_LEVEL:-1}"
+  ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}")
+{
+  printf 'env'
+  printf ' %q' "${settings[@]}" "$STRESS_BINARY" --seed="$((STRESS_SEED + round))" "$@"
+  echo
+} >"$STRESS_HOME/command"
+
+exec env "${settings[@]}" "$STRESS_BINARY" \
+  --seed="$((STRESS_SEED + round))" "$@"

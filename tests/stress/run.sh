@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# run.sh BUILD_DIR: RocksDB's db_crashtest.py, unmodified, over its modes, with
+# memkv below db_stress.  It starts db_stress, kills it, starts it again and
+# compares what the database holds with what was acknowledged, round after round.
+# Each round draws memkv's options anew (db_stress.sh).
+#
+#   STRESS_SECONDS=600   in all; the modes share them
+#   STRESS_MODES='...'   of those below; by default all that the flavour has
+#   STRESS_SEED=N        of all draws.  Not of the order of threads, nor of the
+#                        moment of a kill
+#   STRESS_DIR=DIR       where databases live; by default BUILD_DIR/stress
+#
+# Ends with a summary.  What failed keeps STRESS_DIR/MODE: the database, the
+# expected state, the log, and the command of the last round.
+
+set -euo pipefail
+export LC_ALL=C
+
+here=$(cd "$(dirname "$0")" && pwd)
+build=$(cd "${1:?usage: run.sh BUILD_DIR}" && pwd)
+seconds=${STRESS_SECONDS:-600}
+seed=${STRESS_SEED:-$((RANDOM * 32768 + RANDOM))}
+dir=${STRESS_DIR:-$build/stress}
+location=$build/rocksdb_location.cmake
+source_dir=$(sed -n 's/^set(MEMKV_ROCKSDB_ROOT "\(.*\)")$/\1/p' "$location")
+flavour=$(sed -n 's/^MEMKV_FLAVOUR:STRING=//p' "$build/CMakeCache.txt")
+
+# A mode's name, and what db_crashtest.py takes for it.
+declare -A arguments=(
+  [plain]="blackbox"
+  [simple]="blackbox --simple"
+  [txn_write_committed]="blackbox --txn --txn_write_policy=0"
+  [txn_write_prepared]="blackbox --txn --txn_write_policy=1"
+  [txn_write_unprepared]="blackbox --txn --txn_write_policy=2"
+  [optimistic_txn]="blackbox --optimistic_txn"
+  [cf_consistency]="blackbox --cf_consistency"
+  [best_efforts_recovery]="blackbox --test_best_efforts_recovery"
+  [tiered_storage]="blackbox --test_tiered_storage"
+  [timestamps]="blackbox --enable_ts"
+  [multiops_write_committed]="blackbox --test_multiops_txn --write_policy=write_committed"
+  [multiops_write_prepared]="blackbox --test_multiops_txn --write_policy=write_prepared"
+  [whitebox]="whitebox"
+  [whitebox_simple]="whitebox --simple"
+  [whitebox_txn]="whitebox --txn"
+  [whitebox_cf_consistency]="whitebox --cf_consistency"
+  [whitebox_tiered_storage]="whitebox --test_tiered_storage"
+)
+modes=(plain simple txn_write_committed txn_write_prepared txn_write_unprepared
+  optimistic_txn cf_consistency best_efforts_recovery tiered_storage timestamps
+  multiops_write_committed multiops_write_prepared)
+launcher=()
+if [[ $flavour == release ]]; then
+  export DEBUG_LEVEL=0
+else
+  # The points at which whitebox kills are compiled in with assertions alone.
+  modes+=(whitebox whitebox_simple whitebox_txn whitebox_cf_consistency
+    whitebox_tiered_storage)
+  export ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0
+  export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+  if setarch -R true 2>/dev/null; then launcher=(setarch -R); fi
+fi
+if [[ -n ${STRESS_MODES:-} ]]; then read -ra modes <<<"$STRESS_MODES"; fi
+
+share=$((seconds / ${#modes[@]}))
+interval=$((share / 3))
+if ((interval > 30)); then interval=30; fi
+if ((interval < 2)); then interval=2; fi
+
+# Draws of db_crashtest.py's own follow the seed, too.
+seeded='import random, runpy, sys
+random.seed(int(sys.argv[1]))
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")'
+
+export STRESS_BINARY=$build/tests/db_stress
+[[ -x $STRESS_BINARY ]] || {
+  echo "run.sh: $STRESS_BINARY is not built" >&2
+  exit 1
+}
+
+echo "stress: ${#modes[@]} modes, $share s each, a kill every $interval s, seed $seed"
+failed=()
+for mode in "${modes[@]}"; do
+  [[ -n ${arguments[$mode]:-} ]] || {
+    echo "run.sh: no mode '$mode'; there are: ${!arguments[*]}" >&2
+    exit 1
+  }
+  export STRESS_HOME=$dir/$mode STRESS_SEED=$seed
+  rm -rf "$STRESS_HOME"
+  mkdir -p "$STRESS_HOME/db" "$STRESS_HOME/expected"
+  echo 0 >"$STRESS_HOME/rounds"
+  read -ra words <<<"${arguments[$mode]}"
+  # 32 threads of 10 column families keep 2 cores busy with little else.
+  more=(--duration="$share" --max_key=$((100000 << seed % 4)))
+  [[ $mode == whitebox* ]] || more+=(--interval="$interval")
+  [[ $mode == multiops* ]] && more=(--duration="$share" --interval="$interval")
+  code=0
+  TEST_TMPDIR=$STRESS_HOME/db TEST_TMPDIR_EXPECTED=$STRESS_HOME/expected \
+    "${launcher[@]}" python3 -c "$seeded" "$seed" \
+    "$source_dir/tools/db_crashtest.py" "${words[@]}" \
+    --stress_cmd="$here/db_stress.sh" "${more[@]}" \
+    >"$STRESS_HOME/log" 2>&1 || code=$?
+  rounds=$(<"$STRESS_HOME/rounds")
+  kills=$(grep -c '^KILLED ' "$STRESS_HOME/log" || true)
+  if ((code == 0)) && ((rounds > 0)); then
+    printf '%-26s ok      %4d rounds  %4d kills\n' "$mode" "$rounds" "$kills"
+    rm -rf "$STRESS_HOME"
+  else
+    failed+=("$mode")
+    printf '%-26s FAILED  %4d rounds  %4d kills\n' "$mode" "$rounds" "$kills"
+    sed -n '/^stderr:/,$p' "$STRESS_HOME/log" | head -n 20
+    echo "  log, database, expected state: $STRESS_HOME"
+    echo "  the last round again: sh $STRESS_HOME/command"
+  fi
+done
+if ((${#failed[@]} > 0)); then
+  echo "stress: ${#failed[@]} of ${#modes[@]} modes failed: ${failed[*]}"
+  exit 1
+fi
+echo "stress: all ${#modes[@]} modes passed"
