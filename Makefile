@@ -72,7 +72,7 @@ rocksdb_tests: deps
 FLAVOUR ?= release
 stress: deps
 	@cmake --preset $(FLAVOUR) $(CMAKE_ARGS)
-	@cmake --build build/$(FLAVOUR) -j $(JOBS) --target db_stress
+	@cmake --build build/$(FLAVOUR) -j $(JOBS) --target db_stress kill_writer
 	@tests/stress/run.sh build/$(FLAVOUR)
 
 # What a target has found to be worth keeping stays in build/fuzz/corpus, for the

@@ -5,7 +5,8 @@
 # run.sh BUILD_DIR: RocksDB's db_crashtest.py, unmodified, over its modes, with
 # memkv below db_stress.  It starts db_stress, kills it, starts it again and
 # compares what the database holds with what was acknowledged, round after round.
-# Each round draws memkv's options anew (db_stress.sh).
+# Each round draws memkv's options anew (db_stress.sh).  The mode "kills" is
+# kill_writer of our own: many kills, every write synced.
 #
 #   STRESS_SECONDS=600   in all; the modes share them
 #   STRESS_MODES='...'   of those below; by default all that the flavour has
@@ -47,10 +48,11 @@ declare -A arguments=(
   [whitebox_txn]="whitebox --txn"
   [whitebox_cf_consistency]="whitebox --cf_consistency"
   [whitebox_tiered_storage]="whitebox --test_tiered_storage"
+  [kills]=""
 )
 modes=(plain simple txn_write_committed txn_write_prepared txn_write_unprepared
   optimistic_txn cf_consistency best_efforts_recovery tiered_storage timestamps
-  multiops_write_committed multiops_write_prepared)
+  multiops_write_committed multiops_write_prepared kills)
 launcher=()
 if [[ $flavour == release ]]; then
   export DEBUG_LEVEL=0
@@ -76,15 +78,38 @@ sys.argv = sys.argv[2:]
 runpy.run_path(sys.argv[0], run_name="__main__")'
 
 export STRESS_BINARY=$build/tests/db_stress
-[[ -x $STRESS_BINARY ]] || {
-  echo "run.sh: $STRESS_BINARY is not built" >&2
+[[ -x $STRESS_BINARY && -x $build/tests/kill_writer ]] || {
+  echo "run.sh: $build has no db_stress and kill_writer: make stress" >&2
   exit 1
+}
+
+# Both leave their output in $STRESS_HOME/log.
+run_crashtest() {
+  local words more
+  read -ra words <<<"${arguments[$mode]}"
+  more=(--duration="$share")
+  [[ $mode == whitebox* ]] || more+=(--interval="$interval")
+  # 32 threads on 10 column families: not so many keys that few are met twice.
+  [[ $mode == multiops* ]] || more+=(--max_key=$((25000 << seed % 5)))
+  TEST_TMPDIR=$STRESS_HOME/db TEST_TMPDIR_EXPECTED=$STRESS_HOME/expected \
+    "${launcher[@]}" python3 -c "$seeded" "$seed" \
+    "$source_dir/tools/db_crashtest.py" "${words[@]}" \
+    --stress_cmd="$here/db_stress.sh" "${more[@]}" >"$STRESS_HOME/log" 2>&1
+}
+
+run_kills() {
+  local command=("${launcher[@]}" "$build/tests/kill_writer" "$STRESS_HOME/db"
+    0 "$share" "$seed")
+  echo "${command[*]}" >"$STRESS_HOME/command"
+  "${command[@]}" >"$STRESS_HOME/log" 2>&1 || return
+  sed -n 's/^kill_writer: \([0-9]*\) kills.*/\1/p' "$STRESS_HOME/log" \
+    >"$STRESS_HOME/rounds"
 }
 
 echo "stress: ${#modes[@]} modes, $share s each, a kill every $interval s, seed $seed"
 failed=()
 for mode in "${modes[@]}"; do
-  [[ -n ${arguments[$mode]:-} ]] || {
+  [[ -n ${arguments[$mode]+is} ]] || {
     echo "run.sh: no mode '$mode'; there are: ${!arguments[*]}" >&2
     exit 1
   }
@@ -92,29 +117,23 @@ for mode in "${modes[@]}"; do
   rm -rf "$STRESS_HOME"
   mkdir -p "$STRESS_HOME/db" "$STRESS_HOME/expected"
   echo 0 >"$STRESS_HOME/rounds"
-  read -ra words <<<"${arguments[$mode]}"
-  # 32 threads of 10 column families keep 2 cores busy with little else.
-  more=(--duration="$share" --max_key=$((100000 << seed % 4)))
-  [[ $mode == whitebox* ]] || more+=(--interval="$interval")
-  [[ $mode == multiops* ]] && more=(--duration="$share" --interval="$interval")
   code=0
-  TEST_TMPDIR=$STRESS_HOME/db TEST_TMPDIR_EXPECTED=$STRESS_HOME/expected \
-    "${launcher[@]}" python3 -c "$seeded" "$seed" \
-    "$source_dir/tools/db_crashtest.py" "${words[@]}" \
-    --stress_cmd="$here/db_stress.sh" "${more[@]}" \
-    >"$STRESS_HOME/log" 2>&1 || code=$?
-  rounds=$(<"$STRESS_HOME/rounds")
-  kills=$(grep -c '^KILLED ' "$STRESS_HOME/log" || true)
-  if ((code == 0)) && ((rounds > 0)); then
-    printf '%-26s ok      %4d rounds  %4d kills\n' "$mode" "$rounds" "$kills"
-    rm -rf "$STRESS_HOME"
+  if [[ $mode == kills ]]; then
+    run_kills || code=$?
   else
-    failed+=("$mode")
-    printf '%-26s FAILED  %4d rounds  %4d kills\n' "$mode" "$rounds" "$kills"
-    sed -n '/^stderr:/,$p' "$STRESS_HOME/log" | head -n 20
-    echo "  log, database, expected state: $STRESS_HOME"
-    echo "  the last round again: sh $STRESS_HOME/command"
+    run_crashtest || code=$?
   fi
+  rounds=$(<"$STRESS_HOME/rounds")
+  if ((code == 0 && rounds > 1)); then
+    printf '%-26s ok      %5d rounds\n' "$mode" "$rounds"
+    rm -rf "$STRESS_HOME"
+    continue
+  fi
+  failed+=("$mode")
+  printf '%-26s FAILED  %5d rounds\n' "$mode" "$rounds"
+  sed -n '/^stderr:/,$p; /^kill_writer:/p' "$STRESS_HOME/log" | head -n 20
+  echo "  log, database, expected state: $STRESS_HOME"
+  echo "  the last round again: sh $STRESS_HOME/command"
 done
 if ((${#failed[@]} > 0)); then
   echo "stress: ${#failed[@]} of ${#modes[@]} modes failed: ${failed[*]}"
