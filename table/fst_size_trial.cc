@@ -110,6 +110,13 @@ void SizeTrial::Measure(const SegmentBuilder& segment) {
   pending_ = 0;
 }
 
+bool SizeTrial::IsDue(const SegmentBuilder& segment) const {
+  // No less than a bucket can be written.
+  const uint64_t bucket = segment.EstimatedSize() /
+                          std::max<uint64_t>(1, segment.keys().num_buckets());
+  return pending_ >= std::max(kEvery, kShare * bucket);
+}
+
 void SizeTrial::Add(
     const std::vector<const SegmentBuilder*>& segments,
     const std::function<const key_trie::TokenEncoder*()>& found) {
@@ -133,9 +140,9 @@ void SizeTrial::Add(
     pending_ = 0;
     for (const SegmentBuilder* segment : segments) {
       pending_ += segment->EstimatedSize();
-      if (pending_ >= kEvery || segment == &added) Measure(*segment);
+      if (IsDue(*segment) || segment == &added) Measure(*segment);
     }
-  } else if (pending_ >= kEvery) {
+  } else if (IsDue(added)) {
     Measure(added);
   }
   if (uses_found_) {

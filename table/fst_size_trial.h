@@ -64,6 +64,7 @@ class SizeTrial {
   static constexpr uint64_t kShare = 16;
 
   void Train(const std::vector<const SegmentBuilder*>& segments);
+  bool IsDue(const SegmentBuilder& segment) const;
   void Measure(const SegmentBuilder& segment);
   // What is left of a size of which so much are codes, in the file's
   // dictionary.

@@ -193,6 +193,21 @@ constexpr uint64_t kMeasuredBytes = uint64_t{1} << 18;
 // Bits of the length of a key, where keys have several.
 constexpr uint64_t kLengthBits = 6;
 
+// A sample takes or leaves so much of a suffix at a time: of a few suffixes of
+// megabytes it would be all, or nothing.
+constexpr size_t kPieceBytes = size_t{4} << 10;
+
+template <class F>
+void ForEachPiece(const Builder& builder, F f) {
+  builder.ForEachSuffix([&f](std::string_view suffix) {
+    while (suffix.size() > kPieceBytes) {
+      f(suffix.substr(0, kPieceBytes));
+      suffix.remove_prefix(kPieceBytes);
+    }
+    f(suffix);
+  });
+}
+
 }  // namespace
 
 uint64_t TokenSampleOf(uint64_t suffix_bytes, size_t sample_bytes) {
@@ -231,11 +246,11 @@ void TrainTokensOn(const std::vector<const Builder*>& builders,
   bool occurs[256] = {};
   uint64_t suffixes = 0;
   for (const Builder* builder : builders) {
-    builder->ForEachSuffix([&](std::string_view suffix) {
+    ForEachPiece(*builder, [&](std::string_view piece) {
       if (random() <= last) {
-        trainer.Add(suffix);
+        trainer.Add(piece);
         ++suffixes;
-        for (const char c : suffix) {
+        for (const char c : piece) {
           occurs[static_cast<uint8_t>(c)] = true;
         }
       }
@@ -266,13 +281,13 @@ SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
     suffixes.clear();
     uint64_t here = 0;
     bool occurs[256] = {};
-    builder->ForEachSuffix([&](std::string_view suffix) {
+    ForEachPiece(*builder, [&](std::string_view piece) {
       if (i++ % every != 0) {
         return;
       }
-      suffixes.push_back(suffix);
-      here += suffix.size();
-      for (const char c : suffix) {
+      suffixes.push_back(piece);
+      here += piece.size();
+      for (const char c : piece) {
         occurs[static_cast<uint8_t>(c)] = true;
       }
     });
