@@ -3,9 +3,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # names_test.sh ROOT BUILD_DIR: what the documents name exists: make targets,
-# CMake presets, files and folders, links, and the test cases of
-# docs/checklist.md; every decision is linked, and every row of the checklist
-# has a test or a reason.
+# CMake presets, files and folders, links, the test cases of docs/checklist.md,
+# and the functions of docs/architecture.md, each in the file beside it; every
+# decision is linked, and every row of the checklist has a test or a reason.
 # BUILD_DIR stands for the build/release of the documents.
 
 set -euo pipefail
@@ -31,7 +31,7 @@ top=$(ls -A | tr '\n' ' ')
 checked=0
 
 shopt -s nullglob
-documents=(README.md CONTRIBUTING.md HISTORY.md table/FORMAT.md docs/*.md docs/*/*.md)
+documents=(README.md CONTRIBUTING.md HISTORY.md table/FORMAT.md docs/*.md docs/*/*.md docs/*/*/*.md)
 for document in "${documents[@]}"; do
   [[ -f $document ]] || {
     complain "$document does not exist"
@@ -75,6 +75,20 @@ for decision in docs/decisions/*.md; do
   grep -rqF --include='*.md' --exclude="$name" "$name" README.md CONTRIBUTING.md docs table ||
     complain "$decision: no document links to it"
 done
+
+# A line of a picture that names a source names first what is in it:
+#   Class::Function   folder/file.cc   what it does
+functions=0
+while read -r name file _; do
+  [[ $file =~ ^(memtable|table|port|plugin)/[a-z_]+\.(cc|h)$ ]] || continue
+  functions=$((functions + 1))
+  for part in ${name//::/ }; do
+    checked=$((checked + 1))
+    grep -qw -- "$part" "$file" ||
+      complain "docs/architecture.md: $file has no '$part', of $name"
+  done
+done < <(grep '^    ' docs/architecture.md)
+((functions > 0)) || complain "docs/architecture.md names no function"
 
 # A case may stand on the line after its macro.
 cases=" $(cat tests/*/*_test.cc | tr '\n' ' ' |
