@@ -80,7 +80,8 @@ for report in "$numbers"/*.json; do
 done
 
 sections=0
-for document in "$root"/README.md "$root"/docs/*.md "$root"/docs/decisions/*.md; do
+for document in "$root"/README.md "$root"/docs/*.md "$root"/docs/decisions/*.md \
+  "$root"/docs/decisions/measurements/*.md; do
   for name in $(sed -n 's/^<!-- memkv_bench \(.*\) -->$/\1/p' "$document"); do
     sections=$((sections + 1))
     [[ -f $scratch/$name.md ]] || {
