@@ -3,6 +3,7 @@
 
 #include "table/fst_table_iterator.h"
 
+#include <algorithm>
 #include <cassert>
 #include <limits>
 
@@ -50,13 +51,16 @@ FstTableIterator::FstTableIterator(
     params.max_readahead_size = read_options.readahead_size;
   } else {
     const FstTableReader::Settings& settings = reader.settings();
-    params.initial_readahead_size = settings.initial_auto_readahead_size;
+    // Users may ask for more at first than at most, as of block-based files.
+    params.initial_readahead_size =
+        std::min(settings.initial_auto_readahead_size,
+                 settings.max_auto_readahead_size);
     params.max_readahead_size = settings.max_auto_readahead_size;
     params.implicit_auto_readahead = true;
     params.num_file_reads_for_auto_readahead =
         settings.num_file_reads_for_auto_readahead;
   }
-  if (params.max_readahead_size == 0) return;
+  if (params.initial_readahead_size == 0) return;
   const auto ahead = [&] {
     return std::make_unique<FilePrefetchBuffer>(
         params, /*enable=*/true, /*track_min_offset=*/false, ioptions.fs.get(),

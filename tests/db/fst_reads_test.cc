@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <memory>
 #include <set>
 #include <string>
@@ -372,6 +373,38 @@ TEST_F(FstReadsTest, UpperBoundEndsScansAcrossFilesAndLevels) {
     size_t n = 0;
     for (iter->SeekToLast(); iter->Valid(); iter->Prev()) ++n;
     ASSERT_EQ(n, expected.size());
+  }
+}
+
+TEST_F(FstReadsTest, AutomaticReadaheadMayBeginAndEndAnywhere) {
+  for (const char* sizes : {"0,0", "0,65536", "65536,0", "65536,16384",
+                            "16384,65536", "1,1000000"}) {
+    const std::string initial(sizes, strcspn(sizes, ","));
+    const std::string most(sizes + initial.size() + 1);
+    for (const char* residency : {"pin", "cache"}) {
+      SCOPED_TRACE(std::string(sizes) + ", " + residency);
+      Options options = MemkvOptions(
+          std::string("segment_size=1K;value_block_size=64;residency=") +
+          residency +
+          ";block_based={block_cache=4M;num_file_reads_for_auto_readahead=0;"
+          "initial_auto_readahead_size=" +
+          initial + ";max_auto_readahead_size=" + most + "}");
+      options.disable_auto_compactions = true;
+      ASSERT_NO_FATAL_FAILURE(Open(options));
+      Model model;
+      ASSERT_NO_FATAL_FAILURE(FillLevels(&model));
+      std::unique_ptr<Iterator> iter(db()->NewIterator(ReadOptions()));
+      auto at = model.begin();
+      for (iter->SeekToFirst(); iter->Valid(); iter->Next(), ++at) {
+        ASSERT_NE(at, model.end()) << iter->key().ToString();
+        ASSERT_EQ(iter->key(), at->first);
+        ASSERT_EQ(iter->value(), at->second);
+      }
+      ASSERT_TRUE(iter->status().ok()) << iter->status().ToString();
+      ASSERT_EQ(at, model.end());
+      iter.reset();
+      ASSERT_NO_FATAL_FAILURE(Destroy());
+    }
   }
 }
 
