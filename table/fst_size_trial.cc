@@ -18,6 +18,8 @@ namespace {
 constexpr uint64_t kSampleBytes = uint64_t{16} << 10;
 constexpr uint64_t kSampleShare = 512;
 constexpr uint64_t kQuarter = 4;
+// Of suffixes, to compare the two.
+constexpr uint64_t kMeasured = uint64_t{64} << 10;
 constexpr double kDoublingsBetween = 2;
 // Later doublings gain less than the first ones, where keys are of few words:
 // so much of the factor's logarithm.
@@ -53,7 +55,7 @@ void SizeTrial::Train(const std::vector<const SegmentBuilder*>& segments) {
     if (block.empty() || !tokens.Open(block, &reason)) continue;
     auto encoder = std::make_unique<key_trie::TokenEncoder>(tokens);
     const double bits =
-        key_trie::MeasureSuffixes(encoder.get(), keys).bits_a_byte();
+        key_trie::MeasureSuffixes(encoder.get(), keys, kMeasured).bits_a_byte();
     if (sample != sample_) {
       smaller_bits = bits;
       continue;

@@ -187,9 +187,6 @@ constexpr uint64_t kSampleShare = 12;
 // Up to here all suffixes are the sample: it takes some milliseconds.
 constexpr uint64_t kMinSampleBytes = 32768;
 
-// Of suffixes, to see what they take in tokens.
-constexpr uint64_t kMeasuredBytes = uint64_t{1} << 18;
-
 // Bits of the length of a key, where keys have several.
 constexpr uint64_t kLengthBits = 6;
 
@@ -265,16 +262,17 @@ void TrainTokensOn(const std::vector<const Builder*>& builders,
 }
 
 SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
-                            const std::vector<const Builder*>& builders) {
+                            const std::vector<const Builder*>& builders,
+                            uint64_t sample_bytes) {
   SuffixSizes sizes;
   for (const Builder* builder : builders) {
     sizes.bytes += builder->suffix_bytes() + builder->num_keys();
   }
-  const uint64_t every = std::max<uint64_t>(1, sizes.bytes / kMeasuredBytes);
+  const uint64_t every = std::max<uint64_t>(1, sizes.bytes / sample_bytes);
   uint64_t bytes = 0;
   uint64_t codes = 0;
   uint64_t symbol_bits = 0;
-  uint64_t i = 0;
+  uint64_t skip = 0;  // until the next that is measured
   std::vector<std::string_view> suffixes;
   Cuts<uint16_t> cuts;
   for (const Builder* builder : builders) {
@@ -282,9 +280,10 @@ SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
     uint64_t here = 0;
     bool occurs[256] = {};
     ForEachPiece(*builder, [&](std::string_view piece) {
-      if (i++ % every != 0) {
+      if (skip-- != 0) {
         return;
       }
+      skip = every - 1;
       suffixes.push_back(piece);
       here += piece.size();
       for (const char c : piece) {

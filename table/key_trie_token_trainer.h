@@ -69,10 +69,11 @@ struct SuffixSizes {
   }
 };
 
-// encoder: of the tokens, null to know nothing of them.  Without it, the cost
-// is a look at a sample of 256 KiB and a step for every key.
+// encoder: of the tokens, null to know nothing of them.  The cost is a step for
+// every key and a look at a sample, which is cut if there is an encoder.
 SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
-                            const std::vector<const Builder*>& builders);
+                            const std::vector<const Builder*>& builders,
+                            uint64_t sample_bytes = uint64_t{256} << 10);
 
 // Whether a dictionary of `tokens` takes less, in the file and in the memory of
 // its reader, than what it saves in these suffixes.

@@ -237,6 +237,53 @@ TEST_F(FstFeaturesTest, UserTimestampsAreServedByBlockBasedFiles) {
   }
 }
 
+TEST_F(FstFeaturesTest, MinimalTimestampsAreStrippedByBlockBasedFiles) {
+  Options options = MemkvOptions();
+  options.comparator = rocksdb::BytewiseComparatorWithU64Ts();
+  options.merge_operator = nullptr;
+  options.persist_user_defined_timestamps = false;
+  options.allow_concurrent_memtable_write = false;
+  ASSERT_NO_FATAL_FAILURE(Open(options));
+  const auto timestamp = [](uint64_t t) {
+    std::string ts;
+    rocksdb::EncodeU64Ts(t, &ts);
+    return ts;
+  };
+  for (uint64_t t = 1; t <= 3; ++t) {
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(db()->Put(WriteOptions(), NumberKey(i), timestamp(t),
+                            std::to_string(t))
+                      .ok());
+    }
+  }
+  ASSERT_TRUE(
+      db()->IncreaseFullHistoryTsLow(db()->DefaultColumnFamily(), timestamp(4))
+          .ok());
+  ASSERT_NO_FATAL_FAILURE(Flush());
+  ASSERT_NO_FATAL_FAILURE(Open(options));
+  EXPECT_EQ(Kinds().fst, 0u);
+  EXPECT_EQ(Kinds().block_based, 1u);
+  rocksdb::TablePropertiesCollection all;
+  ASSERT_TRUE(db()->GetPropertiesOfAllTables(&all).ok());
+  EXPECT_EQ(all.begin()->second->user_defined_timestamps_persisted, 0u);
+  EXPECT_EQ(all.begin()->second->raw_key_size,
+            all.begin()->second->num_entries * (NumberKey(0).size() + 8));
+  const std::string read_at = timestamp(10);
+  const Slice at(read_at);
+  ReadOptions ro;
+  ro.timestamp = &at;
+  const std::unique_ptr<rocksdb::Iterator> iter(db()->NewIterator(ro));
+  iter->SeekToFirst();
+  for (int i = 0; i < 100; ++i, iter->Next()) {
+    std::string value;
+    ASSERT_TRUE(db()->Get(ro, NumberKey(i), &value).ok());
+    EXPECT_EQ(value, "3");
+    ASSERT_TRUE(iter->Valid()) << iter->status().ToString();
+    EXPECT_EQ(iter->key(), NumberKey(i));
+    EXPECT_EQ(iter->value(), "3");
+  }
+}
+
 TEST_F(FstFeaturesTest, EveryCompactionStyleServes) {
   for (const auto style :
        {rocksdb::kCompactionStyleLevel, rocksdb::kCompactionStyleUniversal}) {

@@ -56,6 +56,17 @@ class FstReadsTest : public FstDbTest {
     return options;
   }
 
+  static void ExpectScan(Iterator* iter, const Model& expected) {
+    auto at = expected.begin();
+    for (iter->SeekToFirst(); iter->Valid(); iter->Next(), ++at) {
+      ASSERT_NE(at, expected.end()) << iter->key().ToString();
+      ASSERT_EQ(iter->key(), at->first);
+      ASSERT_EQ(iter->value(), at->second);
+    }
+    ASSERT_TRUE(iter->status().ok()) << iter->status().ToString();
+    ASSERT_EQ(at, expected.end());
+  }
+
   // Every third key in each of levels 4, 2, 0 (two files) and the memtable,
   // newer ones with merge operands and deletions for older ones.
   void FillLevels(Model* model) {
@@ -362,14 +373,7 @@ TEST_F(FstReadsTest, UpperBoundEndsScansAcrossFilesAndLevels) {
     ro.pin_data = i % 5 == 0;
     const std::unique_ptr<Iterator> iter(db()->NewIterator(ro));
     const Model expected(model.lower_bound(begin), model.lower_bound(end));
-    auto at = expected.begin();
-    for (iter->SeekToFirst(); iter->Valid(); iter->Next(), ++at) {
-      ASSERT_NE(at, expected.end()) << iter->key().ToString();
-      ASSERT_EQ(iter->key(), at->first);
-      ASSERT_EQ(iter->value(), at->second);
-    }
-    ASSERT_TRUE(iter->status().ok()) << iter->status().ToString();
-    ASSERT_EQ(at, expected.end());
+    ASSERT_NO_FATAL_FAILURE(ExpectScan(iter.get(), expected));
     size_t n = 0;
     for (iter->SeekToLast(); iter->Valid(); iter->Prev()) ++n;
     ASSERT_EQ(n, expected.size());
@@ -394,14 +398,7 @@ TEST_F(FstReadsTest, AutomaticReadaheadMayBeginAndEndAnywhere) {
       Model model;
       ASSERT_NO_FATAL_FAILURE(FillLevels(&model));
       std::unique_ptr<Iterator> iter(db()->NewIterator(ReadOptions()));
-      auto at = model.begin();
-      for (iter->SeekToFirst(); iter->Valid(); iter->Next(), ++at) {
-        ASSERT_NE(at, model.end()) << iter->key().ToString();
-        ASSERT_EQ(iter->key(), at->first);
-        ASSERT_EQ(iter->value(), at->second);
-      }
-      ASSERT_TRUE(iter->status().ok()) << iter->status().ToString();
-      ASSERT_EQ(at, model.end());
+      ASSERT_NO_FATAL_FAILURE(ExpectScan(iter.get(), model));
       iter.reset();
       ASSERT_NO_FATAL_FAILURE(Destroy());
     }
@@ -760,53 +757,6 @@ TEST_F(FstReadsTest, SmallTableCacheClosesAndReopensFilesUnderIterators) {
   for (; old->Valid(); old->Next()) ++n;
   EXPECT_TRUE(old->status().ok()) << old->status().ToString();
   EXPECT_EQ(n, model.size());
-}
-
-TEST_F(FstReadsTest, MinimalTimestampsAreStrippedByBlockBasedFiles) {
-  Options options = ReadsOptions();
-  options.comparator = rocksdb::BytewiseComparatorWithU64Ts();
-  options.merge_operator = nullptr;
-  options.persist_user_defined_timestamps = false;
-  options.allow_concurrent_memtable_write = false;
-  ASSERT_NO_FATAL_FAILURE(Open(options));
-  const auto timestamp = [](uint64_t t) {
-    std::string ts;
-    rocksdb::EncodeU64Ts(t, &ts);
-    return ts;
-  };
-  for (uint64_t t = 1; t <= 3; ++t) {
-    for (int i = 0; i < 100; ++i) {
-      ASSERT_TRUE(db()->Put(WriteOptions(), NumberKey(i), timestamp(t),
-                            std::to_string(t))
-                      .ok());
-    }
-  }
-  ASSERT_TRUE(
-      db()->IncreaseFullHistoryTsLow(db()->DefaultColumnFamily(), timestamp(4))
-          .ok());
-  ASSERT_NO_FATAL_FAILURE(Flush());
-  ASSERT_NO_FATAL_FAILURE(Open(options));
-  EXPECT_EQ(Kinds().fst, 0u);
-  EXPECT_EQ(Kinds().block_based, 1u);
-  rocksdb::TablePropertiesCollection all;
-  ASSERT_TRUE(db()->GetPropertiesOfAllTables(&all).ok());
-  EXPECT_EQ(all.begin()->second->user_defined_timestamps_persisted, 0u);
-  EXPECT_EQ(all.begin()->second->raw_key_size,
-            all.begin()->second->num_entries * (NumberKey(0).size() + 8));
-  const std::string read_at = timestamp(10);
-  const Slice at(read_at);
-  ReadOptions ro;
-  ro.timestamp = &at;
-  const std::unique_ptr<Iterator> iter(db()->NewIterator(ro));
-  iter->SeekToFirst();
-  for (int i = 0; i < 100; ++i, iter->Next()) {
-    std::string value;
-    ASSERT_TRUE(db()->Get(ro, NumberKey(i), &value).ok());
-    EXPECT_EQ(value, "3");
-    ASSERT_TRUE(iter->Valid()) << iter->status().ToString();
-    EXPECT_EQ(iter->key(), NumberKey(i));
-    EXPECT_EQ(iter->value(), "3");
-  }
 }
 
 }  // namespace
