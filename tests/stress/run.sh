@@ -45,7 +45,7 @@ declare -A arguments=(
   [multiops_write_prepared]="blackbox --test_multiops_txn --write_policy=write_prepared"
   [whitebox]="whitebox"
   [whitebox_simple]="whitebox --simple"
-  [whitebox_txn]="whitebox --txn"
+  [whitebox_txn]="whitebox --txn --txn_write_policy=0"
   [whitebox_cf_consistency]="whitebox --cf_consistency"
   [whitebox_tiered_storage]="whitebox --test_tiered_storage"
   [kills]=""
@@ -93,8 +93,8 @@ run_crashtest() {
   if [[ $mode == whitebox* ]]; then
     # It kills by chance, once in so many points that it passes, and ends by
     # itself after so many operations.
-    more+=(--random_kill_odd=$((share * 300)) --threads=8
-      --ops_per_thread=$((share * 20)))
+    more+=(--random_kill_odd=$((share * 100)) --threads=8
+      --ops_per_thread=$((share * 5)))
   else
     more+=(--interval="$interval")
   fi
@@ -131,6 +131,7 @@ for mode in "${modes[@]}"; do
   mkdir -p "$STRESS_HOME/db" "$STRESS_HOME/expected"
   echo 0 >"$STRESS_HOME/rounds"
   code=0
+  SECONDS=0
   if [[ $mode == kills ]]; then
     run_kills || code=$?
   else
@@ -138,12 +139,12 @@ for mode in "${modes[@]}"; do
   fi
   rounds=$(<"$STRESS_HOME/rounds")
   if ((code == 0 && rounds > 1)); then
-    printf '%-26s ok      %5d rounds\n' "$mode" "$rounds"
+    printf '%-26s ok      %5d rounds  %5d s\n' "$mode" "$rounds" "$SECONDS"
     rm -rf "$STRESS_HOME"
     continue
   fi
   failed+=("$mode")
-  printf '%-26s FAILED  %5d rounds\n' "$mode" "$rounds"
+  printf '%-26s FAILED  %5d rounds  %5d s\n' "$mode" "$rounds" "$SECONDS"
   sed -n '/^stderr:/,$p; /^kill_writer:/p' "$STRESS_HOME/log" | head -n 20
   echo "  log, database, expected state: $STRESS_HOME"
   echo "  the last round again: sh $STRESS_HOME/command"
