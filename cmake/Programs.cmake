@@ -16,7 +16,7 @@ add_executable(
   "${memkv_rocksdb_tools}/db_bench.cc"
   "${memkv_rocksdb_tools}/db_bench_tool.cc"
   "${memkv_rocksdb_tools}/simulated_hybrid_file_system.cc"
-  "${memkv_root}/db_bench_ext/db_bench_register.cc")
+  "${memkv_root}/db_bench_ext/rocksdb/db_bench_register.cc")
 target_compile_definitions(db_bench PRIVATE GFLAGS=1)
 # Mostly RocksDB's sources, whose warnings are RocksDB's.
 target_compile_options(db_bench PRIVATE -w)
@@ -25,105 +25,100 @@ target_link_libraries(db_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}"
 
 add_executable(
   memtablerep_bench "${MEMKV_ROCKSDB_ROOT}/memtable/memtablerep_bench.cc"
-                    "${memkv_root}/db_bench_ext/db_bench_register.cc")
+                    "${memkv_root}/db_bench_ext/rocksdb/db_bench_register.cc")
 target_compile_definitions(memtablerep_bench PRIVATE GFLAGS=1)
 target_compile_options(memtablerep_bench PRIVATE -w)
 target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}"
                                                 "${MEMKV_JEMALLOC_LIBRARY}")
 
-# What the programs below have in common.
+# Keys, clocks, the machine, folders: what the programs below have in common.
 set(memkv_bench_common_sources
-    bench_database.cc
-    bench_options.cc
-    bench_verify.cc
-    jemalloc_stats.cc
-    key_shapes.cc
-    key_source.cc
-    key_stats.cc
-    machine.cc
-    progress_bar.cc
-    record_set.cc
-    shape_probes.cc
-    shape_report.cc
-    temp_dir.cc
-    timing.cc
-    url_generator.cc)
+    common/jemalloc_stats.cc
+    common/machine.cc
+    common/progress_bar.cc
+    common/shape_report.cc
+    common/temp_dir.cc
+    common/timing.cc
+    keys/key_shapes.cc
+    keys/key_source.cc
+    keys/key_stats.cc
+    keys/record_set.cc
+    keys/shape_probes.cc
+    keys/url_generator.cc)
 list(TRANSFORM memkv_bench_common_sources
      PREPEND "${memkv_root}/db_bench_ext/")
 add_library(memkv_bench_common STATIC ${memkv_bench_common_sources})
 target_compile_definitions(
   memkv_bench_common
-  PRIVATE MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/fetch_contents.sh")
+  PRIVATE
+    MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/keys/fetch_contents.sh")
 target_link_libraries(memkv_bench_common PUBLIC memkv
                                                 "${MEMKV_JEMALLOC_LIBRARY}")
 
-# A program of db_bench_ext: memkv_bench_program(NAME source...)
-function(memkv_bench_program name)
-  list(TRANSFORM ARGN PREPEND "${memkv_root}/db_bench_ext/")
+# A program of the folder db_bench_ext/FOLDER:
+# memkv_bench_program(NAME FOLDER source...)
+function(memkv_bench_program name folder)
+  list(TRANSFORM ARGN PREPEND "${memkv_root}/db_bench_ext/${folder}/")
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE memkv_bench_common
                                         "${MEMKV_GFLAGS_LIBRARY}")
 endfunction()
 
-memkv_bench_program(
-  memkv_demo
-  memkv_demo.cc
-  demo_measure.cc
-  demo_questions.cc
-  demo_report.cc)
-
 # The shapes of memtable_bench, for its test as well.
 add_library(
   memkv_memtable_shapes STATIC
-  "${memkv_root}/db_bench_ext/memtable_bench_shapes.cc"
-  "${memkv_root}/db_bench_ext/memtable_bench_table.cc")
+  "${memkv_root}/db_bench_ext/memtable_bench/shapes.cc"
+  "${memkv_root}/db_bench_ext/memtable_bench/table.cc")
 target_link_libraries(memkv_memtable_shapes PUBLIC memkv_bench_common)
 
-memkv_bench_program(
-  memtable_bench
-  memtable_bench.cc
-  memtable_bench_cases.cc
-  memtable_bench_keys.cc
-  memtable_bench_report.cc)
+memkv_bench_program(memtable_bench memtable_bench main.cc cases.cc keys.cc
+                    report.cc)
 target_link_libraries(memtable_bench PRIVATE memkv_memtable_shapes
                                              benchmark::benchmark)
 
 # All of memkv_bench but its flags, for its test as well.
 set(memkv_bench_parts_sources
-    bench_agreement.cc
-    bench_delta.cc
-    bench_mixed.cc
-    bench_reads.cc
-    bench_records.cc
-    bench_report_delta.cc
-    bench_report_html.cc
-    bench_report_markdown.cc
-    bench_report_scale.cc
-    bench_report_text.cc
-    bench_results.cc
-    bench_run.cc
-    bench_scale.cc
-    bench_sizes.cc
-    bench_writes.cc
+    database.cc
     generated_look_ups.cc
     generated_records.cc
     memory_limit.cc
-    point_table.cc)
+    memtable_size.cc
+    mixed.cc
+    options.cc
+    point_table.cc
+    reads.cc
+    records.cc
+    report_html.cc
+    report_markdown.cc
+    report_memtable_size.cc
+    report_scale.cc
+    report_text.cc
+    reproducibility.cc
+    results.cc
+    run.cc
+    scale.cc
+    sizes.cc
+    verify.cc
+    writes.cc)
 list(TRANSFORM memkv_bench_parts_sources
-     PREPEND "${memkv_root}/db_bench_ext/")
+     PREPEND "${memkv_root}/db_bench_ext/memkv_bench/")
 add_library(memkv_bench_parts STATIC ${memkv_bench_parts_sources})
 target_link_libraries(memkv_bench_parts PUBLIC memkv_bench_common)
 
-memkv_bench_program(memkv_bench memkv_bench.cc)
+memkv_bench_program(memkv_bench memkv_bench main.cc)
 target_link_libraries(memkv_bench PRIVATE memkv_bench_parts)
+
+memkv_bench_program(memkv_demo memkv_bench memkv_demo.cc demo_measure.cc
+                    demo_questions.cc demo_report.cc)
+target_link_libraries(memkv_demo PRIVATE memkv_bench_parts)
 
 # What key_coding_bench compares, for its test as well.
 add_library(memkv_key_codings STATIC
-            "${memkv_root}/db_bench_ext/key_codings.cc")
+            "${memkv_root}/db_bench_ext/key_coding_bench/codings.cc")
 target_link_libraries(memkv_key_codings PUBLIC memkv_core)
 
-memkv_bench_program(key_coding_bench key_coding_bench.cc key_coding_shapes.cc
-                    table_bench_file.cc)
+memkv_bench_program(key_coding_bench key_coding_bench main.cc shapes.cc
+                    table_file.cc)
 target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 
 # The same, with a key trie that counts the cache lines it waits for; its objects
@@ -131,7 +126,7 @@ target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 set(memkv_key_trie_sources ${MEMKV_CORE_SOURCES})
 list(FILTER memkv_key_trie_sources INCLUDE REGEX "/(key_trie|packed_array)")
 list(TRANSFORM memkv_key_trie_sources PREPEND "${memkv_root}/")
-memkv_bench_program(key_coding_lines key_coding_bench.cc key_codings.cc
-                    key_coding_shapes.cc table_bench_file.cc)
+memkv_bench_program(key_coding_lines key_coding_bench main.cc codings.cc
+                    shapes.cc table_file.cc)
 target_sources(key_coding_lines PRIVATE ${memkv_key_trie_sources})
 target_compile_definitions(key_coding_lines PRIVATE MEMKV_COUNT_LINES)

@@ -6,7 +6,7 @@
 # thousand keys; its reports are what they must be; and what must fail fails.
 
 set -euo pipefail
-schema=$1/db_bench_ext/report_schema.json
+schema=$1/db_bench_ext/memkv_bench/report_schema.json
 bench=$2
 check=$3
 rm -rf run

@@ -340,14 +340,10 @@ TEST_F(OptionsTest, EveryTableOptionChangesOnALiveDatabase) {
   ASSERT_NO_FATAL_FAILURE(Put("key", "value"));
   ASSERT_NO_FATAL_FAILURE(Flush());
   const std::vector<std::pair<std::string, std::string>> changes = {
-      {"write_format", "block_based"},
-      {"write_format", "fst"},
-      {"residency", "cache"},
-      {"segment_size", "2048"},
-      {"value_block_size", "128"},
-      {"inline_value_size", "0"},
-      {"key_buffer_size", "4096"},
-      {"block_based.block_size", "16384"},
+      {"write_format", "block_based"}, {"write_format", "fst"},
+      {"residency", "cache"},          {"segment_size", "2048"},
+      {"value_block_size", "128"},     {"inline_value_size", "0"},
+      {"key_buffer_size", "4096"},     {"block_based.block_size", "16384"},
   };
   for (const auto& [name, value] : changes) {
     ASSERT_NO_FATAL_FAILURE(SetTableOption(name, value));

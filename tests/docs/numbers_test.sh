@@ -16,7 +16,7 @@ fail() {
 }
 
 for report in "$root"/docs/numbers/*.json; do
-  "$check" "$root/db_bench_ext/report_schema.json" "$report"
+  "$check" "$root/db_bench_ext/memkv_bench/report_schema.json" "$report"
   grep -q '"complete": true' "$report" || fail "$report is of a run that was stopped"
 done
 "$root/build_tools/numbers.sh" check "$bench"
@@ -37,7 +37,7 @@ copy/build_tools/numbers.sh check "$bench"
 seq 2000 >keys.txt
 copy/build_tools/numbers.sh measure "$bench" tiny --keys="$PWD/keys.txt" --ops=100 --repeat=1 \
   --workloads=get >/dev/null 2>measured.txt || fail "$(cat measured.txt)"
-"$check" "$root/db_bench_ext/report_schema.json" copy/docs/numbers/tiny.json
+"$check" "$root/db_bench_ext/memkv_bench/report_schema.json" copy/docs/numbers/tiny.json
 grep -qF '"command": "memkv_bench --keys=keys.txt --ops=100 --repeat=1 --workloads=get",' \
   copy/docs/numbers/tiny.json || fail 'tiny.json has another command'
 grep -qF '"agreement": {' copy/docs/numbers/tiny.json || fail 'tiny.json was measured once'

@@ -3,8 +3,7 @@
 
 // The key codings that key_coding_bench compares, against a sorted list.
 
-#include "db_bench_ext/key_codings.h"
-
+#include "db_bench_ext/key_coding_bench/codings.h"
 #include "tests/unit/key_trie_test_util.h"
 
 namespace memkv {

@@ -14,19 +14,19 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/bench_database.h"
-#include "db_bench_ext/bench_options.h"
-#include "db_bench_ext/bench_results.h"
-#include "db_bench_ext/bench_verify.h"
-#include "db_bench_ext/generated_records.h"
-#include "db_bench_ext/key_source.h"
-#include "db_bench_ext/key_stats.h"
-#include "db_bench_ext/latency_samples.h"
-#include "db_bench_ext/memory_limit.h"
-#include "db_bench_ext/shuffled_range.h"
-#include "db_bench_ext/timing.h"
-#include "db_bench_ext/url_generator.h"
-#include "db_bench_ext/zipf_source.h"
+#include "db_bench_ext/common/latency_samples.h"
+#include "db_bench_ext/common/timing.h"
+#include "db_bench_ext/keys/key_source.h"
+#include "db_bench_ext/keys/key_stats.h"
+#include "db_bench_ext/keys/shuffled_range.h"
+#include "db_bench_ext/keys/url_generator.h"
+#include "db_bench_ext/keys/zipf_source.h"
+#include "db_bench_ext/memkv_bench/database.h"
+#include "db_bench_ext/memkv_bench/generated_records.h"
+#include "db_bench_ext/memkv_bench/memory_limit.h"
+#include "db_bench_ext/memkv_bench/options.h"
+#include "db_bench_ext/memkv_bench/results.h"
+#include "db_bench_ext/memkv_bench/verify.h"
 #include "rocksdb/advanced_cache.h"
 #include "rocksdb/table.h"
 
@@ -419,8 +419,8 @@ TEST(BenchResultsTest, NothingAndLessIsInNoRatio) {
 TEST(KeySourceTest, GeneratedKeysAreDistinctSortedAndRepeatable) {
   for (const char* source :
        {"gen:urls:5000", "gen:hex:5000", "gen:uint64:5000:8"}) {
-    DemoInput first;
-    DemoInput second;
+    KeySet first;
+    KeySet second;
     ASSERT_TRUE(ReadKeys(source, 0, 3, "", &first).ok());
     ASSERT_TRUE(ReadKeys(source, 0, 3, "", &second).ok());
     ASSERT_GE(first.records.size(), 4990u);
@@ -428,13 +428,13 @@ TEST(KeySourceTest, GeneratedKeysAreDistinctSortedAndRepeatable) {
     for (size_t i = 0; i < first.records.size(); i++) {
       ASSERT_EQ(first.records.key(i), second.records.key(i));
     }
-    DemoInput few;
+    KeySet few;
     ASSERT_TRUE(ReadKeys(source, 10, 3, "", &few).ok());
     EXPECT_EQ(few.records.size(), 10u);
   }
   for (const char* bad : {"gen:", "gen:urls", "gen:urls:", "gen:urls:0",
                           "gen:urls:1x", "gen:nothing:1", "gen:hex:1:2:3"}) {
-    DemoInput input;
+    KeySet input;
     EXPECT_TRUE(ReadKeys(bad, 0, 3, "", &input).IsInvalidArgument()) << bad;
   }
 }

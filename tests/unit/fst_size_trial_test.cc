@@ -101,33 +101,33 @@ TEST(FstSizeTrialTest, SaysWhatTheFileWillTake) {
         int compared = 0;
         uint64_t all = 0;
         uint64_t next = uint64_t{1} << 20;
-        BuildAll(Keys(words, 250000), segment_size, value_size,
-                 [&](const Segments& segments) {
-                   trial.Add(segments.all, [] { return nullptr; });
-                   all += segments.all.back()->EstimatedSize();
-                   if (all < next) return;
-                   next = 2 * all;
-                   ++compared;
-                   std::string block;
-                   key_trie::TrainTokens(segments.keys,
-                                         key_trie::kTokenSampleBytes, &block);
-                   EXPECT_EQ(block.empty(), !words);
-                   key_trie::Tokens tokens;
-                   std::unique_ptr<TokenEncoder> encoder;
-                   std::string reason;
-                   if (!block.empty()) {
-                     ASSERT_TRUE(tokens.Open(block, &reason)) << reason;
-                     encoder = std::make_unique<TokenEncoder>(tokens);
-                   }
-                   const auto truth = static_cast<double>(
-                       segments.Size(encoder.get()) + block.size());
-                   const auto said = static_cast<double>(
-                       trial.stored_bytes() + trial.dictionary_bytes());
-                   EXPECT_GT(said, 0.8 * truth) << all;
-                   EXPECT_LT(said, 1.2 * truth) << all;
-                   EXPECT_NEAR(trial.ratio(),
-                               truth / static_cast<double>(all), 0.2);
-                 });
+        BuildAll(
+            Keys(words, 250000), segment_size, value_size,
+            [&](const Segments& segments) {
+              trial.Add(segments.all, [] { return nullptr; });
+              all += segments.all.back()->EstimatedSize();
+              if (all < next) return;
+              next = 2 * all;
+              ++compared;
+              std::string block;
+              key_trie::TrainTokens(segments.keys, key_trie::kTokenSampleBytes,
+                                    &block);
+              EXPECT_EQ(block.empty(), !words);
+              key_trie::Tokens tokens;
+              std::unique_ptr<TokenEncoder> encoder;
+              std::string reason;
+              if (!block.empty()) {
+                ASSERT_TRUE(tokens.Open(block, &reason)) << reason;
+                encoder = std::make_unique<TokenEncoder>(tokens);
+              }
+              const auto truth = static_cast<double>(
+                  segments.Size(encoder.get()) + block.size());
+              const auto said = static_cast<double>(trial.stored_bytes() +
+                                                    trial.dictionary_bytes());
+              EXPECT_GT(said, 0.8 * truth) << all;
+              EXPECT_LT(said, 1.2 * truth) << all;
+              EXPECT_NEAR(trial.ratio(), truth / static_cast<double>(all), 0.2);
+            });
         EXPECT_GE(compared, 2);
         EXPECT_LE(trial.trainings(), 4);
         // A sixteenth of each, and again of all that there were when there were

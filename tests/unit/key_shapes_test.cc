@@ -4,7 +4,7 @@
 // The shapes of keys that benchmarks look for cliffs with: each is what its
 // name says; what is asked of them; and the report that counts the cliffs.
 
-#include "db_bench_ext/key_shapes.h"
+#include "db_bench_ext/keys/key_shapes.h"
 
 #include <gtest/gtest.h>
 
@@ -17,8 +17,8 @@
 #include <string_view>
 #include <vector>
 
-#include "db_bench_ext/shape_probes.h"
-#include "db_bench_ext/shape_report.h"
+#include "db_bench_ext/common/shape_report.h"
+#include "db_bench_ext/keys/shape_probes.h"
 
 namespace memkv {
 namespace {

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "db/lookup_key.h"
-#include "db_bench_ext/memtable_bench_shapes.h"
+#include "db_bench_ext/memtable_bench/shapes.h"
 #include "memtable/art_memtable_rep_factory.h"
 
 namespace memkv {

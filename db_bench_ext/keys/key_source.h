@@ -1,0 +1,60 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// Where the demo's records come from:
+//
+//   Contents   Debian's Contents indices, as fetch_contents.sh writes them:
+//              `path   section/package[,section/package...]`. Key: the path
+//              without a leading slash; value: the package list. Lines with
+//              '@' are dropped (templates of units and the like; the set that
+//              remains is the one quoted elsewhere for these lists). A path
+//              that several lists name becomes one record with the union of
+//              their packages.
+//   key file   one key a line, `-` for standard input; after a first tab comes
+//              the value, and without a tab the value is the line's number,
+//              from 1, as 8 bytes little-endian. Any bytes but newline; an
+//              empty line is the empty key. Keys may be unsorted and repeat:
+//              the last one wins, as in a database.
+//   generated  URL-like keys (url_generator.h), random hexadecimal digits, or
+//              random numbers; value: a record number as for key files.
+//
+// Thread safety: functions without shared state.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "db_bench_ext/keys/record_set.h"
+#include "rocksdb/status.h"
+
+namespace memkv {
+
+enum class SourceKind { kContents, kKeyFile, kGenerated };
+
+struct KeySet {
+  SourceKind kind = SourceKind::kGenerated;
+  RecordSet records;
+  // One sentence: where from, how many lines, how many dropped and merged.
+  std::string description;
+};
+
+// Each reads at most `limit` lines (0: all) and leaves `input->records` sorted.
+// An input without a record is InvalidArgument.
+rocksdb::Status ReadContents(const std::string& fetch_script, uint64_t limit,
+                             KeySet* input);
+rocksdb::Status ReadKeyFile(const std::string& path, uint64_t limit,
+                            KeySet* input);
+rocksdb::Status GenerateKeys(uint64_t seed, uint64_t count, KeySet* input);
+
+// The default of every --fetch_script.
+extern const char kFetchContents[];
+
+// A source as --keys names it: apt-contents; gen:urls:N[:seed];
+// gen:hex:N[:seed], 16 random hexadecimal digits; gen:uint64:N[:seed], 8 random
+// bytes; or a key file. `seed` is for a source that names none.
+rocksdb::Status ReadKeys(const std::string& source, uint64_t limit,
+                         uint64_t seed, const std::string& fetch_script,
+                         KeySet* input);
+
+}  // namespace memkv

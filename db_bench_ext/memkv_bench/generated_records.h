@@ -1,0 +1,76 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// GeneratedRecords: records without a key of them held, for databases larger
+// than memory. Keys are generated URLs; a value is a function of its key.
+//
+// A database is compared with them by the number of its keys, a hash of all of
+// them in order, and each value by its key: making keys, half a microsecond
+// each, is most of what a program spends beside the database, so they are made
+// once to know them all and once for each load. Only if those differ, every key
+// is compared with the generator's, to name the first that is wrong.
+//
+// Thread safety: const methods may run together.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "db_bench_ext/keys/key_stats.h"
+#include "db_bench_ext/keys/shuffled_range.h"
+#include "db_bench_ext/keys/url_generator.h"
+#include "db_bench_ext/memkv_bench/database.h"
+#include "rocksdb/slice.h"
+#include "rocksdb/status.h"
+
+namespace memkv {
+
+class GeneratedRecords {
+ public:
+  // So many have been done since the call before.
+  using Progress = std::function<void(uint64_t)>;
+
+  // `ratio` is the part of a value that a compressor cannot shorten.
+  GeneratedRecords(uint64_t seed, uint64_t count, size_t value_size,
+                   double ratio);
+
+  // Makes all keys once; then distinct() and Verify() may be called. `stats`
+  // may be null.
+  void MakeAll(KeyStats* stats, const Progress& progress);
+
+  // Puts all in batches, in order or shuffled. `batch_done` is told after each
+  // batch how many have been put so far.
+  rocksdb::Status Load(bool sorted, BenchDatabase* database,
+                       const std::function<void(uint64_t)>& batch_done) const;
+
+  // Reads all of the database in order. A difference is Corruption that names
+  // database, key, what was expected and found.
+  rocksdb::Status Verify(const BenchDatabase& database,
+                         const Progress& progress) const;
+
+  std::string KeyAt(uint64_t i) const { return urls_.KeyAt(i); }
+  std::string ValueOf(const rocksdb::Slice& key) const;
+
+  // Those that are made, of which distinct() are distinct.
+  uint64_t count() const { return urls_.count(); }
+  uint64_t distinct() const { return distinct_; }
+  uint64_t key_bytes() const { return key_bytes_; }
+  size_t num_hosts() const { return urls_.num_hosts(); }
+  size_t value_size() const { return value_size_; }
+
+ private:
+  rocksdb::Status FindMismatch(const BenchDatabase& database) const;
+
+  const uint64_t seed_;
+  const size_t value_size_;
+  const size_t random_bytes_;
+  const UrlGenerator urls_;
+  const ShuffledRange shuffled_;
+  uint64_t distinct_ = 0;
+  uint64_t key_bytes_ = 0;  // of those that are distinct
+  uint64_t hash_ = 0;       // of those, in order
+};
+
+}  // namespace memkv

@@ -1,0 +1,223 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "db_bench_ext/memkv_bench/reproducibility.h"
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "db_bench_ext/memkv_bench/report.h"
+
+namespace memkv {
+
+using Json = nlohmann::ordered_json;
+using rocksdb::Status;
+
+namespace {
+
+struct Ratio {
+  std::string what;
+  std::string config;
+  double value = 0;
+};
+
+void AddCompared(const std::string& what, const Json& results,
+                 std::vector<Ratio>* ratios) {
+  for (const Json& result : results) {
+    if (result.contains("times_as_good") &&
+        !result.at("times_as_good").is_null()) {
+      ratios->push_back(
+          {what, result.at("config"), result.at("times_as_good").at("median")});
+    }
+  }
+}
+
+// Of figures that have no times_as_good, because they were measured once.
+void AddFigures(const std::string& what, const std::string& config,
+                const Json& baseline, const Json& own,
+                const std::vector<std::string>& fields,
+                std::vector<Ratio>* ratios) {
+  for (const std::string& field : fields) {
+    const double before = baseline.at(field);
+    const double after = own.at(field);
+    if (before > 0 && after > 0) {
+      ratios->push_back({what + ", " + field, config, before / after});
+    }
+  }
+}
+
+// Points of the baseline and of the others, in the same order of `order` if
+// that is not null; name_of() is of a point.
+void AddPoints(const Json& document, const Json& runs, const char* order,
+               const std::vector<std::string>& fields,
+               const std::function<std::string(const Json&)>& name_of,
+               std::vector<Ratio>* ratios) {
+  const Json& first = document.at("configs")[0].at("name");
+  auto order_of = [order](const Json& run) {
+    return order == nullptr ? std::string() : run.at(order).get<std::string>();
+  };
+  for (const Json& run : runs) {
+    for (const Json& baseline : runs) {
+      if (baseline.at("config") != first || run.at("config") == first ||
+          order_of(run) != order_of(baseline)) {
+        continue;
+      }
+      const size_t n =
+          std::min(run.at("points").size(), baseline.at("points").size());
+      for (size_t i = 0; i < n; i++) {
+        const Json& own = run.at("points")[i];
+        AddFigures(
+            order_of(run) + (order == nullptr ? "" : ", ") + name_of(own),
+            run.at("config"), baseline.at("points")[i], own, fields, ratios);
+      }
+    }
+  }
+}
+
+std::vector<Ratio> RatiosOf(const Json& document) {
+  std::vector<Ratio> ratios;
+  for (const Json& workload : document.value("workloads", Json::array())) {
+    AddCompared(workload.at("name"), workload.at("results"), &ratios);
+  }
+  if (document.contains("sizes")) {
+    for (const auto& [what, sizes] : document.at("sizes").items()) {
+      AddCompared(what, sizes, &ratios);
+    }
+  }
+  if (document.contains("scale")) {
+    AddPoints(
+        document, document.at("scale").at("runs"), "order",
+        {"disk_bytes_a_key", "memory_bytes_a_key", "load_seconds",
+         "compact_seconds", "read_all_seconds", LookUpField(document, "")},
+        [](const Json& point) { return ShowWhole(point.at("keys")) + " keys"; },
+        &ratios);
+  }
+  if (document.contains("delta")) {
+    AddPoints(
+        document, document.at("delta").at("runs"), nullptr,
+        {"load_seconds", "write_amplification", LookUpField(document, ""),
+         LookUpField(document, "settled_"), "memory_bytes", "peak_bytes"},
+        [](const Json& point) {
+          return ShowSize(point.at("write_buffer_size"));
+        },
+        &ratios);
+  }
+  return ratios;
+}
+
+// The names of what was measured.
+Json Measured(const Json& document) {
+  Json names = Json::array();
+  for (const char* section : {"sizes", "scale", "delta"}) {
+    if (document.contains(section)) {
+      names.push_back(section);
+    }
+  }
+  for (const Json& workload : document.value("workloads", Json::array())) {
+    names.push_back(workload.at("name"));
+  }
+  return names;
+}
+
+// Of `configs` what was asked for.
+Json Asked(const Json& document) {
+  Json configs = document.at("configs");
+  for (Json& config : configs) {
+    config.erase("open_seconds");
+  }
+  return configs;
+}
+
+}  // namespace
+
+Status CheckSameCommand(const Json& first, const Json& second,
+                        bool only_asked) {
+  auto differ = [](const std::string& what, const Json& one,
+                   const Json& other) {
+    return Status::InvalidArgument(
+        "--agree_with: the two reports are not of the same " + what,
+        one.dump() + " and " + other.dump());
+  };
+  for (const auto& [name, value] : second.at("settings").items()) {
+    const Json other = first.at("settings").value(name, Json());
+    if (other != value) {
+      return differ(name, other, value);
+    }
+  }
+  if (Asked(first) != Asked(second)) {
+    return differ("configurations", Asked(first), Asked(second));
+  }
+  if (!(only_asked && second.at("keys").is_null()) &&
+      first.at("keys") != second.at("keys")) {
+    return differ("keys", first.at("keys"), second.at("keys"));
+  }
+  if (only_asked) {
+    return Status::OK();
+  }
+  for (const Json* document : {&first, &second}) {
+    if (!document->at("complete").get<bool>()) {
+      return Status::InvalidArgument(
+          "--agree_with: a report is of a run that was stopped",
+          document->at("created").get<std::string>());
+    }
+  }
+  if (Measured(first) != Measured(second)) {
+    return differ("workloads", Measured(first), Measured(second));
+  }
+  for (const char* section : {"scale", "delta"}) {
+    if (first.contains(section) &&
+        first.at(section).at("budget") != second.at(section).at("budget")) {
+      return differ("budget", first.at(section).at("budget"),
+                    second.at(section).at("budget"));
+    }
+  }
+  return Status::OK();
+}
+
+Status AddAgreement(const Json& first, Json* second) {
+  second->erase("agreement");
+  Status s = CheckSameCommand(first, *second, false);
+  if (!s.ok()) {
+    return s;
+  }
+  const std::vector<Ratio> before = RatiosOf(first);
+  uint64_t compared = 0;
+  double largest = 0;
+  std::string largest_of;
+  Json differing = Json::array();
+  for (const Ratio& now : RatiosOf(*second)) {
+    const auto then =
+        std::find_if(before.begin(), before.end(), [&now](const Ratio& ratio) {
+          return ratio.what == now.what && ratio.config == now.config;
+        });
+    if (then == before.end()) {
+      continue;  // one of the two is nothing
+    }
+    compared++;
+    const double difference =
+        std::max(then->value, now.value) / std::min(then->value, now.value) - 1;
+    if (difference >= largest) {
+      largest = difference;
+      largest_of = now.what + ", " + now.config;
+    }
+    if (difference > kAgreeWithin) {
+      differing.push_back({{"what", now.what},
+                           {"config", now.config},
+                           {"first", then->value},
+                           {"second", now.value},
+                           {"difference", difference}});
+    }
+  }
+  (*second)["agreement"] = {{"with", first.at("created")},
+                            {"within", kAgreeWithin},
+                            {"ratios", compared},
+                            {"agree", compared - differing.size()},
+                            {"largest_difference", largest},
+                            {"largest_of", largest_of},
+                            {"differing", differing}};
+  return Status::OK();
+}
+
+}  // namespace memkv

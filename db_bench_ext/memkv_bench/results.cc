@@ -1,0 +1,317 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "db_bench_ext/memkv_bench/results.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+#include "db_bench_ext/common/machine.h"
+#include "db_bench_ext/common/timing.h"
+#include "rocksdb/version.h"
+
+namespace memkv {
+
+namespace {
+
+// What differs by less than runs differ among themselves, or by this much, is
+// no difference.
+constexpr double kSameWithin = 1.03;
+
+// How many threads do a workload's operations.
+unsigned ThreadsOf(Workload workload, const BenchOptions& options) {
+  return workload == Workload::kScan || workload == Workload::kReverseScan
+             ? 1
+             : options.threads;
+}
+
+// Work of one thread in memory is compared by its CPU time; what waits, for
+// other threads or for files, by wall time.
+bool ByWallTime(Workload workload, const BenchOptions& options) {
+  return InfoOf(workload).background || ThreadsOf(workload, options) > 1 ||
+         options.memory_limit > 0;
+}
+
+std::string Now() {
+  const time_t now = time(nullptr);
+  tm utc;
+  gmtime_r(&now, &utc);
+  char text[32];
+  strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+Json MachineJson() {
+  const MachineDescription machine = DescribeMachine();
+  return {{"cpu", machine.cpu},
+          {"cpus", machine.cpus},
+          {"memory_bytes", machine.memory_bytes},
+          {"kernel", machine.kernel},
+          {"compiler", machine.compiler}};
+}
+
+// How many times as good as the baseline, repeat by repeat. Less is better in
+// every series. Nothing, or less (jemalloc's account of a database that is
+// smaller than what was freed beside it), is in no ratio to anything.
+Json Compare(const std::vector<double>& baseline,
+             const std::vector<double>& own) {
+  std::vector<double> ratios;
+  for (size_t i = 0; i < std::min(baseline.size(), own.size()); i++) {
+    if (baseline[i] > 0 && own[i] > 0) {
+      ratios.push_back(baseline[i] / own[i]);
+    }
+  }
+  if (ratios.empty()) {
+    return nullptr;
+  }
+  const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
+  const double median = Median(ratios);
+  std::string verdict = "same";
+  if (*low > 1 && median > kSameWithin) {
+    verdict = "better";
+  } else if (*high < 1 && median < 1 / kSameWithin) {
+    verdict = "worse";
+  }
+  return {
+      {"median", median}, {"low", *low}, {"high", *high}, {"verdict", verdict}};
+}
+
+}  // namespace
+
+void BenchResults::SetKeys(const std::string& description, const KeyStats& keys,
+                           uint64_t value_bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  keys_ = {{"source", options_.keys},
+           {"description", description},
+           {"count", keys.count()},
+           {"key_bytes", keys.bytes()},
+           {"value_bytes", value_bytes},
+           {"mean_length", keys.MeanLength()},
+           {"mean_shared_prefix", keys.MeanShared()},
+           {"suffix_length",
+            {{"p10", keys.SuffixQuantile(0.1)},
+             {"p50", keys.SuffixQuantile(0.5)},
+             {"p90", keys.SuffixQuantile(0.9)},
+             {"p99", keys.SuffixQuantile(0.99)}}}};
+}
+
+void BenchResults::SetGeneratedKeys(const GeneratedRecords& records,
+                                    const KeyStats& keys) {
+  SetKeys("generated URL-like keys of " + std::to_string(records.num_hosts()) +
+              " hosts",
+          keys, records.distinct() * records.value_size());
+}
+
+void BenchResults::SetDelta(const Json& delta) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  delta_ = delta;
+}
+
+void BenchResults::SetScale(const Json& scale) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  scale_ = scale;
+}
+
+void BenchResults::Add(Workload workload, const std::string& config,
+                       Measured measured, const Measured* writes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Series& series = series_[{static_cast<int>(workload), config}];
+  const double ops = std::max<double>(1, static_cast<double>(measured.ops));
+  // Threads that wait for each other count in full.
+  const double parallel =
+      InfoOf(workload).background
+          ? 1
+          : static_cast<double>(ThreadsOf(workload, options_));
+  series.wall.push_back(measured.wall_nanos * parallel / ops);
+  series.cpu.push_back(measured.cpu_nanos / ops);
+  series.file_bytes.push_back(static_cast<double>(measured.file_bytes) / ops);
+  series.file_reads.push_back(static_cast<double>(measured.file_reads) / ops);
+  if (writes != nullptr && writes->ops > 0) {
+    series.writes.push_back(writes->wall_nanos /
+                            static_cast<double>(writes->ops));
+  }
+  series.ops += measured.ops;
+  series.latency.Merge(measured.latency);
+}
+
+void BenchResults::AddSizes(const std::string& what, const std::string& config,
+                            uint64_t records, const Sizes& sizes) {
+  if (!sizes.known) {
+    return;
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (SizesSeries& series : sizes_) {
+    if (series.what == what && series.config == config) {
+      series.sizes = sizes;
+      series.totals.push_back(static_cast<double>(sizes.total));
+      return;
+    }
+  }
+  sizes_.push_back(
+      {what, config, records, sizes, {static_cast<double>(sizes.total)}});
+}
+
+void BenchResults::SetOpenSeconds(const std::string& config, double seconds) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  opens_[config].push_back(seconds);
+}
+
+Json BenchResults::WorkloadJson(Workload workload) const {
+  const WorkloadInfo& info = InfoOf(workload);
+  const bool wall = ByWallTime(workload, options_);
+  // Of flushes and compactions, other threads read.
+  const bool files = options_.memory_limit > 0 && !info.background;
+  Json results = Json::array();
+  const Series* baseline = nullptr;
+  for (const BenchConfig& config : options_.configs) {
+    const auto found = series_.find({static_cast<int>(workload), config.name});
+    if (found == series_.end()) {
+      continue;
+    }
+    Series& series = found->second;
+    const std::vector<double>& samples = wall ? series.wall : series.cpu;
+    Json result = {{"config", config.name},       {"median", Median(samples)},
+                   {"spread", Spread(samples)},   {"samples", samples},
+                   {"wall", Median(series.wall)}, {"cpu", Median(series.cpu)},
+                   {"operations", series.ops}};
+    if (files) {
+      result["bytes_read"] = Median(series.file_bytes);
+      result["reads"] = Median(series.file_reads);
+    }
+    if (config.name == options_.configs.front().name) {
+      baseline = &series;
+    } else if (baseline != nullptr) {
+      result["times_as_good"] =
+          Compare(wall ? baseline->wall : baseline->cpu, samples);
+      if (wall) {
+        result["cpu_times_as_good"] = Compare(baseline->cpu, series.cpu);
+      }
+      if (files) {
+        result["bytes_read_times_as_good"] =
+            Compare(baseline->file_bytes, series.file_bytes);
+        result["reads_times_as_good"] =
+            Compare(baseline->file_reads, series.file_reads);
+      }
+    }
+    if (!series.writes.empty()) {
+      result["writer"] = Median(series.writes);
+    }
+    if (series.latency.size() > 0) {
+      result["latency"] = {{"p50", series.latency.Percentile(0.5)},
+                           {"p99", series.latency.Percentile(0.99)},
+                           {"p999", series.latency.Percentile(0.999)},
+                           {"max", series.latency.Percentile(1)},
+                           {"samples", series.latency.size()}};
+    }
+    results.push_back(result);
+  }
+  return {{"name", info.name},
+          {"what", info.what},
+          {"unit", std::string("ns ") + info.per},
+          {"clock", wall ? "wall" : "cpu"},
+          {"results", results}};
+}
+
+Json BenchResults::SizesJson(const std::string& what) const {
+  Json all = Json::array();
+  const SizesSeries* baseline = nullptr;
+  for (const SizesSeries& series : sizes_) {
+    if (series.what == what && series.config == options_.configs.front().name) {
+      baseline = &series;
+    }
+  }
+  for (const BenchConfig& config : options_.configs) {
+    for (const SizesSeries& series : sizes_) {
+      if (series.what != what || series.config != config.name) {
+        continue;
+      }
+      Json components = Json::array();
+      for (const SizeComponent& component : series.sizes.components) {
+        if (component.bytes != 0) {
+          components.push_back(
+              {{"name", component.name}, {"bytes", component.bytes}});
+        }
+      }
+      Json one = {{"config", series.config},
+                  {"total", Median(series.totals)},
+                  {"bytes_a_key",
+                   Median(series.totals) / static_cast<double>(series.records)},
+                  {"records", series.records},
+                  {"samples", series.totals},
+                  {"components", components}};
+      if (what != "disk") {
+        one["active"] = series.sizes.active;
+        one["resident"] = series.sizes.resident;
+      }
+      if (baseline != nullptr && &series != baseline) {
+        one["times_as_good"] = Compare(baseline->totals, series.totals);
+      }
+      all.push_back(one);
+    }
+  }
+  return all;
+}
+
+Json BenchResults::Document(bool complete) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Json configs = Json::array();
+  for (const BenchConfig& config : options_.configs) {
+    Json one = {{"name", config.name}, {"options", config.options}};
+    const auto open = opens_.find(config.name);
+    if (open != opens_.end()) {
+      one["open_seconds"] = Median(open->second);
+    }
+    configs.push_back(one);
+  }
+  Json workloads = Json::array();
+  for (Workload workload : options_.workloads) {
+    Json one = WorkloadJson(workload);
+    if (!one["results"].empty()) {
+      workloads.push_back(one);
+    }
+  }
+  Json document = {
+      {"report", "memkv_bench"},
+      {"version", kReportVersion},
+      {"complete", complete},
+      {"created", Now()},
+      {"command", options_.command},
+      {"rocksdb", std::to_string(ROCKSDB_MAJOR) + "." +
+                      std::to_string(ROCKSDB_MINOR) + "." +
+                      std::to_string(ROCKSDB_PATCH)},
+      {"machine", MachineJson()},
+      {"settings",
+       {{"threads", options_.threads},
+        {"memory_limit", options_.memory_limit},
+        {"repeat", options_.repeat},
+        {"ops", options_.ops},
+        {"seed", options_.seed},
+        {"value_size",
+         options_.value_size < 0 ? Json() : Json(options_.value_size)},
+        {"value_ratio", options_.value_ratio}}},
+      {"configs", configs},
+      {"keys", keys_}};
+  if (!workloads.empty()) {
+    document["workloads"] = workloads;
+  }
+  Json sizes = Json::object();
+  for (const char* what : {"disk", "memory", "memtable"}) {
+    Json one = SizesJson(what);
+    if (!one.empty()) {
+      sizes[what] = one;
+    }
+  }
+  if (!sizes.empty()) {
+    document["sizes"] = sizes;
+  }
+  if (!scale_.is_null()) {
+    document["scale"] = scale_;
+  }
+  if (!delta_.is_null()) {
+    document["delta"] = delta_;
+  }
+  return document;
+}
+
+}  // namespace memkv

@@ -1,0 +1,83 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// BenchResults: what memkv_bench has measured so far, and the one document
+// made of it. Everything that is printed or drawn is made from that document,
+// so that a report can be made again from a file; its form is
+// report_schema.json, and docs/benchmarks.md says what the figures mean.
+//
+// Thread safety: any thread; the document can be had while a run goes on.
+
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "db_bench_ext/keys/key_stats.h"
+#include "db_bench_ext/memkv_bench/generated_records.h"
+#include "db_bench_ext/memkv_bench/options.h"
+#include "db_bench_ext/memkv_bench/sizes.h"
+#include "db_bench_ext/memkv_bench/workloads.h"
+
+namespace memkv {
+
+// Ordered, so that the document reads from the general to the particular.
+using Json = nlohmann::ordered_json;
+
+constexpr int kReportVersion = 1;
+
+class BenchResults {
+ public:
+  explicit BenchResults(const BenchOptions& options) : options_(options) {}
+
+  void SetKeys(const std::string& description, const KeyStats& keys,
+               uint64_t value_bytes);
+  void SetGeneratedKeys(const GeneratedRecords& records, const KeyStats& keys);
+  // The sections of --scale and --delta.
+  void SetScale(const Json& scale);
+  void SetDelta(const Json& delta);
+  // One repeat of a workload on a configuration.
+  // `writes`: what a writer did beside it, or null.
+  void Add(Workload workload, const std::string& config, Measured measured,
+           const Measured* writes = nullptr);
+  void AddSizes(const std::string& what, const std::string& config,
+                uint64_t records, const Sizes& sizes);
+  void SetOpenSeconds(const std::string& config, double seconds);
+
+  Json Document(bool complete) const;
+
+ private:
+  struct Series {
+    std::vector<double> wall;  // nanoseconds an operation, a repeat each
+    std::vector<double> cpu;
+    std::vector<double> writes;      // wall nanoseconds each
+    std::vector<double> file_bytes;  // read from files an operation
+    std::vector<double> file_reads;
+    uint64_t ops = 0;
+    LatencySamples latency;
+  };
+  struct SizesSeries {
+    std::string what;
+    std::string config;
+    uint64_t records = 0;
+    Sizes sizes;  // of the last repeat
+    std::vector<double> totals;
+  };
+
+  Json WorkloadJson(Workload workload) const;
+  Json SizesJson(const std::string& what) const;
+
+  const BenchOptions options_;
+  mutable std::mutex mutex_;
+  Json keys_;
+  Json scale_;
+  Json delta_;
+  mutable std::map<std::pair<int, std::string>, Series> series_;
+  std::vector<SizesSeries> sizes_;
+  std::map<std::string, std::vector<double>> opens_;
+};
+
+}  // namespace memkv

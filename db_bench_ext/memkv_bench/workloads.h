@@ -1,0 +1,125 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The workloads of memkv_bench, one function each kind. Every one adds up what
+// it found and compares it with what the records say: a difference is
+// Corruption that names database, workload, what was expected and found.
+//
+// Reads are timed twice over: a first pass without a clock inside, which gives
+// the time of an operation, and a second of half as many with a clock around
+// each, which gives the percentiles. Where memory is limited, as many as in the
+// first, of other keys, go before it untimed.
+//
+// Thread safety: one workload at a time on a database; each starts as many
+// threads as it is told.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "db_bench_ext/common/latency_samples.h"
+#include "db_bench_ext/common/tally.h"
+#include "db_bench_ext/memkv_bench/database.h"
+#include "db_bench_ext/memkv_bench/options.h"
+#include "db_bench_ext/memkv_bench/records.h"
+#include "rocksdb/slice.h"
+#include "rocksdb/status.h"
+
+namespace memkv {
+
+struct Measured {
+  uint64_t ops = 0;
+  double wall_nanos = 0;
+  // Of the threads that did the operations; of the whole process for
+  // workloads with background work.
+  double cpu_nanos = 0;
+  // Of table files, by the threads that did the operations: what RocksDB asked
+  // for and in how many calls, as its IOStatsContext has it.
+  uint64_t file_bytes = 0;
+  uint64_t file_reads = 0;
+  LatencySamples latency;
+};
+
+// A database of the comparison, and what it must hold.
+struct DatabaseUnderTest {
+  BenchConfig config;
+  std::unique_ptr<BenchDatabase> database;
+  std::unique_ptr<BenchModel> model;
+};
+
+// Runs body(0) ... body(threads - 1) side by side, adds their CPU time and
+// what they read of files, and the wall time of all, to *measured. The first
+// Status that is not OK is it.
+rocksdb::Status RunThreads(
+    unsigned threads, Measured* measured,
+    const std::function<rocksdb::Status(unsigned)>& body);
+
+// ---- Writes ----------------------------------------------------------------
+
+using WriteProgress = std::function<void(uint64_t)>;
+
+// Writes records order[begin, end) in batches: their next version, or as they
+// are loaded. Waits for nothing.
+rocksdb::Status WriteRecords(const BenchRecords& records,
+                             const std::vector<uint32_t>& order, size_t begin,
+                             size_t end, bool next_version, unsigned threads,
+                             DatabaseUnderTest* subject,
+                             const WriteProgress& progress);
+// kFlush: fills half a memtable with records from the front of `order`, and
+// times its flush alone.
+rocksdb::Status RunFlush(const BenchRecords& records,
+                         const std::vector<uint32_t>& order,
+                         DatabaseUnderTest* subject, Measured* measured);
+
+// ---- Reads -----------------------------------------------------------------
+
+struct Probe {
+  rocksdb::Slice key;
+  rocksdb::Slice end;  // where a scan stops; empty: nowhere
+};
+
+// What a pass over a database asks: probes [begin, end), or everything.
+struct ProbePass {
+  size_t begin = 0;
+  size_t end = 0;
+  Tally expected;
+};
+
+// What a read workload asks, for all databases the same.
+struct Probes {
+  std::vector<Probe> probes;
+  ProbePass warm_up;  // untimed; nothing, unless asked for
+  ProbePass timed;
+  ProbePass clocked;  // each
+  std::vector<std::string> owned;
+};
+
+// REQUIRES: a workload from kGet to kCount, or kReadWhileWriting.
+void MakeProbes(Workload workload, const BenchRecords& records,
+                const BenchModel& model, uint64_t ops, uint64_t seed,
+                bool warm_up, Probes* probes);
+rocksdb::Status RunReads(Workload workload, const Probes& probes,
+                         unsigned threads, const DatabaseUnderTest& subject,
+                         Measured* measured);
+// Look-ups while one more thread overwrites; `writes` is what it did.
+rocksdb::Status RunReadWhileWriting(const BenchRecords& records,
+                                    const Probes& probes, unsigned threads,
+                                    uint64_t seed, DatabaseUnderTest* subject,
+                                    Measured* measured, Measured* writes);
+
+// ---- Both ------------------------------------------------------------------
+
+// REQUIRES: a workload from kMixedA to kMixedF.
+rocksdb::Status RunMixed(Workload workload, const BenchRecords& records,
+                         uint64_t ops, uint64_t seed, unsigned threads,
+                         DatabaseUnderTest* subject, Measured* measured);
+
+// ---- For their implementations ---------------------------------------------
+
+rocksdb::Status Mismatch(const DatabaseUnderTest& subject, Workload workload,
+                         const std::string& expected, const std::string& found);
+
+}  // namespace memkv
