@@ -43,7 +43,7 @@ $(FLAVOURS): deps
 	@cmake --build build/$@ -j $(JOBS)
 
 demo: release
-	@build/release/memkv_demo $(if $(KEYS),--keys "$(KEYS)")
+	@build/release/memkv_bench --demo $(if $(KEYS),--keys="$(KEYS)") $(FLAGS)
 
 bench: release
 	@build/release/memkv_bench $(if $(KEYS),--keys="$(KEYS)") --html=report.html $(FLAGS)

@@ -9,14 +9,15 @@
 set -eu
 
 packages='libsnappy-dev liblz4-dev libzstd-dev libjemalloc-dev libgflags-dev
-  libgtest-dev libbenchmark-dev nlohmann-json3-dev libvalijson-dev apt-file'
+  libfmt-dev libgtest-dev libbenchmark-dev nlohmann-json3-dev libvalijson-dev
+  apt-file'
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
   for tool in cmake make c++; do
     if ! command -v "$tool" >/dev/null 2>&1; then
       echo "memkv needs cmake (3.20 or later), make, a C++17 compiler, and the" >&2
-      echo "headers of snappy, lz4, zstd, jemalloc, gflags, googletest, benchmark," >&2
-      echo "nlohmann-json and valijson." >&2
+      echo "headers of snappy, lz4, zstd, jemalloc, gflags, fmt, googletest," >&2
+      echo "benchmark, nlohmann-json and valijson." >&2
       exit 1
     fi
   done

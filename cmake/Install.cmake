@@ -14,7 +14,7 @@ install(
   LIBRARY DESTINATION lib)
 # The folder holds librocksdb.a, librocksdb.so and its versioned names.
 install(DIRECTORY "${MEMKV_ROCKSDB_LIB_DIR}/" DESTINATION lib)
-install(TARGETS memkv_demo memkv_bench db_bench memkv_ldb memkv_sst_dump
+install(TARGETS memkv_bench db_bench memkv_ldb memkv_sst_dump
         RUNTIME DESTINATION bin)
 
 string(REGEX MATCH "^[0-9]+" MEMKV_ROCKSDB_VERSION_MAJOR

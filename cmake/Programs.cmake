@@ -1,11 +1,12 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# memkv_bench, memkv_demo, memtable_bench, key_coding_bench, and from RocksDB's own sources db_bench and
+# memkv_bench, memtable_bench, key_coding_bench, and from RocksDB's own sources db_bench and
 # memtablerep_bench with the plugin inside.
 
 find_library(MEMKV_GFLAGS_LIBRARY gflags REQUIRED)
 find_package(benchmark REQUIRED)
+find_package(fmt REQUIRED)
 # These programs run on jemalloc, which they measure memory with; the libraries
 # leave the choice of an allocator to the program that they come into.
 find_library(MEMKV_JEMALLOC_LIBRARY jemalloc REQUIRED)
@@ -39,6 +40,7 @@ set(memkv_bench_common_sources
     common/shape_report.cc
     common/temp_dir.cc
     common/timing.cc
+    keys/database_source.cc
     keys/key_shapes.cc
     keys/key_source.cc
     keys/key_stats.cc
@@ -52,8 +54,8 @@ target_compile_definitions(
   memkv_bench_common
   PRIVATE
     MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/keys/fetch_contents.sh")
-target_link_libraries(memkv_bench_common PUBLIC memkv
-                                                "${MEMKV_JEMALLOC_LIBRARY}")
+target_link_libraries(memkv_bench_common
+                      PUBLIC memkv fmt::fmt "${MEMKV_JEMALLOC_LIBRARY}")
 
 # A program of the folder db_bench_ext/FOLDER:
 # memkv_bench_program(NAME FOLDER source...)
@@ -67,11 +69,12 @@ endfunction()
 # The shapes of memtable_bench, for its test as well.
 add_library(
   memkv_memtable_shapes STATIC
+  "${memkv_root}/db_bench_ext/memtable_bench/cases.cc"
   "${memkv_root}/db_bench_ext/memtable_bench/shapes.cc"
   "${memkv_root}/db_bench_ext/memtable_bench/table.cc")
 target_link_libraries(memkv_memtable_shapes PUBLIC memkv_bench_common)
 
-memkv_bench_program(memtable_bench memtable_bench main.cc cases.cc keys.cc
+memkv_bench_program(memtable_bench memtable_bench memtable_bench_main.cc keys.cc
                     report.cc)
 target_link_libraries(memtable_bench PRIVATE memkv_memtable_shapes
                                              benchmark::benchmark)
@@ -79,45 +82,54 @@ target_link_libraries(memtable_bench PRIVATE memkv_memtable_shapes
 # All of memkv_bench but its flags, for its test as well.
 set(memkv_bench_parts_sources
     database.cc
+    demo.cc
     generated_look_ups.cc
     generated_records.cc
     memory_limit.cc
     memtable_size.cc
     mixed.cc
     options.cc
-    point_table.cc
     reads.cc
     records.cc
-    report_html.cc
-    report_markdown.cc
-    report_memtable_size.cc
-    report_scale.cc
-    report_text.cc
+    report.cc
+    report_points.cc
+    report_tables.cc
     reproducibility.cc
     results.cc
     run.cc
     scale.cc
     sizes.cc
+    svg.cc
     verify.cc
     writes.cc)
 list(TRANSFORM memkv_bench_parts_sources
      PREPEND "${memkv_root}/db_bench_ext/memkv_bench/")
 add_library(memkv_bench_parts STATIC ${memkv_bench_parts_sources})
 target_link_libraries(memkv_bench_parts PUBLIC memkv_bench_common)
+# The page of a report goes into the program as a string.
+set(memkv_report_html "${memkv_root}/db_bench_ext/memkv_bench/report.html")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+                                       "${memkv_report_html}")
+file(READ "${memkv_report_html}" memkv_report_html)
+file(
+  CONFIGURE
+  OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/generated/memkv_bench_report_html.inc"
+  CONTENT "R\"html(@memkv_report_html@)html\""
+  @ONLY)
+target_include_directories(memkv_bench_parts
+                           PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/generated")
 
-memkv_bench_program(memkv_bench memkv_bench main.cc)
+# gflags knows NAME_main.cc for --helpshort.
+memkv_bench_program(memkv_bench memkv_bench memkv_bench_main.cc)
 target_link_libraries(memkv_bench PRIVATE memkv_bench_parts)
-
-memkv_bench_program(memkv_demo memkv_bench memkv_demo.cc demo_measure.cc
-                    demo_questions.cc demo_report.cc)
-target_link_libraries(memkv_demo PRIVATE memkv_bench_parts)
 
 # What key_coding_bench compares, for its test as well.
 add_library(memkv_key_codings STATIC
             "${memkv_root}/db_bench_ext/key_coding_bench/codings.cc")
 target_link_libraries(memkv_key_codings PUBLIC memkv_core)
 
-memkv_bench_program(key_coding_bench key_coding_bench main.cc shapes.cc
+memkv_bench_program(key_coding_bench key_coding_bench key_coding_bench_main.cc
+                    shapes.cc
                     table_file.cc)
 target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 
@@ -126,7 +138,8 @@ target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 set(memkv_key_trie_sources ${MEMKV_CORE_SOURCES})
 list(FILTER memkv_key_trie_sources INCLUDE REGEX "/(key_trie|packed_array)")
 list(TRANSFORM memkv_key_trie_sources PREPEND "${memkv_root}/")
-memkv_bench_program(key_coding_lines key_coding_bench main.cc codings.cc
+memkv_bench_program(key_coding_lines key_coding_bench key_coding_bench_main.cc
+                    codings.cc
                     shapes.cc table_file.cc)
 target_sources(key_coding_lines PRIVATE ${memkv_key_trie_sources})
 target_compile_definitions(key_coding_lines PRIVATE MEMKV_COUNT_LINES)

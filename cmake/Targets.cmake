@@ -4,7 +4,7 @@
 #   memkv_core            the RocksDB-free cores; links without librocksdb
 #   memkv::memkv          static: cores, adapters, registration by RegisterMemkv()
 #   memkv::memkv_shared   libmemkv.so: the same, registered by being loaded
-#   memkv_demo, db_bench, memkv_ldb, ...   programs (release only)
+#   memkv_bench, db_bench, memkv_ldb, ...   programs (release only)
 #
 # Every source is compiled once, as position-independent objects that all the
 # libraries share.

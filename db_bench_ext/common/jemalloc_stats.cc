@@ -3,58 +3,40 @@
 
 #include "db_bench_ext/common/jemalloc_stats.h"
 
+#include <jemalloc/jemalloc.h>
+
 #include <cstdint>
 
-// Weak, so that a build without jemalloc still links and says "n/a".
-extern "C" int mallctl(const char* name, void* old_value, size_t* old_size,
-                       void* new_value, size_t new_size) __attribute__((weak));
+#include "db_bench_ext/common/check.h"
 
 namespace memkv {
 
 namespace {
 
-bool ReadSize(const char* name, size_t* value) {
-  size_t size = sizeof(*value);
-  return mallctl(name, value, &size, nullptr, 0) == 0;
+size_t ReadSize(const char* name) {
+  size_t value = 0;
+  size_t size = sizeof(value);
+  if (mallctl(name, &value, &size, nullptr, 0) != 0) {
+    throw Failure(rocksdb::Status::NotSupported(
+        "jemalloc, of this program, has no statistics", name));
+  }
+  return value;
 }
 
 }  // namespace
 
-bool ReadJemallocBytes(JemallocBytes* bytes) {
-  if (mallctl == nullptr) {
-    return false;
-  }
+JemallocBytes ReadJemallocBytes() {
   // jemalloc caches its statistics; a new epoch refreshes them.
   uint64_t epoch = 1;
-  size_t size = sizeof(epoch);
-  if (mallctl("epoch", &epoch, &size, &epoch, size) != 0) {
-    return false;
-  }
-  JemallocBytes read;
-  if (!ReadSize("stats.allocated", &read.allocated) ||
-      !ReadSize("stats.active", &read.active) ||
-      !ReadSize("stats.resident", &read.resident)) {
-    return false;
-  }
-  *bytes = read;
-  return true;
-}
-
-bool JemallocAllocated(size_t* bytes) {
-  JemallocBytes read;
-  if (!ReadJemallocBytes(&read)) {
-    return false;
-  }
-  *bytes = read.allocated;
-  return true;
+  (void)mallctl("epoch", nullptr, nullptr, &epoch, sizeof(epoch));
+  return {ReadSize("stats.allocated"), ReadSize("stats.active"),
+          ReadSize("stats.resident")};
 }
 
 void ReleaseFreedMemory() {
-  if (mallctl != nullptr) {
-    (void)mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
-    // 4096 is MALLCTL_ARENAS_ALL.
-    (void)mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
-  }
+  (void)mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
+  // 4096 is MALLCTL_ARENAS_ALL.
+  (void)mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
 }
 
 }  // namespace memkv

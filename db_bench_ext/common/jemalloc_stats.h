@@ -21,17 +21,13 @@ struct JemallocBytes {
   size_t resident = 0;
 };
 
-// False, and *bytes untouched, if the program does not run on jemalloc or
-// jemalloc was built without statistics.
-bool ReadJemallocBytes(JemallocBytes* bytes);
-
-// `allocated` alone.
-bool JemallocAllocated(size_t* bytes);
+// A Failure if jemalloc was built without statistics.
+JemallocBytes ReadJemallocBytes();
 
 // Gives what jemalloc has kept of freed memory back to the system, so that
 // whoever allocates next pays for its pages itself. What the calling thread has
 // freed and keeps for itself, which is in `allocated` still, goes as well; that
-// of other threads stays. Nothing happens on another allocator.
+// of other threads stays.
 void ReleaseFreedMemory();
 
 }  // namespace memkv

@@ -3,11 +3,11 @@
 
 #include "db_bench_ext/common/progress_bar.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-
-#include "db_bench_ext/common/format.h"
+#include <cmath>
 
 namespace memkv {
 
@@ -18,8 +18,7 @@ constexpr std::chrono::milliseconds kRedrawEvery{100};
 
 std::string MinutesAndSeconds(double seconds) {
   const auto whole = static_cast<uint64_t>(seconds + 0.5);
-  return Format("%02u:%02u", static_cast<unsigned>(whole / 60),
-                static_cast<unsigned>(whole % 60));
+  return fmt::format("{:02}:{:02}", whole / 60, whole % 60);
 }
 
 }  // namespace
@@ -81,16 +80,15 @@ void ProgressBar::DrawBar(double fraction, double seconds) {
   cells.resize(kBarCells, '.');
   const double left =
       fraction > 0 ? seconds * (1.0 - fraction) / fraction : 0.0;
-  std::fprintf(out_, "\r%-26s [%s] %3d%%  %s  left %s ", label_.c_str(),
-               cells.c_str(), static_cast<int>(fraction * 100),
-               MinutesAndSeconds(seconds).c_str(),
-               MinutesAndSeconds(left).c_str());
+  fmt::print(out_, "\r{:<26} [{}] {:3.0f}%  {}  left {} ", label_, cells,
+             std::floor(fraction * 100), MinutesAndSeconds(seconds),
+             MinutesAndSeconds(left));
   std::fflush(out_);
 }
 
 void ProgressBar::PrintLine(double fraction, double seconds) {
-  std::fprintf(out_, "%s: %d%% after %.1f s\n", label_.c_str(),
-               static_cast<int>(fraction * 100), seconds);
+  fmt::print(out_, "{}: {:.0f}% after {:.1f} s\n", label_,
+             std::floor(fraction * 100), seconds);
   std::fflush(out_);
 }
 

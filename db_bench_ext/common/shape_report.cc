@@ -3,9 +3,10 @@
 
 #include "db_bench_ext/common/shape_report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "db_bench_ext/common/format.h"
 #include "db_bench_ext/common/timing.h"
 
 namespace memkv {
@@ -16,7 +17,7 @@ constexpr int kColumn = 11;
 
 std::string FigureOf(ShapeReport::Unit unit, double figure) {
   if (unit == ShapeReport::Unit::kFactor) {
-    return Format("%.3g", figure);
+    return fmt::format("{:.3g}", figure);
   }
   const bool time = unit == ShapeReport::Unit::kNanos;
   const char* const units[] = {time ? "ns" : "B", time ? "us" : "kB",
@@ -25,7 +26,7 @@ std::string FigureOf(ShapeReport::Unit unit, double figure) {
   for (; i + 1 < 4 && figure >= 1000; i++) {
     figure /= 1000;
   }
-  return Format("%.3g %s", figure, units[i]);
+  return fmt::format("{:.3g} {}", figure, units[i]);
 }
 
 }  // namespace
@@ -75,49 +76,48 @@ size_t ShapeReport::Print(FILE* out) const {
     if (base == subject) {
       continue;
     }
-    std::fprintf(out,
-                 "\n%s: how many times as much as %s it takes; less is better, "
-                 "! is above %.1f\n",
-                 subjects_[subject].name.c_str(), subjects_[base].name.c_str(),
-                 kSlow);
-    std::fprintf(out, "%-27s %-18s", "shape", "");
+    fmt::print(out,
+               "\n{}: how many times as much as {} it takes; less is better, ! "
+               "is above {:.1f}\n{:<27} {:<18}",
+               subjects_[subject].name, subjects_[base].name, kSlow, "shape",
+               "");
     for (const Operation& operation : operations_) {
-      std::fprintf(out, " %*s", kColumn, operation.name.c_str());
+      fmt::print(out, " {:>{}}", operation.name, kColumn);
     }
-    std::fprintf(out, "\n");
+    fmt::print(out, "\n");
     for (const Row& row : rows_) {
-      std::fprintf(out, "%-27s %-18s", row.name.c_str(), row.size.c_str());
+      fmt::print(out, "{:<27} {:<18}", row.name, row.size);
       for (const Operation& operation : operations_) {
         const double ratio = Ratio(row.name, operation.name, subject);
         if (ratio < 0) {
-          std::fprintf(out, " %*s", kColumn, "");
+          fmt::print(out, " {:{}}", "", kColumn);
           continue;
         }
-        const bool is_slow = ratio > kSlow;
-        std::fprintf(out, " %*.2f%c", kColumn - 1, ratio, is_slow ? '!' : ' ');
+        fmt::print(out, " {:{}.2f}{}", ratio, kColumn - 1,
+                   ratio > kSlow ? '!' : ' ');
         cells++;
-        if (is_slow) {
+        if (ratio > kSlow) {
           slow++;
           auto figure = [&](size_t of) {
             return subjects_[of].name + " " +
                    FigureOf(operation.unit,
                             Median(*Figures(row.name, operation.name, of)));
           };
-          list += Format("%8.2f  %-27s %-11s", ratio, row.name.c_str(),
-                         operation.name.c_str()) +
-                  " " + figure(subject) + ", " + figure(base) + "\n";
+          list +=
+              fmt::format("{:8.2f}  {:<27} {:<11} {}, {}\n", ratio, row.name,
+                          operation.name, figure(subject), figure(base));
         }
       }
-      std::fprintf(out, "\n");
+      fmt::print(out, "\n");
     }
   }
   if (slow > 0) {
-    std::fprintf(out, "\nSlower:\n%s", list.c_str());
+    fmt::print(out, "\nSlower:\n{}", list);
   }
-  std::fprintf(out,
-               "\nshapes: %zu of %zu cells are above %.1f times what they are "
-               "compared with\n",
-               slow, cells, kSlow);
+  fmt::print(out,
+             "\nshapes: {} of {} cells are above {:.1f} times what they are "
+             "compared with\n",
+             slow, cells, kSlow);
   return slow;
 }
 

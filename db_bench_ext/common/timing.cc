@@ -47,4 +47,13 @@ double Spread(const std::vector<double>& values) {
   return median == 0 ? 0 : (*greatest - *least) / median;
 }
 
+uint64_t Percentile(double fraction, std::vector<uint64_t>* values) {
+  const auto rank =
+      static_cast<size_t>(fraction * static_cast<double>(values->size()));
+  const auto nth = values->begin() + static_cast<std::ptrdiff_t>(
+                                         std::min(values->size() - 1, rank));
+  std::nth_element(values->begin(), nth, values->end());
+  return *nth;
+}
+
 }  // namespace memkv

@@ -21,11 +21,28 @@ uint64_t WallNanos();
 // Seconds of that clock since WallNanos() was `nanos`.
 double SecondsSince(uint64_t nanos);
 
+// Starts when it is made. CPU time is that of all threads of this process.
+class Stopwatch {
+ public:
+  double wall_nanos() const {
+    return static_cast<double>(WallNanos() - start_);
+  }
+  double cpu_nanos() const { return ProcessCpuNanos() - cpu_; }
+  double seconds() const { return SecondsSince(start_); }
+
+ private:
+  const uint64_t start_ = WallNanos();
+  const double cpu_ = ProcessCpuNanos();
+};
+
 // The middle value, or the mean of the two in the middle.
 // REQUIRES: values is not empty.
 double Median(std::vector<double> values);
 // (max - min) / median; 0 if the median is 0.
 // REQUIRES: values is not empty.
 double Spread(const std::vector<double>& values);
+// The least value that is not less than `fraction` of all. Orders *values.
+// REQUIRES: *values is not empty, 0 <= fraction <= 1.
+uint64_t Percentile(double fraction, std::vector<uint64_t>* values);
 
 }  // namespace memkv

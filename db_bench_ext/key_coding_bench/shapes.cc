@@ -3,13 +3,14 @@
 
 #include "db_bench_ext/key_coding_bench/shapes.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string_view>
 #include <utility>
 
-#include "db_bench_ext/common/format.h"
 #include "db_bench_ext/common/shape_report.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/key_coding_bench/table_file.h"
@@ -79,10 +80,11 @@ class ShapeRun {
   Status Run() {
     const uint64_t start = WallNanos();
     const size_t entries = shape_.entries.size();
-    report_->AddShape(shape_.name,
-                      Format("%zu of %.0f B", entries,
-                             static_cast<double>(probes_.entry_key_bytes()) /
-                                 static_cast<double>(entries)));
+    report_->AddShape(
+        shape_.name,
+        fmt::format("{} of {:.0f} B", entries,
+                    static_cast<double>(probes_.entry_key_bytes()) /
+                        static_cast<double>(entries)));
     for (uint64_t repeat = 0; repeat < options_.repeats; repeat++) {
       if (repeat > 0 && SecondsSince(start) > options_.seconds) {
         break;

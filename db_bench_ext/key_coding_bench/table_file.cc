@@ -59,11 +59,10 @@ Status BenchFile::Build(const KeyShape& shape,
   for (const uint32_t entry : sorted) {
     const uint64_t sequence = shape.SequenceOf(entry);
     internal_key = shape.keys[shape.entries[entry]];
-    ROCKSDB_NAMESPACE::PutFixed64(
-        &internal_key,
-        rocksdb::PackSequenceAndType(sequence, rocksdb::kTypeValue));
+    rocksdb::PutFixed64(&internal_key, rocksdb::PackSequenceAndType(
+                                           sequence, rocksdb::kTypeValue));
     value.clear();
-    ROCKSDB_NAMESPACE::PutFixed64(&value, sequence);
+    rocksdb::PutFixed64(&value, sequence);
     builder->Add(internal_key, value);
     if (!builder->status().ok()) {
       break;
@@ -115,7 +114,7 @@ Status BenchFile::Get(const Slice& key, uint64_t read_at,
   const Status s =
       reader_->Get(read_options_, target.Encode(), &context, nullptr);
   *found = context.State() == rocksdb::GetContext::kFound && value.size() == 8
-               ? ROCKSDB_NAMESPACE::DecodeFixed64(value.data())
+               ? rocksdb::DecodeFixed64(value.data())
                : 0;
   return s;
 }

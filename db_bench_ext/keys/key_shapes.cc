@@ -3,9 +3,10 @@
 
 #include "db_bench_ext/keys/key_shapes.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <iterator>
 #include <numeric>
 #include <sstream>
@@ -50,21 +51,21 @@ std::string RandomBytes(size_t size, RandomSource* random) {
   return bytes;
 }
 
-std::string Decimal(const char* before, uint64_t number) {
-  char buffer[64];
-  std::snprintf(buffer, sizeof(buffer), "%s%012llu", before,
-                static_cast<unsigned long long>(number));
-  return buffer;
+// As many keys as a number at a scale of 1 comes to; `make` is told which.
+template <typename Make>
+Keys Many(double number, double scale, const Make& make) {
+  Keys keys;
+  const size_t count = Scaled(number, scale);
+  for (size_t i = 0; i < count; i++) {
+    keys.push_back(make(i));
+  }
+  return keys;
 }
 
 // ---- Keys ------------------------------------------------------------------
 
 Keys Chain(double scale, RandomSource* /*random*/) {
-  Keys keys;
-  for (size_t i = 0; i < Scaled(kChain, scale); i++) {
-    keys.emplace_back(i, 'x');
-  }
-  return keys;
+  return Many(kChain, scale, [](size_t i) { return std::string(i, 'x'); });
 }
 
 // A chain, and beside every step of it a key that branches off there, below and
@@ -160,11 +161,8 @@ Keys Pairs(double scale, RandomSource* random) {
 
 Keys SharedPrefix(double scale, RandomSource* random) {
   const std::string shared = RandomBytes(4096, random);
-  Keys keys;
-  for (size_t n = Scaled(kPrefixedKeys, scale); n > 0; n--) {
-    keys.push_back(shared + RandomBytes(8, random));
-  }
-  return keys;
+  return Many(kPrefixedKeys, scale,
+              [&](size_t) { return shared + RandomBytes(8, random); });
 }
 
 Keys OneKey(double /*scale*/, RandomSource* /*random*/) {
@@ -172,69 +170,52 @@ Keys OneKey(double /*scale*/, RandomSource* /*random*/) {
 }
 
 Keys RandomBinary(double scale, RandomSource* random) {
-  Keys keys;
-  for (size_t n = Scaled(kKeys, scale); n > 0; n--) {
-    keys.push_back(RandomBytes(random->Uniform(33), random));
-  }
-  return keys;
+  return Many(kKeys, scale, [random](size_t) {
+    return RandomBytes(random->Uniform(33), random);
+  });
 }
 
 Keys ExtremeBytes(double scale, RandomSource* random) {
-  Keys keys;
-  for (size_t n = Scaled(kKeys, scale); n > 0; n--) {
+  return Many(kKeys, scale, [random](size_t) {
     std::string key(random->Uniform(25), '\0');
     for (char& c : key) {
       c = random->OneIn(2) ? '\xff' : '\0';
     }
-    keys.push_back(std::move(key));
-  }
-  return keys;
+    return key;
+  });
 }
 
 Keys Numbers(double scale, RandomSource* /*random*/) {
-  Keys keys;
-  for (size_t n = Scaled(kKeys, scale); n > 0; n--) {
-    keys.push_back(Decimal("user", n));
-  }
-  return keys;
+  return Many(kKeys, scale,
+              [](size_t i) { return fmt::format("user{:012}", i + 1); });
 }
 
 Keys Streams(double scale, RandomSource* /*random*/) {
   Keys keys;
-  const size_t each = Scaled(kKeys / kStreams, scale);
   for (size_t stream = 0; stream < kStreams; stream++) {
-    const std::string name = Decimal("stream", stream) + "/";
-    for (size_t n = 0; n < each; n++) {
-      keys.push_back(Decimal(name.c_str(), n));
-    }
+    const Keys own = Many(kKeys / kStreams, scale, [stream](size_t i) {
+      return fmt::format("stream{:012}/{:012}", stream, i);
+    });
+    keys.insert(keys.end(), own.begin(), own.end());
   }
   return keys;
 }
 
 Keys OneByte(double /*scale*/, RandomSource* /*random*/) {
-  Keys keys;
-  for (int byte = 0; byte < 256; byte++) {
-    keys.emplace_back(1, static_cast<char>(byte));
-  }
-  return keys;
+  return Many(256, 1,
+              [](size_t i) { return std::string(1, static_cast<char>(i)); });
 }
 
 Keys Mebibytes(double scale, RandomSource* random) {
-  Keys keys;
-  for (size_t n = Scaled(kMebibyteKeys, scale); n > 0; n--) {
-    keys.push_back(RandomBytes(kMebibyte, random));
-  }
-  return keys;
+  return Many(kMebibyteKeys, scale,
+              [random](size_t) { return RandomBytes(kMebibyte, random); });
 }
 
 Keys SharedMebibytes(double scale, RandomSource* random) {
   constexpr size_t kOwn = 16;
   const std::string shared = RandomBytes(kMebibyte - kOwn, random);
-  Keys keys;
-  for (size_t n = Scaled(kMebibyteKeys, scale); n > 0; n--) {
-    keys.push_back(shared + RandomBytes(kOwn, random));
-  }
-  return keys;
+  return Many(kMebibyteKeys, scale,
+              [&](size_t) { return shared + RandomBytes(kOwn, random); });
 }
 
 // ---- Entries ---------------------------------------------------------------

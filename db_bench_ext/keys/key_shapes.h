@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/keys/random_source.h"
+#include "db_bench_ext/keys/random.h"
 
 namespace memkv {
 

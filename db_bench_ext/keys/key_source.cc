@@ -3,18 +3,21 @@
 
 #include "db_bench_ext/keys/key_source.h"
 
+#include <fmt/format.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cinttypes>
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
 #include <vector>
 
 #include "db_bench_ext/keys/url_generator.h"
+#include "util/coding.h"
+#include "util/math.h"
+#include "util/string_util.h"
 
 namespace memkv {
 
@@ -51,9 +54,7 @@ class LineReader {
 
 std::string NumberValue(uint64_t number) {
   std::string value;
-  for (int shift = 0; shift < 64; shift += 8) {
-    value.push_back(static_cast<char>((number >> shift) & 0xff));
-  }
+  rocksdb::PutFixed64(&value, number);
   return value;
 }
 
@@ -96,8 +97,6 @@ Status RequireRecords(const KeySet& input) {
              : Status::InvalidArgument("the input has no record in it");
 }
 
-}  // namespace
-
 Status ReadContents(const std::string& fetch_script, uint64_t limit,
                     KeySet* input) {
   const std::string command = "sh " + ShellQuote(fetch_script);
@@ -135,11 +134,10 @@ Status ReadContents(const std::string& fetch_script, uint64_t limit,
   }
   const size_t merged =
       input->records.SortAndMerge(DuplicateRule::kUnionOfLists);
-  input->kind = SourceKind::kContents;
-  input->description = "Debian's Contents lists: " + std::to_string(lines) +
-                       " lines, " + std::to_string(dropped) + " dropped, " +
-                       std::to_string(merged) +
-                       " merged with another of the same path";
+  input->description = fmt::format(
+      "Debian's Contents lists: {} lines, {} dropped, {} merged with another "
+      "of the same path",
+      lines, dropped, merged);
   return RequireRecords(*input);
 }
 
@@ -174,11 +172,9 @@ Status ReadKeyFile(const std::string& path, uint64_t limit, KeySet* input) {
     return Status::IOError("reading " + path, std::strerror(error));
   }
   const size_t merged = input->records.SortAndMerge(DuplicateRule::kLastWins);
-  input->kind = SourceKind::kKeyFile;
-  input->description = (standard ? "standard input" : path) + ": " +
-                       std::to_string(lines) + " lines, " +
-                       std::to_string(merged) +
-                       " replaced by a later line of the same key";
+  input->description =
+      fmt::format("{}: {} lines, {} replaced by a later line of the same key",
+                  standard ? "standard input" : path, lines, merged);
   return RequireRecords(*input);
 }
 
@@ -193,29 +189,16 @@ Status GenerateKeys(uint64_t seed, uint64_t count, KeySet* input) {
     input->records.Add(key, NumberValue(++made));
   }
   input->records.SortAndMerge(DuplicateRule::kLastWins);
-  input->kind = SourceKind::kGenerated;
-  input->description = "generated URL-like keys of " +
-                       std::to_string(urls.num_hosts()) + " hosts, seed " +
-                       std::to_string(seed) + ": " + std::to_string(count) +
-                       " made, " + std::to_string(count - made) + " repeated";
+  input->description = fmt::format(
+      "generated URL-like keys of {} hosts, seed {}: {} made, {} repeated",
+      urls.num_hosts(), seed, count, count - made);
   return RequireRecords(*input);
 }
 
-#ifndef MEMKV_FETCH_CONTENTS
-#define MEMKV_FETCH_CONTENTS "db_bench_ext/keys/fetch_contents.sh"
-#endif
-const char kFetchContents[] = MEMKV_FETCH_CONTENTS;
-
-namespace {
-
 // Digits and nothing else.
 bool ParseNumber(const std::string& text, uint64_t* number) {
-  if (text.empty() || text.size() > 18 ||
-      text.find_first_not_of("0123456789") != std::string::npos) {
-    return false;
-  }
-  *number = std::strtoull(text.c_str(), nullptr, 10);
-  return true;
+  Slice rest(text);
+  return rocksdb::ConsumeDecimalNumber(&rest, number) && rest.empty();
 }
 
 void GenerateNumbers(bool hexadecimal, uint64_t seed, uint64_t count,
@@ -223,26 +206,26 @@ void GenerateNumbers(bool hexadecimal, uint64_t seed, uint64_t count,
   RandomSource random(seed);
   for (uint64_t i = 1; i <= count; i++) {
     const uint64_t number = random.Next();
-    char key[17];
-    size_t size = 0;
+    std::string key;
     if (hexadecimal) {
-      std::snprintf(key, sizeof(key), "%016" PRIx64, number);
-      size = 16;
+      key = fmt::format("{:016x}", number);
     } else {
-      for (int shift = 56; shift >= 0; shift -= 8) {
-        key[size++] = static_cast<char>((number >> shift) & 0xff);
-      }
+      rocksdb::PutFixed64(&key, rocksdb::EndianSwapValue(number));
     }
-    input->records.Add(Slice(key, size), NumberValue(i));
+    input->records.Add(key, NumberValue(i));
   }
   input->records.SortAndMerge(DuplicateRule::kLastWins);
-  input->kind = SourceKind::kGenerated;
-  input->description = std::string("random ") +
-                       (hexadecimal ? "hexadecimal digits" : "numbers") +
-                       ", seed " + std::to_string(seed);
+  input->description =
+      fmt::format("random {}, seed {}",
+                  hexadecimal ? "hexadecimal digits" : "numbers", seed);
 }
 
 }  // namespace
+
+#ifndef MEMKV_FETCH_CONTENTS
+#define MEMKV_FETCH_CONTENTS "db_bench_ext/keys/fetch_contents.sh"
+#endif
+const char kFetchContents[] = MEMKV_FETCH_CONTENTS;
 
 Status ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
                 const std::string& fetch_script, KeySet* input) {

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// Where the demo's records come from:
+// Where the records of a benchmark come from:
 //
 //   Contents   Debian's Contents indices, as fetch_contents.sh writes them:
 //              `path   section/package[,section/package...]`. Key: the path
@@ -30,29 +30,20 @@
 
 namespace memkv {
 
-enum class SourceKind { kContents, kKeyFile, kGenerated };
-
 struct KeySet {
-  SourceKind kind = SourceKind::kGenerated;
   RecordSet records;
   // One sentence: where from, how many lines, how many dropped and merged.
   std::string description;
 };
-
-// Each reads at most `limit` lines (0: all) and leaves `input->records` sorted.
-// An input without a record is InvalidArgument.
-rocksdb::Status ReadContents(const std::string& fetch_script, uint64_t limit,
-                             KeySet* input);
-rocksdb::Status ReadKeyFile(const std::string& path, uint64_t limit,
-                            KeySet* input);
-rocksdb::Status GenerateKeys(uint64_t seed, uint64_t count, KeySet* input);
 
 // The default of every --fetch_script.
 extern const char kFetchContents[];
 
 // A source as --keys names it: apt-contents; gen:urls:N[:seed];
 // gen:hex:N[:seed], 16 random hexadecimal digits; gen:uint64:N[:seed], 8 random
-// bytes; or a key file. `seed` is for a source that names none.
+// bytes; or a key file. `seed` is for a source that names none. Reads at most
+// `limit` lines (0: all) and leaves `input->records` sorted. An input without a
+// record is InvalidArgument.
 rocksdb::Status ReadKeys(const std::string& source, uint64_t limit,
                          uint64_t seed, const std::string& fetch_script,
                          KeySet* input);

@@ -1,10 +1,10 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// RecordSet: the demo's input, held compactly in memory and sorted bytewise.
-// It is the reference that both databases are compared with, so it is built
-// from nothing but memcmp order and the rule for duplicates below; it shares
-// no code with a database.
+// RecordSet: the input of a benchmark, held compactly in memory and sorted
+// bytewise. It is the reference that databases are compared with, so it is
+// built from nothing but memcmp order and the rule for duplicates below; it
+// shares no code with a database.
 //
 // It is not an index to be fast with: Find is a binary search over pointers.
 //
@@ -28,7 +28,7 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/keys/random_source.h"
+#include "db_bench_ext/keys/random.h"
 #include "rocksdb/slice.h"
 
 namespace memkv {

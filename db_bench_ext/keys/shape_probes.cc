@@ -13,18 +13,18 @@ namespace memkv {
 
 namespace {
 
-// At most, of each kind.
-constexpr size_t kProbes = 20000;
+// At most.
 constexpr size_t kRanges = 1000;
-constexpr size_t kProbeBytes = size_t{16} << 20;
 // Rounds go on until so many entries, unless that would be more bytes.
 constexpr size_t kLeastEntries = 20000;
 constexpr size_t kMostBytes = size_t{32} << 20;
 
 }  // namespace
 
-ShapeProbes::ShapeProbes(const KeyShape& shape, uint64_t seed)
+ShapeProbes::ShapeProbes(const KeyShape& shape, uint64_t seed, size_t probes)
     : shape_(shape),
+      most_(probes),
+      most_bytes_(probes * ((size_t{16} << 20) / kProbes)),
       sorted_(shape.entries.size()),
       first_(shape.keys.size() + 1) {
   std::iota(sorted_.begin(), sorted_.end(), 0);
@@ -49,10 +49,9 @@ ShapeProbes::ShapeProbes(const KeyShape& shape, uint64_t seed)
 }
 
 void ShapeProbes::MakeHits(RandomSource* random) {
-  auto make = [](Gets* gets, auto add_one) {
+  auto make = [this](Gets* gets, auto add_one) {
     size_t bytes = 0;
-    while (gets->size() == 0 ||
-           (gets->size() < kProbes && bytes < kProbeBytes)) {
+    while (gets->size() == 0 || (gets->size() < most_ && bytes < most_bytes_)) {
       add_one(gets);
       bytes += gets->keys[gets->size() - 1].size();
     }
@@ -78,7 +77,7 @@ void ShapeProbes::MakeHits(RandomSource* random) {
 
 void ShapeProbes::MakeMisses(RandomSource* random) {
   size_t bytes = 0;
-  while (misses_.size() < hits_.size() && bytes < kProbeBytes) {
+  while (misses_.size() < hits_.size() && bytes < most_bytes_) {
     const std::string miss = NearMissOf(shape_, random);
     misses_.Add(miss);
     miss_ranks_.push_back(static_cast<uint32_t>(
@@ -91,7 +90,7 @@ void ShapeProbes::MakeMisses(RandomSource* random) {
 void ShapeProbes::MakeRanges(RandomSource* random) {
   const std::vector<std::string>& keys = shape_.keys;
   size_t bytes = 0;
-  while (keys.size() > 1 && ranges_.size() < kRanges && bytes < kProbeBytes) {
+  while (keys.size() > 1 && ranges_.size() < kRanges && bytes < most_bytes_) {
     size_t a = random->Uniform(keys.size());
     size_t b = random->Uniform(keys.size());
     if (a == b) {
@@ -104,7 +103,7 @@ void ShapeProbes::MakeRanges(RandomSource* random) {
     bytes += keys[a].size() + keys[b].size();
   }
   bytes = 0;
-  for (size_t tries = 0; tries < kRanges && bytes < kProbeBytes; tries++) {
+  for (size_t tries = 0; tries < kRanges && bytes < most_bytes_; tries++) {
     const std::string& key = keys[random->Uniform(keys.size())];
     const std::string prefix = key.substr(0, random->Uniform(key.size() + 1));
     const std::string end = PrefixEnd(prefix);

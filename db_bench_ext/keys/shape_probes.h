@@ -3,11 +3,11 @@
 //
 // ShapeProbes: what is asked of an index that holds a shape's entries
 // (key_shapes.h), with the right answers. Of each kind of question there are
-// 20,000 at most, and fewer if their keys are long, but one at least.
+// so many at most, fewer if their keys are long, but one at least.
 //
 // Thread safety: immutable once made.
 //
-// Memory: 16 MiB of keys or so of each kind.
+// Memory: 16 MiB of keys or so of each kind, with the default of probes.
 
 #pragma once
 
@@ -23,6 +23,8 @@ namespace memkv {
 
 class ShapeProbes {
  public:
+  // Of each kind of question, at most, unless more are asked for.
+  static constexpr size_t kProbes = 20000;
   // Reads the newest version: RocksDB's greatest sequence number.
   static constexpr uint64_t kNewest = (uint64_t{1} << 56) - 1;
 
@@ -42,7 +44,7 @@ class ShapeProbes {
   };
 
   // `shape` must outlive this.
-  ShapeProbes(const KeyShape& shape, uint64_t seed);
+  ShapeProbes(const KeyShape& shape, uint64_t seed, size_t probes = kProbes);
 
   const Gets& hits() const { return hits_; }  // of the newest versions
   // Of a random version; empty if no key has several.
@@ -58,6 +60,8 @@ class ShapeProbes {
 
   // The entries in the order of an index: keys ascending, newest first.
   const std::vector<uint32_t>& sorted() const { return sorted_; }
+  // Where the entries of the keys of this rank and more begin there.
+  size_t FirstOf(size_t rank) const { return first_[rank]; }
   // Bytes of the keys of all entries.
   uint64_t entry_key_bytes() const { return entry_key_bytes_; }
   // How often to load so few entries, or to read all their bytes, that a clock
@@ -75,6 +79,8 @@ class ShapeProbes {
   }
 
   const KeyShape& shape_;
+  const size_t most_;        // of each kind
+  const size_t most_bytes_;  // and of their keys
   Gets hits_;
   Gets old_;
   KeySequence misses_;

@@ -3,12 +3,11 @@
 
 #include "db_bench_ext/keys/url_generator.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cinttypes>
 #include <cmath>
 #include <unordered_set>
-
-#include "db_bench_ext/common/format.h"
 
 namespace memkv {
 
@@ -143,7 +142,7 @@ void UrlGenerator::MakeHosts(uint64_t count) {
       host += words_[word_ranks_.Draw(&random)];
     }
     if (random.OneIn(6)) {
-      host += Format("%" PRIu64, random.Uniform(1000));
+      host += std::to_string(random.Uniform(1000));
     }
     host += std::string(".") + Draw(kTopLevel, &random) + "/";
     if (known.insert(host).second) {
@@ -273,8 +272,8 @@ std::string UrlGenerator::Make(const Place& place, uint64_t ordinal) const {
   switch (place.kind) {
     case kDocument: {
       const uint64_t step = (uint64_t{1} << 44) / place.count;
-      url += Format("%011" PRIx64 ".pdf",
-                    place.index * step + random.Uniform(step));
+      url +=
+          fmt::format("{:011x}.pdf", place.index * step + random.Uniform(step));
       break;
     }
     case kItem: {
@@ -283,24 +282,22 @@ std::string UrlGenerator::Make(const Place& place, uint64_t ordinal) const {
       while (base * 9 < place.count * step) {
         base *= 10;
       }
-      url +=
-          Format("%" PRIu64, base + place.index * step + random.Uniform(step));
+      url += std::to_string(base + place.index * step + random.Uniform(step));
       break;
     }
     case kArticle: {
       const uint64_t day = ordinal * kDays / groups;
-      url += Format("%04" PRIu64 "/%02" PRIu64 "/%02" PRIu64 "/",
-                    2004 + day / 336, 1 + day / 28 % 12, 1 + day % 28);
+      url += fmt::format("{:04}/{:02}/{:02}/", 2004 + day / 336,
+                         1 + day / 28 % 12, 1 + day % 28);
       AppendSlug(&random, 3, 76, &url);
       url += random.OneIn(4) ? ".html" : "";
       break;
     }
     case kFile: {
       const uint64_t month = ordinal * kMonths / groups;
-      url += Format("%04" PRIu64 "-%02" PRIu64 "/", 2004 + month / 12,
-                    1 + month % 12);
+      url += fmt::format("{:04}-{:02}/", 2004 + month / 12, 1 + month % 12);
       AppendSlug(&random, 2, 70, &url);
-      url += Format("_%" PRIu64 ".pdf", random.Uniform(1000));
+      url += fmt::format("_{}.pdf", random.Uniform(1000));
       break;
     }
     case kListing: {
@@ -309,8 +306,9 @@ std::string UrlGenerator::Make(const Place& place, uint64_t ordinal) const {
       url += sorted_words_[name / 4096 % kSortedWords] + "-" +
              sorted_words_[name / kSortedWords % kSortedWords] + "-" +
              sorted_words_[name % kSortedWords];
-      url += Format("?page=%" PRIu64,
-                    place.index - SlotBegin(ordinal, place.count, groups) + 1);
+      url += fmt::format(
+          "?page={}",
+          place.index - SlotBegin(ordinal, place.count, groups) + 1);
       break;
     }
     default: {

@@ -3,33 +3,12 @@
 
 #include "db_bench_ext/memkv_bench/database.h"
 
-#include <algorithm>
-
-#include "db_bench_ext/common/timing.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/metadata.h"
-#include "rocksdb/write_batch.h"
 
 namespace memkv {
 
 using rocksdb::Status;
-
-namespace {
-
-// Adds the wall time of its life to *sum.
-class WallTimer {
- public:
-  explicit WallTimer(double* sum) : sum_(sum), start_(WallNanos()) {}
-  ~WallTimer() { *sum_ += SecondsSince(start_); }
-  WallTimer(const WallTimer&) = delete;
-  WallTimer& operator=(const WallTimer&) = delete;
-
- private:
-  double* const sum_;
-  const uint64_t start_;
-};
-
-}  // namespace
 
 Status BenchDatabase::Configure(const std::string& text) {
   rocksdb::Options base;
@@ -55,7 +34,6 @@ Status BenchDatabase::Configure(const std::string& text) {
 }
 
 Status BenchDatabase::Open() {
-  WallTimer timer(&(times_.open = 0));
   rocksdb::DB* db = nullptr;
   Status s = rocksdb::DB::Open(options_, path_, &db);
   db_.reset(db);
@@ -68,35 +46,12 @@ Status BenchDatabase::Close() {
   return s;
 }
 
-Status BenchDatabase::Write(const RecordSet& records,
-                            const std::vector<uint32_t>& order, size_t begin,
-                            size_t end, ProgressBar* progress) {
-  WallTimer timer(&times_.write);
-  rocksdb::WriteBatch batch;
-  Status s;
-  while (s.ok() && begin < end) {
-    const size_t stop = std::min(end, begin + kBatchRecords);
-    for (size_t i = begin; s.ok() && i < stop; i++) {
-      s = batch.Put(records.key(order[i]), records.value(order[i]));
-    }
-    if (s.ok()) {
-      s = db_->Write(rocksdb::WriteOptions(), &batch);
-    }
-    batch.Clear();
-    progress->Add(stop - begin);
-    begin = stop;
-  }
-  return s;
-}
-
 Status BenchDatabase::Settle() {
-  WallTimer timer(&times_.flush);
   Status s = db_->Flush(rocksdb::FlushOptions());
   return s.ok() ? db_->WaitForCompact(rocksdb::WaitForCompactOptions()) : s;
 }
 
 Status BenchDatabase::CompactAll() {
-  WallTimer timer(&times_.compact);
   rocksdb::CompactRangeOptions all;
   all.bottommost_level_compaction =
       rocksdb::BottommostLevelCompaction::kForceOptimized;

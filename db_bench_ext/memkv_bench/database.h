@@ -1,9 +1,8 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// BenchDatabase: one of the databases that are compared, with the times of its
-// loading. It knows nothing of memkv: all are the same code with another
-// options string.
+// BenchDatabase: one of the databases that are compared. It knows nothing of
+// memkv: all are the same code with another options string.
 //
 // Thread safety: none of its own; db() is RocksDB's, and as safe as that.
 
@@ -12,22 +11,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "db_bench_ext/common/progress_bar.h"
-#include "db_bench_ext/keys/record_set.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
 
 namespace memkv {
-
-// Wall seconds of the steps of a load.
-struct LoadTimes {
-  double write = 0;    // WriteBatches into memtables, with the WAL
-  double flush = 0;    // flushes, and compactions they caused, waited for
-  double compact = 0;  // the final compaction of everything
-  double open = 0;     // reopening the loaded database
-};
 
 // Records of one WriteBatch, in every load.
 constexpr size_t kBatchRecords = 1000;
@@ -48,10 +36,6 @@ class BenchDatabase {
   // What Configure made. A change holds from the next Open on.
   rocksdb::Options* options() { return &options_; }
 
-  // Puts records[order[begin, end)] in batches.
-  rocksdb::Status Write(const RecordSet& records,
-                        const std::vector<uint32_t>& order, size_t begin,
-                        size_t end, ProgressBar* progress);
   // Flushes, and waits until no compaction is pending.
   rocksdb::Status Settle();
   rocksdb::Status CompactAll();
@@ -64,14 +48,12 @@ class BenchDatabase {
   const std::string& name() const { return name_; }
   const std::string& path() const { return path_; }
   rocksdb::DB* db() const { return db_.get(); }
-  const LoadTimes& times() const { return times_; }
 
  private:
   const std::string name_;
   const std::string path_;
   rocksdb::Options options_;
   std::unique_ptr<rocksdb::DB> db_;
-  LoadTimes times_;
 };
 
 }  // namespace memkv

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "db_bench_ext/common/latency_samples.h"
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/timing.h"
-#include "db_bench_ext/keys/random_source.h"
+#include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/memkv_bench/verify.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
 
@@ -36,44 +36,42 @@ class LookUps {
   }
 
   // All keys drawn, and what that took.
-  Status Part(Measured* measured) {
+  void Part(Measured* measured) {
     uint64_t found = 0;
-    Status s = RunThreads(1, measured, [&](unsigned) {
+    RunThreads(1, measured, [&](unsigned) {
       for (const std::string& key : keys_) {
         const Status one = Get(key);
         found += one.ok() && value_.size() == records_.value_size() ? 1 : 0;
       }
-      return Status::OK();
     });
-    return s.ok() && found < keys_.size() ? CheckEach(nullptr) : s;
+    if (found < keys_.size()) {
+      CheckEach();
+    }
   }
 
-  // Each of them by itself, compared when its clock has stopped. `latency` may
-  // be null.
-  Status CheckEach(LatencySamples* latency) {
+  // Each of them by itself, compared when its clock has stopped: its time.
+  std::vector<uint64_t> CheckEach() {
+    std::vector<uint64_t> nanos;
     for (const std::string& key : keys_) {
       const uint64_t start = WallNanos();
       const Status s = Get(key);
-      if (latency != nullptr) {
-        latency->Add(WallNanos() - start);
-      }
+      nanos.push_back(WallNanos() - start);
       const std::string expected = records_.ValueOf(key);
       if (!s.ok() || value_ != expected) {
-        return Mismatch(key, Quoted(expected), s);
+        Mismatch(key, Quoted(expected), s);
       }
     }
-    return Status::OK();
+    return nanos;
   }
 
-  Status CheckMisses() {
+  void CheckMisses() {
     for (std::string key : keys_) {
       key.push_back('\x01');
       const Status s = Get(key);
       if (!s.IsNotFound()) {
-        return Mismatch(key, "nothing", s);
+        Mismatch(key, "nothing", s);
       }
     }
-    return Status::OK();
   }
 
  private:
@@ -82,12 +80,13 @@ class LookUps {
     value_.Reset();
     return db->Get(read_, db->DefaultColumnFamily(), key, &value_);
   }
-  Status Mismatch(const std::string& key, const std::string& expected,
-                  const Status& s) const {
-    return Status::Corruption(
+  [[noreturn]] void Mismatch(const std::string& key,
+                             const std::string& expected,
+                             const Status& s) const {
+    throw Failure(Status::Corruption(
         "MISMATCH in " + database_.name() + ", look-up of " + Quoted(key),
         "expected " + expected + ", found " +
-            (s.ok() ? Quoted(value_) : s.ToString()));
+            (s.ok() ? Quoted(value_) : s.ToString())));
   }
 
   const GeneratedRecords& records_;
@@ -100,45 +99,39 @@ class LookUps {
 
 }  // namespace
 
-Status MeasureLookUps(const GeneratedRecords& records, uint64_t ops,
-                      uint64_t seed, const MemoryLimit& limit,
-                      const std::string& prefix, BenchDatabase* database,
-                      Json* point) {
+void MeasureLookUps(const GeneratedRecords& records, uint64_t ops,
+                    uint64_t seed, const MemoryLimit& limit,
+                    const std::string& prefix, BenchDatabase* database,
+                    Json* point) {
   const uint64_t part =
       std::max<uint64_t>(std::min(ops, records.count()) / kParts, 1);
-  Status s = limit.Apply(database);
-  if (s.ok() && limit.limited()) {
-    LookUps warm_up(records, seed + 1, database);
-    for (uint64_t i = 0; s.ok() && i < kParts; i++) {
-      Measured untimed;
-      warm_up.Draw(part);
-      s = warm_up.Part(&untimed);
-    }
+  Check(limit.Apply(database));
+  LookUps warm_up(records, seed + 1, database);
+  for (uint64_t i = 0; limit.limited() && i < kParts; i++) {
+    Measured untimed;
+    warm_up.Draw(part);
+    warm_up.Part(&untimed);
   }
   LookUps look_ups(records, seed, database);
   std::vector<double> cpu;
   std::vector<double> wall;
   Measured all;
-  for (uint64_t i = 0; s.ok() && i < kParts; i++) {
+  for (uint64_t i = 0; i < kParts; i++) {
     Measured one;
     look_ups.Draw(part);
-    s = look_ups.Part(&one);
+    look_ups.Part(&one);
     cpu.push_back(one.cpu_nanos / static_cast<double>(part));
     wall.push_back(one.wall_nanos / static_cast<double>(part));
     all.file_bytes += one.file_bytes;
     all.file_reads += one.file_reads;
   }
-  if (!s.ok()) {
-    return s;
-  }
-  LatencySamples latency;
   look_ups.Draw((kParts * part + 1) / 2);
-  s = look_ups.CheckEach(&latency);
+  std::vector<uint64_t> latencies = look_ups.CheckEach();
   const double timed = static_cast<double>(kParts * part);
   (*point)[prefix + "get_cpu_nanos"] = Median(cpu);
   (*point)[prefix + "get_wall_nanos"] = Median(wall);
-  (*point)[prefix + "get_p50_nanos"] = latency.Percentile(0.5);
-  (*point)[prefix + "get_p99_nanos"] = latency.Percentile(0.99);
+  (*point)[prefix + "get_p50_nanos"] = Percentile(0.5, &latencies);
+  (*point)[prefix + "get_p99_nanos"] = Percentile(0.99, &latencies);
   if (limit.limited()) {
     (*point)[prefix + "get_bytes_read"] =
         static_cast<double>(all.file_bytes) / timed;
@@ -150,7 +143,7 @@ Status MeasureLookUps(const GeneratedRecords& records, uint64_t ops,
       database->Property(Names::kEstimateTableReadersMem);
   (*point)[prefix + "block_cache_bytes"] =
       database->Property(Names::kBlockCacheUsage);
-  return s.ok() ? look_ups.CheckMisses() : s;
+  look_ups.CheckMisses();
 }
 
 }  // namespace memkv

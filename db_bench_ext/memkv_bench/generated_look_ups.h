@@ -18,7 +18,6 @@
 #include "db_bench_ext/memkv_bench/generated_records.h"
 #include "db_bench_ext/memkv_bench/memory_limit.h"
 #include "db_bench_ext/memkv_bench/results.h"
-#include "rocksdb/status.h"
 
 namespace memkv {
 
@@ -26,11 +25,11 @@ namespace memkv {
 // get_wall_nanos, get_p50_nanos, get_p99_nanos, table_reader_bytes and
 // block_cache_bytes to *point, and with a limit get_bytes_read and get_reads,
 // of one look-up. Values are compared, and that a key one byte longer is not
-// there; a difference is Corruption that names the database, what was expected
+// there; a difference is a Failure that names the database, what was expected
 // and found.
-rocksdb::Status MeasureLookUps(const GeneratedRecords& records, uint64_t ops,
-                               uint64_t seed, const MemoryLimit& limit,
-                               const std::string& prefix,
-                               BenchDatabase* database, Json* point);
+void MeasureLookUps(const GeneratedRecords& records, uint64_t ops,
+                    uint64_t seed, const MemoryLimit& limit,
+                    const std::string& prefix, BenchDatabase* database,
+                    Json* point);
 
 }  // namespace memkv

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <memory>
 
-#include "db_bench_ext/keys/random_source.h"
+#include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/memkv_bench/verify.h"
 #include "rocksdb/write_batch.h"
 

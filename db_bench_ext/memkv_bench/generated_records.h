@@ -14,14 +14,16 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
 
 #include "db_bench_ext/keys/key_stats.h"
-#include "db_bench_ext/keys/shuffled_range.h"
+#include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/keys/url_generator.h"
 #include "db_bench_ext/memkv_bench/database.h"
+#include "db_bench_ext/memkv_bench/options.h"
 #include "rocksdb/slice.h"
 #include "rocksdb/status.h"
 
@@ -35,6 +37,12 @@ class GeneratedRecords {
   // `ratio` is the part of a value that a compressor cannot shorten.
   GeneratedRecords(uint64_t seed, uint64_t count, size_t value_size,
                    double ratio);
+  // Values are empty unless the options say otherwise.
+  GeneratedRecords(const BenchOptions& options, uint64_t count)
+      : GeneratedRecords(
+            options.seed, count,
+            static_cast<size_t>(std::max<int64_t>(options.value_size, 0)),
+            options.value_ratio) {}
 
   // Makes all keys once; then distinct() and Verify() may be called. `stats`
   // may be null.

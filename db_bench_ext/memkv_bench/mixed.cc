@@ -1,14 +1,16 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <deque>
 #include <memory>
 #include <unordered_set>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/timing.h"
-#include "db_bench_ext/keys/random_source.h"
-#include "db_bench_ext/keys/zipf_source.h"
+#include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
 
 namespace memkv {
@@ -138,45 +140,39 @@ class Planner {
   std::deque<std::string> values_;
 };
 
+// Does operations; what is not as it must be is a Mismatch.
 class Actor {
  public:
-  explicit Actor(rocksdb::DB* db) : db_(db) {}
+  Actor(Workload workload, const DatabaseUnderTest& database)
+      : workload_(workload),
+        database_(database),
+        db_(database.database->db()) {}
 
-  // False if something is wrong; then status() or what() says it.
-  bool Do(const MixedOperation& op) {
-    switch (op.act) {
-      case Act::kRead:
-        return Read(op);
-      case Act::kReadModifyWrite:
-        return Read(op) && Write(op);
-      case Act::kScan:
-        return Scan(op);
-      default:
-        return Write(op);
+  void Do(const MixedOperation& op) {
+    if (op.act == Act::kRead || op.act == Act::kReadModifyWrite) {
+      Read(op);
+    }
+    if (op.act == Act::kScan) {
+      Scan(op);
+    } else if (op.act != Act::kRead) {
+      Check(db_->Put(rocksdb::WriteOptions(), op.key, op.value));
     }
   }
-  const Status& status() const { return status_; }
-  const std::string& what() const { return what_; }
 
  private:
-  bool Read(const MixedOperation& op) {
+  void Read(const MixedOperation& op) {
     value_.Reset();
-    status_ = db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(),
-                       op.key, &value_);
-    if (status_.ok() && value_.size() == op.value_size) {
-      return true;
+    const Status s = db_->Get(rocksdb::ReadOptions(),
+                              db_->DefaultColumnFamily(), op.key, &value_);
+    if (!s.IsNotFound()) {
+      Check(s);
     }
-    what_ = status_.ok() ? std::to_string(value_.size()) + " bytes for " +
-                               std::to_string(op.value_size)
-                         : status_.ToString();
-    return false;
+    if (!s.ok() || value_.size() != op.value_size) {
+      Mismatch(database_, workload_, fmt::format("{} bytes", op.value_size),
+               s.ok() ? fmt::format("{} bytes", value_.size()) : s.ToString());
+    }
   }
-  bool Write(const MixedOperation& op) {
-    status_ = db_->Put(rocksdb::WriteOptions(), op.key, op.value);
-    what_ = status_.ToString();
-    return status_.ok();
-  }
-  bool Scan(const MixedOperation& op) {
+  void Scan(const MixedOperation& op) {
     std::unique_ptr<rocksdb::Iterator> it(
         db_->NewIterator(rocksdb::ReadOptions()));
     uint64_t met = 0;
@@ -187,69 +183,54 @@ class Actor {
     for (; it->Valid() && met < op.most; it->Next(), met++) {
       bytes += it->key().size() + it->value().size();
     }
-    status_ = it->status();
-    if (right && status_.ok() && met >= op.least && bytes > 0) {
-      return true;
+    Check(it->status());
+    if (!right || met < op.least || bytes == 0) {
+      Mismatch(database_, workload_, fmt::format("{} records", op.least),
+               right ? fmt::format("{} records", met) : "another record first");
     }
-    what_ =
-        right ? std::to_string(met) + " records for " + std::to_string(op.least)
-              : "another record first";
-    return false;
   }
 
+  const Workload workload_;
+  const DatabaseUnderTest& database_;
   rocksdb::DB* const db_;
   rocksdb::PinnableSlice value_;
-  Status status_;
-  std::string what_;
 };
 
 }  // namespace
 
-Status RunMixed(Workload workload, const BenchRecords& records, uint64_t ops,
-                uint64_t seed, unsigned threads, DatabaseUnderTest* subject,
-                Measured* measured) {
+void RunMixed(Workload workload, const BenchRecords& records, uint64_t ops,
+              uint64_t seed, unsigned threads, DatabaseUnderTest* database,
+              Measured* measured) {
   // Scans of 50 on average.
   const uint64_t all = workload == Workload::kMixedE ? ops / 10 + 1 : ops;
   const uint64_t each = (all + threads - 1) / threads;
-  Planner planner(workload, records, threads, seed, subject->model.get());
+  Planner planner(workload, records, threads, seed, database->model.get());
   std::vector<std::vector<MixedOperation>> plans(threads);
   for (unsigned thread = 0; thread < threads; thread++) {
     for (uint64_t i = 0; i < each + (each + 1) / 2; i++) {
       plans[thread].push_back(planner.Plan(thread));
     }
   }
-  std::vector<LatencySamples> latencies(threads);
-  Measured clocked;
-  for (const bool with_clock : {false, true}) {
-    Status s = RunThreads(
-        threads, with_clock ? &clocked : measured, [&](unsigned thread) {
-          Actor actor(subject->database->db());
-          const std::vector<MixedOperation>& plan = plans[thread];
-          const size_t begin = with_clock ? each : 0;
-          const size_t end = with_clock ? plan.size() : each;
-          for (size_t i = begin; i < end; i++) {
-            const uint64_t start = with_clock ? WallNanos() : 0;
-            if (!actor.Do(plan[i])) {
-              return actor.status().ok() || actor.status().IsNotFound()
-                         ? Mismatch(*subject, workload, "what was written",
-                                    actor.what())
-                         : actor.status();
-            }
-            if (with_clock) {
-              latencies[thread].Add(WallNanos() - start);
-            }
-          }
-          return Status::OK();
-        });
-    if (!s.ok()) {
-      return s;
+  RunThreads(threads, measured, [&](unsigned thread) {
+    Actor actor(workload, *database);
+    for (size_t i = 0; i < each; i++) {
+      actor.Do(plans[thread][i]);
     }
-  }
+  });
   measured->ops = each * threads;
-  for (const LatencySamples& samples : latencies) {
-    measured->latency.Merge(samples);
+  std::vector<std::vector<uint64_t>> latencies(threads);
+  Measured clocked;
+  RunThreads(threads, &clocked, [&](unsigned thread) {
+    Actor actor(workload, *database);
+    for (size_t i = each; i < plans[thread].size(); i++) {
+      const uint64_t start = WallNanos();
+      actor.Do(plans[thread][i]);
+      latencies[thread].push_back(WallNanos() - start);
+    }
+  });
+  for (const std::vector<uint64_t>& nanos : latencies) {
+    measured->AddLatencies(nanos);
   }
-  return Status::OK();
 }
 
 }  // namespace memkv

@@ -61,8 +61,7 @@ std::vector<BuiltInConfig> BuiltIn() {
 }
 
 std::string RocksDbVersion() {
-  return "RocksDB " + std::to_string(ROCKSDB_MAJOR) + "." +
-         std::to_string(ROCKSDB_MINOR) + "." + std::to_string(ROCKSDB_PATCH);
+  return "RocksDB " + rocksdb::GetRocksVersionAsString();
 }
 
 // Whether the RocksDB of this program can make it, by its own parser of options

@@ -59,8 +59,6 @@ const WorkloadInfo& InfoOf(Workload workload);
 struct BenchOptions {
   std::string command;
   std::string keys;
-  uint64_t limit = 0;
-  std::string fetch_script;
   // Negative: the values that the source has.
   int64_t value_size = -1;
   double value_ratio = 0.5;
@@ -73,6 +71,7 @@ struct BenchOptions {
   uint64_t seed = 1;
   std::string dir;
   bool keep = false;
+  bool demo = false;  // ask questions as well
 
   bool Wants(Workload workload) const;
 };

@@ -6,9 +6,10 @@
 #include <memory>
 #include <thread>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/keys/key_prefix.h"
-#include "db_bench_ext/keys/random_source.h"
+#include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
 #include "plugin/memkv.h"
 #include "rocksdb/table.h"
@@ -147,28 +148,22 @@ class Reader {
         db_(db),
         has_ranks_(db->GetOptions().table_factory->IsInstanceOf("FstTable")) {}
 
-  Status Run(const Probe* begin, const Probe* end, LatencySamples* latency) {
-    switch (workload_) {
-      case Workload::kMultiGet:
-        return Loop(begin, end, kMultiGetKeys, latency,
-                    [this](const Probe* p, size_t n) { MultiGet(p, n); });
-      case Workload::kSeek:
-        Remember(db_->NewIterator(read_));
-        return Loop(begin, end, 1, latency,
-                    [this](const Probe* p, size_t) { Seek(*p); });
-      case Workload::kPrefixScan:
-        return Loop(begin, end, 1, latency,
-                    [this](const Probe* p, size_t) { PrefixScan(*p); });
-      case Workload::kCount:
-        return Loop(begin, end, 1, latency,
-                    [this](const Probe* p, size_t) { Count(*p); });
-      default:
-        return Loop(begin, end, 1, latency,
-                    [this](const Probe* p, size_t) { Get(*p); });
+  void Run(const Probe* begin, const Probe* end,
+           std::vector<uint64_t>* latency) {
+    if (workload_ == Workload::kMultiGet) {
+      Loop(begin, end, kMultiGetKeys, latency, &Reader::MultiGet);
+      return;
     }
+    iterator_.reset(workload_ == Workload::kSeek ? db_->NewIterator(read_)
+                                                 : nullptr);
+    Loop(begin, end, 1, latency,
+         workload_ == Workload::kSeek         ? &Reader::Seek
+         : workload_ == Workload::kPrefixScan ? &Reader::PrefixScan
+         : workload_ == Workload::kCount      ? &Reader::Count
+                                              : &Reader::Get);
   }
 
-  Status Scan(bool forwards) {
+  void Scan(bool forwards) {
     std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read_));
     if (forwards) {
       for (it->SeekToFirst(); it->Valid(); it->Next()) {
@@ -179,38 +174,35 @@ class Reader {
         tally_.Count(it->key(), it->value());
       }
     }
-    return it->status();
+    Check(it->status());
   }
 
   const Tally& tally() const { return tally_; }
 
  private:
-  template <typename Operation>
-  Status Loop(const Probe* begin, const Probe* end, size_t stride,
-              LatencySamples* latency, const Operation& operation) {
-    for (const Probe* p = begin; p < end && status_.ok(); p += stride) {
+  // Does something of the probes at `p`, as many as go together.
+  using Operation = void (Reader::*)(const Probe* p, size_t n);
+
+  void Loop(const Probe* begin, const Probe* end, size_t stride,
+            std::vector<uint64_t>* latency, Operation operation) {
+    for (const Probe* p = begin; p < end; p += stride) {
       const size_t n = std::min(stride, static_cast<size_t>(end - p));
-      if (latency == nullptr) {
-        operation(p, n);
-      } else {
-        const uint64_t start = WallNanos();
-        operation(p, n);
-        latency->Add(WallNanos() - start);
+      const uint64_t start = latency == nullptr ? 0 : WallNanos();
+      (this->*operation)(p, n);
+      if (latency != nullptr) {
+        latency->push_back(WallNanos() - start);
       }
     }
-    return status_;
   }
 
-  void Remember(rocksdb::Iterator* it) { iterator_.reset(it); }
-
-  void Get(const Probe& probe) {
+  void Get(const Probe* probe, size_t /*n*/) {
     value_.Reset();
     const Status s =
-        db_->Get(read_, db_->DefaultColumnFamily(), probe.key, &value_);
+        db_->Get(read_, db_->DefaultColumnFamily(), probe->key, &value_);
     if (s.ok()) {
-      tally_.Count(probe.key, value_);
+      tally_.Count(probe->key, value_);
     } else if (!s.IsNotFound()) {
-      status_ = s;
+      Check(s);
     }
   }
   void MultiGet(const Probe* probes, size_t n) {
@@ -225,53 +217,50 @@ class Reader {
       if (statuses[i].ok()) {
         tally_.Count(keys[i], values[i]);
       } else if (!statuses[i].IsNotFound()) {
-        status_ = statuses[i];
+        Check(statuses[i]);
       }
     }
   }
-  void Seek(const Probe& probe) {
+  void Seek(const Probe* probe, size_t /*n*/) {
     rocksdb::Iterator* const it = iterator_.get();
-    it->Seek(probe.key);
+    it->Seek(probe->key);
     for (int step = 0; it->Valid(); step++, it->Next()) {
       tally_.Count(it->key(), it->value());
       if (step == kSeekSteps) {
         break;
       }
     }
-    status_ = it->status();
+    Check(it->status());
   }
   // As a program does that has a new range each time: an iterator each.
-  void PrefixScan(const Probe& probe) {
+  void PrefixScan(const Probe* probe, size_t /*n*/) {
     rocksdb::ReadOptions read;
-    read.iterate_upper_bound = probe.end.empty() ? nullptr : &probe.end;
+    read.iterate_upper_bound = probe->end.empty() ? nullptr : &probe->end;
     std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read));
     size_t left = kPrefixKeys;
-    for (it->Seek(probe.key); left > 0 && it->Valid(); it->Next(), left--) {
+    for (it->Seek(probe->key); left > 0 && it->Valid(); it->Next(), left--) {
       tally_.Count(it->key(), it->value());
     }
-    status_ = it->status();
+    Check(it->status());
   }
   // Where ranks do not tell exactly, and in any other table, one by one.
-  void Count(const Probe& probe) {
+  void Count(const Probe* probe, size_t /*n*/) {
     if (has_ranks_) {
       KeyCount count;
-      status_ = CountKeys(db_, db_->DefaultColumnFamily(), read_,
-                          rocksdb::RangePtr(&probe.key, &probe.end), &count);
-      if (!status_.ok()) {
-        return;
-      }
+      Check(CountKeys(db_, db_->DefaultColumnFamily(), read_,
+                      rocksdb::RangePtr(&probe->key, &probe->end), &count));
       if (count.exact()) {
         tally_.found += count.at_most;
         return;
       }
     }
     rocksdb::ReadOptions read;
-    read.iterate_upper_bound = &probe.end;
+    read.iterate_upper_bound = &probe->end;
     std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read));
-    for (it->Seek(probe.key); it->Valid(); it->Next()) {
+    for (it->Seek(probe->key); it->Valid(); it->Next()) {
       tally_.found++;
     }
-    status_ = it->status();
+    Check(it->status());
   }
 
   const Workload workload_;
@@ -281,56 +270,54 @@ class Reader {
   rocksdb::PinnableSlice value_;
   std::unique_ptr<rocksdb::Iterator> iterator_;
   Tally tally_;
-  Status status_;
 };
 
+void Expect(const DatabaseUnderTest& database, Workload workload,
+            const Tally& expected, const Tally& found) {
+  if (!(found == expected)) {
+    Mismatch(database, workload, expected.ToString(), found.ToString());
+  }
+}
+
 // All threads, each a contiguous part of the pass's probes.
-Status RunPass(Workload workload, const Probes& probes, const ProbePass& pass,
-               unsigned threads, const DatabaseUnderTest& subject, bool clocked,
-               Measured* measured) {
+void RunPass(Workload workload, const Probes& probes, const ProbePass& pass,
+             unsigned threads, const DatabaseUnderTest& database, bool clocked,
+             Measured* measured) {
   std::vector<Tally> tallies(threads);
-  std::vector<LatencySamples> latencies(threads);
+  std::vector<std::vector<uint64_t>> latencies(threads);
   // A part begins with a whole batch of MultiGet.
   const size_t batches =
       (pass.end - pass.begin + kMultiGetKeys - 1) / kMultiGetKeys;
-  Status s = RunThreads(threads, measured, [&](unsigned thread) {
+  RunThreads(threads, measured, [&](unsigned thread) {
     auto part = [&](size_t of) {
-      return std::min(pass.end,
+      return probes.probes.data() +
+             std::min(pass.end,
                       pass.begin + batches * of / threads * kMultiGetKeys);
     };
-    Reader reader(workload, subject.database->db());
-    Status result = reader.Run(probes.probes.data() + part(thread),
-                               probes.probes.data() + part(thread + 1),
-                               clocked ? &latencies[thread] : nullptr);
+    Reader reader(workload, database.database->db());
+    reader.Run(part(thread), part(thread + 1),
+               clocked ? &latencies[thread] : nullptr);
     tallies[thread] = reader.tally();
-    return result;
   });
   measured->ops = pass.end - pass.begin;
   Tally found;
   for (unsigned thread = 0; thread < threads; thread++) {
     found.Add(tallies[thread]);
-    measured->latency.Merge(latencies[thread]);
+    measured->AddLatencies(latencies[thread]);
   }
-  if (s.ok() && !(found == pass.expected)) {
-    s = Mismatch(subject, workload, pass.expected.ToString(), found.ToString());
-  }
-  return s;
+  Expect(database, workload, pass.expected, found);
 }
 
-Status RunScan(Workload workload, const ProbePass& pass,
-               const DatabaseUnderTest& subject, Measured* measured) {
+void RunScan(Workload workload, const ProbePass& pass,
+             const DatabaseUnderTest& database, Measured* measured) {
   Tally found;
-  Status s = RunThreads(1, measured, [&](unsigned) {
-    Reader reader(workload, subject.database->db());
-    Status result = reader.Scan(workload == Workload::kScan);
+  RunThreads(1, measured, [&](unsigned) {
+    Reader reader(workload, database.database->db());
+    reader.Scan(workload == Workload::kScan);
     found = reader.tally();
-    return result;
   });
   measured->ops = found.found;
-  if (s.ok() && !(found == pass.expected)) {
-    s = Mismatch(subject, workload, pass.expected.ToString(), found.ToString());
-  }
-  return s;
+  Expect(database, workload, pass.expected, found);
 }
 
 bool IsScan(Workload workload) {
@@ -374,34 +361,27 @@ void MakeProbes(Workload workload, const BenchRecords& records,
   make(warm_up ? timed : 0, &probes->warm_up);
 }
 
-Status RunReads(Workload workload, const Probes& probes, unsigned threads,
-                const DatabaseUnderTest& subject, Measured* measured) {
+void RunReads(Workload workload, const Probes& probes, unsigned threads,
+              const DatabaseUnderTest& database, Measured* measured) {
   Measured untimed;
   if (IsScan(workload)) {
-    Status s = probes.warm_up.expected.found == 0
-                   ? Status::OK()
-                   : RunScan(workload, probes.warm_up, subject, &untimed);
-    return s.ok() ? RunScan(workload, probes.timed, subject, measured) : s;
-  }
-  Status s = RunPass(workload, probes, probes.warm_up, threads, subject, false,
-                     &untimed);
-  if (s.ok()) {
-    s = RunPass(workload, probes, probes.timed, threads, subject, false,
-                measured);
+    if (probes.warm_up.expected.found > 0) {
+      RunScan(workload, probes.warm_up, database, &untimed);
+    }
+    RunScan(workload, probes.timed, database, measured);
+    return;
   }
   Measured clocked;
-  if (s.ok()) {
-    s = RunPass(workload, probes, probes.clocked, threads, subject, true,
-                &clocked);
-  }
-  measured->latency = clocked.latency;
-  return s;
+  RunPass(workload, probes, probes.warm_up, threads, database, false, &untimed);
+  RunPass(workload, probes, probes.timed, threads, database, false, measured);
+  RunPass(workload, probes, probes.clocked, threads, database, true, &clocked);
+  measured->latencies = std::move(clocked.latencies);
 }
 
-Status RunReadWhileWriting(const BenchRecords& records, const Probes& probes,
-                           unsigned threads, uint64_t seed,
-                           DatabaseUnderTest* subject, Measured* measured,
-                           Measured* writes) {
+void RunReadWhileWriting(const BenchRecords& records, const Probes& probes,
+                         unsigned threads, uint64_t seed,
+                         DatabaseUnderTest* database, Measured* measured,
+                         Measured* writes) {
   std::atomic<bool> done{false};
   Status written;
   std::thread writer([&] {
@@ -410,21 +390,26 @@ Status RunReadWhileWriting(const BenchRecords& records, const Probes& probes,
     std::string buffer;
     while (written.ok() && !done.load(std::memory_order_relaxed)) {
       const size_t i = random.Uniform(records.size());
-      uint16_t& version = subject->model->versions[i];
+      uint16_t& version = database->model->versions[i];
       version++;
       written =
-          subject->database->db()->Put(rocksdb::WriteOptions(), records.key(i),
-                                       records.Value(i, version, &buffer));
+          database->database->db()->Put(rocksdb::WriteOptions(), records.key(i),
+                                        records.Value(i, version, &buffer));
       writes->ops++;
     }
     writes->wall_nanos = static_cast<double>(WallNanos() - start);
     writes->cpu_nanos = ThreadCpuNanos();
   });
-  Status s = RunReads(Workload::kReadWhileWriting, probes, threads, *subject,
-                      measured);
+  Status read;
+  try {
+    RunReads(Workload::kReadWhileWriting, probes, threads, *database, measured);
+  } catch (const Failure& failure) {
+    read = failure.status();
+  }
   done.store(true, std::memory_order_relaxed);
   writer.join();
-  return s.ok() ? written : s;
+  Check(read);
+  Check(written);
 }
 
 }  // namespace memkv

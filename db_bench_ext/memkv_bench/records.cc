@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "db_bench_ext/keys/random_source.h"
+#include "db_bench_ext/keys/random.h"
 
 namespace memkv {
 

@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "db_bench_ext/keys/record_set.h"
-#include "db_bench_ext/memkv_bench/verify.h"
 #include "rocksdb/slice.h"
 
 namespace memkv {
@@ -64,14 +63,15 @@ struct BenchModel {
   std::deque<std::string> inserted;
 };
 
-// The records of a model, in order. Both must outlive it, unchanged.
-class ModelExpected : public ExpectedRecords {
+// The records of a model, in ascending order of distinct keys: what a database
+// must hold. Both must outlive it, unchanged.
+class ModelExpected {
  public:
   ModelExpected(const BenchRecords& records, const BenchModel& model);
 
-  size_t size() const override { return records_.size() + inserted_.size(); }
-  rocksdb::Slice key(size_t i) const override;
-  rocksdb::Slice value(size_t i, std::string* buffer) const override;
+  size_t size() const { return records_.size() + inserted_.size(); }
+  rocksdb::Slice key(size_t i) const;
+  rocksdb::Slice value(size_t i, std::string* buffer) const;
 
  private:
   // The inserted record at place i of all, or else the loaded record there.

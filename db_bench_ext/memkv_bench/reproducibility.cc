@@ -8,11 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/memkv_bench/report.h"
-
 namespace memkv {
 
-using Json = nlohmann::ordered_json;
 using rocksdb::Status;
 
 namespace {

@@ -9,8 +9,7 @@
 
 #pragma once
 
-#include <nlohmann/json.hpp>
-
+#include "db_bench_ext/memkv_bench/report.h"
 #include "rocksdb/status.h"
 
 namespace memkv {
@@ -21,12 +20,10 @@ constexpr double kAgreeWithin = 0.1;
 // InvalidArgument, with what differs, unless both reports are of the same
 // settings, configurations and keys; and, unless `only_asked`, of the same
 // workloads and sections: else `second` has measured nothing yet.
-rocksdb::Status CheckSameCommand(const nlohmann::ordered_json& first,
-                                 const nlohmann::ordered_json& second,
+rocksdb::Status CheckSameCommand(const Json& first, const Json& second,
                                  bool only_asked);
 
 // Adds to *second how it agrees with `first`.
-rocksdb::Status AddAgreement(const nlohmann::ordered_json& first,
-                             nlohmann::ordered_json* second);
+rocksdb::Status AddAgreement(const Json& first, Json* second);
 
 }  // namespace memkv

@@ -3,7 +3,7 @@
 
 #include "db_bench_ext/memkv_bench/results.h"
 
-#include <time.h>
+#include <fmt/chrono.h>
 
 #include <algorithm>
 
@@ -31,15 +31,6 @@ unsigned ThreadsOf(Workload workload, const BenchOptions& options) {
 bool ByWallTime(Workload workload, const BenchOptions& options) {
   return InfoOf(workload).background || ThreadsOf(workload, options) > 1 ||
          options.memory_limit > 0;
-}
-
-std::string Now() {
-  const time_t now = time(nullptr);
-  tm utc;
-  gmtime_r(&now, &utc);
-  char text[32];
-  strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
 }
 
 Json MachineJson() {
@@ -79,6 +70,16 @@ Json Compare(const std::vector<double>& baseline,
 
 }  // namespace
 
+Json RunsWithPoints(const Json& runs) {
+  Json done = Json::array();
+  for (const Json& run : runs) {
+    if (!run["points"].empty()) {
+      done.push_back(run);
+    }
+  }
+  return done;
+}
+
 void BenchResults::SetKeys(const std::string& description, const KeyStats& keys,
                            uint64_t value_bytes) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -103,14 +104,9 @@ void BenchResults::SetGeneratedKeys(const GeneratedRecords& records,
           keys, records.distinct() * records.value_size());
 }
 
-void BenchResults::SetDelta(const Json& delta) {
+void BenchResults::Set(const std::string& section, const Json& content) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  delta_ = delta;
-}
-
-void BenchResults::SetScale(const Json& scale) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  scale_ = scale;
+  sections_[section] = content;
 }
 
 void BenchResults::Add(Workload workload, const std::string& config,
@@ -132,14 +128,12 @@ void BenchResults::Add(Workload workload, const std::string& config,
                             static_cast<double>(writes->ops));
   }
   series.ops += measured.ops;
-  series.latency.Merge(measured.latency);
+  series.latencies.insert(series.latencies.end(), measured.latencies.begin(),
+                          measured.latencies.end());
 }
 
 void BenchResults::AddSizes(const std::string& what, const std::string& config,
                             uint64_t records, const Sizes& sizes) {
-  if (!sizes.known) {
-    return;
-  }
   const std::lock_guard<std::mutex> lock(mutex_);
   for (SizesSeries& series : sizes_) {
     if (series.what == what && series.config == config) {
@@ -152,7 +146,7 @@ void BenchResults::AddSizes(const std::string& what, const std::string& config,
       {what, config, records, sizes, {static_cast<double>(sizes.total)}});
 }
 
-void BenchResults::SetOpenSeconds(const std::string& config, double seconds) {
+void BenchResults::AddOpenSeconds(const std::string& config, double seconds) {
   const std::lock_guard<std::mutex> lock(mutex_);
   opens_[config].push_back(seconds);
 }
@@ -197,12 +191,15 @@ Json BenchResults::WorkloadJson(Workload workload) const {
     if (!series.writes.empty()) {
       result["writer"] = Median(series.writes);
     }
-    if (series.latency.size() > 0) {
-      result["latency"] = {{"p50", series.latency.Percentile(0.5)},
-                           {"p99", series.latency.Percentile(0.99)},
-                           {"p999", series.latency.Percentile(0.999)},
-                           {"max", series.latency.Percentile(1)},
-                           {"samples", series.latency.size()}};
+    if (!series.latencies.empty()) {
+      auto at = [&series](double fraction) {
+        return Percentile(fraction, &series.latencies);
+      };
+      result["latency"] = {{"p50", at(0.5)},
+                           {"p99", at(0.99)},
+                           {"p999", at(0.999)},
+                           {"max", at(1)},
+                           {"samples", series.latencies.size()}};
     }
     results.push_back(result);
   }
@@ -275,11 +272,9 @@ Json BenchResults::Document(bool complete) const {
       {"report", "memkv_bench"},
       {"version", kReportVersion},
       {"complete", complete},
-      {"created", Now()},
+      {"created", fmt::format("{:%FT%TZ}", fmt::gmtime(time(nullptr)))},
       {"command", options_.command},
-      {"rocksdb", std::to_string(ROCKSDB_MAJOR) + "." +
-                      std::to_string(ROCKSDB_MINOR) + "." +
-                      std::to_string(ROCKSDB_PATCH)},
+      {"rocksdb", rocksdb::GetRocksVersionAsString()},
       {"machine", MachineJson()},
       {"settings",
        {{"threads", options_.threads},
@@ -305,12 +300,7 @@ Json BenchResults::Document(bool complete) const {
   if (!sizes.empty()) {
     document["sizes"] = sizes;
   }
-  if (!scale_.is_null()) {
-    document["scale"] = scale_;
-  }
-  if (!delta_.is_null()) {
-    document["delta"] = delta_;
-  }
+  document.update(sections_);
   return document;
 }
 

@@ -12,22 +12,20 @@
 
 #include <map>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "db_bench_ext/keys/key_stats.h"
 #include "db_bench_ext/memkv_bench/generated_records.h"
 #include "db_bench_ext/memkv_bench/options.h"
+#include "db_bench_ext/memkv_bench/report.h"
 #include "db_bench_ext/memkv_bench/sizes.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
 
 namespace memkv {
 
-// Ordered, so that the document reads from the general to the particular.
-using Json = nlohmann::ordered_json;
-
-constexpr int kReportVersion = 1;
+// Of runs of --scale or --delta, those that have been at some point.
+Json RunsWithPoints(const Json& runs);
 
 class BenchResults {
  public:
@@ -36,16 +34,15 @@ class BenchResults {
   void SetKeys(const std::string& description, const KeyStats& keys,
                uint64_t value_bytes);
   void SetGeneratedKeys(const GeneratedRecords& records, const KeyStats& keys);
-  // The sections of --scale and --delta.
-  void SetScale(const Json& scale);
-  void SetDelta(const Json& delta);
+  // Another section of the document: what --scale, --delta or --demo have.
+  void Set(const std::string& section, const Json& content);
   // One repeat of a workload on a configuration.
   // `writes`: what a writer did beside it, or null.
   void Add(Workload workload, const std::string& config, Measured measured,
            const Measured* writes = nullptr);
   void AddSizes(const std::string& what, const std::string& config,
                 uint64_t records, const Sizes& sizes);
-  void SetOpenSeconds(const std::string& config, double seconds);
+  void AddOpenSeconds(const std::string& config, double seconds);
 
   Json Document(bool complete) const;
 
@@ -57,7 +54,7 @@ class BenchResults {
     std::vector<double> file_bytes;  // read from files an operation
     std::vector<double> file_reads;
     uint64_t ops = 0;
-    LatencySamples latency;
+    std::vector<uint64_t> latencies;
   };
   struct SizesSeries {
     std::string what;
@@ -73,8 +70,7 @@ class BenchResults {
   const BenchOptions options_;
   mutable std::mutex mutex_;
   Json keys_;
-  Json scale_;
-  Json delta_;
+  Json sections_ = Json::object();
   mutable std::map<std::pair<int, std::string>, Series> series_;
   std::vector<SizesSeries> sizes_;
   std::map<std::string, std::vector<double>> opens_;

@@ -1,8 +1,6 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "db_bench_ext/memkv_bench/scale.h"
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -10,14 +8,15 @@
 #include <utility>
 #include <vector>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/machine.h"
+#include "db_bench_ext/common/progress_bar.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/memkv_bench/generated_look_ups.h"
+#include "db_bench_ext/memkv_bench/runs.h"
 #include "db_bench_ext/memkv_bench/sizes.h"
 
 namespace memkv {
-
-using rocksdb::Status;
 
 namespace {
 
@@ -84,199 +83,150 @@ uint64_t StepsOf(uint64_t budget, size_t configs) {
   return steps;
 }
 
+class Scale {
+ public:
+  Scale(const BenchOptions& options, uint64_t budget, const std::string& dir,
+        BenchResults* results)
+      : options_(options),
+        budget_(budget),
+        dir_(dir),
+        results_(results),
+        limit_(options.memory_limit, kGeneratedBlockCache),
+        progress_("scale", StepsOf(budget, options.configs.size())) {}
+
+  void Run() {
+    const std::vector<uint64_t> numbers = NumbersOfKeys(budget_);
+    if (numbers.size() < 2) {
+      Refuse("--budget must be 10000 or more");
+    }
+    for (const BenchConfig& config : options_.configs) {
+      for (const char* order : {"sorted", "shuffled"}) {
+        runs_.push_back({{"config", config.name},
+                         {"order", order},
+                         {"points", Json::array()},
+                         {"fits", Json::array()}});
+      }
+    }
+    for (uint64_t n : numbers) {
+      progress_.SetLabel("making keys");
+      GeneratedRecords records(options_, n);
+      KeyStats stats;
+      records.MakeAll(&stats, [this](uint64_t made) { progress_.Add(made); });
+      // Those of the last, unless it is stopped before.
+      results_->SetGeneratedKeys(records, stats);
+      for (Json& run : runs_) {
+        AddPoint(records, &run);
+      }
+    }
+    progress_.Finish();
+  }
+
+ private:
+  void AddPoint(const GeneratedRecords& records, Json* run) {
+    const auto config = std::find_if(
+        options_.configs.begin(), options_.configs.end(),
+        [run](const BenchConfig& c) { return (*run)["config"] == c.name; });
+    const std::string order = (*run)["order"];
+    progress_.SetLabel(order + " " + config->name);
+    (*run)["points"].push_back(Point(*config, order == "sorted", records));
+    (*run)["fits"] = Json::array();
+    for (const auto& [what, field] :
+         {std::make_pair("table files", "disk_bytes_a_key"),
+          std::make_pair("memory", "memory_bytes_a_key")}) {
+      const Json fit = Fit(what, (*run)["points"], field);
+      if (!fit.is_null()) {
+        (*run)["fits"].push_back(fit);
+      }
+    }
+    results_->Set("scale", {{"budget", budget_},
+                            {"value_size", records.value_size()},
+                            {"targets", kTargets},
+                            {"extrapolate_to", kExtrapolateTo},
+                            {"runs", RunsWithPoints(runs_)}});
+  }
+
+  void Load(const GeneratedRecords& records, bool sorted,
+            BenchDatabase* database, Json* point) {
+    const Stopwatch load;
+    Json timeline = Json::array();
+    uint64_t written = 0;
+    Check(records.Load(sorted, database, [&](uint64_t so_far) {
+      progress_.Add((so_far - written) * (kStepsOfKey - 1));
+      written = so_far;
+      // At the end of the batch in which another part of all is complete.
+      if (so_far * kTimelinePoints >= records.count() * (timeline.size() + 1)) {
+        timeline.push_back({so_far, load.seconds()});
+      }
+    }));
+    Check(database->Settle());
+    (*point)["load_seconds"] = load.seconds();
+    (*point)["load_cpu_seconds"] = load.cpu_nanos() / 1e9;
+    (*point)["keys_a_second"] = static_cast<double>(written) / load.seconds();
+    (*point)["timeline"] = timeline;
+    const Stopwatch compact;
+    Check(database->CompactAll());
+    (*point)["compact_seconds"] = compact.seconds();
+    Check(database->Close());
+  }
+
+  Json Point(const BenchConfig& config, bool sorted,
+             const GeneratedRecords& records) {
+    Json point;
+    const std::string path = dir_ + "/scale";
+    std::unique_ptr<BenchDatabase> database;
+    auto make = [&] {
+      database = std::make_unique<BenchDatabase>(config.name, path);
+      Check(database->Configure(config.options));
+      Check(limit_.Prepare(database.get()));
+    };
+    ResetPeakResident();
+    point["keys"] = records.distinct();
+    make();
+    Check(database->Open());
+    Load(records, sorted, database.get(), &point);
+    // Afresh: the block cache must go with what is in it.
+    make();
+    const JemallocBytes before = MemoryBefore();
+    const Stopwatch open;
+    Check(database->Open());
+    point["open_seconds"] = open.seconds();
+    Check(limit_.Apply(database.get()));
+    const Stopwatch read_all;
+    Check(records.Verify(*database,
+                         [this](uint64_t read) { progress_.Add(read); }));
+    point["read_all_seconds"] = read_all.seconds();
+    point["checked"] = records.distinct();
+    MeasureLookUps(records, options_.ops, options_.seed + 1, limit_, "",
+                   database.get(), &point);
+    const Sizes memory = MeasureMemory(*database, before);
+    const Sizes disk = MeasureDisk(*database);
+    const auto keys = static_cast<double>(records.distinct());
+    const int64_t cache = memory.Of("block cache");
+    point["disk_bytes_a_key"] = static_cast<double>(disk.total) / keys;
+    point["memory_bytes_a_key"] =
+        static_cast<double>(memory.total - cache) / keys;
+    point["block_cache_bytes"] = cache;
+    point["peak_resident_bytes"] = PeakResident();
+    Check(database->Close());
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+    return point;
+  }
+
+  const BenchOptions& options_;
+  const uint64_t budget_;
+  const std::string dir_;
+  BenchResults* const results_;
+  const MemoryLimit limit_;
+  ProgressBar progress_;
+  Json runs_ = Json::array();
+};
+
 }  // namespace
 
-BenchScale::BenchScale(const BenchOptions& options, uint64_t budget,
-                       const std::string& dir, BenchResults* results)
-    : options_(options),
-      budget_(budget),
-      dir_(dir),
-      results_(results),
-      limit_(options.memory_limit, kGeneratedBlockCache),
-      progress_("scale", StepsOf(budget, options.configs.size())) {}
-
-Status BenchScale::Run() {
-  const std::vector<uint64_t> numbers = NumbersOfKeys(budget_);
-  if (numbers.size() < 2) {
-    return Status::InvalidArgument("--budget must be 10000 or more");
-  }
-  for (const BenchConfig& config : options_.configs) {
-    for (const char* order : {"sorted", "shuffled"}) {
-      runs_.push_back({{"config", config.name},
-                       {"order", order},
-                       {"points", Json::array()},
-                       {"fits", Json::array()}});
-    }
-  }
-  for (uint64_t n : numbers) {
-    progress_.SetLabel("making keys");
-    GeneratedRecords records(
-        options_.seed, n,
-        static_cast<size_t>(std::max<int64_t>(options_.value_size, 0)),
-        options_.value_ratio);
-    KeyStats stats;
-    records.MakeAll(&stats, [this](uint64_t made) { progress_.Add(made); });
-    // Those of the last, unless it is stopped before.
-    results_->SetGeneratedKeys(records, stats);
-    Status s;
-    for (Json& run : runs_) {
-      if (!s.ok()) {
-        return s;
-      }
-      const auto config = std::find_if(
-          options_.configs.begin(), options_.configs.end(),
-          [&run](const BenchConfig& c) { return run["config"] == c.name; });
-      progress_.SetLabel(run["order"].get<std::string>() + " " + config->name);
-      Json point;
-      s = Point(*config, run["order"] == "sorted", records, &point);
-      if (s.ok()) {
-        run["points"].push_back(point);
-        run["fits"] = Json::array();
-        for (const auto& [what, field] :
-             {std::make_pair("table files", "disk_bytes_a_key"),
-              std::make_pair("memory", "memory_bytes_a_key")}) {
-          const Json fit = Fit(what, run["points"], field);
-          if (!fit.is_null()) {
-            run["fits"].push_back(fit);
-          }
-        }
-        Publish();
-      }
-    }
-    if (!s.ok()) {
-      return s;
-    }
-  }
-  progress_.Finish();
-  return Status::OK();
-}
-
-void BenchScale::Publish() {
-  Json done = Json::array();
-  for (const Json& run : runs_) {
-    if (!run["points"].empty()) {
-      done.push_back(run);
-    }
-  }
-  results_->SetScale({{"budget", budget_},
-                      {"value_size", std::max<int64_t>(options_.value_size, 0)},
-                      {"targets", kTargets},
-                      {"extrapolate_to", kExtrapolateTo},
-                      {"runs", done}});
-}
-
-Status BenchScale::Load(const GeneratedRecords& records, bool sorted,
-                        BenchDatabase* database, Json* point) {
-  const uint64_t start = WallNanos();
-  const double cpu = ProcessCpuNanos();
-  Json timeline = Json::array();
-  uint64_t written = 0;
-  Status s = records.Load(sorted, database, [&](uint64_t so_far) {
-    progress_.Add((so_far - written) * (kStepsOfKey - 1));
-    written = so_far;
-    // At the end of the batch in which another part of all is complete.
-    if (so_far * kTimelinePoints >= records.count() * (timeline.size() + 1)) {
-      timeline.push_back({so_far, SecondsSince(start)});
-    }
-  });
-  if (s.ok()) {
-    s = database->Settle();
-  }
-  const double seconds = SecondsSince(start);
-  (*point)["load_seconds"] = seconds;
-  (*point)["load_cpu_seconds"] = (ProcessCpuNanos() - cpu) / 1e9;
-  (*point)["keys_a_second"] = static_cast<double>(written) / seconds;
-  (*point)["timeline"] = timeline;
-  if (s.ok()) {
-    const uint64_t before = WallNanos();
-    s = database->CompactAll();
-    (*point)["compact_seconds"] = SecondsSince(before);
-  }
-  return s;
-}
-
-Status BenchScale::Point(const BenchConfig& config, bool sorted,
-                         const GeneratedRecords& records, Json* point) {
-  const std::string path = dir_ + "/scale";
-  DatabaseUnderTest subject;
-  subject.config = config;
-  auto make = [&] {
-    subject.database = std::make_unique<BenchDatabase>(config.name, path);
-    Status s = subject.database->Configure(config.options);
-    if (s.ok()) {
-      s = limit_.Prepare(subject.database.get());
-    }
-    return s;
-  };
-  ResetPeakResident();
-  (*point)["keys"] = records.distinct();
-  Status s = make();
-  if (s.ok()) {
-    s = subject.database->Open();
-  }
-  if (s.ok()) {
-    s = Load(records, sorted, subject.database.get(), point);
-  }
-  if (s.ok()) {
-    s = subject.database->Close();
-  }
-  // Afresh: the block cache must go with what is in it.
-  if (s.ok()) {
-    s = make();
-  }
-  JemallocBytes before;
-  const bool known = MemoryBefore(&before);
-  if (s.ok()) {
-    s = subject.database->Open();
-  }
-  if (!s.ok()) {
-    return s;
-  }
-  (*point)["open_seconds"] = subject.database->times().open;
-  s = limit_.Apply(subject.database.get());
-  if (!s.ok()) {
-    return s;
-  }
-  const uint64_t start = WallNanos();
-  s = records.Verify(*subject.database,
-                     [this](uint64_t read) { progress_.Add(read); });
-  (*point)["read_all_seconds"] = SecondsSince(start);
-  if (s.ok()) {
-    (*point)["checked"] = records.distinct();
-    s = MeasureLookUps(records, options_.ops, options_.seed + 1, limit_, "",
-                       subject.database.get(), point);
-  }
-  Sizes memory;
-  Sizes disk;
-  if (s.ok()) {
-    s = MeasureMemory(subject, known, before, &memory);
-  }
-  if (s.ok()) {
-    s = MeasureDisk(subject, &disk);
-  }
-  if (!s.ok()) {
-    return s;
-  }
-  if (!memory.known) {
-    return Status::NotSupported("--scale needs a build with jemalloc");
-  }
-  const auto keys = static_cast<double>(records.distinct());
-  int64_t cache = 0;
-  for (const SizeComponent& component : memory.components) {
-    if (component.name == "block cache") {
-      cache = component.bytes;
-    }
-  }
-  (*point)["disk_bytes_a_key"] = static_cast<double>(disk.total) / keys;
-  (*point)["memory_bytes_a_key"] =
-      static_cast<double>(memory.total - cache) / keys;
-  (*point)["block_cache_bytes"] = cache;
-  (*point)["peak_resident_bytes"] = PeakResident();
-  s = subject.database->Close();
-  subject.database.reset();
-  std::error_code error;
-  std::filesystem::remove_all(path, error);
-  return s;
+void RunScale(const BenchOptions& options, uint64_t budget,
+              const std::string& dir, BenchResults* results) {
+  Scale(options, budget, dir, results).Run();
 }
 
 }  // namespace memkv

@@ -18,7 +18,6 @@
 #include "db_bench_ext/common/jemalloc_stats.h"
 #include "db_bench_ext/memkv_bench/records.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
-#include "rocksdb/status.h"
 
 namespace memkv {
 
@@ -28,32 +27,30 @@ struct SizeComponent {
 };
 
 struct Sizes {
-  // False: this program does not run on jemalloc, and nothing is known.
-  bool known = true;
   int64_t total = 0;
   // Of memory alone: jemalloc's other two figures.
   int64_t active = 0;
   int64_t resident = 0;
   // Their sum is the total.
   std::vector<SizeComponent> components;
+
+  // Bytes of a component, 0 if there is none of that name.
+  int64_t Of(const std::string& name) const;
 };
 
 // Of all live table files.
-rocksdb::Status MeasureDisk(const DatabaseUnderTest& subject, Sizes* sizes);
+Sizes MeasureDisk(const BenchDatabase& database);
 
 // jemalloc's figures with nothing freed kept back, to be taken before a
-// database is opened. False without jemalloc.
-bool MemoryBefore(JemallocBytes* before);
-// What the open database of a subject has added since `before`.
-rocksdb::Status MeasureMemory(const DatabaseUnderTest& subject, bool known,
-                              const JemallocBytes& before, Sizes* sizes);
+// database is opened.
+JemallocBytes MemoryBefore();
+// What the open database has added since `before`.
+Sizes MeasureMemory(const BenchDatabase& database, const JemallocBytes& before);
 
 // A memtable of the first `count` records of `order`, in a database of its own
 // at `path`, which is gone afterwards.
-rocksdb::Status MeasureMemtable(const BenchConfig& config,
-                                const std::string& path,
-                                const BenchRecords& records,
-                                const std::vector<uint32_t>& order,
-                                size_t count, Sizes* sizes);
+Sizes MeasureMemtable(const BenchConfig& config, const std::string& path,
+                      const BenchRecords& records,
+                      const std::vector<uint32_t>& order, size_t count);
 
 }  // namespace memkv

@@ -3,7 +3,8 @@
 
 #include "db_bench_ext/memkv_bench/verify.h"
 
-#include <cstdio>
+#include <fmt/format.h>
+
 #include <memory>
 
 namespace memkv {
@@ -13,7 +14,6 @@ using rocksdb::Status;
 
 namespace {
 
-constexpr size_t kProgressStep = 4096;
 constexpr size_t kQuotedBytes = 200;
 
 Status Mismatch(const BenchDatabase& database, const std::string& operation,
@@ -22,12 +22,6 @@ Status Mismatch(const BenchDatabase& database, const std::string& operation,
   return Status::Corruption(
       "MISMATCH in " + database.name() + ", " + operation + " at key " + key,
       "expected " + expected + ", found " + found);
-}
-
-void Advance(ProgressBar* progress, uint64_t n) {
-  if (progress != nullptr) {
-    progress->Add(n);
-  }
 }
 
 }  // namespace
@@ -39,9 +33,7 @@ std::string Quoted(const Slice& bytes) {
     if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
       text.push_back(bytes[i]);
     } else {
-      char hex[8];
-      std::snprintf(hex, sizeof(hex), "\\x%02x", c);
-      text += hex;
+      text += fmt::format("\\x{:02x}", c);
     }
   }
   text += "\"";
@@ -52,7 +44,7 @@ std::string Quoted(const Slice& bytes) {
 }
 
 Status VerifyByGet(const BenchDatabase& database,
-                   const ExpectedRecords& records, ProgressBar* progress) {
+                   const ModelExpected& records) {
   rocksdb::DB* db = database.db();
   rocksdb::ReadOptions read;
   rocksdb::PinnableSlice value;
@@ -69,17 +61,12 @@ Status VerifyByGet(const BenchDatabase& database,
       return Mismatch(database, "Get", Quoted(records.key(i)), Quoted(expected),
                       Quoted(value));
     }
-    if ((i + 1) % kProgressStep == 0) {
-      Advance(progress, kProgressStep);
-    }
   }
-  Advance(progress, records.size() % kProgressStep);
   return Status::OK();
 }
 
 Status VerifyByScan(const BenchDatabase& database,
-                    const ExpectedRecords& records, bool forwards,
-                    ProgressBar* progress) {
+                    const ModelExpected& records, bool forwards) {
   const std::string operation = forwards ? "scan forwards" : "scan backwards";
   std::unique_ptr<rocksdb::Iterator> it(
       database.db()->NewIterator(rocksdb::ReadOptions()));
@@ -109,11 +96,7 @@ Status VerifyByScan(const BenchDatabase& database,
     } else {
       it->Prev();
     }
-    if ((n + 1) % kProgressStep == 0) {
-      Advance(progress, kProgressStep);
-    }
   }
-  Advance(progress, records.size() % kProgressStep);
   if (it->Valid()) {
     return Mismatch(database, operation, Quoted(it->key()), "the end",
                     "one key more than the input has");

@@ -2,8 +2,8 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // The workloads of memkv_bench, one function each kind. Every one adds up what
-// it found and compares it with what the records say: a difference is
-// Corruption that names database, workload, what was expected and found.
+// it found and compares it with what the records say: a difference is a Failure
+// that names database, workload, what was expected and found.
 //
 // Reads are timed twice over: a first pass without a clock inside, which gives
 // the time of an operation, and a second of half as many with a clock around
@@ -20,15 +20,39 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/common/latency_samples.h"
-#include "db_bench_ext/common/tally.h"
+#include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/memkv_bench/database.h"
 #include "db_bench_ext/memkv_bench/options.h"
 #include "db_bench_ext/memkv_bench/records.h"
 #include "rocksdb/slice.h"
-#include "rocksdb/status.h"
 
 namespace memkv {
+
+// What an operation found, added up. Cheap enough for a timed loop, and equal
+// to the input's own only if every answer was of the right size.
+struct Tally {
+  uint64_t found = 0;
+  uint64_t bytes = 0;
+
+  void Count(const rocksdb::Slice& key, const rocksdb::Slice& value) {
+    Count(key.size() + value.size());
+  }
+  void Count(uint64_t record_bytes) {
+    found++;
+    bytes += record_bytes;
+  }
+  void Add(const Tally& other) {
+    found += other.found;
+    bytes += other.bytes;
+  }
+  bool operator==(const Tally& other) const {
+    return found == other.found && bytes == other.bytes;
+  }
+  std::string ToString() const {
+    return std::to_string(found) + " records of " + std::to_string(bytes) +
+           " bytes";
+  }
+};
 
 struct Measured {
   uint64_t ops = 0;
@@ -40,7 +64,17 @@ struct Measured {
   // for and in how many calls, as its IOStatsContext has it.
   uint64_t file_bytes = 0;
   uint64_t file_reads = 0;
-  LatencySamples latency;
+  std::vector<uint64_t> latencies;  // nanoseconds of single operations
+
+  // What a process did since `watch` was made.
+  void Add(const Stopwatch& watch, uint64_t more_ops) {
+    wall_nanos += watch.wall_nanos();
+    cpu_nanos += watch.cpu_nanos();
+    ops += more_ops;
+  }
+  void AddLatencies(const std::vector<uint64_t>& more) {
+    latencies.insert(latencies.end(), more.begin(), more.end());
+  }
 };
 
 // A database of the comparison, and what it must hold.
@@ -51,11 +85,10 @@ struct DatabaseUnderTest {
 };
 
 // Runs body(0) ... body(threads - 1) side by side, adds their CPU time and
-// what they read of files, and the wall time of all, to *measured. The first
-// Status that is not OK is it.
-rocksdb::Status RunThreads(
-    unsigned threads, Measured* measured,
-    const std::function<rocksdb::Status(unsigned)>& body);
+// what they read of files, and the wall time of all, to *measured. The Failure
+// of the first that has one is thrown here.
+void RunThreads(unsigned threads, Measured* measured,
+                const std::function<void(unsigned)>& body);
 
 // ---- Writes ----------------------------------------------------------------
 
@@ -63,16 +96,14 @@ using WriteProgress = std::function<void(uint64_t)>;
 
 // Writes records order[begin, end) in batches: their next version, or as they
 // are loaded. Waits for nothing.
-rocksdb::Status WriteRecords(const BenchRecords& records,
-                             const std::vector<uint32_t>& order, size_t begin,
-                             size_t end, bool next_version, unsigned threads,
-                             DatabaseUnderTest* subject,
-                             const WriteProgress& progress);
+void WriteRecords(const BenchRecords& records,
+                  const std::vector<uint32_t>& order, size_t begin, size_t end,
+                  bool next_version, unsigned threads,
+                  DatabaseUnderTest* subject, const WriteProgress& progress);
 // kFlush: fills half a memtable with records from the front of `order`, and
 // times its flush alone.
-rocksdb::Status RunFlush(const BenchRecords& records,
-                         const std::vector<uint32_t>& order,
-                         DatabaseUnderTest* subject, Measured* measured);
+void RunFlush(const BenchRecords& records, const std::vector<uint32_t>& order,
+              DatabaseUnderTest* subject, Measured* measured);
 
 // ---- Reads -----------------------------------------------------------------
 
@@ -101,25 +132,25 @@ struct Probes {
 void MakeProbes(Workload workload, const BenchRecords& records,
                 const BenchModel& model, uint64_t ops, uint64_t seed,
                 bool warm_up, Probes* probes);
-rocksdb::Status RunReads(Workload workload, const Probes& probes,
-                         unsigned threads, const DatabaseUnderTest& subject,
-                         Measured* measured);
+void RunReads(Workload workload, const Probes& probes, unsigned threads,
+              const DatabaseUnderTest& subject, Measured* measured);
 // Look-ups while one more thread overwrites; `writes` is what it did.
-rocksdb::Status RunReadWhileWriting(const BenchRecords& records,
-                                    const Probes& probes, unsigned threads,
-                                    uint64_t seed, DatabaseUnderTest* subject,
-                                    Measured* measured, Measured* writes);
+void RunReadWhileWriting(const BenchRecords& records, const Probes& probes,
+                         unsigned threads, uint64_t seed,
+                         DatabaseUnderTest* subject, Measured* measured,
+                         Measured* writes);
 
 // ---- Both ------------------------------------------------------------------
 
 // REQUIRES: a workload from kMixedA to kMixedF.
-rocksdb::Status RunMixed(Workload workload, const BenchRecords& records,
-                         uint64_t ops, uint64_t seed, unsigned threads,
-                         DatabaseUnderTest* subject, Measured* measured);
+void RunMixed(Workload workload, const BenchRecords& records, uint64_t ops,
+              uint64_t seed, unsigned threads, DatabaseUnderTest* subject,
+              Measured* measured);
 
 // ---- For their implementations ---------------------------------------------
 
-rocksdb::Status Mismatch(const DatabaseUnderTest& subject, Workload workload,
-                         const std::string& expected, const std::string& found);
+[[noreturn]] void Mismatch(const DatabaseUnderTest& subject, Workload workload,
+                           const std::string& expected,
+                           const std::string& found);
 
 }  // namespace memkv

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
 #include "rocksdb/iostats_context.h"
@@ -36,8 +37,8 @@ FileReads FileReadsOfThread() {
 
 }  // namespace
 
-Status RunThreads(unsigned threads, Measured* measured,
-                  const std::function<Status(unsigned)>& body) {
+void RunThreads(unsigned threads, Measured* measured,
+                const std::function<void(unsigned)>& body) {
   std::vector<Status> results(threads);
   std::vector<double> cpu(threads);
   std::vector<FileReads> reads(threads);
@@ -45,7 +46,11 @@ Status RunThreads(unsigned threads, Measured* measured,
   auto timed = [&](unsigned thread) {
     const FileReads before = FileReadsOfThread();
     const double begin = ThreadCpuNanos();
-    results[thread] = body(thread);
+    try {
+      body(thread);
+    } catch (const Failure& failure) {
+      results[thread] = failure.status();
+    }
     cpu[thread] = ThreadCpuNanos() - begin;
     const FileReads after = FileReadsOfThread();
     reads[thread] = {after.bytes - before.bytes, after.calls - before.calls};
@@ -66,46 +71,40 @@ Status RunThreads(unsigned threads, Measured* measured,
     measured->cpu_nanos += cpu[thread];
     measured->file_bytes += reads[thread].bytes;
     measured->file_reads += reads[thread].calls;
-    if (!results[thread].ok()) {
-      return results[thread];
-    }
+    Check(results[thread]);
   }
-  return Status::OK();
 }
 
-Status Mismatch(const DatabaseUnderTest& subject, Workload workload,
-                const std::string& expected, const std::string& found) {
-  return Status::Corruption(
-      "MISMATCH in " + subject.config.name + ", " + InfoOf(workload).name,
-      "expected " + expected + ", found " + found);
+void Mismatch(const DatabaseUnderTest& database, Workload workload,
+              const std::string& expected, const std::string& found) {
+  throw Failure(Status::Corruption(
+      "MISMATCH in " + database.config.name + ", " + InfoOf(workload).name,
+      "expected " + expected + ", found " + found));
 }
 
-Status WriteRecords(const BenchRecords& records,
-                    const std::vector<uint32_t>& order, size_t begin,
-                    size_t end, bool next_version, unsigned threads,
-                    DatabaseUnderTest* subject, const WriteProgress& progress) {
+void WriteRecords(const BenchRecords& records,
+                  const std::vector<uint32_t>& order, size_t begin, size_t end,
+                  bool next_version, unsigned threads,
+                  DatabaseUnderTest* database, const WriteProgress& progress) {
   std::atomic<size_t> next{begin};
   Measured ignored;
-  return RunThreads(threads, &ignored, [&](unsigned thread) {
+  RunThreads(threads, &ignored, [&](unsigned thread) {
     rocksdb::WriteBatch batch;
     std::string buffer;
-    Status s;
     for (;;) {
       const size_t from = next.fetch_add(kBatchRecords);
-      if (!s.ok() || from >= end) {
-        return s;
+      if (from >= end) {
+        return;
       }
       const size_t to = std::min(end, from + kBatchRecords);
-      for (size_t at = from; s.ok() && at < to; at++) {
+      for (size_t at = from; at < to; at++) {
         const size_t i = order[at];
         // A record is in `order` once, so this thread has it to itself.
-        uint16_t& version = subject->model->versions[i];
+        uint16_t& version = database->model->versions[i];
         version = static_cast<uint16_t>(version + (next_version ? 1 : 0));
-        s = batch.Put(records.key(i), records.Value(i, version, &buffer));
+        Check(batch.Put(records.key(i), records.Value(i, version, &buffer)));
       }
-      if (s.ok()) {
-        s = subject->database->db()->Write(rocksdb::WriteOptions(), &batch);
-      }
+      Check(database->database->db()->Write(rocksdb::WriteOptions(), &batch));
       batch.Clear();
       if (thread == 0 && progress) {
         progress((to - from) * threads);
@@ -114,9 +113,9 @@ Status WriteRecords(const BenchRecords& records,
   });
 }
 
-Status RunFlush(const BenchRecords& records, const std::vector<uint32_t>& order,
-                DatabaseUnderTest* subject, Measured* measured) {
-  rocksdb::DB* const db = subject->database->db();
+void RunFlush(const BenchRecords& records, const std::vector<uint32_t>& order,
+              DatabaseUnderTest* database, Measured* measured) {
+  rocksdb::DB* const db = database->database->db();
   const size_t room = db->GetOptions().write_buffer_size / 2;
   size_t count = 0;
   for (size_t bytes = 0; count < order.size(); count++) {
@@ -126,23 +125,12 @@ Status RunFlush(const BenchRecords& records, const std::vector<uint32_t>& order,
       break;
     }
   }
-  Status s = subject->database->Settle();
-  if (s.ok()) {
-    s = WriteRecords(records, order, 0, count, true, 1, subject, nullptr);
-  }
-  if (!s.ok()) {
-    return s;
-  }
-  const uint64_t start = WallNanos();
-  const double cpu = ProcessCpuNanos();
-  s = db->Flush(rocksdb::FlushOptions());
-  measured->wall_nanos = static_cast<double>(WallNanos() - start);
-  measured->cpu_nanos = ProcessCpuNanos() - cpu;
-  measured->ops = count;
-  if (s.ok()) {
-    s = subject->database->Settle();
-  }
-  return s;
+  Check(database->database->Settle());
+  WriteRecords(records, order, 0, count, true, 1, database, nullptr);
+  const Stopwatch watch;
+  Check(db->Flush(rocksdb::FlushOptions()));
+  measured->Add(watch, count);
+  Check(database->database->Settle());
 }
 
 }  // namespace memkv

@@ -4,281 +4,316 @@
 #include "db_bench_ext/memtable_bench/cases.h"
 
 #include <algorithm>
-#include <chrono>
+#include <atomic>
+#include <cmath>
 #include <functional>
+#include <numeric>
+#include <thread>
+#include <unordered_set>
 
 #include "db/lookup_key.h"
 #include "db_bench_ext/common/jemalloc_stats.h"
 #include "db_bench_ext/common/machine.h"
+#include "db_bench_ext/common/timing.h"
 #include "memtable/art_memtable_rep.h"
-#include "monitoring/histogram.h"
 
 namespace memkv {
 
-using benchmark::State;
-using ROCKSDB_NAMESPACE::HistogramImpl;
-using ROCKSDB_NAMESPACE::kMaxSequenceNumber;
-using ROCKSDB_NAMESPACE::LookupKey;
-using ROCKSDB_NAMESPACE::MemTableRep;
-using ROCKSDB_NAMESPACE::Slice;
+using rocksdb::kMaxSequenceNumber;
+using rocksdb::LookupKey;
+using rocksdb::MemTableRep;
+using rocksdb::Slice;
+using rocksdb::Status;
 
 namespace {
 
-constexpr size_t kBatch = 64;
-constexpr int kSeekSteps = 10;
+// Writers take turns by so many entries.
+constexpr size_t kTurn = 64;
+// A reader reads so often at least, however soon its writer is done.
+constexpr uint64_t kLeastReads = 1000;
 constexpr size_t kWaitProbes = 20000;
-constexpr benchmark::IterationCount kHotReads = 200000;
+constexpr size_t kSnapshots = 10;
 
-void Expect(State& state, uint64_t expected, uint64_t found, const char* what) {
-  if (expected != found) {
-    const std::string message = std::string(what) + ": expected " +
-                                std::to_string(expected) + ", found " +
-                                std::to_string(found);
-    state.SkipWithError(message.c_str());
+// Starts `threads` threads that call run(thread), lets all go at once, and
+// waits for them.
+void RunTogether(size_t threads, const std::function<void(size_t)>& run) {
+  std::atomic<size_t> ready{0};
+  std::vector<std::thread> running;
+  for (size_t t = 0; t < threads; t++) {
+    running.emplace_back([&, t] {
+      PinToCpu(t);
+      ready.fetch_add(1);
+      while (ready.load() < threads) {
+        std::this_thread::yield();
+      }
+      run(t);
+    });
+  }
+  for (std::thread& thread : running) {
+    thread.join();
   }
 }
 
-// Which key of the load order is the i-th of `thread`: batches go around.
-size_t TurnOf(size_t i, size_t thread, size_t threads) {
-  return (i / kBatch * threads + thread) * kBatch + i % kBatch;
+template <typename T>
+T Sum(const std::vector<T>& values) {
+  return std::accumulate(values.begin(), values.end(), T{});
 }
 
-// How many whole turns `threads` threads have in `count` keys, each.
-benchmark::IterationCount KeysPerThread(size_t count, size_t threads) {
-  return threads == 1 ? count : count / (threads * kBatch) * kBatch;
-}
-
-using Body = std::function<void(State&)>;
-
-enum class Clock { kCpu, kWall };
-
-void AddCase(const std::string& name, benchmark::IterationCount iterations,
-             int threads, Clock clock, Body body) {
-  auto pinned = [body = std::move(body)](State& state) {
-    PinToCpu(static_cast<size_t>(state.thread_index()));
-    body(state);
-  };
-  auto* added = benchmark::RegisterBenchmark(name.c_str(), std::move(pinned));
-  added->Iterations(iterations)->Threads(threads);
-  if (clock == Clock::kWall) {
-    added->UseRealTime();
+// CPU time of this thread, each of `count` operations.
+class Clock {
+ public:
+  double PerOperation(size_t count) const {
+    return (ThreadCpuNanos() - start_) / static_cast<double>(count);
   }
-  added->ComputeStatistics("min", [](const std::vector<double>& values) {
-    return *std::min_element(values.begin(), values.end());
-  });
-  added->ComputeStatistics("max", [](const std::vector<double>& values) {
-    return *std::max_element(values.begin(), values.end());
-  });
-}
+
+ private:
+  const double start_ = ThreadCpuNanos();
+};
 
 }  // namespace
 
-KeyCases::KeyCases(const std::string& name, const RecordSet& set,
-                   LoadOrder order, const CaseOptions& options)
-    : name_(name),
-      set_(set),
+MemtableCases::MemtableCases(const KeyShape& shape,
+                             const std::vector<Subject>& subjects,
+                             const CaseOptions& options)
+    : shape_(shape),
+      subjects_(subjects),
       options_(options),
       value_(options.value_size, 'v'),
-      keys_(MakeBenchKeys(set, order, options.probes, options.seed)) {}
-
-void KeyCases::Register(const std::vector<Subject>& subjects) {
-  const size_t n = keys_.load.size();
-  for (const Subject& subject : subjects) {
-    // `subject` is copied into the closures: the caller's may go.
-    auto add = [&](const std::string& operation, size_t iterations, int threads,
-                   Clock clock, auto body) {
-      AddCase(name_ + "/" + operation + "/" + subject.name,
-              static_cast<benchmark::IterationCount>(iterations), threads,
-              clock, [subject, body](State& state) { body(state, subject); });
-    };
-    auto add_insert = [&](const std::string& operation, int threads,
-                          Clock clock, Insertion insertion) {
-      add(operation, KeysPerThread(n, static_cast<size_t>(threads)), threads,
-          clock, [this, insertion](State& state, const Subject& s) {
-            RunInsert(state, s, insertion);
-          });
-    };
-    add_insert("encode", 1, Clock::kCpu, Insertion::kEncodeOnly);
-    add_insert("insert", 1, Clock::kCpu, Insertion::kPlain);
-    add("insert_latency", n, 1, Clock::kCpu,
-        [this](State& state, const Subject& s) { RunInsertLatency(state, s); });
-    if (subject.factory->IsInsertConcurrentlySupported()) {
-      add_insert("insert_concurrent", 1, Clock::kWall, Insertion::kConcurrent);
-      const size_t mixed_inserts = KeysPerThread(n / 2, 2);
-      if (options_.two_threads && mixed_inserts > 0) {
-        add_insert("insert_concurrent", 2, Clock::kWall,
-                   Insertion::kConcurrent);
-        add("mixed", 2 * mixed_inserts, 2, Clock::kWall,
-            [this](State& state, const Subject& s) { RunMixed(state, s); });
-      }
-    }
-    add("hit", keys_.hits.size(), 1, Clock::kCpu,
-        [this](State& state, const Subject& s) {
-          RunGet(state, s, keys_.hits, true);
-        });
-    add("miss", keys_.misses.size(), 1, Clock::kCpu,
-        [this](State& state, const Subject& s) {
-          RunGet(state, s, keys_.misses, false);
-        });
-    if (subject.factory->IsInsertConcurrentlySupported()) {
-      add("hit_waits", std::min(keys_.hits.size(), kWaitProbes), 1, Clock::kCpu,
-          [this](State& state, const Subject& s) { RunWaits(state, s); });
-    }
-    add("seek_10", keys_.hits.size(), 1, Clock::kCpu,
-        [this](State& state, const Subject& s) { RunSeek(state, s); });
-    for (Direction direction : {Direction::kForwards, Direction::kBackwards}) {
-      for (bool read : {false, true}) {
-        add(std::string(direction == Direction::kForwards ? "next" : "prev") +
-                (read ? "_read" : ""),
-            n, 1, Clock::kCpu,
-            [this, direction, read](State& state, const Subject& s) {
-              RunScan(state, s, direction, read);
-            });
-      }
-    }
+      probes_(shape, options.seed, options.probes),
+      tables_(subjects.size()),
+      read_only_(subjects.size()),
+      least_(subjects.size()) {
+  for (size_t entry = 0; entry < shape.entries.size(); entry++) {
+    load_.Add(KeyOf(entry));
   }
 }
 
-size_t KeyCases::EncodedBytes() const {
-  size_t bytes = 0;
-  for (size_t i = 0; i < keys_.load.size(); i++) {
-    bytes += EncodedEntryBytes(keys_.load[i].size(), value_.size());
+std::vector<std::string> MemtableCases::OperationsOf(size_t subject) const {
+  std::vector<std::string> operations = {"encode", "insert", "insert_each",
+                                         "hit"};
+  if (Versions()) {
+    operations.push_back("old");
   }
-  return bytes;
+  operations.push_back("miss");
+  for (const char* more :
+       {"seek", "seek_10", "step", "step_back", "next", "prev"}) {
+    operations.push_back(more);
+  }
+  // What the vector does not have.
+  for (const char* more :
+       {"hit_waits", "count", "prefix_off", "sample", "sample_10%"}) {
+    if (Concurrent(subject)) {
+      operations.push_back(more);
+    }
+  }
+  return operations;
 }
 
-void KeyCases::StartFresh(const Subject& subject) {
+Status MemtableCases::Measure(const std::string& operation, size_t subject,
+                              Figures* figures) {
+  const size_t all = shape_.entries.size();
+  const auto root = static_cast<size_t>(std::sqrt(static_cast<double>(all)));
+  const auto is = [&](const char* name) { return operation == name; };
+  const auto number_after = [&](const std::string& name) {
+    return operation.rfind(name, 0) == 0
+               ? std::stoul(operation.substr(name.size()))
+               : 0;
+  };
+  if (const size_t snapshot = number_after("read_at_"); snapshot > 0) {
+    return ReadAt(snapshot, subject, figures);
+  }
+  if (const size_t threads = number_after("threads_"); threads > 0) {
+    const Status s = Writers(threads, subject, figures);
+    return s.ok() ? ReadersBesideWriter(threads, subject, figures) : s;
+  }
+  if (is("count") || is("prefix_off")) {
+    Counts(subject, is("count") ? probes_.ranges() : probes_.prefix_ranges(),
+           is("count") ? "count" : nullptr,
+           is("count") ? "count_off" : "prefix_off", figures);
+    return Status::OK();
+  }
+  return is("encode")        ? Encode(subject, figures)
+         : is("insert")      ? Insert(subject, figures)
+         : is("insert_each") ? InsertEach(subject, figures)
+         : is("hit")         ? Gets(operation, subject, probes_.hits(), figures)
+         : is("old")         ? Gets(operation, subject, probes_.old(), figures)
+         : is("miss")        ? Misses(subject, figures)
+         : is("hit_waits")   ? Waits(subject, figures)
+         : is("seek")        ? Seeks(operation, subject, 0, figures)
+         : is("seek_10")     ? Seeks(operation, subject, 10, figures)
+         : is("step")        ? Steps(operation, subject, true, false, figures)
+         : is("step_back")   ? Steps(operation, subject, false, false, figures)
+         : is("next")        ? Steps(operation, subject, true, true, figures)
+         : is("prev")        ? Steps(operation, subject, false, true, figures)
+         : is("sample")      ? Sample(operation, subject, root / 4, figures)
+         : is("sample_10%")
+             ? Sample(operation, subject, all / 10, figures)
+             : Status::InvalidArgument("there is no operation " + operation);
+}
+
+double MemtableCases::Worst(size_t subject) const {
+  return *std::max_element(least_[subject].begin(), least_[subject].end());
+}
+
+Status MemtableCases::Wrong(size_t subject, const std::string& what) const {
+  return Status::Corruption(subjects_[subject].name + ", " + shape_.name, what);
+}
+
+std::unique_ptr<BenchTable> MemtableCases::NewTable(size_t subject) const {
   if (options_.purge) {
     ReleaseFreedMemory();
   }
-  fresh_ = std::make_unique<BenchTable>(subject.factory.get());
+  return std::make_unique<BenchTable>(subjects_[subject].factory.get());
 }
 
-bool KeyCases::HoldsTheSet(BenchTable* table) const {
+BenchTable* MemtableCases::Table(size_t subject) {
+  if (tables_[subject] == nullptr) {
+    tables_[subject] = NewTable(subject);
+    read_only_[subject] = false;
+    for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
+      InsertEntry(tables_[subject].get(), entry);
+    }
+  }
+  if (options_.read_only && !read_only_[subject]) {
+    tables_[subject]->rep()->MarkReadOnly();
+    read_only_[subject] = true;
+  }
+  return tables_[subject].get();
+}
+
+bool MemtableCases::Holds(BenchTable* table) const {
   std::unique_ptr<MemTableRep::Iterator> it(table->rep()->GetIterator());
+  const std::vector<uint32_t>& sorted = probes_.sorted();
   size_t at = 0;
   for (it->SeekToFirst(); it->Valid(); it->Next(), at++) {
+    if (at == sorted.size()) {
+      return false;
+    }
     Slice internal_key;
     Slice value;
     ReadEntry(it->key(), &internal_key, &value);
-    if (at == set_.size() ||
-        ROCKSDB_NAMESPACE::ExtractUserKey(internal_key) != set_.key(at) ||
+    if (rocksdb::ExtractUserKey(internal_key) != KeyOf(sorted[at]) ||
+        rocksdb::ExtractInternalKeyFooter(internal_key) >> 8 !=
+            shape_.SequenceOf(sorted[at]) ||
         value != Slice(value_)) {
       return false;
     }
   }
-  return at == set_.size();
+  return at == sorted.size();
 }
 
-BenchTable* KeyCases::Loaded(State& state, const Subject& subject) {
-  std::unique_ptr<BenchTable>& table = loaded_[subject.name];
-  if (table == nullptr) {
-    table = std::make_unique<BenchTable>(subject.factory.get());
-    for (size_t i = 0; i < keys_.load.size(); i++) {
-      table->Insert(keys_.load[i], i + 1, value_);
+Status MemtableCases::Encode(size_t subject, Figures* figures) {
+  const std::unique_ptr<BenchTable> table = NewTable(subject);
+  size_t encoded = 0;
+  const Clock clock;
+  for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
+    encoded += table->Encode(load_[entry], shape_.SequenceOf(entry), value_) !=
+               nullptr;
+  }
+  figures->emplace_back("encode", clock.PerOperation(encoded));
+  return Status::OK();
+}
+
+Status MemtableCases::Insert(size_t subject, Figures* figures) {
+  const size_t all = shape_.entries.size();
+  size_t inserted = 0;
+  double nanos = 0;
+  for (size_t round = 0; round < probes_.rounds(); round++) {
+    tables_[subject].reset();
+    tables_[subject] = NewTable(subject);
+    read_only_[subject] = false;
+    const Clock clock;
+    for (size_t entry = 0; entry < all; entry++) {
+      inserted += InsertEntry(tables_[subject].get(), entry);
     }
+    nanos += clock.PerOperation(all);
+  }
+  if (inserted != probes_.rounds() * all) {
+    return Wrong(subject, "an insert was refused");
+  }
+  double encoded = 0;
+  for (size_t entry = 0; entry < all; entry++) {
+    encoded += static_cast<double>(
+        EncodedEntryBytes(load_[entry].size(), value_.size()));
+  }
+  const auto used = static_cast<double>(tables_[subject]->UsedBytes());
+  figures->emplace_back("insert",
+                        nanos / static_cast<double>(probes_.rounds()));
+  figures->emplace_back("memory", PerEntry(used));
+  figures->emplace_back("index_B", PerEntry(used - encoded));
+  return Status::OK();
+}
+
+Status MemtableCases::InsertEach(size_t subject, Figures* figures) {
+  const std::unique_ptr<BenchTable> table = NewTable(subject);
+  std::vector<float>& least = least_[subject];
+  std::vector<uint64_t> nanos(shape_.entries.size());
+  least.resize(nanos.size(), INFINITY);
+  const Clock clock;
+  double last = ThreadCpuNanos();
+  for (size_t entry = 0; entry < nanos.size(); entry++) {
+    InsertEntry(table.get(), entry);
+    const double now = ThreadCpuNanos();
+    nanos[entry] = static_cast<uint64_t>(now - last);
+    least[entry] = std::min(least[entry], static_cast<float>(now - last));
+    last = now;
+  }
+  figures->emplace_back("insert_each", clock.PerOperation(nanos.size()));
+  if (options_.read_only) {
     table->rep()->MarkReadOnly();
-    if (!HoldsTheSet(table.get())) {
-      table.reset();
-    }
   }
-  if (table == nullptr) {
-    state.SkipWithError("the loaded table does not hold the key set");
-  }
-  return table.get();
+  figures->emplace_back("p50", Percentile(0.5, &nanos));
+  figures->emplace_back("p99", Percentile(0.99, &nanos));
+  figures->emplace_back("p999", Percentile(0.999, &nanos));
+  figures->emplace_back("slowest", Percentile(1, &nanos));
+  return Holds(table.get()) ? Status::OK()
+                            : Wrong(subject, "it does not hold its entries");
 }
 
-void KeyCases::RunInsert(State& state, const Subject& subject,
-                         Insertion insertion) {
-  const auto thread = static_cast<size_t>(state.thread_index());
-  const auto threads = static_cast<size_t>(state.threads());
-  if (thread == 0) {
-    StartFresh(subject);
+Status MemtableCases::Gets(const std::string& operation, size_t subject,
+                           const ShapeProbes::Gets& gets, Figures* figures) {
+  const size_t n = gets.size();
+  if (n == 0) {
+    return Status::OK();
   }
-  size_t i = 0;
-  uint64_t inserted = 0;
-  for (auto _ : state) {
-    const size_t at = TurnOf(i++, thread, threads);
-    const Slice key = keys_.load[at];
-    switch (insertion) {
-      case Insertion::kEncodeOnly:
-        benchmark::DoNotOptimize(fresh_->Encode(key, at + 1, value_));
-        inserted++;
-        break;
-      case Insertion::kPlain:
-        inserted += fresh_->Insert(key, at + 1, value_);
-        break;
-      case Insertion::kConcurrent:
-        inserted += fresh_->InsertConcurrently(key, at + 1, value_);
-        break;
-    }
-  }
-  Expect(state, i, inserted, "inserts");
-  if (thread == 0) {
-    // With two threads a few keys at the end may be nobody's.
-    const size_t total = i * threads;
-    const double encoded = static_cast<double>(EncodedBytes()) *
-                           static_cast<double>(total) /
-                           static_cast<double>(keys_.load.size());
-    if (insertion != Insertion::kEncodeOnly) {
-      state.counters["index_B"] =
-          (static_cast<double>(fresh_->UsedBytes()) - encoded) /
-          static_cast<double>(total);
-    }
-    fresh_.reset();
-  }
-}
-
-void KeyCases::RunInsertLatency(State& state, const Subject& subject) {
-  using std::chrono::steady_clock;
-  StartFresh(subject);
-  HistogramImpl histogram;
-  size_t i = 0;
-  uint64_t inserted = 0;
-  for (auto _ : state) {
-    const Slice key = keys_.load[i++];
-    const auto start = steady_clock::now();
-    inserted += fresh_->Insert(key, i, value_);
-    const auto spent = steady_clock::now() - start;
-    histogram.Add(static_cast<uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(spent).count()));
-  }
-  Expect(state, i, inserted, "inserts");
-  state.counters["p50"] = histogram.Percentile(50);
-  state.counters["p99"] = histogram.Percentile(99);
-  state.counters["p999"] = histogram.Percentile(99.9);
-  state.counters["worst"] = static_cast<double>(histogram.max());
-  fresh_.reset();
-}
-
-void KeyCases::RunGet(State& state, const Subject& subject,
-                      const KeySequence& probes, bool present) {
-  BenchTable* table = Loaded(state, subject);
-  if (table == nullptr) {
-    return;
-  }
+  MemTableRep* const rep = Table(subject)->rep();
   Found found;
-  size_t i = 0;
-  for (auto _ : state) {
-    GetAt(table->rep(), probes[i++], kMaxSequenceNumber, &found);
+  uint64_t wrong = 0;
+  const Clock clock;
+  for (size_t i = 0; i < n; i++) {
+    GetAt(rep, gets.keys[i], gets.read_at[i], &found);
+    wrong += found.last_sequence != gets.found[i];
   }
-  Expect(state, present ? i : 0, found.count, "keys found");
-  Expect(state, present ? i * value_.size() : 0, found.bytes, "value bytes");
+  figures->emplace_back(operation, clock.PerOperation(n));
+  return found.count == n && wrong == 0
+             ? Status::OK()
+             : Wrong(subject, operation + ": wrong answers");
 }
 
-void KeyCases::RunWaits(State& state, const Subject& subject) {
+Status MemtableCases::Misses(size_t subject, Figures* figures) {
+  MemTableRep* const rep = Table(subject)->rep();
+  Found found;
+  const Clock clock;
+  for (size_t i = 0; i < probes_.misses().size(); i++) {
+    GetAt(rep, probes_.misses()[i], kMaxSequenceNumber, &found);
+  }
+  figures->emplace_back("miss", clock.PerOperation(probes_.misses().size()));
+  return found.count == 0 ? Status::OK() : Wrong(subject, "a miss was found");
+}
+
+Status MemtableCases::Waits(size_t subject, Figures* figures) {
   uint64_t waits = 0;
-  BenchTable table(subject.factory.get(), &waits);
-  for (size_t i = 0; i < keys_.load.size(); i++) {
-    table.Insert(keys_.load[i], i + 1, value_);
+  BenchTable table(subjects_[subject].factory.get(), &waits);
+  for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
+    InsertEntry(&table, entry);
   }
   table.rep()->MarkReadOnly();
   waits = 0;
   const auto* const art = dynamic_cast<ArtMemTableRep*>(table.rep());
   Found found;
-  size_t i = 0;
-  for (auto _ : state) {
-    const Slice key = keys_.hits[i++];
+  const size_t n = std::min(probes_.hits().size(), kWaitProbes);
+  for (size_t i = 0; i < n; i++) {
+    const Slice key = probes_.hits().keys[i];
     GetAt(table.rep(), key, kMaxSequenceNumber, &found);
     if (art != nullptr) {
       waits += 1 + art->tree().NodesOnPath(ArtKey(key.data(), key.size(),
@@ -286,187 +321,226 @@ void KeyCases::RunWaits(State& state, const Subject& subject) {
                                                   art->tree().order()));
     }
   }
-  Expect(state, i, found.count, "keys found");
-  state.counters["waits"] = static_cast<double>(waits) / static_cast<double>(i);
+  figures->emplace_back("hit_waits",
+                        static_cast<double>(waits) / static_cast<double>(n));
+  return found.count == n ? Status::OK() : Wrong(subject, "keys not found");
 }
 
-Slice KeyCases::SeekTarget(size_t i) const {
-  return (i % 2 == 0 ? keys_.hits : keys_.misses)[i];
-}
-
-KeyCases::Met KeyCases::ExpectedSeeks() const {
-  Met met;
-  for (size_t i = 0; i < keys_.hits.size(); i++) {
-    size_t at = set_.LowerBound(SeekTarget(i));
-    for (int step = 0; step <= kSeekSteps && at < set_.size(); step++, at++) {
-      met.entries++;
-      met.bytes += set_.key(at).size() + value_.size();
-    }
+Status MemtableCases::ReadAt(size_t snapshot, size_t subject,
+                             Figures* figures) {
+  const size_t entry =
+      std::max<size_t>(1, shape_.entries.size() * snapshot / kSnapshots) - 1;
+  const Slice key = KeyOf(entry);
+  const uint64_t sequence = shape_.SequenceOf(entry);
+  MemTableRep* const rep = Table(subject)->rep();
+  Found found;
+  uint64_t wrong = 0;
+  const Clock clock;
+  for (size_t i = 0; i < options_.probes; i++) {
+    GetAt(rep, key, sequence, &found);
+    wrong += found.last_sequence != sequence;
   }
-  return met;
+  figures->emplace_back("read_at_" + std::to_string(snapshot),
+                        clock.PerOperation(options_.probes));
+  return found.count == options_.probes && wrong == 0
+             ? Status::OK()
+             : Wrong(subject, "other versions were read");
 }
 
-void KeyCases::RunSeek(State& state, const Subject& subject) {
-  BenchTable* table = Loaded(state, subject);
-  if (table == nullptr) {
-    return;
-  }
-  std::unique_ptr<MemTableRep::Iterator> it(table->rep()->GetIterator());
-  size_t i = 0;
-  uint64_t entries = 0;
+Status MemtableCases::Seeks(const std::string& operation, size_t subject,
+                            size_t steps, Figures* figures) {
+  std::unique_ptr<MemTableRep::Iterator> it(
+      Table(subject)->rep()->GetIterator());
+  const size_t n = probes_.misses().size();
   uint64_t bytes = 0;
-  for (auto _ : state) {
-    const LookupKey target(SeekTarget(i++), kMaxSequenceNumber);
+  auto seek = [&](const Slice& key) {
+    const LookupKey target(key, kMaxSequenceNumber);
     it->Seek(target.internal_key(), nullptr);
-    for (int step = 0; it->Valid(); step++, it->Next()) {
+    for (size_t step = 0; it->Valid(); step++, it->Next()) {
       bytes += EntryBytes(it->key());
-      entries++;
-      if (step == kSeekSteps) {
+      if (step == steps) {
         break;
       }
     }
+  };
+  const Clock clock;
+  for (size_t i = 0; i < n; i++) {
+    seek(probes_.hits().keys[i]);
+    seek(probes_.misses()[i]);
   }
-  // The look-ups in the key set take longer than the benchmark: once only.
-  if (seeks_.entries == 0) {
-    seeks_ = ExpectedSeeks();
+  figures->emplace_back(operation, clock.PerOperation(2 * n));
+  // User keys and values of the entries that must be met.
+  uint64_t expected = 0;
+  auto expect = [&](size_t rank) {
+    const std::vector<uint32_t>& sorted = probes_.sorted();
+    const size_t first = probes_.FirstOf(rank);
+    for (size_t at = first; at < std::min(sorted.size(), first + steps + 1);
+         at++) {
+      expected += KeyOf(sorted[at]).size() + value_.size();
+    }
+  };
+  for (size_t i = 0; i < n; i++) {
+    expect(probes_.hits().ranks[i]);
+    expect(probes_.miss_ranks()[i]);
   }
-  Expect(state, seeks_.entries, entries, "entries met");
-  Expect(state, seeks_.bytes, bytes, "bytes met");
+  return bytes == expected ? Status::OK()
+                           : Wrong(subject, "seeks met other entries");
 }
 
-void KeyCases::RunScan(State& state, const Subject& subject,
-                       Direction direction, bool read) {
-  BenchTable* table = Loaded(state, subject);
-  if (table == nullptr) {
+Status MemtableCases::Steps(const std::string& operation, size_t subject,
+                            bool forwards, bool read, Figures* figures) {
+  std::unique_ptr<MemTableRep::Iterator> it(
+      Table(subject)->rep()->GetIterator());
+  const size_t rounds = read ? probes_.rounds() : probes_.step_rounds();
+  const size_t all = shape_.entries.size();
+  uint64_t bytes = 0;
+  size_t entries = 0;
+  auto visit = [&] {
+    const char* volatile entry = it->key();
+    bytes += read ? EntryBytes(entry) : 0;
+    entries++;
+  };
+  const Clock clock;
+  for (size_t round = 0; round < rounds; round++) {
+    if (forwards) {
+      for (it->SeekToFirst(); it->Valid(); it->Next()) {
+        visit();
+      }
+    } else {
+      for (it->SeekToLast(); it->Valid(); it->Prev()) {
+        visit();
+      }
+    }
+  }
+  figures->emplace_back(operation, clock.PerOperation(rounds * all));
+  const uint64_t entry_bytes = probes_.entry_key_bytes() + all * value_.size();
+  return entries == rounds * all && (!read || bytes == rounds * entry_bytes)
+             ? Status::OK()
+             : Wrong(subject, "steps met other entries");
+}
+
+void MemtableCases::Counts(size_t subject,
+                           const std::vector<ShapeProbes::Range>& ranges,
+                           const char* time, const char* error,
+                           Figures* figures) {
+  if (ranges.empty()) {
     return;
   }
-  std::unique_ptr<MemTableRep::Iterator> it(table->rep()->GetIterator());
-  if (direction == Direction::kForwards) {
-    it->SeekToFirst();
-  } else {
-    it->SeekToLast();
+  MemTableRep* const rep = Table(subject)->rep();
+  std::vector<uint64_t> counts;
+  const Clock clock;
+  for (const ShapeProbes::Range& range : ranges) {
+    const LookupKey begin(range.begin, kMaxSequenceNumber);
+    const LookupKey end(range.end, kMaxSequenceNumber);
+    counts.push_back(
+        rep->ApproximateNumEntries(begin.internal_key(), end.internal_key()));
   }
-  size_t steps = 0;
-  uint64_t bytes = 0;
-  for (auto _ : state) {
-    if (!it->Valid()) {
-      continue;
-    }
-    const char* entry = it->key();
-    if (read) {
-      bytes += EntryBytes(entry);
-    } else {
-      benchmark::DoNotOptimize(entry);
-    }
-    steps++;
-    if (direction == Direction::kForwards) {
-      it->Next();
-    } else {
-      it->Prev();
-    }
+  if (time != nullptr) {
+    figures->emplace_back(time, clock.PerOperation(ranges.size()));
   }
-  Expect(state, keys_.load.size(), steps, "entries met");
-  Expect(state, 0, it->Valid(), "entries left");
-  if (read) {
-    Expect(state, keys_.key_bytes + steps * value_.size(), bytes, "bytes met");
+  double off = 0;
+  for (size_t i = 0; i < counts.size(); i++) {
+    off += std::abs(std::log((static_cast<double>(counts[i]) + 1) /
+                             (static_cast<double>(ranges[i].entries) + 1)));
   }
+  figures->emplace_back(error,
+                        std::exp(off / static_cast<double>(ranges.size())));
 }
 
-void KeyCases::RunMixed(State& state, const Subject& subject) {
-  const auto thread = static_cast<size_t>(state.thread_index());
-  const auto threads = static_cast<size_t>(state.threads());
-  const size_t half = keys_.load.size() / 2;
-  if (thread == 0) {
-    StartFresh(subject);
-    for (size_t at = 0; at < half; at++) {
-      fresh_->Insert(keys_.load[at], at + 1, value_);
-    }
+Status MemtableCases::Sample(const std::string& operation, size_t subject,
+                             size_t target, Figures* figures) {
+  MemTableRep* const rep = Table(subject)->rep();
+  size_t calls = 0;
+  size_t sampled = 0;
+  double nanos = 0;
+  const Clock clock;
+  // A few milliseconds of it, or ten calls.
+  while (calls < 10 && nanos < 5e6) {
+    std::unordered_set<const char*> sample;
+    rep->UniqueRandomSample(shape_.entries.size(), std::max<size_t>(1, target),
+                            &sample);
+    sampled += sample.size();
+    calls++;
+    nanos = clock.PerOperation(1);
   }
-  const KeySequence& probes = keys_.first_half_hits;
-  // Each thread has its own part of the probes, and starts again at its end.
-  const size_t part = probes.size() / threads;
-  size_t i = 0;
-  uint64_t inserted = 0;
-  Found found;
-  for (auto _ : state) {
-    if (i % 2 == 0) {
-      const size_t at = half + TurnOf(i / 2, thread, threads);
-      inserted += fresh_->InsertConcurrently(keys_.load[at], at + 1, value_);
-    } else {
-      GetAt(fresh_->rep(), probes[thread * part + i / 2 % part],
-            kMaxSequenceNumber, &found);
-    }
-    i++;
+  if (sampled == 0) {
+    return Wrong(subject, "a sample of nothing");
   }
-  Expect(state, (i + 1) / 2, inserted, "inserts");
-  Expect(state, i / 2, found.count, "keys found");
-  if (thread == 0) {
-    fresh_.reset();
-  }
+  figures->emplace_back(operation, nanos / static_cast<double>(sampled));
+  return Status::OK();
 }
 
-HotKeyCases::HotKeyCases(uint64_t overwrites, const CaseOptions& options)
-    : overwrites_(overwrites),
-      options_(options),
-      key_("the one hot key!"),
-      value_(options.value_size, 'v') {}
-
-void HotKeyCases::Register(const std::vector<Subject>& subjects) {
-  for (const Subject& subject : subjects) {
-    const std::string end = "/" + subject.name;
-    AddCase("hot_key/overwrite" + end,
-            static_cast<benchmark::IterationCount>(overwrites_), 1, Clock::kCpu,
-            [this, subject](State& state) { RunOverwrite(state, subject); });
-    for (uint64_t snapshot = 1; snapshot <= kSnapshots; snapshot++) {
-      AddCase("hot_key/read_at_" + std::to_string(snapshot) + end, kHotReads, 1,
-              Clock::kCpu, [this, subject, snapshot](State& state) {
-                RunRead(state, subject, snapshot);
-              });
+Status MemtableCases::Writers(size_t threads, size_t subject,
+                              Figures* figures) {
+  const size_t all = shape_.entries.size();
+  const std::unique_ptr<BenchTable> table = NewTable(subject);
+  std::vector<double> nanos(threads);
+  std::vector<size_t> done(threads);
+  const Stopwatch watch;
+  RunTogether(threads, [&](size_t t) {
+    const Clock clock;
+    for (size_t turn = t * kTurn; turn < all; turn += threads * kTurn) {
+      const size_t end = std::min(all, turn + kTurn);
+      for (size_t entry = turn; entry < end; entry++) {
+        done[t] += table->InsertConcurrently(load_[entry],
+                                             shape_.SequenceOf(entry), value_);
+      }
     }
-  }
+    nanos[t] = clock.PerOperation(1);
+  });
+  figures->emplace_back("threads_" + std::to_string(threads),
+                        PerEntry(watch.wall_nanos()));
+  figures->emplace_back("insert", PerEntry(Sum(nanos)));
+  return Sum(done) == all && Holds(table.get())
+             ? Status::OK()
+             : Wrong(subject, "it does not hold its entries");
 }
 
-std::unique_ptr<BenchTable> HotKeyCases::NewTable(
-    const Subject& subject) const {
-  if (options_.purge) {
-    ReleaseFreedMemory();
+// Readers of keys of the first half of the entries, a writer of the others.
+Status MemtableCases::ReadersBesideWriter(size_t threads, size_t subject,
+                                          Figures* figures) {
+  const size_t all = shape_.entries.size();
+  const size_t half = (all + 1) / 2;
+  const std::unique_ptr<BenchTable> table = NewTable(subject);
+  for (size_t entry = 0; entry < half; entry++) {
+    InsertEntry(table.get(), entry);
   }
-  return std::make_unique<BenchTable>(subject.factory.get());
-}
-
-void HotKeyCases::RunOverwrite(State& state, const Subject& subject) {
-  std::unique_ptr<BenchTable> table = NewTable(subject);
-  uint64_t sequence = 0;
-  uint64_t inserted = 0;
-  for (auto _ : state) {
-    inserted += table->Insert(key_, ++sequence, value_);
-  }
-  Expect(state, sequence, inserted, "inserts");
-  const auto count = static_cast<double>(sequence);
-  state.counters["index_B"] =
-      static_cast<double>(table->UsedBytes()) / count -
-      static_cast<double>(EncodedEntryBytes(key_.size(), value_.size()));
-}
-
-void HotKeyCases::RunRead(State& state, const Subject& subject,
-                          uint64_t snapshot) {
-  std::unique_ptr<BenchTable>& table = loaded_[subject.name];
-  if (table == nullptr) {
-    table = NewTable(subject);
-    for (uint64_t sequence = 1; sequence <= overwrites_; sequence++) {
-      table->Insert(key_, sequence, value_);
+  std::atomic<bool> writing{true};
+  std::vector<double> nanos(threads);
+  std::vector<size_t> reads(threads);
+  std::vector<size_t> wrong(threads);
+  double write_nanos = 0;
+  RunTogether(threads + 1, [&](size_t t) {
+    const Clock clock;
+    if (t == threads) {
+      for (size_t entry = half; entry < all; entry++) {
+        InsertEntry(table.get(), entry);
+      }
+      write_nanos = clock.PerOperation(1);
+      writing.store(false);
+      return;
     }
-    table->rep()->MarkReadOnly();
+    RandomSource random(options_.seed + 1 + t);
+    Found found;
+    size_t n = 0;
+    while (n < kLeastReads || writing.load(std::memory_order_relaxed)) {
+      const size_t entry = random.Uniform(half);
+      GetAt(table->rep(), KeyOf(entry), kMaxSequenceNumber, &found);
+      wrong[t] += found.last_sequence < shape_.SequenceOf(entry);
+      n++;
+    }
+    wrong[t] += found.count != n;
+    reads[t] = n;
+    nanos[t] = clock.PerOperation(1);
+  });
+  figures->emplace_back("hit", Sum(nanos) / static_cast<double>(Sum(reads)));
+  if (all > half) {
+    figures->emplace_back("busy_insert",
+                          write_nanos / static_cast<double>(all - half));
   }
-  const uint64_t at = overwrites_ * snapshot / kSnapshots;
-  Found found;
-  uint64_t wrong = 0;
-  for (auto _ : state) {
-    GetAt(table->rep(), key_, at, &found);
-    wrong += found.last_sequence != at;
-  }
-  Expect(state, static_cast<uint64_t>(kHotReads), found.count, "keys found");
-  Expect(state, 0, wrong, "other versions read");
+  return Sum(wrong) == 0 && Holds(table.get())
+             ? Status::OK()
+             : Wrong(subject, "reads beside a writer: wrong answers");
 }
 
 }  // namespace memkv

@@ -1,50 +1,50 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The benchmarks of memtable_bench, as Google Benchmark runs them. One
-// iteration is one operation, so the time shown is that of one operation; the
-// number of iterations is fixed by the keys. Names are set/operation/memtable:
+// MemtableCases: everything that is measured of memtables on one set of keys
+// in one order of arrival (a KeyShape), each operation a name. What an
+// operation takes are figures; the first is nanoseconds unless said otherwise:
 //
-//   encode              an entry is written and not indexed: the part of an
-//                       insert that no index can save
-//   insert              InsertKey, as a single writer does
-//   insert_concurrent   InsertKeyConcurrently, by 1 thread and by 2, which
-//                       take turns by batches of the load order
-//   insert_latency      insert with a clock around each
-//   hit, miss           Get as a point look-up of the newest version; the
-//                       callback reads the entry as MemTable's does. The
-//                       making of the LookupKey is counted
-//   seek_10             Seek to a key that is there or one byte from one, ten
-//                       Next, and every entry met is read
-//   next, prev          one step of a full iteration, key() taken only
-//   next_read,          the same, and every entry is read, as a flush and a
-//   prev_read           scan do
-//   mixed               2 threads on a table that is half loaded: insert of a
-//                       new key and look-up of an old one, alternating
-//   overwrite           the hot key: every insert is a newer version of it
-//   read_at_K           the hot key, read at the K-th snapshot, 1 is oldest
+//   encode       an entry is written and not indexed: the part of an insert
+//                that no index can save
+//   insert       InsertKey, as a single writer does, of the whole load; and
+//     memory     bytes an entry, the entry included, by the Allocator's account
+//                and the rep's own; index_B, those beyond the encoded entry
+//   insert_each  insert with a clock around each: the mean, p50, p99, p999 and
+//                worst of the load
+//   hit, miss    Get of the newest version, and of a key one byte from one; the
+//                callback reads the entry as MemTable's does. The making of the
+//                LookupKey is counted
+//   hit_waits    the places in memory that a hit must have read before it knows
+//                the next one: what it compares with, each in a node of its
+//                own, and of the ART the nodes it passes and the entry at their
+//                end. Not a time; in a table of its own that counts
+//   old          Get of a version at random, where keys have several
+//   read_at_K    Get of one key at the K-th of ten snapshots, 1 is the oldest
+//   seek         Seek to a hit or a miss by turns, and the entry met is read
+//   seek_10      the same, and ten Next with every entry met read
+//   step,        one step of a full iteration, key() taken only, forwards and
+//   step_back    backwards
+//   next, prev   the same, and every entry is read, as a flush and a scan do
+//   count        ApproximateNumEntries between two random keys; count_off, by
+//                what factor that is wrong, the geometric mean
+//   prefix_off   the same of all keys with a common prefix. Not a time
+//   sample       UniqueRandomSample of a quarter of the square root of all, an
+//                entry of the sample; sample_10%, the same of a tenth of all
+//   threads_N    N writers insert at once: wall time an insert; insert, their
+//                CPU time. Then N readers beside one writer: hit, what a Get
+//                takes them, and busy_insert, what an insert takes the writer
 //
-// Benchmarks that insert start with an empty table; the others share one per
-// memtable, loaded at first use, compared with the key set, and marked
-// read-only (the vector sorts itself then, and is too slow before).
-// insert_concurrent and mixed are left out for a memtable that says it cannot.
-//
-//   hit_waits           as hit, fewer of them, in a table of its own that
-//                       counts; its time says nothing
-//
-// Counters: index_B, bytes an entry beyond the encoded entries, by the
-// Allocator's account; p50, p99, p999 and worst, nanoseconds of an insert;
-// waits, the places in memory a look-up must have read before it knows the next
-// one: what it compares with, each in a node of its own, and of the ART the
-// nodes it passes and the entry at their end.
-//
-// Every benchmark checks what it found and fails otherwise.
+// Times are CPU time of the threads that did it, but for threads_N. Operations
+// that insert start with an empty table; the others share the last one that was
+// loaded. Every answer is checked, except counts and samples, which may be
+// about right: a wrong one is Corruption.
 //
 // Known weakness: a thread that has once met another in a ConcurrentArena goes
 // on using that class's per-core shards, in other arenas too. So index_B of
 // small sets depends on what ran before, by up to a shard (128 KiB) in all.
 //
-// Thread safety: none; what the benchmarks do with threads is their affair.
+// Thread safety: none; what operations do with threads is their affair.
 
 #pragma once
 
@@ -52,97 +52,105 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "benchmark/benchmark.h"
-#include "db_bench_ext/keys/record_set.h"
-#include "db_bench_ext/memtable_bench/keys.h"
+#include "db_bench_ext/keys/key_shapes.h"
+#include "db_bench_ext/keys/shape_probes.h"
 #include "db_bench_ext/memtable_bench/table.h"
-#include "rocksdb/memtablerep.h"
+#include "rocksdb/status.h"
 
 namespace memkv {
 
 struct CaseOptions {
-  size_t value_size = 8;
-  size_t probes = 1000000;
   uint64_t seed = 1;
-  bool two_threads = true;
-  // Before every load, give freed memory back to the system.
-  bool purge = true;
+  size_t value_size = 8;
+  size_t probes = ShapeProbes::kProbes;  // of each kind at most
+  // Tables are read as ones that were set aside, not as the one that is
+  // written. The vector is too slow before.
+  bool read_only = false;
+  // Before every load, give freed memory back to the system, so that each pays
+  // for its own pages.
+  bool purge = false;
 };
 
-// One key set in one order of loading. Must live until its benchmarks have
-// run.
-class KeyCases {
- public:
-  // REQUIRES: `set` is sorted and outlives this.
-  KeyCases(const std::string& name, const RecordSet& set, LoadOrder order,
-           const CaseOptions& options);
+using Figures = std::vector<std::pair<std::string, double>>;
 
-  void Register(const std::vector<Subject>& subjects);
+class MemtableCases {
+ public:
+  // `shape` must outlive this.
+  MemtableCases(const KeyShape& shape, const std::vector<Subject>& subjects,
+                const CaseOptions& options);
+
+  const KeyShape& shape() const { return shape_; }
+  // What can be asked of a subject, in the order of a report, but read_at_K and
+  // threads_N.
+  std::vector<std::string> OperationsOf(size_t subject) const;
+  // Adds to *figures.
+  rocksdb::Status Measure(const std::string& operation, size_t subject,
+                          Figures* figures);
+  // Of each entry the least time of all insert_each, and of those the most.
+  // What disturbs one repeat is not in it.
+  double Worst(size_t subject) const;
+  // Lets the loaded table go.
+  void Drop(size_t subject) { tables_[subject].reset(); }
+
+  // Bytes of key an entry, on average.
+  double KeyBytesPerEntry() const {
+    return PerEntry(static_cast<double>(probes_.entry_key_bytes()));
+  }
 
  private:
-  enum class Insertion { kEncodeOnly, kPlain, kConcurrent };
-  enum class Direction { kForwards, kBackwards };
-  struct Met {
-    uint64_t entries = 0;
-    uint64_t bytes = 0;
-  };
+  rocksdb::Status Wrong(size_t subject, const std::string& what) const;
+  bool Versions() const { return shape_.entries.size() > shape_.keys.size(); }
+  bool Concurrent(size_t subject) const {
+    return subjects_[subject].factory->IsInsertConcurrentlySupported();
+  }
+  std::unique_ptr<BenchTable> NewTable(size_t subject) const;
+  // The one loaded last, or a new one.
+  BenchTable* Table(size_t subject);
+  bool InsertEntry(BenchTable* table, size_t entry) const {
+    return table->Insert(load_[entry], shape_.SequenceOf(entry), value_);
+  }
+  rocksdb::Slice KeyOf(size_t entry) const {
+    return shape_.keys[shape_.entries[entry]];
+  }
+  double PerEntry(double total) const {
+    return total / static_cast<double>(shape_.entries.size());
+  }
+  // Whether the table has exactly the entries, in order.
+  bool Holds(BenchTable* table) const;
 
-  void RunInsert(benchmark::State& state, const Subject& subject,
-                 Insertion insertion);
-  void RunInsertLatency(benchmark::State& state, const Subject& subject);
-  void RunGet(benchmark::State& state, const Subject& subject,
-              const KeySequence& probes, bool present);
-  void RunWaits(benchmark::State& state, const Subject& subject);
-  void RunSeek(benchmark::State& state, const Subject& subject);
-  void RunScan(benchmark::State& state, const Subject& subject,
-               Direction direction, bool read);
-  void RunMixed(benchmark::State& state, const Subject& subject);
+  rocksdb::Status Encode(size_t subject, Figures* figures);
+  rocksdb::Status Insert(size_t subject, Figures* figures);
+  rocksdb::Status InsertEach(size_t subject, Figures* figures);
+  rocksdb::Status Gets(const std::string& operation, size_t subject,
+                       const ShapeProbes::Gets& gets, Figures* figures);
+  rocksdb::Status Misses(size_t subject, Figures* figures);
+  rocksdb::Status Waits(size_t subject, Figures* figures);
+  rocksdb::Status ReadAt(size_t snapshot, size_t subject, Figures* figures);
+  rocksdb::Status Seeks(const std::string& operation, size_t subject,
+                        size_t steps, Figures* figures);
+  rocksdb::Status Steps(const std::string& operation, size_t subject,
+                        bool forwards, bool read, Figures* figures);
+  void Counts(size_t subject, const std::vector<ShapeProbes::Range>& ranges,
+              const char* time, const char* error, Figures* figures);
+  rocksdb::Status Sample(const std::string& operation, size_t subject,
+                         size_t target, Figures* figures);
+  rocksdb::Status Writers(size_t threads, size_t subject, Figures* figures);
+  rocksdb::Status ReadersBesideWriter(size_t threads, size_t subject,
+                                      Figures* figures);
 
-  // Null, with an error in `state`, if the table does not hold the set.
-  BenchTable* Loaded(benchmark::State& state, const Subject& subject);
-  bool HoldsTheSet(BenchTable* table) const;
-  void StartFresh(const Subject& subject);
-  size_t EncodedBytes() const;
-  ROCKSDB_NAMESPACE::Slice SeekTarget(size_t i) const;
-  // What the seeks of a run must meet, all together.
-  Met ExpectedSeeks() const;
-
-  const std::string name_;
-  const RecordSet& set_;
+  const KeyShape& shape_;
+  const std::vector<Subject> subjects_;
   const CaseOptions options_;
   const std::string value_;
-  const BenchKeys keys_;
-  Met seeks_;
-  std::unordered_map<std::string, std::unique_ptr<BenchTable>> loaded_;
-  // The table of the running benchmark that inserts: made and dropped by its
-  // thread 0, outside the loop, whose ends are barriers.
-  std::unique_ptr<BenchTable> fresh_;
-};
-
-// One key, overwritten again and again, and read at ten snapshots taken at even
-// distances. Must live until its benchmarks have run.
-class HotKeyCases {
- public:
-  static constexpr uint64_t kSnapshots = 10;
-
-  HotKeyCases(uint64_t overwrites, const CaseOptions& options);
-
-  void Register(const std::vector<Subject>& subjects);
-
- private:
-  void RunOverwrite(benchmark::State& state, const Subject& subject);
-  void RunRead(benchmark::State& state, const Subject& subject,
-               uint64_t snapshot);
-  std::unique_ptr<BenchTable> NewTable(const Subject& subject) const;
-
-  const uint64_t overwrites_;
-  const CaseOptions options_;
-  const std::string key_;
-  const std::string value_;
-  std::unordered_map<std::string, std::unique_ptr<BenchTable>> loaded_;
+  const ShapeProbes probes_;
+  KeySequence load_;  // of all entries, in the order of arrival
+  std::vector<std::unique_ptr<BenchTable>> tables_;
+  std::vector<bool> read_only_;  // of those
+  // By subject and entry: the least nanoseconds of its insert.
+  std::vector<std::vector<float>> least_;
 };
 
 }  // namespace memkv

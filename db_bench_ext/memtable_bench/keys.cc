@@ -4,63 +4,55 @@
 #include "db_bench_ext/memtable_bench/keys.h"
 
 #include <algorithm>
-#include <cassert>
 #include <numeric>
+#include <utility>
 
-#include "db_bench_ext/keys/random_source.h"
+#include "db_bench_ext/keys/random.h"
+#include "util/coding.h"
+#include "util/math.h"
 
 namespace memkv {
 
-namespace {
-
-std::string BigEndian(uint64_t number) {
-  std::string bytes;
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    bytes.push_back(static_cast<char>((number >> shift) & 0xff));
+KeyShape SetOf(const std::string& name, std::vector<std::string> keys,
+               bool shuffled, uint64_t seed) {
+  KeyShape shape;
+  shape.name = name;
+  shape.keys = std::move(keys);
+  std::sort(shape.keys.begin(), shape.keys.end());
+  shape.keys.erase(std::unique(shape.keys.begin(), shape.keys.end()),
+                   shape.keys.end());
+  shape.entries.resize(shape.keys.size());
+  std::iota(shape.entries.begin(), shape.entries.end(), 0);
+  if (shuffled) {
+    RandomSource(seed).Shuffle(&shape.entries);
   }
-  return bytes;
+  return shape;
 }
 
-}  // namespace
-
-BenchKeys MakeBenchKeys(const RecordSet& set, LoadOrder order, size_t probes,
-                        uint64_t seed) {
-  assert(set.size() >= 2);
-  BenchKeys keys;
-  RandomSource random(seed);
-  std::vector<uint32_t> ranks(set.size());
-  std::iota(ranks.begin(), ranks.end(), 0);
-  if (order == LoadOrder::kShuffled) {
-    random.Shuffle(&ranks);
-  }
-  for (uint32_t rank : ranks) {
-    keys.load.Add(set.key(rank));
-    keys.key_bytes += set.key(rank).size();
-  }
-  for (size_t i = 0; i < probes; i++) {
-    keys.first_half_hits.Add(set.key(ranks[random.Uniform(ranks.size() / 2)]));
-    keys.misses.Add(NearMiss(set, &random));
-  }
-  random.Shuffle(&ranks);
-  for (size_t i = 0; i < std::min(probes, ranks.size()); i++) {
-    keys.hits.Add(set.key(ranks[i]));
+std::vector<std::string> DbBenchKeys(uint64_t count) {
+  std::vector<std::string> keys;
+  for (uint64_t i = 0; i < count; i++) {
+    std::string key;
+    rocksdb::PutFixed64(&key, rocksdb::EndianSwapValue(i));
+    keys.push_back(key + "00000000");
   }
   return keys;
 }
 
-void AddRandomKeys(uint64_t count, uint64_t seed, RecordSet* set) {
-  RandomSource random(seed);
-  for (uint64_t i = 0; i < count; i++) {
-    set->Add(BigEndian(random.Next()), "");
+std::vector<std::string> KeysOf(const RecordSet& records) {
+  std::vector<std::string> keys;
+  for (size_t i = 0; i < records.size(); i++) {
+    keys.push_back(records.key(i).ToString());
   }
-  set->SortAndMerge(DuplicateRule::kLastWins);
+  return keys;
 }
 
-void AddDbBenchKeys(uint64_t count, RecordSet* set) {
-  for (uint64_t i = 0; i < count; i++) {
-    set->Add(BigEndian(i) + "00000000", "");
-  }
-  set->SortAndMerge(DuplicateRule::kLastWins);
+KeyShape HotKey(uint64_t versions) {
+  KeyShape shape;
+  shape.name = "hot_key";
+  shape.keys = {"the one hot key!"};
+  shape.entries.assign(versions, 0);
+  return shape;
 }
 
 }  // namespace memkv

@@ -3,10 +3,10 @@
 
 #include "db_bench_ext/memtable_bench/report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
-
-#include "db_bench_ext/common/format.h"
 
 namespace memkv {
 
@@ -16,26 +16,8 @@ namespace {
 // other.
 constexpr size_t kNameWidth = 88;
 
-constexpr char kTwoThreads[] = "insert_concurrent, 2 threads";
-constexpr char kOneThread[] = "insert_concurrent";
-constexpr char kOldest[] = "read_at_1";
-constexpr char kNewest[] = "read_at_10";
-
-bool SplitName(const std::string& name, std::string* set,
-               std::string* operation, std::string* memtable) {
-  const size_t first = name.find('/');
-  const size_t last = name.rfind('/');
-  if (first == std::string::npos || first == last) {
-    return false;
-  }
-  *set = name.substr(0, first);
-  *operation = name.substr(first + 1, last - first - 1);
-  *memtable = name.substr(last + 1);
-  return true;
-}
-
-void PrintName(FILE* out, const std::string& set, const std::string& what) {
-  std::fprintf(out, "%-14s %-37s", set.c_str(), what.c_str());
+std::string NameCells(const std::string& set, const std::string& what) {
+  return fmt::format("{:<14} {:<37}", set, what);
 }
 
 }  // namespace
@@ -58,21 +40,21 @@ bool RatioReporter::ReportContext(const Context& context) {
 void RatioReporter::ReportRuns(const std::vector<Run>& runs) {
   inner_->ReportRuns(runs);
   for (const Run& run : runs) {
-    std::string set;
-    std::string operation;
-    std::string memtable;
     if (run.error_occurred) {
       failures_++;
       continue;
     }
-    if (!SplitName(run.run_name.function_name, &set, &operation, &memtable)) {
+    // set/operation/memtable
+    const std::string& name = run.run_name.function_name;
+    const size_t first = name.find('/');
+    const size_t last = name.rfind('/');
+    if (first == std::string::npos || first == last) {
       continue;
     }
-    if (run.threads > 1) {
-      operation += ", " + std::to_string(run.threads) + " threads";
-    }
+    const std::string operation = name.substr(first + 1, last - first - 1);
     auto take = [&](const std::string& what, double value) {
-      Figure& figure = FigureOf(set, what, memtable, run.family_index);
+      Figure& figure = FigureOf(name.substr(0, first), what,
+                                name.substr(last + 1), run.family_index);
       if (run.aggregate_name == "median") {
         figure.median = value;
       } else if (run.aggregate_name == "min") {
@@ -83,11 +65,9 @@ void RatioReporter::ReportRuns(const std::vector<Run>& runs) {
         figure = {value, value, value};
       }
     };
-    take(operation, run.run_name.time_type == "real_time"
-                        ? run.GetAdjustedRealTime()
-                        : run.GetAdjustedCPUTime());
-    for (const auto& [name, counter] : run.counters) {
-      take(operation + ": " + name, counter.value);
+    take(operation, run.GetAdjustedRealTime());
+    for (const auto& [counter, value] : run.counters) {
+      take(operation + ": " + counter, value.value);
     }
   }
 }
@@ -123,104 +103,86 @@ void RatioReporter::SortLastSet() {
   });
 }
 
-const RatioReporter::Figure* RatioReporter::Find(
-    const std::string& set, const std::string& what,
-    const std::string& memtable) const {
+double RatioReporter::Median(const std::string& set, const std::string& what,
+                             const std::string& memtable) const {
   for (const Row& row : rows_) {
     if (row.set == set && row.what == what) {
       const auto found = row.figures.find(memtable);
-      return found != row.figures.end() && found->second.known()
-                 ? &found->second
-                 : nullptr;
+      return found == row.figures.end() ? -1 : found->second.median;
     }
   }
-  return nullptr;
+  return -1;
 }
 
-std::string RatioReporter::Factor(const Row& row,
-                                  const std::string& memtable) const {
-  const Figure* base = Find(row.set, row.what, memtables_.front());
-  const Figure* own = Find(row.set, row.what, memtable);
-  if (base == nullptr || own == nullptr || own->median <= 0) {
-    return "n/a";
-  }
-  return Format("%.2fx", base->median / own->median);
-}
-
-void RatioReporter::PrintQuotient(FILE* out, const std::string& set,
-                                  const std::string& what,
-                                  const std::string& numerator,
-                                  const std::string& denominator) const {
+std::string RatioReporter::Quotients(const std::string& set,
+                                     const std::string& what,
+                                     const std::string& numerator,
+                                     const std::string& denominator) const {
+  std::string line = NameCells(set, what);
   bool any = false;
   for (const std::string& memtable : memtables_) {
-    any = any || (Find(set, numerator, memtable) != nullptr &&
-                  Find(set, denominator, memtable) != nullptr);
+    const double above = Median(set, numerator, memtable);
+    const double below = Median(set, denominator, memtable);
+    const bool known = above >= 0 && below > 0;
+    line += known ? fmt::format(" {:>19.2f}x", above / below)
+                  : fmt::format(" {:>20}", "n/a");
+    any = any || known;
   }
-  if (!any) {
-    return;
-  }
-  PrintName(out, set, what);
+  return any ? line + "\n" : "";
+}
+
+std::string RatioReporter::Line(const Row& row) const {
+  std::string line = NameCells(row.set, row.what);
   for (const std::string& memtable : memtables_) {
-    const Figure* above = Find(set, numerator, memtable);
-    const Figure* below = Find(set, denominator, memtable);
-    if (above == nullptr || below == nullptr || below->median <= 0) {
-      std::fprintf(out, " %20s", "n/a");
-    } else {
-      std::fprintf(out, " %19.2fx", above->median / below->median);
+    const auto found = row.figures.find(memtable);
+    if (found == row.figures.end() || found->second.median < 0) {
+      line += fmt::format(" {:>20}", "n/a");
+      continue;
     }
+    const auto& [median, min, max] = found->second;
+    line += fmt::format(" {:>13.2f} ({:3.0f}%)", median,
+                        median > 0 ? 100 * (max - min) / median : 0);
   }
-  std::fprintf(out, "\n");
+  const double base = Median(row.set, row.what, memtables_.front());
+  for (size_t i = 1; i < memtables_.size(); i++) {
+    const double own = Median(row.set, row.what, memtables_[i]);
+    line += fmt::format(" {:>9}", base >= 0 && own > 0
+                                      ? fmt::format("{:.2f}x", base / own)
+                                      : "n/a");
+  }
+  return line + "\n";
 }
 
 void RatioReporter::PrintTable(FILE* out) const {
-  std::fprintf(out,
-               "\nMedian of the repetitions (spread: (max - min) / median), "
-               "and how many times better than %s.\n"
-               "Nanoseconds an operation, CPU time with one thread, wall time "
-               "with two and for insert_concurrent; index_B: bytes an entry; "
-               "waits: dependent accesses to memory.\n",
-               memtables_.front().c_str());
-  const std::string* last_set = nullptr;
-  auto finish_set = [&] {
-    if (last_set != nullptr) {
-      PrintQuotient(out, *last_set, "gain by a second thread", kOneThread,
-                    kTwoThreads);
-      PrintQuotient(out, *last_set, "oldest / newest snapshot", kOldest,
-                    kNewest);
-    }
-  };
-  for (const Row& row : rows_) {
-    if (last_set == nullptr || *last_set != row.set) {
-      finish_set();
-      std::fprintf(out, "\n");
-      PrintName(out, "set", "operation");
+  fmt::print(
+      out,
+      "\nMedian of the repetitions (spread: (max - min) / median), and "
+      "how many times better than {}.\n"
+      "Nanoseconds an operation, CPU time but for threads_N, which is "
+      "wall time; index_B: bytes an entry; hit_waits: dependent accesses "
+      "to memory.\n",
+      memtables_.front());
+  for (size_t i = 0; i < rows_.size(); i++) {
+    const std::string& set = rows_[i].set;
+    if (i == 0 || rows_[i - 1].set != set) {
+      std::string line = "\n" + NameCells("set", "operation");
       for (const std::string& memtable : memtables_) {
-        std::fprintf(out, " %20s", memtable.c_str());
+        line += fmt::format(" {:>20}", memtable);
       }
-      for (size_t i = 1; i < memtables_.size(); i++) {
-        std::fprintf(out, " %9s", memtables_[i].c_str());
+      for (size_t other = 1; other < memtables_.size(); other++) {
+        line += fmt::format(" {:>9}", memtables_[other]);
       }
-      std::fprintf(out, "\n");
-      last_set = &row.set;
+      fmt::print(out, "{}\n", line);
     }
-    PrintName(out, row.set, row.what);
-    for (const std::string& memtable : memtables_) {
-      const auto found = row.figures.find(memtable);
-      if (found == row.figures.end() || !found->second.known()) {
-        std::fprintf(out, " %20s", "n/a");
-        continue;
-      }
-      const Figure& figure = found->second;
-      const double spread =
-          figure.median > 0 ? (figure.max - figure.min) / figure.median : 0;
-      std::fprintf(out, " %13.2f (%3.0f%%)", figure.median, 100 * spread);
+    fmt::print(out, "{}", Line(rows_[i]));
+    if (i + 1 == rows_.size() || rows_[i + 1].set != set) {
+      fmt::print(
+          out, "{}{}",
+          Quotients(set, "gain by a second thread", "threads_1", "threads_2"),
+          Quotients(set, "oldest / newest snapshot", "read_at_1",
+                    "read_at_10"));
     }
-    for (size_t i = 1; i < memtables_.size(); i++) {
-      std::fprintf(out, " %9s", Factor(row, memtables_[i]).c_str());
-    }
-    std::fprintf(out, "\n");
   }
-  finish_set();
 }
 
 }  // namespace memkv

@@ -42,8 +42,7 @@ class RatioReporter : public benchmark::BenchmarkReporter {
 
   // Rows by set and operation: median and spread ((max - min) / median) for
   // each memtable, then how many times the first memtable's figure the others
-  // are better. Times are CPU time of one thread, wall time for two; less is
-  // better in every row but the last of a set, the gain by a second thread.
+  // are better. Less is better in every row but the gain by a second thread.
   void PrintTable(FILE* out) const;
 
   size_t failures() const { return failures_; }
@@ -54,7 +53,6 @@ class RatioReporter : public benchmark::BenchmarkReporter {
     double median = -1;
     double min = -1;
     double max = -1;
-    bool known() const { return median >= 0; }
   };
   struct Row {
     int64_t family = 0;  // the place of its first benchmark in the set
@@ -67,14 +65,15 @@ class RatioReporter : public benchmark::BenchmarkReporter {
                    const std::string& memtable, int64_t family);
   // Rows come as the runs end; the table is in the order of registration.
   void SortLastSet();
-  const Figure* Find(const std::string& set, const std::string& what,
-                     const std::string& memtable) const;
-  // Which times better `memtable` is than the first, or n/a.
-  std::string Factor(const Row& row, const std::string& memtable) const;
-  // A row whose figures are a quotient of two other rows' medians.
-  void PrintQuotient(FILE* out, const std::string& set, const std::string& what,
-                     const std::string& numerator,
-                     const std::string& denominator) const;
+  // Negative if it is not known.
+  double Median(const std::string& set, const std::string& what,
+                const std::string& memtable) const;
+  std::string Line(const Row& row) const;
+  // A row whose figures are a quotient of two other rows' medians; empty if
+  // there are none.
+  std::string Quotients(const std::string& set, const std::string& what,
+                        const std::string& numerator,
+                        const std::string& denominator) const;
 
   const std::unique_ptr<benchmark::BenchmarkReporter> inner_;
   const std::vector<std::string> memtables_;

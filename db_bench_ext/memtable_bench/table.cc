@@ -8,8 +8,8 @@
 
 namespace memkv {
 
-using ROCKSDB_NAMESPACE::BytewiseComparator;
-using ROCKSDB_NAMESPACE::InternalKeyComparator;
+using rocksdb::BytewiseComparator;
+using rocksdb::InternalKeyComparator;
 
 namespace {
 
@@ -18,20 +18,18 @@ namespace {
 constexpr size_t kArenaBlockBytes = size_t{1} << 20;
 
 // The bytewise comparator by name and order.
-class CountingComparator : public ROCKSDB_NAMESPACE::Comparator {
+class CountingComparator : public rocksdb::Comparator {
  public:
   explicit CountingComparator(uint64_t* comparisons)
       : comparisons_(comparisons) {}
 
   const char* Name() const override { return BytewiseComparator()->Name(); }
-  int Compare(const ROCKSDB_NAMESPACE::Slice& a,
-              const ROCKSDB_NAMESPACE::Slice& b) const override {
+  int Compare(const rocksdb::Slice& a, const rocksdb::Slice& b) const override {
     ++*comparisons_;
     return BytewiseComparator()->Compare(a, b);
   }
-  void FindShortestSeparator(
-      std::string* /*start*/,
-      const ROCKSDB_NAMESPACE::Slice& /*limit*/) const override {}
+  void FindShortestSeparator(std::string* /*start*/,
+                             const rocksdb::Slice& /*limit*/) const override {}
   void FindShortSuccessor(std::string* /*key*/) const override {}
 
  private:
@@ -40,29 +38,27 @@ class CountingComparator : public ROCKSDB_NAMESPACE::Comparator {
 
 bool SaveFound(void* arg, const char* entry) {
   Found* found = static_cast<Found*>(arg);
-  ROCKSDB_NAMESPACE::Slice internal_key;
-  ROCKSDB_NAMESPACE::Slice value;
+  rocksdb::Slice internal_key;
+  rocksdb::Slice value;
   ReadEntry(entry, &internal_key, &value);
-  if (ROCKSDB_NAMESPACE::ExtractUserKey(internal_key) == found->user_key) {
+  if (rocksdb::ExtractUserKey(internal_key) == found->user_key) {
     found->count++;
     found->bytes += value.size();
-    found->last_sequence =
-        ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key) >> 8;
+    found->last_sequence = rocksdb::ExtractInternalKeyFooter(internal_key) >> 8;
   }
   return false;
 }
 
 }  // namespace
 
-void GetAt(ROCKSDB_NAMESPACE::MemTableRep* rep,
-           const ROCKSDB_NAMESPACE::Slice& key, uint64_t sequence,
-           Found* found) {
-  const ROCKSDB_NAMESPACE::LookupKey lookup(key, sequence);
+void GetAt(rocksdb::MemTableRep* rep, const rocksdb::Slice& key,
+           uint64_t sequence, Found* found) {
+  const rocksdb::LookupKey lookup(key, sequence);
   found->user_key = key;
   rep->Get(lookup, found, SaveFound);
 }
 
-BenchTable::BenchTable(ROCKSDB_NAMESPACE::MemTableRepFactory* factory,
+BenchTable::BenchTable(rocksdb::MemTableRepFactory* factory,
                        uint64_t* comparisons)
     : arena_(kArenaBlockBytes),
       counting_(comparisons == nullptr

@@ -6,6 +6,7 @@
 # thousand keys; its reports are what they must be; and what must fail fails.
 
 set -euo pipefail
+root=$1
 schema=$1/db_bench_ext/memkv_bench/report_schema.json
 bench=$2
 check=$3
@@ -24,6 +25,16 @@ quietly() {
     cat out.txt err.txt >&2
     fail "memkv_bench $*"
   }
+}
+# What a browser shows of $1.html goes to $1.page; without node, the page as it is,
+# which has the same words, but for those that only its script writes.
+render() {
+  if command -v node >/dev/null; then
+    node "$root/tests/bench/render_page.js" "$1.html" >"$1.page" || fail "$1.html: its script fails"
+    ! grep -qE 'undefined|NaN|Infinity|\[object' "$1.page" || fail "$1.html shows what is none"
+  else
+    cp "$1.html" "$1.page"
+  fi
 }
 # The bench must fail, and say $1.
 refuses() {
@@ -56,7 +67,8 @@ stops() {
   [[ -z $(find . -maxdepth 1 -name 'memkv_bench.*' -print -quit) ]] ||
     fail "$name: a folder was left behind"
   quietly --report="$name.json" --html="$name.html" --markdown="$name.md" --svg="$name.svg"
-  for report in "$name.html" "$name.md"; do
+  render "$name"
+  for report in "$name.page" "$name.md"; do
     grep -qF 'The run was stopped' "$report" || fail "$report does not say so"
   done
 }
@@ -68,19 +80,26 @@ quietly --keys=gen:urls:3000 --ops=2000 --repeat=2 --json=all.json \
   --html=all.html --markdown=all.md \
   --configs='stock-lz4,memkv,mine=@memkv-cache;write_buffer_size=65536'
 "$check" "$schema" all.json
+render all
 grep -q '"complete": true' all.json || fail 'a whole run is not complete'
 for name in $names; do
   grep -qF "\"name\": \"$name\"" all.json || fail "all.json has no $name"
-  grep -qF "$name, a" all.html || fail "all.html has no $name"
+  grep -qF "$name, a" all.page || fail "all.html has no $name"
   grep -qF "$name, a" all.md || fail "all.md has no $name"
 done
 
 # One file, whole, that a person reads: charts, machine, command.
+[[ $(grep -c '<svg' all.html) -eq 2 ]] || fail 'all.html does not compare two with the first'
+if command -v node >/dev/null; then
+  for word in '<dt>machine</dt>' '<dt>command</dt>' '<td>stock-lz4</td>' 'title="memtable index: '; do
+    grep -qF -- "$word" all.page || fail "the script of all.html writes no '$word'"
+  done
+fi
 for word in '<!DOCTYPE html>' '</html>' '<svg' 'memkv against stock-lz4' \
   'mine against stock-lz4' 'Table files, bytes a key' 'keys: of segments' 'tags: of segments' 'short values: of segments' \
-  'memtable index' 'p50 / p99 / p99.9' '<dt>machine</dt>' '<dt>command</dt>' \
+  'memtable index' 'p50 / p99 / p99.9' 'How it was measured' 'class="better"' \
   'keys=gen:urls:3000' 'write_buffer_size=65536' 'WORSE'; do
-  grep -qF -- "$word" all.html || fail "all.html has no '$word'"
+  grep -qF -- "$word" all.html all.page || fail "all.html has no '$word'"
 done
 [[ $(grep -o '<svg' all.html | wc -l) -eq $(grep -o '</svg>' all.html | wc -l) ]] ||
   fail 'all.html: a drawing has no end'
@@ -163,7 +182,7 @@ for report in out.txt limit.html limit.md; do
   grep -qF 'Of a limit of 2.10 MB, table readers and block cache had ' $report ||
     fail "$report does not say what of the limit was used"
 done
-grep -qF 'READ FROM FILES' out.txt || fail 'the terminal shows nothing of files'
+grep -q '^bytes read from files ' out.txt || fail 'the terminal shows nothing of files'
 grep -qF 'get, read from files' limit.md || fail 'limit.md shows nothing of files'
 grep -qF 'bytes read from files' limit.html || fail 'limit.html shows nothing of files'
 ! grep -q '"bytes_read"' all.json || fail 'all.json has no limit, but reads'
@@ -177,16 +196,61 @@ quietly --keys=keys.txt --ops=100 --repeat=1 --json=again.json --agree_with=few.
 "$check" "$schema" again.json
 grep -q '"agreement": {' again.json || fail 'again.json does not say whether it agrees'
 
+# A database of one's own, of stock or memkv tables, which is only read: all of a
+# column family, or an even sample. What is in its log alone is read, too.
+quietly --keys=gen:uint64:5000:3 --ops=100 --repeat=1 --workloads=compact --keep --dir=. --json=kept.json
+kept=(memkv_bench.*/load-shuffled?)
+[[ ${#kept[@]} -eq 2 ]] || fail "kept: ${kept[*]}"
+for database in "${kept[@]}"; do
+  before=$(find "$database" -type f -exec cksum {} + | sort)
+  quietly --db="$database" --ops=100 --repeat=1 --workloads=get --json=own.json
+  "$check" "$schema" own.json
+  grep -q "\"key_bytes\": $(sed -n 's/.*"key_bytes": \(.*\),/\1/p' kept.json)," own.json || fail 'own.json has other keys'
+  quietly --db="$database" --db_cf=default --db_sample=1000 --ops=100 --repeat=1 --workloads=get --json=own.json
+  grep -q '"count": 1000,' own.json || fail 'own.json: no sample of 1000'
+  grep -qF 'column family default: 1000 of 5000 records' own.json || fail 'own.json does not say of how many'
+  [[ $(find "$database" -type f -exec cksum {} + | sort) == "$before" ]] || fail "--db changed $database"
+done
+refuses 'has no column family nothing: it has default' --db="${kept[0]}" --db_cf=nothing
+refuses 'nowhere' --db=nowhere
+refuses '--keys is not for --db' --db="${kept[0]}" --keys=keys.txt
+refuses '--db_cf is not for a run without --db' --db_cf=default
+refuses '--db is not for --scale and --delta' --scale --db="${kept[0]}"
+rm -rf memkv_bench.*
+
+# The demo: real records, questions to them, and a last line.
+quietly --demo --keys=keys.txt --ops=100 --html=demo.html
+[[ $(tail -n 1 out.txt) == 'memkv demo: OK, 4 records verified' ]] || fail "the demo ends with '$(tail -n 1 out.txt)'"
+quietly --demo --keys=gen:urls:2000 --ops=100 --html=demo.html --json=demo.json
+"$check" "$schema" demo.json
+render demo
+for report in out.txt demo.page; do
+  grep -qE 'What begins with ("|&#34;)https://' $report || fail "$report asks nothing"
+  grep -q ' in all' $report || fail "$report answers nothing"
+done
+[[ $(tail -n 1 out.txt) =~ ^memkv\ demo:\ OK,\ [0-9]+\ records\ verified$ ]] || fail 'the demo has another last line'
+cat >contents.sh <<'END'
+printf '%s\n' 'usr/bin/git   vcs/git' 'bin/bash  shells/bash' 'usr/share/doc/bash/README  shells/bash,doc/more'
+END
+quietly --demo --fetch_script=contents.sh --ops=10
+grep -qA 1 '^Which package ships /usr/bin/git?' out.txt || fail 'nobody asks for git'
+for answer in '    vcs/git' '    none in these records' '    "usr/share/doc/bash/README"  shells/bash,doc/more'; do
+  grep -qxF "$answer" out.txt || fail "no answer '$answer'"
+done
+refuses 'MISMATCH in lossy' --demo --keys=gen:urls:3000 --ops=100 \
+  --configs='lossy=@stock-lz4;compaction_style=kCompactionStyleFIFO;compaction_options_fifo={max_table_files_size=1;}'
+
 # Growth.
 quietly --scale --budget=20000 --value_size=4 --json=scale.json --html=scale.html
 "$check" "$schema" scale.json
 [[ $(grep -c '"checked": ' scale.json) -eq 8 ]] || fail 'scale.json lacks points'
 [[ $(grep -c '"exponent": ' scale.json) -ge 4 ]] || fail 'scale.json lacks fits'
-grep -qF '340,000,000' scale.html || fail 'scale.html extrapolates nothing'
+render scale
+grep -qF '340,000,000' scale.page || fail 'scale.html extrapolates nothing'
 
 quietly --report=scale.json --svg=scale.svg --markdown=scale.md
 grep -qF '<svg xmlns=' scale.svg || fail 'scale.svg is no drawing'
-[[ $(grep -cE '^\| (stock-lz4|memkv), (sorted|shuffled) \|' scale.md) -eq 8 ]] ||
+[[ $(grep -cE '^\| (stock-lz4|memkv), (sorted|shuffled) \| [0-9]' scale.md) -eq 8 ]] ||
   fail 'scale.md lacks points'
 
 
@@ -198,8 +262,9 @@ quietly --delta --budget=5000 --delta_sizes=64K,256K,16M --value_size=4 --ops=10
 [[ $(grep -cE '^\| (64 kB|256 kB|16 MB) \| (stock-lz4|memkv) \|' delta.md) -eq 6 ]] ||
   fail 'delta.md lacks points'
 [[ $(grep -oF '<svg' delta.html | wc -l) -eq 1 ]] || fail 'delta.html has no chart'
+render delta
 grep -qF 'write amplification' delta.svg || fail 'delta.svg is not of the delta'
-grep -qE '^ *DELTA .* write amplification' out.txt || fail 'the terminal shows no delta'
+grep -qE '^memtable .* write amplification' out.txt || fail 'the terminal shows no delta'
 awk '/"write_buffer_size": / { large = $2 + 0 == 16777216; small = $2 + 0 == 65536 }
   /"delta_keys": / && large && $2 + 0 < 4990 { exit 1 }
   /"flushes": / { if (large && $2 + 0 != 1 || small && $2 + 0 < 3) exit 1; n++ }

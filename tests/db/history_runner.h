@@ -34,7 +34,7 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/keys/random_source.h"
+#include "db_bench_ext/keys/random.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
 #include "rocksdb/write_batch.h"

@@ -23,7 +23,7 @@ cd "$prefix"
 
 for file in include/memkv/memkv.h include/rocksdb/db.h lib/libmemkv.a \
   lib/libmemkv.so lib/librocksdb.a lib/librocksdb.so \
-  lib/cmake/memkv/memkvConfig.cmake bin/memkv_demo bin/db_bench \
+  lib/cmake/memkv/memkvConfig.cmake bin/memkv_bench bin/db_bench \
   bin/memkv_ldb bin/memkv_sst_dump; do
   [[ -e $file ]] || fail "$file is not installed"
 done

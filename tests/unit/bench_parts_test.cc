@@ -14,20 +14,21 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/common/latency_samples.h"
 #include "db_bench_ext/common/timing.h"
+#include "db_bench_ext/keys/database_source.h"
 #include "db_bench_ext/keys/key_source.h"
 #include "db_bench_ext/keys/key_stats.h"
-#include "db_bench_ext/keys/shuffled_range.h"
+#include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/keys/url_generator.h"
-#include "db_bench_ext/keys/zipf_source.h"
 #include "db_bench_ext/memkv_bench/database.h"
 #include "db_bench_ext/memkv_bench/generated_records.h"
 #include "db_bench_ext/memkv_bench/memory_limit.h"
 #include "db_bench_ext/memkv_bench/options.h"
 #include "db_bench_ext/memkv_bench/results.h"
 #include "db_bench_ext/memkv_bench/verify.h"
+#include "plugin/memkv.h"
 #include "rocksdb/advanced_cache.h"
+#include "rocksdb/convenience.h"
 #include "rocksdb/table.h"
 
 namespace memkv {
@@ -247,20 +248,18 @@ TEST(ZipfSourceTest, RanksComeAsOftenAsTheLawSays) {
   }
 }
 
-TEST(LatencySamplesTest, PercentilesAreOfTheSamplesThemselves) {
-  LatencySamples samples;
+TEST(TimingTest, PercentilesAreOfTheSamplesThemselves) {
+  std::vector<uint64_t> samples;
   for (uint64_t i = 1000; i > 0; i--) {
-    samples.Add(i);
+    samples.push_back(i);
   }
-  EXPECT_EQ(samples.Percentile(0), 1u);
-  EXPECT_EQ(samples.Percentile(0.5), 501u);
-  EXPECT_EQ(samples.Percentile(0.999), 1000u);
-  EXPECT_EQ(samples.Percentile(1), 1000u);
-  LatencySamples more;
-  more.Add(uint64_t{1} << 40);
-  samples.Merge(more);
-  EXPECT_EQ(samples.size(), 1001u);
-  EXPECT_EQ(samples.Percentile(1), UINT32_MAX);
+  EXPECT_EQ(Percentile(0, &samples), 1u);
+  EXPECT_EQ(Percentile(0.5, &samples), 501u);
+  EXPECT_EQ(Percentile(0.999, &samples), 1000u);
+  EXPECT_EQ(Percentile(1, &samples), 1000u);
+  // However long a stall was.
+  samples.push_back(uint64_t{1} << 40);
+  EXPECT_EQ(Percentile(1, &samples), uint64_t{1} << 40);
 }
 
 TEST(TimingTest, MedianAndSpread) {
@@ -438,6 +437,96 @@ TEST(KeySourceTest, GeneratedKeysAreDistinctSortedAndRepeatable) {
     EXPECT_TRUE(ReadKeys(bad, 0, 3, "", &input).IsInvalidArgument()) << bad;
   }
 }
+
+// Keys of any bytes in two column families of a database, of these tables.
+class DatabaseSourceTest : public testing::TestWithParam<const char*> {
+ protected:
+  static constexpr char kPath[] = "database_source_test";
+
+  DatabaseSourceTest() {
+    RegisterMemkv();
+    std::filesystem::remove_all(kPath);
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.create_missing_column_families = true;
+    EXPECT_TRUE(rocksdb::GetOptionsFromString(rocksdb::ConfigOptions(), options,
+                                              GetParam(), &options)
+                    .ok());
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* db = nullptr;
+    EXPECT_TRUE(rocksdb::DB::Open(options, kPath,
+                                  {{"default", options}, {"other", options}},
+                                  &handles, &db)
+                    .ok());
+    const rocksdb::WriteOptions write;
+    for (const std::string& key :
+         {std::string(), std::string("a\nb\t\0c", 6), std::string("gone"),
+          std::string("\xff\xff")}) {
+      EXPECT_TRUE(db->Put(write, key, "old").ok());
+      EXPECT_TRUE(db->Put(write, key, "new\n").ok());
+    }
+    EXPECT_TRUE(db->Delete(write, "gone").ok());
+    for (int i = 1000; i < 2000; i++) {
+      EXPECT_TRUE(db->Put(write, handles[1], std::to_string(i), "").ok());
+      if (i == 1500) {
+        // The others are in the log alone.
+        EXPECT_TRUE(db->Flush(rocksdb::FlushOptions(), handles).ok());
+      }
+    }
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      EXPECT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+    }
+    delete db;
+  }
+  ~DatabaseSourceTest() override { std::filesystem::remove_all(kPath); }
+};
+
+TEST_P(DatabaseSourceTest, AllRecordsOfAColumnFamily) {
+  KeySet input;
+  ASSERT_TRUE(ReadDatabase(kPath, "default", 0, &input).ok());
+  ASSERT_EQ(input.records.size(), 3u);
+  EXPECT_EQ(input.records.key(0), "");
+  EXPECT_EQ(input.records.key(1), rocksdb::Slice("a\nb\t\0c", 6));
+  EXPECT_EQ(input.records.key(2), "\xff\xff");
+  EXPECT_EQ(input.records.value(1), "new\n");
+  KeySet other;
+  ASSERT_TRUE(ReadDatabase(kPath, "other", 0, &other).ok());
+  ASSERT_EQ(other.records.size(), 1000u);
+  EXPECT_EQ(other.records.key(999), "1999");
+}
+
+TEST_P(DatabaseSourceTest, SamplesLieEvenly) {
+  for (const size_t wanted : {1, 2, 7, 250, 333, 999, 1000, 1001, 5000}) {
+    KeySet input;
+    ASSERT_TRUE(ReadDatabase(kPath, "other", wanted, &input).ok());
+    const size_t n = input.records.size();
+    ASSERT_EQ(n, std::min<size_t>(wanted, 1000));
+    EXPECT_EQ(input.records.key(0), "1000");
+    for (size_t i = 0; i < n; i++) {
+      // Of what is kept, every second may have been left out.
+      const double at = std::stod(input.records.key(i).ToString()) - 1000;
+      const double even =
+          1000.0 * static_cast<double>(i) / static_cast<double>(n);
+      EXPECT_NEAR(at, even, 1000.0 / static_cast<double>(n)) << wanted;
+    }
+  }
+}
+
+TEST_P(DatabaseSourceTest, WhatIsNotThereIsNamed) {
+  KeySet input;
+  const rocksdb::Status s = ReadDatabase(kPath, "nothing", 0, &input);
+  EXPECT_TRUE(s.IsInvalidArgument());
+  EXPECT_NE(s.ToString().find("it has default, other"), std::string::npos)
+      << s.ToString();
+  EXPECT_FALSE(ReadDatabase("no_such_folder", "default", 0, &input).ok());
+  EXPECT_FALSE(std::filesystem::exists("no_such_folder"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Tables, DatabaseSourceTest,
+    testing::Values("table_factory=BlockBasedTable",
+                    "memtable_factory=art;table_factory=fst"),
+    [](const auto& tables) { return tables.index == 0 ? "Stock" : "Memkv"; });
 
 }  // namespace
 }  // namespace memkv

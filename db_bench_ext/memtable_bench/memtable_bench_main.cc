@@ -3,7 +3,7 @@
 //
 // memtable_bench: RocksDB's memtables and memkv's ART, driven through
 // MemTableRep in one process, with Google Benchmark. What is measured, and how
-// it checks itself, is said in memtable_bench_cases.h.
+// it checks itself, is said in cases.h.
 //
 //   memtable_bench --n=1000000 --sets=random8
 //   memtable_bench --keys=urls.txt --sets=keys --benchmark_format=json
@@ -28,11 +28,13 @@
 // around the index; db_bench measures those.
 //
 // Memory: the keys of a set twice, the probes, a loaded table per memtable and
-// one more: at 5 million 80-byte keys some 4 GB.
+// one more: at 5 million 80-byte keys some 5 GB.
 
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 #include <gflags/gflags.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -100,71 +102,120 @@ std::vector<std::string> SplitList(const std::string& list) {
 
 class MemtableBench {
  public:
-  MemtableBench(std::vector<Subject> subjects, RatioReporter* reporter,
-                const CaseOptions& options, FILE* table)
-      : subjects_(std::move(subjects)),
+  MemtableBench(const std::vector<Subject>& subjects, RatioReporter* reporter,
+                const CaseOptions& options, bool two_threads, FILE* table)
+      : subjects_(subjects),
         reporter_(reporter),
         options_(options),
+        two_threads_(two_threads),
         table_(table) {}
 
   Status Run(const std::string& set) {
-    KeySet input;
-    Status s;
-    bool sorted_too = false;
-    if (set == "random8") {
-      input.description = "Generated";
-      AddRandomKeys(FLAGS_n, FLAGS_seed, &input.records);
-    } else if (set == "db_bench16") {
-      input.description = "Generated";
-      AddDbBenchKeys(FLAGS_n, &input.records);
-    } else if (set == "keys") {
-      if (FLAGS_keys.empty()) {
-        return s;
-      }
-      s = ReadKeys(FLAGS_keys, FLAGS_n, FLAGS_seed, FLAGS_fetch_script, &input);
-      sorted_too = true;
-    } else if (set == "urls") {
-      if (!FLAGS_keys.empty()) {
-        return s;
-      }
-      s = GenerateKeys(FLAGS_seed, FLAGS_n, &input);
-    } else if (set == "paths") {
-      s = ReadContents(FLAGS_fetch_script, FLAGS_n, &input);
-      sorted_too = true;
-    } else if (set == "hot_key") {
-      HotKeyCases cases(FLAGS_overwrites, options_);
-      cases.Register(subjects_);
-      RunRegistered();
-      return s;
-    } else if (set == "shapes") {
+    if (set == "shapes") {
       return RunShapes();
+    }
+    if (set == "hot_key") {
+      RunSet(HotKey(FLAGS_overwrites));
+      return Status::OK();
+    }
+    if (set == "db_bench16") {
+      return RunKeys(set, DbBenchKeys(FLAGS_n));
+    }
+    std::string source;
+    if (set == "random8") {
+      source = fmt::format("gen:uint64:{}", FLAGS_n);
+    } else if (set == "keys" && !FLAGS_keys.empty()) {
+      source = FLAGS_keys;
+    } else if (set == "urls" && FLAGS_keys.empty()) {
+      source = fmt::format("gen:urls:{}", FLAGS_n);
+    } else if (set == "paths") {
+      source = "apt-contents";
     } else {
-      return Status::InvalidArgument("--sets: there is no set " + set);
+      return set == "keys" || set == "urls"
+                 ? Status::OK()
+                 : Status::InvalidArgument("--sets: there is no set " + set);
     }
-    if (s.ok() && input.records.size() < 2) {
-      s = Status::InvalidArgument(set + ": fewer than two keys");
-    }
+    KeySet input;
+    Status s =
+        ReadKeys(source, FLAGS_n, FLAGS_seed, FLAGS_fetch_script, &input);
     if (!s.ok()) {
       return s;
     }
-    std::fprintf(stderr, "%s: %zu keys, mean %.1f bytes. %s.\n", set.c_str(),
-                 input.records.size(),
-                 static_cast<double>(input.records.KeyBytes()) /
-                     static_cast<double>(input.records.size()),
-                 input.description.c_str());
-    RunKeys(set, input.records, LoadOrder::kShuffled);
-    if (sorted_too) {
-      RunKeys(set + "_sorted", input.records, LoadOrder::kSorted);
+    fmt::print(stderr, "{}: {}.\n", set, input.description);
+    s = RunKeys(set, KeysOf(input.records));
+    if (s.ok() && (set == "keys" || set == "paths")) {
+      RunSet(SetOf(set + "_sorted", KeysOf(input.records), false, 0));
     }
     return s;
   }
 
  private:
-  void RunKeys(const std::string& name, const RecordSet& records,
-               LoadOrder order) {
-    KeyCases cases(name, records, order, options_);
-    cases.Register(subjects_);
-    RunRegistered();
+  Status RunKeys(const std::string& set, std::vector<std::string> keys) {
+    const KeyShape shape = SetOf(set, std::move(keys), true, FLAGS_seed);
+    if (shape.keys.size() < 2) {
+      return Status::InvalidArgument(set + ": fewer than two keys");
+    }
+    RunSet(shape);
+    return Status::OK();
+  }
+
+  // Registers every operation on every memtable, and runs them.
+  void RunSet(const KeyShape& shape) {
+    fmt::print(stderr, "{}: {} keys, mean {:.1f} bytes\n", shape.name,
+               shape.keys.size(),
+               static_cast<double>(shape.KeyBytes()) /
+                   static_cast<double>(shape.keys.size()));
+    MemtableCases cases(shape, subjects_, options_);
+    for (size_t i = 0; i < subjects_.size(); i++) {
+      std::vector<std::string> operations = cases.OperationsOf(i);
+      if (shape.keys.size() == 1) {
+        operations = {"insert"};
+        for (int snapshot = 1; snapshot <= 10; snapshot++) {
+          operations.push_back(fmt::format("read_at_{}", snapshot));
+        }
+      } else if (subjects_[i].factory->IsInsertConcurrentlySupported()) {
+        operations.push_back("threads_1");
+        if (two_threads_) {
+          operations.push_back("threads_2");
+        }
+      }
+      for (const std::string& operation : operations) {
+        Register(operation, i, &cases);
+      }
+    }
+    benchmark::RunSpecifiedBenchmarks(reporter_);
+    benchmark::ClearRegisteredBenchmarks();
+  }
+
+  // One iteration is the whole operation; its time that of each part of it. The
+  // other figures are counters.
+  void Register(const std::string& operation, size_t subject,
+                MemtableCases* cases) {
+    const std::string name = fmt::format("{}/{}/{}", cases->shape().name,
+                                         operation, subjects_[subject].name);
+    auto* added = benchmark::RegisterBenchmark(
+        name.c_str(), [operation, subject, cases](benchmark::State& state) {
+          PinToCpu(0);
+          Figures figures;
+          for (auto _ : state) {
+            const Status s = cases->Measure(operation, subject, &figures);
+            if (!s.ok() || figures.empty()) {
+              state.SkipWithError(s.ToString().c_str());
+              return;
+            }
+            state.SetIterationTime(figures[0].second * 1e-9);
+          }
+          for (size_t i = 1; i < figures.size(); i++) {
+            state.counters[figures[i].first] = figures[i].second;
+          }
+        });
+    added->Iterations(1)->UseManualTime();
+    added->ComputeStatistics("min", [](const std::vector<double>& values) {
+      return *std::min_element(values.begin(), values.end());
+    });
+    added->ComputeStatistics("max", [](const std::vector<double>& values) {
+      return *std::max_element(values.begin(), values.end());
+    });
   }
 
   Status RunShapes() {
@@ -182,14 +233,10 @@ class MemtableBench {
     return RunMemtableShapes(shapes, subjects_, options, table_);
   }
 
-  void RunRegistered() {
-    benchmark::RunSpecifiedBenchmarks(reporter_);
-    benchmark::ClearRegisteredBenchmarks();
-  }
-
   const std::vector<Subject> subjects_;
   RatioReporter* const reporter_;
   const CaseOptions options_;
+  const bool two_threads_;
   FILE* const table_;
 };
 
@@ -214,7 +261,7 @@ Status RunBench(size_t* failures) {
   if (FLAGS_shape_repeat == 0) {
     return Status::InvalidArgument("--shape_repeat: 1 or more");
   }
-  if (FLAGS_probes < 2 || FLAGS_overwrites < HotKeyCases::kSnapshots) {
+  if (FLAGS_probes < 2 || FLAGS_overwrites < 10) {
     return Status::InvalidArgument("too few --probes or --overwrites");
   }
   std::vector<Subject> subjects;
@@ -227,11 +274,13 @@ Status RunBench(size_t* failures) {
   options.probes = FLAGS_probes;
   options.seed = FLAGS_seed;
   options.purge = FLAGS_purge;
-  options.two_threads = RememberCpus() >= 2;
-  if (!options.two_threads) {
-    std::fprintf(stderr,
-                 "This process may use one CPU only: the benchmarks of two "
-                 "threads are left out.\n");
+  // As a flush and most look-ups find them.
+  options.read_only = true;
+  const bool two_threads = RememberCpus() >= 2;
+  if (!two_threads) {
+    fmt::print(stderr,
+               "This process may use one CPU only: the benchmarks of two "
+               "threads are left out.\n");
   }
   std::vector<std::string> names;
   for (const Subject& subject : subjects) {
@@ -243,7 +292,7 @@ Status RunBench(size_t* failures) {
       dynamic_cast<benchmark::ConsoleReporter*>(inner.get()) != nullptr;
   RatioReporter reporter(std::move(inner), names);
   FILE* const table = console ? stdout : stderr;
-  MemtableBench bench(std::move(subjects), &reporter, options, table);
+  MemtableBench bench(subjects, &reporter, options, two_threads, table);
   for (const std::string& set : SplitList(FLAGS_sets)) {
     s = bench.Run(set);
     if (!s.ok()) {

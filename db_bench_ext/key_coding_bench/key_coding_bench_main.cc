@@ -23,6 +23,7 @@
 // Every answer is compared with the sorted keys before anything is timed, and
 // every scan's sum.  With --repeat=0 that is all: exit 1 if one is wrong.
 
+#include <fmt/format.h>
 #include <gflags/gflags.h>
 
 #include <algorithm>
@@ -33,6 +34,7 @@
 #include <string_view>
 #include <vector>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/machine.h"
 #include "db_bench_ext/common/temp_dir.h"
 #include "db_bench_ext/common/timing.h"
@@ -40,7 +42,7 @@
 #include "db_bench_ext/key_coding_bench/shapes.h"
 #include "db_bench_ext/keys/key_shapes.h"
 #include "db_bench_ext/keys/key_source.h"
-#include "db_bench_ext/keys/random_source.h"
+#include "db_bench_ext/keys/random.h"
 #include "plugin/memkv.h"
 #include "table/line_count.h"
 
@@ -125,7 +127,8 @@ void ForEachBatch(size_t n, F f) {
   }
 }
 
-bool AnswersRight(const Subject& subject, const Queries& queries,
+// Throws if an answer is wrong.
+void CheckAnswers(const Subject& subject, const Queries& queries,
                   uint64_t key_sum) {
   uint64_t wrong = 0;
   for (size_t i = 0; i < queries.hits.size(); ++i) {
@@ -141,19 +144,18 @@ bool AnswersRight(const Subject& subject, const Queries& queries,
   });
   std::string reason;
   if (!subject.coding->Validate(&reason)) {
-    fprintf(stderr, "%s: %s\n", subject.name.c_str(), reason.c_str());
-    return false;
+    Check(Status::Corruption(subject.name, reason));
   }
   wrong += subject.coding->Scan(true) != key_sum;
   wrong += subject.coding->Scan(false) != key_sum;
   if (wrong > 0) {
-    fprintf(stderr, "%s: %llu wrong answers\n", subject.name.c_str(),
-            static_cast<unsigned long long>(wrong));
+    Check(Status::Corruption(subject.name,
+                             fmt::format("{} wrong answers", wrong)));
   }
-  return wrong == 0;
 }
 
-void Measure(Subject* subject, const Queries& queries, double num_keys) {
+[[maybe_unused]] void Measure(Subject* subject, const Queries& queries,
+                              double num_keys) {
   uint64_t sum = 0;
   for (const Time what : {kHit, kMiss, kNext, kPrev, kHits}) {
     const double start = ThreadCpuNanos();
@@ -184,7 +186,7 @@ void Measure(Subject* subject, const Queries& queries, double num_keys) {
 
 // Of the cache lines that look-ups wait for.
 void PrintLines(const Subject& subject, const Queries& queries) {
-  printf("%-13s", subject.name.c_str());
+  fmt::print("{:<13}", subject.name);
   for (const auto* probes : {&queries.hits, &queries.misses}) {
     std::vector<size_t> lines;
     double sum = 0;
@@ -195,12 +197,12 @@ void PrintLines(const Subject& subject, const Queries& queries) {
       sum += static_cast<double>(lines.back());
     }
     std::sort(lines.begin(), lines.end());
-    printf("   %s: mean %.1f, median %zu, 99%% %zu, most %zu",
-           probes == &queries.hits ? "hit" : "miss",
-           sum / static_cast<double>(lines.size()), lines[lines.size() / 2],
-           lines[lines.size() * 99 / 100], lines.back());
+    fmt::print("   {}: mean {:.1f}, median {}, 99% {}, most {}",
+               probes == &queries.hits ? "hit" : "miss",
+               sum / static_cast<double>(lines.size()), lines[lines.size() / 2],
+               lines[lines.size() * 99 / 100], lines.back());
   }
-  printf("\n");
+  fmt::print("\n");
 }
 
 #endif
@@ -213,7 +215,7 @@ KeyCodingOptions CodingOptions() {
   return options;
 }
 
-Status RunShapes() {
+void RunShapes() {
   KeyCodingShapeOptions options;
   options.shape.seed = FLAGS_seed;
   options.shape.scale = FLAGS_shape_scale;
@@ -224,12 +226,12 @@ Status RunShapes() {
   options.repeats = FLAGS_shape_repeat;
   options.seconds = FLAGS_shape_seconds;
   if (FLAGS_shape_repeat == 0) {
-    return Status::InvalidArgument("--shape_repeat: 1 or more");
+    Refuse("--shape_repeat: 1 or more");
   }
   std::vector<std::string> shapes;
   std::string reason;
   if (!ParseShapes(FLAGS_shapes, options.shape, &shapes, &reason)) {
-    return Status::InvalidArgument(reason);
+    Refuse(reason);
   }
   if (FLAGS_shapes == "all") {
     // Those that differ only in when an entry arrives are the same tables.
@@ -241,40 +243,60 @@ Status RunShapes() {
     }
   }
   TempDir dir;
-  const Status s = dir.Create(DefaultTempParent(), "key_coding_bench", false);
-  if (!s.ok()) {
-    return s;
-  }
+  Check(dir.Create(DefaultTempParent(), "key_coding_bench", false));
   options.dir = dir.path();
-  RememberCpus();
-  PinToCpu(0);
-  return RunKeyCodingShapes(shapes, options, stdout);
+  Check(RunKeyCodingShapes(shapes, options, stdout));
 }
 
-int Run() {
-  if (FLAGS_shapes == "list") {
-    printf("%s", DescribeShapes().c_str());
-    return 0;
-  }
-  if (FLAGS_sets == "shapes") {
-    RegisterMemkv();
-    const Status s = RunShapes();
-    if (!s.ok()) {
-      fprintf(stderr, "key_coding_bench: FAILED: %s\n", s.ToString().c_str());
+// Builds all --codings of the keys.
+std::vector<Subject> MakeSubjects(const std::vector<std::string_view>& keys) {
+  std::vector<Subject> subjects;
+  std::istringstream names(FLAGS_codings);
+  for (std::string name; std::getline(names, name, ',');) {
+    Subject subject;
+    subject.name = name;
+    subject.coding = NewKeyCoding(name, CodingOptions());
+    if (subject.coding == nullptr) {
+      Refuse("no coding is called " + name);
     }
-    return s.ok() ? 0 : 1;
+    std::string reason;
+    const double start = ThreadCpuNanos();
+    if (!subject.coding->Build(keys, &reason)) {
+      Refuse(name, reason);
+    }
+    subject.build =
+        (ThreadCpuNanos() - start) / static_cast<double>(keys.size());
+    subjects.push_back(std::move(subject));
   }
-  if (FLAGS_sets != "keys") {
-    fprintf(stderr, "--sets: there is no set %s\n", FLAGS_sets.c_str());
-    return 1;
+  return subjects;
+}
+
+[[maybe_unused]] void PrintTable(const std::vector<Subject>& subjects,
+                                 double num_keys) {
+  fmt::print("{:13} {:>8} {:>8}", "", "bytes", "build");
+  for (const char* what : kTimes) {
+    fmt::print(" {:>16}", what);
   }
+  fmt::print("\n");
+  for (const Subject& subject : subjects) {
+    fmt::print("{:<13} {:8.3f} {:8.0f}", subject.name,
+               static_cast<double>(subject.coding->Bytes()) / num_keys,
+               subject.build);
+    for (const Time what : {kHit, kMiss, kNext, kPrev, kHits}) {
+      if (FLAGS_repeat > 0) {
+        const double median = Median(subject.times[what]);
+        fmt::print(" {:8.1f} ({:4.2f}x)", median,
+                   Median(subjects[0].times[what]) / median);
+      }
+    }
+    fmt::print("  {}\n", subject.coding->Parts());
+  }
+}
+
+void RunKeys() {
   KeySet input;
-  const Status s =
-      ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script, &input);
-  if (!s.ok()) {
-    fprintf(stderr, "%s\n", s.ToString().c_str());
-    return 1;
-  }
+  Check(ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script,
+                 &input));
   std::vector<std::string_view> keys;
   uint64_t key_sum = 0;
   for (size_t i = 0; i < input.records.size(); ++i) {
@@ -282,67 +304,40 @@ int Run() {
     key_sum += KeySum(keys.back());
   }
   const auto n = static_cast<double>(keys.size());
-  printf("%s: %zu keys, %.1f bytes each\n", input.description.c_str(),
-         keys.size(), static_cast<double>(input.records.KeyBytes()) / n);
-  RememberCpus();
-  PinToCpu(0);
-
-  const KeyCodingOptions options = CodingOptions();
-  std::vector<Subject> subjects;
-  std::istringstream names(FLAGS_codings);
-  for (std::string name; std::getline(names, name, ',');) {
-    Subject subject;
-    subject.name = name;
-    subject.coding = NewKeyCoding(name, options);
-    if (subject.coding == nullptr) {
-      fprintf(stderr, "no coding is called %s\n", name.c_str());
-      return 1;
-    }
-    std::string reason;
-    const double start = ThreadCpuNanos();
-    if (!subject.coding->Build(keys, &reason)) {
-      fprintf(stderr, "%s: %s\n", name.c_str(), reason.c_str());
-      return 1;
-    }
-    subject.build = (ThreadCpuNanos() - start) / n;
-    subjects.push_back(std::move(subject));
-  }
+  fmt::print("{}: {} keys, {:.1f} bytes each\n", input.description, keys.size(),
+             static_cast<double>(input.records.KeyBytes()) / n);
+  std::vector<Subject> subjects = MakeSubjects(keys);
   const Queries queries = MakeQueries(keys);
   for (const Subject& subject : subjects) {
-    if (!AnswersRight(subject, queries, key_sum)) {
-      return 1;
-    }
+    CheckAnswers(subject, queries, key_sum);
   }
 #if defined(MEMKV_COUNT_LINES)
   for (const Subject& subject : subjects) {
     PrintLines(subject, queries);
   }
-  return 0;
-#endif
+#else
   for (uint64_t i = 0; i < FLAGS_repeat; ++i) {
     for (Subject& subject : subjects) {
       Measure(&subject, queries, n);
     }
   }
-  printf("%-13s %8s %8s", "", "bytes", "build");
-  for (const char* what : kTimes) {
-    printf(" %16s", what);
+  PrintTable(subjects, n);
+#endif
+}
+
+void Run() {
+  RememberCpus();
+  PinToCpu(0);
+  if (FLAGS_shapes == "list") {
+    fmt::print("{}", DescribeShapes());
+  } else if (FLAGS_sets == "shapes") {
+    RegisterMemkv();
+    RunShapes();
+  } else if (FLAGS_sets == "keys") {
+    RunKeys();
+  } else {
+    Refuse("--sets: there is no set " + FLAGS_sets);
   }
-  printf("\n");
-  for (const Subject& subject : subjects) {
-    printf("%-13s %8.3f %8.0f", subject.name.c_str(),
-           static_cast<double>(subject.coding->Bytes()) / n, subject.build);
-    for (const Time what : {kHit, kMiss, kNext, kPrev, kHits}) {
-      if (FLAGS_repeat == 0) {
-        break;
-      }
-      const double median = Median(subject.times[what]);
-      printf(" %8.1f (%4.2fx)", median,
-             Median(subjects[0].times[what]) / median);
-    }
-    printf("  %s\n", subject.coding->Parts().c_str());
-  }
-  return 0;
 }
 
 }  // namespace
@@ -351,5 +346,12 @@ int Run() {
 int main(int argc, char** argv) {
   gflags::SetUsageMessage("Compares ways to keep the keys of a table.");
   gflags::ParseCommandLineFlags(&argc, &argv, true);
-  return memkv::Run();
+  try {
+    memkv::Run();
+  } catch (const memkv::Failure& failure) {
+    std::fflush(stdout);
+    fmt::print(stderr, "key_coding_bench: FAILED: {}\n", failure.what());
+    return 1;
+  }
+  return 0;
 }

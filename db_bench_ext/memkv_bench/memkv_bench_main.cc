@@ -1,0 +1,426 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// memkv_bench: what memkv does for your keys, in one picture.
+//
+//   memkv_bench --keys=urls.txt --html=report.html
+//   memkv_bench --keys=gen:urls:1000000 --workloads=get,miss,scan --threads=2
+//   memkv_bench --db=/var/lib/app/rocksdb --db_sample=1000000
+//   memkv_bench --demo
+//   memkv_bench --scale --budget=100000000 --json=scale.json
+//   memkv_bench --delta --delta_sizes=16M,64M,256M --html=delta.html
+//   memkv_bench --report=report.json --html=report.html
+//
+// The same records go into a database of each configuration, stock RocksDB and
+// memkv unless told otherwise, which take turns through every workload, repeat
+// by repeat. Every answer is checked; a wrong one ends the run with exit status
+// 1. The report says by how much each configuration is better or worse than the
+// first, with the spread of the repeats, and what each takes on disk and in
+// memory, by component. Ctrl-C leaves the report of what was measured so far.
+//
+// docs/benchmarks.md says what each figure means.
+
+#include <gflags/gflags.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "db_bench_ext/common/check.h"
+#include "db_bench_ext/common/temp_dir.h"
+#include "db_bench_ext/keys/database_source.h"
+#include "db_bench_ext/keys/key_source.h"
+#include "db_bench_ext/memkv_bench/options.h"
+#include "db_bench_ext/memkv_bench/report.h"
+#include "db_bench_ext/memkv_bench/reproducibility.h"
+#include "db_bench_ext/memkv_bench/results.h"
+#include "db_bench_ext/memkv_bench/runs.h"
+#include "plugin/memkv.h"
+
+DEFINE_string(keys, "gen:urls:1000000",
+              "A file of keys, one a line, with an optional value after a tab "
+              "(- for standard input); apt-contents; gen:urls:N[:seed]; "
+              "gen:hex:N[:seed]; gen:uint64:N[:seed].");
+DEFINE_uint64(limit, 0, "Lines to read at most, 0: all.");
+DEFINE_string(
+    db, "",
+    "Instead of --keys: the keys and values of this RocksDB database, "
+    "which is only read.");
+DEFINE_string(db_cf, "default", "Of --db: which column family.");
+DEFINE_uint64(db_sample, 0,
+              "Of --db: so many records, evenly among all. 0: all.");
+DEFINE_int64(value_size, -1,
+             "Bytes of every value; -1: the values that --keys has.");
+DEFINE_double(value_ratio, 0.5,
+              "The part of a generated value that cannot be compressed.");
+DEFINE_string(configs, "stock-lz4,memkv",
+              "What to compare, by commas; the first is the baseline. Names "
+              "of --list_configs; name=OPTIONS, RocksDB's options string; or "
+              "name=@BUILT-IN;MORE OPTIONS.");
+DEFINE_bool(list_configs, false, "Show the built-in configurations.");
+DEFINE_string(workloads, "all",
+              "By commas: load-sorted, load-shuffled, overwrite, flush, "
+              "compact, get, miss, multiget, seek, scan, rscan, prefix-scan, "
+              "count, mixed-a to mixed-f, readwhilewriting; or writes, reads, "
+              "mixed, all.");
+DEFINE_uint32(threads, 1, "Threads that write, look up and mix.");
+DEFINE_string(memory_limit, "0",
+              "Of table readers and block cache of a database, as 512M, in "
+              "every kind of run; files are then read past the page cache, and "
+              "what reads them is timed by the wall. 0: none; block caches are "
+              "as --configs say, and 256M with --scale and --delta.");
+DEFINE_uint32(repeat, 3, "Repeats; medians are shown.");
+DEFINE_uint64(ops, 200000,
+              "Look-ups of a workload and repeat, or of a point of --scale or "
+              "--delta.");
+DEFINE_uint64(seed, 20260101, "Of load orders, probes, values and keys.");
+DEFINE_string(dir, "",
+              "Where to make the databases' folder; default $TMPDIR or /tmp.");
+DEFINE_bool(keep, false, "Leave the folder there at the end.");
+DEFINE_string(fetch_script, memkv::kFetchContents,
+              "The script that writes the Contents lists.");
+DEFINE_string(json, "", "Write the report here as JSON; - : standard output.");
+DEFINE_string(html, "", "Write the report here as one HTML file.");
+DEFINE_string(svg, "", "Write the report's first chart here, for a README.");
+DEFINE_string(markdown, "", "Write the report's README section here.");
+DEFINE_bool(
+    demo, false,
+    "Once, with few workloads, real records (Debian's Contents lists, "
+    "or generated URLs where they cannot be had) and questions to them; "
+    "the last line says how many were verified. Flags given hold.");
+DEFINE_bool(scale, false,
+            "Instead: how size, memory and speed grow with the number of "
+            "generated URLs, loaded sorted and shuffled.");
+DEFINE_bool(delta, false,
+            "Instead: what the size of the memtable buys and costs, with "
+            "generated URLs loaded in no order.");
+DEFINE_uint64(budget, 0,
+              "Of --scale, the most keys to load; of --delta, the keys. 0: "
+              "100 million and 5 million.");
+DEFINE_string(delta_sizes, "8M,16M,32M,64M,128M,256M,512M,1G",
+              "Of --delta: sizes of a memtable, by commas, ascending.");
+DEFINE_string(agree_with, "",
+              "An earlier report, as JSON, of the same command: the report "
+              "says which ratios differ from its.");
+DEFINE_string(report, "",
+              "Measure nothing: make reports of this file, which --json "
+              "wrote.");
+
+namespace memkv {
+namespace {
+
+using rocksdb::Status;
+
+std::string CommandLine(int argc, char** argv) {
+  std::string command = std::filesystem::path(argv[0]).filename().string();
+  for (int i = 1; i < argc; i++) {
+    const std::string word = argv[i];
+    const bool plain =
+        word.find_first_of(" ;{}|&<>'\"$@*") == std::string::npos;
+    command += plain ? " " + word : " '" + word + "'";
+  }
+  return command;
+}
+
+void WriteReports(const Json& document) {
+  const std::string* const files[] = {&FLAGS_json, &FLAGS_html, &FLAGS_svg,
+                                      &FLAGS_markdown};
+  if (std::none_of(std::begin(files), std::end(files),
+                   [](const std::string* file) { return *file == "-"; })) {
+    Check(WriteReport("-", TextReport(document)));
+  }
+  auto write = [&](const std::string& file, auto make) {
+    if (!file.empty()) {
+      Check(WriteReport(file, make(document)));
+    }
+  };
+  write(FLAGS_json, [](const Json& json) { return json.dump(1) + "\n"; });
+  write(FLAGS_html, HtmlReport);
+  write(FLAGS_svg, SvgReport);
+  write(FLAGS_markdown, MarkdownReport);
+}
+
+// What `body` throws of the report at `path` if it is not one.
+template <typename Body>
+void WithReport(const std::string& path, const Body& body) {
+  std::ifstream in(path);
+  if (!in) {
+    Check(Status::IOError("cannot read " + path));
+  }
+  const Json document = Json::parse(in, nullptr, false);
+  if (document.is_discarded() || !document.is_object() ||
+      document.value("report", "") != "memkv_bench") {
+    Refuse(path + " is no report of memkv_bench");
+  }
+  const int version = document.value("version", 0);
+  if (version != kReportVersion) {
+    Check(Status::NotSupported(
+        path + " has version " + std::to_string(version),
+        "this program reads version " + std::to_string(kReportVersion)));
+  }
+  try {
+    body(document);
+  } catch (const Json::exception& e) {
+    Check(Status::Corruption(path + " is not as report_schema.json says",
+                             e.what()));
+  }
+}
+
+// Compares *document with the report of --agree_with, if there is one.
+void Compare(Json* document) {
+  if (!FLAGS_agree_with.empty()) {
+    WithReport(FLAGS_agree_with, [document](const Json& first) {
+      Check(AddAgreement(first, document));
+    });
+  }
+}
+
+// Before anything is measured: what is already known not to be comparable.
+void CheckComparable(const BenchResults& results) {
+  if (!FLAGS_agree_with.empty()) {
+    WithReport(FLAGS_agree_with, [&results](const Json& first) {
+      Check(CheckSameCommand(first, results.Document(false), true));
+    });
+  }
+}
+
+// Refuses those of `flags` that were given, which `of` does not heed: what
+// would be measured is not what was asked for.
+void RefuseFlags(std::initializer_list<const char*> flags,
+                 const std::string& of) {
+  for (const char* flag : flags) {
+    if (!gflags::GetCommandLineFlagInfoOrDie(flag).is_default) {
+      Refuse(std::string("--") + flag + " is not for " + of);
+    }
+  }
+}
+
+void CheckFlags() {
+  if (FLAGS_scale && FLAGS_delta) {
+    Refuse("--scale and --delta are two runs");
+  }
+  if (FLAGS_scale || FLAGS_delta) {
+    RefuseFlags(
+        {"keys", "db", "limit", "workloads", "threads", "repeat", "demo"},
+        "--scale and --delta, which load generated keys once, from one thread");
+  } else {
+    RefuseFlags({"budget"}, "a run without --scale or --delta");
+  }
+  if (!FLAGS_delta) {
+    RefuseFlags({"delta_sizes"}, "a run without --delta");
+  }
+  if (FLAGS_db.empty()) {
+    RefuseFlags({"db_cf", "db_sample"}, "a run without --db");
+  } else {
+    RefuseFlags({"keys", "limit"}, "--db");
+  }
+  if (FLAGS_threads == 0 || FLAGS_threads > 256 || FLAGS_repeat == 0 ||
+      FLAGS_ops == 0 || FLAGS_value_ratio < 0 || FLAGS_value_ratio > 1) {
+    Refuse(
+        "--threads must be 1 to 256, --repeat and --ops 1 or more, "
+        "--value_ratio 0 to 1");
+  }
+}
+
+// What --demo stands for, where nothing else was asked for.
+void ApplyDemo() {
+  for (const auto& [flag, value] :
+       {std::make_pair("keys", "apt-contents"), std::make_pair("repeat", "1"),
+        std::make_pair("workloads",
+                       "load-shuffled,compact,get,miss,seek,scan,rscan")}) {
+    gflags::SetCommandLineOptionWithMode(flag, value,
+                                         gflags::SET_FLAG_IF_DEFAULT);
+  }
+}
+
+BenchOptions MakeOptions(const std::string& command) {
+  BenchOptions options;
+  options.command = command;
+  options.keys = FLAGS_db.empty() ? FLAGS_keys : "database " + FLAGS_db;
+  options.value_size = FLAGS_value_size;
+  options.value_ratio = FLAGS_value_ratio;
+  options.threads = FLAGS_threads;
+  options.repeat = FLAGS_repeat;
+  options.ops = FLAGS_ops;
+  options.seed = FLAGS_seed;
+  options.dir = FLAGS_dir.empty() ? DefaultTempParent() : FLAGS_dir;
+  options.keep = FLAGS_keep;
+  options.demo = FLAGS_demo;
+  Check(ParseConfigs(FLAGS_configs, &options.configs));
+  Check(ParseWorkloads(FLAGS_workloads, &options.workloads));
+  Check(ParseBytes(FLAGS_memory_limit, &options.memory_limit));
+  return options;
+}
+
+// Runs `body` on a folder that goes afterwards, and writes the reports: also
+// when it is stopped, or fails after something was measured.
+void RunInTempDir(const BenchOptions& options, BenchResults* results,
+                  const std::function<void(const std::string&)>& body) {
+  // Not earlier: the fetch script would inherit it.
+  signal(SIGPIPE, SIG_IGN);
+  CheckComparable(*results);
+  TempDir dir;
+  dir.set_on_stop([results] {
+    std::fputc('\n', stderr);
+    try {
+      WriteReports(results->Document(false));
+    } catch (const Failure& failure) {
+      std::fprintf(stderr, "memkv_bench: %s\n", failure.what());
+    }
+  });
+  Check(dir.Create(options.dir, "memkv_bench", options.keep));
+  try {
+    body(dir.path());
+  } catch (const Failure&) {
+    WriteReports(results->Document(false));
+    throw;
+  }
+  Json document = results->Document(true);
+  Compare(&document);
+  WriteReports(document);
+}
+
+// Those of --db, or of --keys; with --demo others if they cannot be had.
+void ReadInput(BenchOptions* options, KeySet* input) {
+  std::fprintf(stderr, "Reading %s\n", options->keys.c_str());
+  Status s = FLAGS_db.empty()
+                 ? ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed,
+                            FLAGS_fetch_script, input)
+                 : ReadDatabase(FLAGS_db, FLAGS_db_cf, FLAGS_db_sample, input);
+  if (!s.ok() && FLAGS_demo && options->keys == "apt-contents") {
+    std::printf(
+        "Debian's Contents lists cannot be had here (%s):\n"
+        "URL-like keys are generated instead.\n",
+        s.ToString().c_str());
+    options->keys = "gen:urls:3000000";
+    s = ReadKeys(options->keys, FLAGS_limit, FLAGS_seed, "", input);
+  }
+  Check(s);
+  if (input->records.size() < 2) {
+    Refuse(options->keys + ": fewer than two keys");
+  }
+}
+
+void MeasureWorkloads(BenchOptions options) {
+  KeySet input;
+  ReadInput(&options, &input);
+  const BenchRecords records(input.records, options.value_size,
+                             options.value_ratio, options.seed);
+  BenchResults results(options);
+  KeyStats stats;
+  for (size_t i = 0; i < input.records.size(); i++) {
+    stats.Add(input.records.key(i));
+  }
+  const uint64_t value_bytes = records.ValueBytes();
+  results.SetKeys(input.description, stats, value_bytes);
+  Check(RequireSpace(
+      options.dir,
+      2 * options.configs.size() * (input.records.KeyBytes() + value_bytes)));
+  RunInTempDir(options, &results, [&](const std::string& dir) {
+    RunWorkloads(options, records, dir, &results);
+  });
+  if (FLAGS_demo) {
+    std::printf("\nmemkv demo: OK, %zu records verified\n",
+                input.records.size());
+  }
+}
+
+std::vector<uint64_t> MemtableSizes() {
+  std::vector<uint64_t> sizes;
+  std::istringstream list(FLAGS_delta_sizes);
+  for (std::string size; std::getline(list, size, ',');) {
+    uint64_t bytes = 0;
+    Check(ParseBytes(size, &bytes));
+    // RocksDB makes less into 64 kB.
+    if (bytes < (64 << 10) || (!sizes.empty() && bytes <= sizes.back())) {
+      Refuse("--delta_sizes must ascend from 64K or more: " +
+             FLAGS_delta_sizes);
+    }
+    sizes.push_back(bytes);
+  }
+  return sizes;
+}
+
+// --scale and --delta: generated keys.
+void MeasureGenerated(BenchOptions options) {
+  const uint64_t budget = FLAGS_budget > 0 ? FLAGS_budget
+                          : FLAGS_scale    ? 100000000
+                                           : 5000000;
+  const std::vector<uint64_t> sizes = MemtableSizes();
+  if (FLAGS_delta && (sizes.empty() || budget < 1000)) {
+    Refuse("--delta needs --delta_sizes, and a --budget of 1000 or more");
+  }
+  options.keys = "gen:urls:" + std::to_string(budget);
+  options.workloads.clear();
+  options.repeat = 1;
+  // One database at a time, twice while it is compacted; URLs are some 80 bytes
+  // long, and compressed to a third or less. The log as well: of --delta, what
+  // a memtable has that is not yet flushed.
+  const auto value_size =
+      static_cast<uint64_t>(std::max<int64_t>(options.value_size, 0));
+  Check(RequireSpace(options.dir,
+                     budget * ((FLAGS_scale ? 60 : 160) + 3 * value_size)));
+  BenchResults results(options);
+  RunInTempDir(options, &results, [&](const std::string& dir) {
+    if (FLAGS_scale) {
+      RunScale(options, budget, dir, &results);
+    } else {
+      RunMemtableSize(options, budget, sizes, dir, &results);
+    }
+  });
+}
+
+void Main(const std::string& command) {
+  if (!FLAGS_report.empty()) {
+    WithReport(FLAGS_report, [](Json document) {
+      Compare(&document);
+      WriteReports(document);
+    });
+    return;
+  }
+  CheckFlags();
+  if (FLAGS_demo) {
+    ApplyDemo();
+  }
+  const BenchOptions options = MakeOptions(command);
+  if (FLAGS_scale || FLAGS_delta) {
+    MeasureGenerated(options);
+  } else {
+    MeasureWorkloads(options);
+  }
+}
+
+}  // namespace
+}  // namespace memkv
+
+int main(int argc, char** argv) {
+  const std::string command = memkv::CommandLine(argc, argv);
+  gflags::SetUsageMessage(
+      "compares RocksDB with and without memkv on your keys");
+  gflags::ParseCommandLineFlags(&argc, &argv, true);
+  if (argc > 1) {
+    std::fprintf(stderr, "memkv_bench: what is '%s'? (--keys=FILE?)\n",
+                 argv[1]);
+    return 2;
+  }
+  if (FLAGS_list_configs) {
+    std::fputs(memkv::DescribeConfigs().c_str(), stdout);
+    return 0;
+  }
+  memkv::RegisterMemkv();
+  try {
+    memkv::Main(command);
+  } catch (const memkv::Failure& failure) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "memkv_bench: FAILED: %s\n", failure.what());
+    return 1;
+  }
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
