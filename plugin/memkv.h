@@ -9,7 +9,9 @@
 //   memkv::RegisterMemkv();
 //   rocksdb::GetColumnFamilyOptionsFromString(
 //       rocksdb::ConfigOptions(), base,
-//       "memtable_factory=art;table_factory={id=fst;residency=pin}", &options);
+//       "memtable_factory=art;"
+//       "table_factory={id=fst;filter_policy=bloomfilter:10;block_cache=1G}",
+//       &options);
 //
 // Programs that load libmemkv.so (linked, dlopen()ed or preloaded) need not
 // even that: its load registers.  A RocksDB built with ROCKSDB_PLUGINS=memkv
@@ -56,6 +58,13 @@ struct ArtMemTableOptions {
 // Options of the FST table.  All can change on a live database by
 // DB::SetOptions({{"table_factory.<name>", "<value>"}}): a new value holds for
 // files built or opened from then on.
+//
+// In strings, OPTIONS files and SetOptions(), every option of
+// BlockBasedTableOptions stands beside these, by its own name:
+// filter_policy=bloomfilter:10, block_cache=1G, ...  It means what it means in
+// block_based={filter_policy=...;block_cache=...}, over which it wins if both
+// are given.  docs/checklist.md says which of them concern FST files, and which
+// block-based files alone.
 struct FstTableOptions {
   enum class WriteFormat {
     kFst,         // new files are FST
@@ -105,8 +114,8 @@ ROCKSDB_NAMESPACE::MemTableRepFactory* NewArtMemTableRepFactory(
     const ArtMemTableOptions& options = ArtMemTableOptions());
 
 // Returns a new factory, owned by the caller.  `block_based` configures what
-// the FST table takes from the block-based one (block cache, checksum, ...)
-// and the block-based files it reads and, where it must, writes; null means
+// the FST table takes from the block-based one (filters, block cache, ...) and
+// the block-based files it reads and, where it must, writes; null means
 // BlockBasedTableOptions().
 ROCKSDB_NAMESPACE::TableFactory* NewFstTableFactory(
     const FstTableOptions& options = FstTableOptions(),

@@ -45,33 +45,37 @@ Status NameUnknownOption(const std::string& where, const Status& s) {
   return s.IsNotFound() ? Status::InvalidArgument(where, s.ToString()) : s;
 }
 
-// Parses either the whole `block_based={...}` or one of its options.  Works on
-// a clone, for the present factory may be in use.
+// Sets the options of `block_based=<value>`.
+Status ConfigureWhole(const ConfigOptions& config_options,
+                      const std::string& value, TableFactory* factory) {
+  const std::string option =
+      std::string("FstTable option ") + kBlockBasedOption;
+  std::string id;
+  std::unordered_map<std::string, std::string> map;
+  Status s = ROCKSDB_NAMESPACE::Configurable::GetOptionsMap(
+      value, factory->Name(), &id, &map);
+  if (s.ok() && id != factory->Name()) {
+    s = Status::InvalidArgument(option + "=" + id,
+                                "only a BlockBasedTable can be here");
+  }
+  if (s.ok()) s = factory->ConfigureFromMap(config_options, map);
+  return NameUnknownOption(option, s);
+}
+
+// Sets the whole of `block_based` or one of its options.  Works on a clone, for
+// the present factory may be in use.  Prepares nothing, as SetOptions(), which
+// sets one after the other, prepares nothing of a BlockBasedTable: that would
+// take back an option which needs another that comes later.
 Status ParseBlockBased(const ConfigOptions& config_options,
                        const std::string& name, const std::string& value,
                        void* address) {
   auto* const factory = static_cast<BlockBasedPtr*>(address);
   std::unique_ptr<TableFactory> clone = (*factory)->Clone();
-  ConfigOptions prepared = config_options;
-  prepared.invoke_prepare_options = true;
-  Status s;
-  if (name == kBlockBasedOption) {
-    std::string id;
-    std::unordered_map<std::string, std::string> map;
-    s = ROCKSDB_NAMESPACE::Configurable::GetOptionsMap(value, clone->Name(),
-                                                       &id, &map);
-    if (s.ok() && id != clone->Name()) {
-      s = Status::InvalidArgument(std::string(kBlockBasedOption) + "=" + id,
-                                  "only a BlockBasedTable can be here");
-    }
-    if (s.ok()) s = clone->ConfigureFromMap(prepared, map);
-  } else {
-    s = clone->ConfigureOption(prepared, name, value);
-    if (s.ok()) s = clone->PrepareOptions(prepared);
-  }
+  const Status s = name == kBlockBasedOption
+                       ? ConfigureWhole(config_options, value, clone.get())
+                       : clone->ConfigureOption(config_options, name, value);
   if (s.ok()) *factory = std::move(clone);
-  return NameUnknownOption(std::string("FstTable option ") + kBlockBasedOption,
-                           s);
+  return s;
 }
 
 Status SerializeBlockBased(const ConfigOptions& config_options,
@@ -244,12 +248,26 @@ FstTableFactory::FstTableFactory(const FstTableFactory& other)
 
 void FstTableFactory::Initialize() {
   RegisterOptions(kClassName(), &config_, &TypeInfo());
-  const Status s = PrepareOptions(ConfigOptions());
-  s.PermitUncheckedError();
+  UpdateReservation();
 }
 
 const BlockBasedTableOptions& FstTableFactory::BlockBasedOptions() const {
   return *config_.block_based->GetOptions<BlockBasedTableOptions>();
+}
+
+std::unique_ptr<TableFactory> FstTableFactory::PreparedBlockBased() const {
+  BlockBasedTableOptions bbto = BlockBasedOptions();
+  // Else each file would get a cache of its own.
+  if (bbto.block_cache == nullptr) bbto.no_block_cache = true;
+  // The constructor prepares them.  PrepareOptions() would prepare the filter
+  // policy, too, which is shared and in use.
+  const std::unique_ptr<TableFactory> constructed(
+      ROCKSDB_NAMESPACE::NewBlockBasedTableFactory(bbto));
+  // The clone shares what the inner factory counts.
+  std::unique_ptr<TableFactory> prepared = config_.block_based->Clone();
+  *prepared->GetOptions<BlockBasedTableOptions>() =
+      *constructed->GetOptions<BlockBasedTableOptions>();
+  return prepared;
 }
 
 bool FstTableFactory::IsInstanceOf(const std::string& name) const {
@@ -257,13 +275,19 @@ bool FstTableFactory::IsInstanceOf(const std::string& name) const {
 }
 
 Status FstTableFactory::PrepareOptions(const ConfigOptions& config_options) {
-  const Status s = TableFactory::PrepareOptions(config_options);
-  if (!s.ok()) return s;
+  Status s = TableFactory::PrepareOptions(config_options);
+  if (s.ok()) s = config_.block_based->PrepareOptions(config_options);
+  UpdateReservation();
+  return s;
+}
+
+void FstTableFactory::UpdateReservation() {
   const BlockBasedTableOptions& bbto = BlockBasedOptions();
   const auto& overrides = bbto.cache_usage_options.options_overrides;
   const auto role = overrides.find(CacheEntryRole::kBlockBasedTableReader);
   reservation_.reset();
-  if (bbto.block_cache != nullptr && role != overrides.end() &&
+  if (bbto.block_cache != nullptr && !bbto.no_block_cache &&
+      role != overrides.end() &&
       role->second.charged == CacheEntryRoleOptions::Decision::kEnabled) {
     using Manager = ROCKSDB_NAMESPACE::CacheReservationManagerImpl<
         CacheEntryRole::kBlockBasedTableReader>;
@@ -271,6 +295,33 @@ Status FstTableFactory::PrepareOptions(const ConfigOptions& config_options) {
         std::make_shared<ROCKSDB_NAMESPACE::ConcurrentCacheReservationManager>(
             std::make_shared<Manager>(bbto.block_cache));
   }
+}
+
+std::string FstTableFactory::GetOptionName(const std::string& long_name) const {
+  // "FstTable.<option>" is not shortened, as other factories do it: RocksDB's
+  // SetOptions() would change that one in place, on the factory in use.
+  std::string element;
+  return OptionTypeInfo::Find(long_name, TypeInfo(), &element) != nullptr
+             ? long_name
+             : std::string(kBlockBasedOption) + "." + long_name;
+}
+
+Status FstTableFactory::ParseOption(const ConfigOptions& config_options,
+                                    const OptionTypeInfo& info,
+                                    const std::string& name,
+                                    const std::string& value, void* address) {
+  const bool block_based = &info == &TypeInfo().at(kBlockBasedOption);
+  if (block_based && config_options.mutable_options_only &&
+      name.find('.') != std::string::npos) {
+    // SetOptions() asks first whether the option can change in place, as
+    // `filter_policy.<option>` may: it is not found in another way.  To
+    // `filter_policy=nullptr` a BlockBasedTable says so, too, and does nothing;
+    // here it comes to the clone.
+    return config_.block_based->ConfigureOption(config_options, name, value);
+  }
+  const Status s =
+      TableFactory::ParseOption(config_options, info, name, value, address);
+  if (s.ok() && block_based) UpdateReservation();
   return s;
 }
 
@@ -278,8 +329,54 @@ Status FstTableFactory::ConfigureOptions(
     const ConfigOptions& config_options,
     const std::unordered_map<std::string, std::string>& options,
     std::unordered_map<std::string, std::string>* unused) {
-  return NameUnknownOption(kClassName(), TableFactory::ConfigureOptions(
-                                             config_options, options, unused));
+  using Options = std::unordered_map<std::string, std::string>;
+  Options own;       // options of FstTable
+  Options whole;     // block_based={...}
+  Options elements;  // block_based.<option>
+  Options others;    // <option>, of the block-based factory if of any
+  for (const auto& [name, value] : options) {
+    std::string element;
+    const OptionTypeInfo* info =
+        OptionTypeInfo::Find(name, TypeInfo(), &element);
+    if (info == nullptr) {
+      others.emplace(name, value);
+    } else if (element != name) {
+      elements.emplace(element, value);
+    } else {
+      (name == kBlockBasedOption ? whole : own).emplace(name, value);
+    }
+  }
+  ConfigOptions unprepared = config_options;
+  unprepared.invoke_prepare_options = false;
+  Status s;
+  BlockBasedPtr clone;
+  if (own.size() < options.size()) {
+    // On a clone: all are set, or none.  The later ones win.  All are set
+    // before any is prepared, for one may need another.
+    clone = config_.block_based->Clone();
+    for (const auto& [name, value] : whole) {
+      s = ConfigureWhole(unprepared,
+                         config_options.input_strings_escaped
+                             ? ROCKSDB_NAMESPACE::UnescapeOptionString(value)
+                             : value,
+                         clone.get());
+      if (config_options.ignore_unknown_options) s = Status::OK();
+    }
+    if (s.ok()) s = clone->ConfigureFromMap(unprepared, elements);
+    if (s.ok()) s = clone->ConfigureFromMap(unprepared, others, unused);
+    if (s.ok() && config_options.invoke_prepare_options) {
+      s = clone->PrepareOptions(config_options);
+    }
+  }
+  if (s.ok()) {
+    s = TableFactory::ConfigureOptions(
+        clone != nullptr ? unprepared : config_options, own, unused);
+  }
+  if (s.ok() && clone != nullptr) {
+    config_.block_based = std::move(clone);
+    UpdateReservation();
+  }
+  return NameUnknownOption(kClassName(), s);
 }
 
 Status FstTableFactory::ValidateOptions(
@@ -301,7 +398,7 @@ std::string FstTableFactory::GetPrintableOptions() const {
          "\n  value_block_size: " + std::to_string(o.value_block_size) +
          "\n  inline_value_size: " + std::to_string(o.inline_value_size) +
          "\n  key_buffer_size: " + std::to_string(o.key_buffer_size) + "\n" +
-         config_.block_based->GetPrintableOptions();
+         PreparedBlockBased()->GetPrintableOptions();
 }
 
 Status FstTableFactory::NewTableReader(
@@ -329,7 +426,8 @@ Status FstTableFactory::NewTableReader(
     }
     if (!s.ok()) return s;
     if (HasFooterMarker(footer)) {
-      const BlockBasedTableOptions& bbto = BlockBasedOptions();
+      const auto prepared = PreparedBlockBased();
+      const auto& bbto = *prepared->GetOptions<BlockBasedTableOptions>();
       FstTableReader::Settings settings;
       settings.pin_segments =
           config_.fst.residency == FstTableOptions::Residency::kPin;
@@ -357,7 +455,7 @@ Status FstTableFactory::NewTableReader(
                                 ": the footer points beyond the file");
     }
   }
-  return config_.block_based->NewTableReader(
+  return PreparedBlockBased()->NewTableReader(
       read_options, options, std::move(file), file_size, reader,
       prefetch_index_and_filter_in_cache);
 }
@@ -378,13 +476,14 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
         comparator->timestamp_size() != 0 ? " with user-defined timestamps"
                                           : "");
   }
+  const auto prepared = PreparedBlockBased();
   if (order == TrieOrder::kUnsupported ||
       config_.fst.write_format == FstTableOptions::WriteFormat::kBlockBased) {
-    return config_.block_based->NewTableBuilder(options, file);
+    return prepared->NewTableBuilder(options, file);
   }
-  return new FstTableBuilder(config_.fst, BlockBasedOptions(), options,
-                             shared_->dictionaries, file,
-                             order == TrieOrder::kMirrored);
+  return new FstTableBuilder(
+      config_.fst, *prepared->GetOptions<BlockBasedTableOptions>(), options,
+      shared_->dictionaries, file, order == TrieOrder::kMirrored);
 }
 
 std::unique_ptr<TableFactory> FstTableFactory::Clone() const {

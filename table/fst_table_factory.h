@@ -11,8 +11,16 @@
 // cache through the options of that name: this factory says yes, and gives the
 // inner factory's.
 //
+// Every option of the block-based factory is one of this factory: a name that
+// is none of FstTable's own is passed on to the inner factory, so that there is
+// no list of them here.  They are kept, printed and written to OPTIONS files
+// once, as `block_based={...}`.  Where an option is given in several ways at
+// once, `<option>` wins over `block_based.<option>`, and that over
+// `block_based={<option>}`.
+//
 // Thread safety: as TableFactory; the options do not change once a database
-// uses the factory (DB::SetOptions works on a clone).
+// uses the factory (DB::SetOptions works on a clone), but for those that the
+// inner factory's own objects mark mutable, and read atomically.
 
 #pragma once
 
@@ -59,6 +67,12 @@ class FstTableFactory : public ROCKSDB_NAMESPACE::TableFactory {
       const ROCKSDB_NAMESPACE::ConfigOptions& config_options,
       const std::unordered_map<std::string, std::string>& options,
       std::unordered_map<std::string, std::string>* unused) override;
+  ROCKSDB_NAMESPACE::Status ParseOption(
+      const ROCKSDB_NAMESPACE::ConfigOptions& config_options,
+      const ROCKSDB_NAMESPACE::OptionTypeInfo& info, const std::string& name,
+      const std::string& value, void* address) override;
+  // `block_based.<option>` for what is no option of FstTable's own.
+  std::string GetOptionName(const std::string& long_name) const override;
 
   using TableFactory::NewTableReader;
   ROCKSDB_NAMESPACE::Status NewTableReader(
@@ -92,7 +106,12 @@ class FstTableFactory : public ROCKSDB_NAMESPACE::TableFactory {
                                   ROCKSDB_NAMESPACE::OptionTypeInfo>&
   TypeInfo();
   void Initialize();
+  void UpdateReservation();
   const ROCKSDB_NAMESPACE::BlockBasedTableOptions& BlockBasedOptions() const;
+  // A block-based factory for one file.  What SetOptions() has set one by one
+  // is not prepared, and builders and readers count on that it is: of
+  // partitioned filters without a partitioned index, one would crash.
+  std::unique_ptr<ROCKSDB_NAMESPACE::TableFactory> PreparedBlockBased() const;
 
   Config config_;
   std::shared_ptr<Shared> shared_;

@@ -374,8 +374,7 @@ TEST_F(FstCompactionsTest, CompressionFollowsLevelsAndTheirOptions) {
 TEST_F(FstCompactionsTest, CompressionIsVerifiedIfOptionsAskForIt) {
   // A writer alone reads nothing: what is uncompressed is to verify.
   for (const bool verify : {false, true}) {
-    Options options =
-        MemkvOptions(verify ? "block_based={verify_compression=true}" : "");
+    Options options = MemkvOptions(verify ? "verify_compression=true" : "");
     options.compression = rocksdb::kLZ4Compression;
     options.statistics = rocksdb::CreateDBStatistics();
     rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), options);
@@ -465,7 +464,7 @@ TEST_F(FstCompactionsTest, OptionOfBlockBasedTableByItsOwnNameIsRefused) {
 TEST_F(FstCompactionsTest, CompactionReadsAheadAndLeavesTheCacheAlone) {
   Options options = MemkvOptions(
       "residency=cache;value_block_size=256;"
-      "block_based={block_cache=8M}");
+      "block_cache=8M");
   options.statistics = rocksdb::CreateDBStatistics();
   options.disable_auto_compactions = true;
   options.write_buffer_size = 64 << 20;
@@ -493,8 +492,7 @@ TEST_F(FstCompactionsTest, CompactionReadsAheadAndLeavesTheCacheAlone) {
 }
 
 TEST_F(FstCompactionsTest, RateLimiterCountsWhatFilesCost) {
-  Options options =
-      MemkvOptions("residency=cache;block_based={block_cache=8K}");
+  Options options = MemkvOptions("residency=cache;block_cache=8K");
   options.rate_limiter.reset(rocksdb::NewGenericRateLimiter(
       int64_t{1} << 40, 100 * 1000, 10, rocksdb::RateLimiter::Mode::kAllIo));
   options.disable_auto_compactions = true;

@@ -25,7 +25,7 @@ using rocksdb::ReadOptions;
 using rocksdb::Slice;
 using rocksdb::Status;
 
-constexpr char kBloom[] = "block_based={filter_policy=bloomfilter:10:false}";
+constexpr char kBloom[] = "filter_policy=bloomfilter:10:false";
 constexpr int kKeys = 2000;
 
 std::string Key(int i) { return "some/key/" + std::to_string(100000 + i); }
@@ -139,10 +139,10 @@ TEST_F(FstFilterTest, FilterStaysInMemoryUnlessIndexAndFilterBlocksAreCached) {
   for (const bool cached : {false, true}) {
     SCOPED_TRACE(cached);
     Destroy();
-    ASSERT_NO_FATAL_FAILURE(Load(
-        std::string("residency=cache;block_based={filter_policy="
-                    "bloomfilter:10:false;cache_index_and_filter_blocks=") +
-        (cached ? "true}" : "false}")));
+    ASSERT_NO_FATAL_FAILURE(
+        Load(std::string("residency=cache;filter_policy=bloomfilter:10:false;"
+                         "cache_index_and_filter_blocks=") +
+             (cached ? "true" : "false")));
     ASSERT_NO_FATAL_FAILURE(Open(options_));
     ASSERT_TRUE(options_.statistics->Reset().ok());
     ASSERT_NO_FATAL_FAILURE(ExpectHitsAndMisses());
@@ -182,8 +182,7 @@ TEST_F(FstFilterTest, MultiGetAsksItToo) {
 TEST_F(FstFilterTest, NoneIsWrittenWhereRocksDbWritesNone) {
   // Neither keys nor, for want of an extractor, prefixes.
   ASSERT_NO_FATAL_FAILURE(
-      Load("block_based={filter_policy=bloomfilter:10:false;"
-           "whole_key_filtering=false}"));
+      Load("filter_policy=bloomfilter:10:false;whole_key_filtering=false"));
   EXPECT_EQ(FiltersOfFiles().bytes, 0u);
   // The last level, of a database that is asked for what is there.
   ASSERT_NO_FATAL_FAILURE(Load(kBloom));
@@ -198,15 +197,14 @@ TEST_F(FstFilterTest, NoneIsWrittenWhereRocksDbWritesNone) {
 TEST_F(FstFilterTest, ChangesOnALiveDatabaseForFilesWrittenLater) {
   ASSERT_NO_FATAL_FAILURE(Load(""));
   ASSERT_NO_FATAL_FAILURE(
-      SetTableOption("block_based.filter_policy", "bloomfilter:10:false"));
+      SetTableOption("filter_policy", "bloomfilter:10:false"));
   EXPECT_EQ(FiltersOfFiles().files, 0u);
   ASSERT_NO_FATAL_FAILURE(CompactAll());
   EXPECT_EQ(FiltersOfFiles().files, 1u);
   ASSERT_TRUE(options_.statistics->Reset().ok());
   ASSERT_NO_FATAL_FAILURE(ExpectHitsAndMisses());
   EXPECT_GT(Ticker(rocksdb::BLOOM_FILTER_USEFUL), uint64_t{kKeys} * 9 / 10);
-  ASSERT_NO_FATAL_FAILURE(
-      SetTableOption("block_based.filter_policy", "nullptr"));
+  ASSERT_NO_FATAL_FAILURE(SetTableOption("filter_policy", "nullptr"));
   ASSERT_NO_FATAL_FAILURE(CompactAll());
   EXPECT_EQ(FiltersOfFiles().files, 0u);
   ASSERT_NO_FATAL_FAILURE(ExpectHitsAndMisses());
@@ -215,8 +213,10 @@ TEST_F(FstFilterTest, ChangesOnALiveDatabaseForFilesWrittenLater) {
 TEST_F(FstFilterTest, NoAnswerDependsOnIt) {
   const char* const kPolicies[] = {
       kBloom, "", "block_based={filter_policy=ribbonfilter:10:-1}",
-      "block_based={filter_policy=bloomfilter:2:false};residency=cache",
-      "write_format=block_based;block_based={filter_policy=bloomfilter:10}"};
+      "filter_policy=bloomfilter:2:false;residency=cache",
+      // The bloom filter of old.
+      "filter_policy=bloomfilter:10:false;format_version=4",
+      "write_format=block_based;filter_policy=bloomfilter:10"};
   const uint64_t seed = TestSeed();
   Model model;
   MixedWriter writer(seed, 500);

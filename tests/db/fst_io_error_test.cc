@@ -135,7 +135,7 @@ class FstIoErrorTest : public FstDbTest {
   ~FstIoErrorTest() override { Close(); }
 
   Options FailingOptions(const std::string& fst) const {
-    Options options = MemkvOptions(fst + ";block_based={no_block_cache=true}");
+    Options options = MemkvOptions(fst + ";no_block_cache=true");
     options.env = env_.get();
     return options;
   }

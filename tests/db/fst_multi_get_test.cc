@@ -75,7 +75,7 @@ TEST_F(FstMultiGetTest, BatchesOfAnySizeEqualGets) {
        {"residency=pin", "residency=cache;segment_size=1K",
         "residency=pin;segment_size=4K;inline_value_size=0;value_block_size=64",
         "residency=cache;segment_size=2K;value_block_size=64;"
-        "block_based={filter_policy=bloomfilter:10}"}) {
+        "filter_policy=bloomfilter:10"}) {
     for (const bool reverse : {false, true}) {
       SCOPED_TRACE(std::string(table) + (reverse ? ", reverse" : ""));
       Options options = MemkvOptions(table);

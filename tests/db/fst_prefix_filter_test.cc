@@ -36,10 +36,9 @@ using rocksdb::Slice;
 using rocksdb::SliceTransform;
 using rocksdb::Status;
 
-constexpr char kBoth[] = "block_based={filter_policy=bloomfilter:10:false}";
+constexpr char kBoth[] = "filter_policy=bloomfilter:10:false";
 constexpr char kPrefixesAlone[] =
-    "block_based={filter_policy=bloomfilter:10:false;"
-    "whole_key_filtering=false}";
+    "filter_policy=bloomfilter:10:false;whole_key_filtering=false";
 
 // The answer of an iterator at rest.
 std::string At(const Iterator& iter) {
@@ -568,7 +567,7 @@ TEST_P(FstAnyPrefixTest, NoAnswerDependsOnTheExtractorsOfFilesAndReader) {
     const std::string extractor_name = kExtractors[rng_() % 6];
     SCOPED_TRACE("round " + std::to_string(round) + ", " + extractor_name);
     ASSERT_TRUE(db()->SetOptions({{"prefix_extractor", extractor_name}}).ok());
-    ASSERT_NO_FATAL_FAILURE(SetTableOption("block_based.whole_key_filtering",
+    ASSERT_NO_FATAL_FAILURE(SetTableOption("whole_key_filtering",
                                            rng_() % 2 == 0 ? "true" : "false"));
     ASSERT_NO_FATAL_FAILURE(Write(60));
     ASSERT_NO_FATAL_FAILURE(Flush());

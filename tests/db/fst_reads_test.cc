@@ -49,7 +49,7 @@ class FstReadsTest : public FstDbTest {
   Options ReadsOptions() const {
     Options options = MemkvOptions(
         "residency=cache;segment_size=1K;value_block_size=64;"
-        "block_based={block_cache=4M}");
+        "block_cache=4M");
     options.disable_auto_compactions = true;
     options.paranoid_file_checks = false;
     options.write_buffer_size = 64 << 20;

@@ -110,7 +110,7 @@ std::vector<Options> MemkvOptions(const HistoryVariant& variant,
       "write_format=block_based;block_based={block_size=512}",
       ("segment_size=16384;value_block_size=4096;inline_value_size=64;"
        "residency=pin;key_buffer_size=0;"
-       "block_based={filter_policy=bloomfilter:10:false}")};
+       "filter_policy=bloomfilter:10:false")};
   constexpr size_t kForms = sizeof(forms) / sizeof(forms[0]);
   std::vector<Options> options;
   for (size_t i = 0; i < kForms; i++) {

@@ -56,6 +56,23 @@ expect 'sst_dump raw' '^FST table ' "${file%.sst}_dump.txt"
 expect 'sst_dump raw' '=> 7061636B6167652D31303030$' "${file%.sst}_dump.txt"
 rm "${file%.sst}_dump.txt"
 
+# Options of BlockBasedTable by their own names, in an OPTIONS file.
+latest() { ls -v "$db"/OPTIONS-* | tail -n 1; }
+grep -q 'filter_policy=nullptr' "$(latest)" || fail "the database has a filter already"
+sed -i -e 's/^\(\[TableOptions\/FstTable "default"\]\)$/\1\n  filter_policy=bloomfilter:10:false\n  block_size=8K/' "$(latest)"
+"$ldb" --db="$db" --try_load_options put usr/bin/hg vcs/hg >put.log
+"$ldb" --db="$db" --try_load_options compact >compact.log
+grep -q 'filter_policy=bloomfilter:10:false' "$(latest)" || fail "the filter is not in $(latest)"
+for option in filter_policy block_size; do
+  # block_based={...} is one line.
+  [[ $(grep -oE "[ {;]$option=" "$(latest)" | wc -l) == 1 ]] || fail "$option is not once in $(latest)"
+done
+grep -q '[{;]block_size=8192;' "$(latest)" || fail "the size of blocks is not in $(latest)"
+file=$(ls -v "$db"/*.sst | tail -n 1)
+"$sst_dump" --file="$file" --command=none --show_properties >properties.txt
+expect 'filter_policy of an OPTIONS file' 'filter policy name: bloomfilter$' properties.txt
+"$ldb" --db="$db" --try_load_options delete usr/bin/hg >put.log
+
 # A damaged file is found, and is not called good.
 cp "$file" damaged.sst
 printf '\xff' | dd of=damaged.sst bs=1 seek=40 conv=notrunc status=none
