@@ -13,6 +13,7 @@
 #include "port/trie_order.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/utilities/options_type.h"
+#include "table/block_based/block_based_table_factory.h"
 #include "table/fst_format.h"
 #include "table/fst_table_builder.h"
 #include "table/fst_table_reader.h"
@@ -261,12 +262,11 @@ std::unique_ptr<TableFactory> FstTableFactory::PreparedBlockBased() const {
   if (bbto.block_cache == nullptr) bbto.no_block_cache = true;
   // The constructor prepares them.  PrepareOptions() would prepare the filter
   // policy, too, which is shared and in use.
-  const std::unique_ptr<TableFactory> constructed(
-      ROCKSDB_NAMESPACE::NewBlockBasedTableFactory(bbto));
+  ROCKSDB_NAMESPACE::BlockBasedTableFactory constructed(bbto);
   // The clone shares what the inner factory counts.
   std::unique_ptr<TableFactory> prepared = config_.block_based->Clone();
   *prepared->GetOptions<BlockBasedTableOptions>() =
-      *constructed->GetOptions<BlockBasedTableOptions>();
+      *constructed.GetOptions<BlockBasedTableOptions>();
   return prepared;
 }
 

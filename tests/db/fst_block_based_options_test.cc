@@ -161,6 +161,13 @@ class FstBlockBasedOptionsTest : public FstDbTest {
               BlockBasedText(*stock_->GetOptions().table_factory));
   }
 
+  // The newest file is the one that was flushed last.
+  Options WithoutCompactions(const std::string& fst) const {
+    Options options = MemkvOptions(fst);
+    options.disable_auto_compactions = true;
+    return options;
+  }
+
   // Of the file that is written and flushed now.
   rocksdb::TableProperties PropertiesOfNewFile() {
     const std::string before = SstFiles().empty() ? "" : SstFiles().back();
@@ -435,8 +442,7 @@ TEST_F(FstBlockBasedOptionsTest, TheShorterNameWinsIfSeveralAreGiven) {
         element + ";" + shorter + ";" + whole + ";" + element_filter}) {
     SCOPED_TRACE(text);
     const FactoryPtr fst = Created("id=fst;" + text);
-    EXPECT_EQ(fst->GetOptions<BlockBasedTableOptions>()->filter_policy->GetId(),
-              "bloomfilter:10:false");
+    EXPECT_EQ(OptionOf(*fst, "filter_policy"), "bloomfilter:10:false");
     EXPECT_EQ(OptionOf(*fst, "block_size"), "2048");
     EXPECT_EQ(OptionOf(*fst, "block_based.block_size"), "2048");
     EXPECT_EQ(OptionOf(*fst, "checksum"), "kCRC32c");
@@ -445,8 +451,7 @@ TEST_F(FstBlockBasedOptionsTest, TheShorterNameWinsIfSeveralAreGiven) {
   FactoryPtr fst = Created("id=fst;segment_size=4K;" + whole);
   const Status s = Create("id=fst;" + shorter, &fst);
   ASSERT_TRUE(s.ok()) << s.ToString();
-  EXPECT_EQ(fst->GetOptions<BlockBasedTableOptions>()->filter_policy->GetId(),
-            "bloomfilter:10:false");
+  EXPECT_EQ(OptionOf(*fst, "filter_policy"), "bloomfilter:10:false");
   EXPECT_EQ(OptionOf(*fst, "block_size"), "1024");
   EXPECT_EQ(OptionOf(*fst, "segment_size"), "4096");
 }
@@ -472,8 +477,8 @@ TEST_F(FstBlockBasedOptionsTest, OptionsThatNeedEachOtherMayComeInAnyWay) {
         << text;
   }
 
-  ASSERT_NO_FATAL_FAILURE(Open(
-      MemkvOptions("write_format=block_based;filter_policy=bloomfilter:10")));
+  ASSERT_NO_FATAL_FAILURE(Open(WithoutCompactions(
+      "write_format=block_based;filter_policy=bloomfilter:10")));
   const Status s =
       db()->SetOptions({{"table_factory.partition_filters", "true"},
                         {"table_factory.index_type", "kTwoLevelIndexSearch"}});
@@ -533,7 +538,7 @@ TEST_F(FstBlockBasedOptionsTest, EveryNameChangesLiveAsOfABlockBasedTable) {
 
 TEST_F(FstBlockBasedOptionsTest, OptionOfAFilterPolicyChangesInPlace) {
   ASSERT_NO_FATAL_FAILURE(OpenStock());
-  ASSERT_NO_FATAL_FAILURE(Open(MemkvOptions()));
+  ASSERT_NO_FATAL_FAILURE(Open(WithoutCompactions("")));
   const std::string option = "filter_policy.bloom_before_level";
   // Without a policy, of one that has no such option, and of the one that has.
   for (const char* policy :
@@ -568,7 +573,7 @@ TEST_F(FstBlockBasedOptionsTest, OptionOfAFilterPolicyChangesInPlace) {
 }
 
 TEST_F(FstBlockBasedOptionsTest, FilesFollowWhatChangesByTheShortName) {
-  Options options = MemkvOptions();
+  Options options = WithoutCompactions("");
   options.statistics = rocksdb::CreateDBStatistics();
   ASSERT_NO_FATAL_FAILURE(Open(options));
   EXPECT_EQ(PropertiesOfNewFile().filter_size, 0u);
@@ -616,7 +621,7 @@ TEST_F(FstBlockBasedOptionsTest, FilesFollowWhatChangesByTheShortName) {
 }
 
 TEST_F(FstBlockBasedOptionsTest, ScansOfFstFilesReadAheadAsTheOptionsSay) {
-  Options options = MemkvOptions("residency=cache;value_block_size=1K");
+  Options options = WithoutCompactions("residency=cache;value_block_size=1K");
   options.compression = rocksdb::kNoCompression;
   options.write_buffer_size = 64 << 20;
   options.statistics = rocksdb::CreateDBStatistics();
@@ -654,8 +659,8 @@ TEST_F(FstBlockBasedOptionsTest, ScansOfFstFilesReadAheadAsTheOptionsSay) {
 
 TEST_F(FstBlockBasedOptionsTest, OptionThatLacksAnotherIsPassedOver) {
   ASSERT_NO_FATAL_FAILURE(OpenStock());
-  ASSERT_NO_FATAL_FAILURE(Open(
-      MemkvOptions("write_format=block_based;filter_policy=bloomfilter:10")));
+  ASSERT_NO_FATAL_FAILURE(Open(WithoutCompactions(
+      "write_format=block_based;filter_policy=bloomfilter:10")));
   ASSERT_NO_FATAL_FAILURE(SetBoth("filter_policy", "bloomfilter:10"));
   // RocksDB sets all these, and its builder would crash or go wrong.
   for (const auto& [name, value] :
@@ -705,7 +710,7 @@ TEST_F(FstBlockBasedOptionsTest, NullptrTakesAwayWhatIsThere) {
 }
 
 TEST_F(FstBlockBasedOptionsTest, NothingChangesOnTheFactoryInUse) {
-  ASSERT_NO_FATAL_FAILURE(Open(MemkvOptions("segment_size=2048")));
+  ASSERT_NO_FATAL_FAILURE(Open(WithoutCompactions("segment_size=2048")));
   const FactoryPtr factory = db()->GetOptions().table_factory;
   const auto* const bbto = factory->GetOptions<BlockBasedTableOptions>();
   const std::string before = factory->ToString(Strict());
