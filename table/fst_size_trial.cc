@@ -24,7 +24,7 @@ constexpr double kDoublingsBetween = 2;
 // Later doublings gain less than the first ones, where keys are of few words:
 // so much of the factor's logarithm.
 constexpr double kLasting = 0.85;
-constexpr uint64_t kTrainAgain = 4;
+constexpr uint64_t kTrainAgain = 16;
 // The most that a doubling of the sample is believed to gain.
 constexpr double kMostADoubling = 0.88;
 // A dictionary grows more slowly than its sample: measured, on URLs and paths.

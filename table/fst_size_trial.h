@@ -2,7 +2,7 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // What segments that wait for their dictionary will take in the file: found by
-// writing a sixteenth of each in a dictionary made for the purpose, and
+// writing a part of each in a dictionary made for the purpose, and
 // compressing it.  RocksDB cuts a compaction's outputs by such an estimate, for
 // every key, and one part of a file may compress ten times as well as the next.
 //
@@ -38,7 +38,7 @@ class SizeTrial {
   explicit SizeTrial(StoredSize stored) : stored_(std::move(stored)) {}
 
   // Measures a sealed segment that waits; now and then again all that do, with
-  // another dictionary: when they have become four times as many.
+  // another dictionary: when they have become many times as many.
   // segments: all that wait, `added` the last.  found() gives the encoder of a
   // dictionary that they may be written in, null if none is known; it stays as
   // long as the trial.
@@ -61,7 +61,7 @@ class SizeTrial {
   static constexpr uint64_t kFirst = uint64_t{384} << 10;
   // Small segments are measured now and then, for those before them.
   static constexpr uint64_t kEvery = uint64_t{48} << 10;
-  static constexpr uint64_t kShare = 16;
+  static constexpr uint64_t kShare = 32;
 
   void Train(const std::vector<const SegmentBuilder*>& segments);
   bool IsDue(const SegmentBuilder& segment) const;
