@@ -21,6 +21,8 @@
 #                        with assertions and sanitizers; tests/stress/run.sh has
 #                        the other settings
 #   make fuzz            fuzz the cores, FUZZ_SECONDS=60 a target; needs clang
+#   make fuzz_files      damage whole FST files and drive databases over them,
+#                        FUZZ_SECONDS=60 from FUZZ_SEED=1 on, with sanitizers
 #   make format          clang-format over our sources
 #   make clean           remove build/ (the RocksDB cache stays)
 
@@ -30,10 +32,11 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 # Passed on to every configuration, e.g. CMAKE_ARGS=-DMEMKV_ROCKSDB_SOURCE_DIR=DIR
 CMAKE_ARGS ?=
 FUZZ_SECONDS ?= 60
+FUZZ_SEED ?= 1
 
 .DEFAULT_GOAL := release
-.PHONY: $(FLAVOURS) demo bench numbers check rocksdb_tests stress fuzz format \
-  clean deps
+.PHONY: $(FLAVOURS) demo bench numbers check rocksdb_tests stress fuzz fuzz_files \
+  format clean deps
 
 deps:
 	@build_tools/install_deps.sh
@@ -87,6 +90,15 @@ fuzz: deps
 	    -print_final_stats=1 -artifact_prefix=build/fuzz/failed/$$name- \
 	    build/fuzz/corpus/$$name || exit 1; \
 	done
+
+# As make check builds it, but nothing else of it.
+fuzz_files: deps
+	@cmake --preset sanitize $(CMAKE_ARGS)
+	@cmake --build build/sanitize -j $(JOBS) --target fuzz_files
+	@UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	  $$(setarch -R true 2>/dev/null && echo setarch -R) \
+	  build/sanitize/tests/fuzz_files --seconds=$(FUZZ_SECONDS) \
+	  --seed=$(FUZZ_SEED) --keep=build/fuzz/failed
 
 format:
 	@git ls-files -co --exclude-standard '*.h' '*.cc' | xargs clang-format -i

@@ -96,26 +96,87 @@ inline ROCKSDB_NAMESPACE::Status ReadExactly(
   return s;
 }
 
-// Reads the block at `handle`: from `prefetch_buffer` if it holds it, checked
-// against its trailer's checksum if read_options.verify_checksums, and
-// uncompressed.  From 10.4 on the dictionary argument has another type.
-inline ROCKSDB_NAMESPACE::Status FetchBlock(
+// Reads the block at `handle` as it is stored: from `prefetch_buffer` if it
+// holds it, checked against its trailer's checksum if
+// read_options.verify_checksums.  Sets *type to how it is compressed.
+inline ROCKSDB_NAMESPACE::Status FetchStoredBlock(
     const ROCKSDB_NAMESPACE::ReadOptions& read_options,
     const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions,
     ROCKSDB_NAMESPACE::RandomAccessFileReader* file,
     ROCKSDB_NAMESPACE::FilePrefetchBuffer* prefetch_buffer,
     const ROCKSDB_NAMESPACE::Footer& footer,
     const ROCKSDB_NAMESPACE::BlockHandle& handle,
-    ROCKSDB_NAMESPACE::BlockType type,
+    ROCKSDB_NAMESPACE::BlockType block_type,
     ROCKSDB_NAMESPACE::MemoryAllocator* allocator, bool for_compaction,
-    ROCKSDB_NAMESPACE::BlockContents* contents) {
+    ROCKSDB_NAMESPACE::BlockContents* contents,
+    ROCKSDB_NAMESPACE::CompressionType* type) {
+  // Of one allocator, whether it is compressed or not: else it would be copied.
   ROCKSDB_NAMESPACE::BlockFetcher fetcher(
       file, prefetch_buffer, footer, read_options, handle, contents, ioptions,
-      /*do_uncompress=*/true, /*maybe_compressed=*/true, type,
+      /*do_uncompress=*/false, /*maybe_compressed=*/true, block_type,
       ROCKSDB_NAMESPACE::UncompressionDict::GetEmptyDict(),
       ROCKSDB_NAMESPACE::PersistentCacheOptions::kEmpty, allocator,
-      /*memory_allocator_compressed=*/nullptr, for_compaction);
-  return fetcher.ReadBlockContents();
+      /*memory_allocator_compressed=*/allocator, for_compaction);
+  ROCKSDB_NAMESPACE::Status s = fetcher.ReadBlockContents();
+  *type = fetcher.get_compression_type();
+  return s;
+}
+
+// How many bytes `stored` compressed ones can become.  0 if there is no such
+// compression.
+inline uint64_t MostUncompressed(ROCKSDB_NAMESPACE::CompressionType type,
+                                 uint64_t stored) {
+  switch (type) {
+    case ROCKSDB_NAMESPACE::kSnappyCompression:
+      return 22 * stored;  // 64 bytes by 3
+    case ROCKSDB_NAMESPACE::kZlibCompression:
+      return 1032 * stored;
+    case ROCKSDB_NAMESPACE::kLZ4Compression:
+    case ROCKSDB_NAMESPACE::kLZ4HCCompression:
+      return 255 * stored;
+    case ROCKSDB_NAMESPACE::kZSTD:
+    case ROCKSDB_NAMESPACE::kZSTDNotFinalCompression:
+      return 32768 * stored;  // a block of 128 KiB by 4
+    case ROCKSDB_NAMESPACE::kBZip2Compression:
+    case ROCKSDB_NAMESPACE::kXpressCompression:
+      return UINT64_MAX;
+    default:
+      return 0;
+  }
+}
+
+// Uncompresses what FetchStoredBlock() has read.  RocksDB allocates what a
+// block says of its size, which must be possible.  From 10.4 on there are
+// Decompressors.
+inline ROCKSDB_NAMESPACE::Status Uncompress(
+    const ROCKSDB_NAMESPACE::Slice& stored,
+    ROCKSDB_NAMESPACE::CompressionType type, uint32_t format_version,
+    const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions,
+    ROCKSDB_NAMESPACE::MemoryAllocator* allocator,
+    ROCKSDB_NAMESPACE::BlockContents* contents) {
+  using ROCKSDB_NAMESPACE::Status;
+  const uint64_t most = MostUncompressed(type, stored.size());
+  if (most == 0 && !stored.empty()) {
+    return Status::Corruption(
+        "compression type " +
+        std::to_string(static_cast<unsigned>(static_cast<uint8_t>(type))) +
+        " is not known");
+  }
+  // All compressed forms but Xpress's begin with it.
+  ROCKSDB_NAMESPACE::Slice in = stored;
+  uint32_t size = 0;
+  if (most != UINT64_MAX &&
+      (!ROCKSDB_NAMESPACE::GetVarint32(&in, &size) || size > most)) {
+    return Status::Corruption(std::to_string(stored.size()) +
+                              " compressed bytes cannot be " +
+                              std::to_string(size) + " uncompressed ones");
+  }
+  const ROCKSDB_NAMESPACE::UncompressionContext context(type);
+  const ROCKSDB_NAMESPACE::UncompressionInfo info(
+      context, ROCKSDB_NAMESPACE::UncompressionDict::GetEmptyDict(), type);
+  return ROCKSDB_NAMESPACE::UncompressBlockData(
+      info, stored.data(), stored.size(), contents, format_version, ioptions,
+      allocator);
 }
 
 // Compresses `raw` as a level's options ask.  Returns what to store, either

@@ -19,10 +19,12 @@ using ROCKSDB_NAMESPACE::BlockType;
 using ROCKSDB_NAMESPACE::CachableEntry;
 using ROCKSDB_NAMESPACE::Cache;
 using ROCKSDB_NAMESPACE::CacheKey;
+using ROCKSDB_NAMESPACE::CompressionType;
 using ROCKSDB_NAMESPACE::MemoryAllocator;
 using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
 using ROCKSDB_NAMESPACE::perf_level;
 using ROCKSDB_NAMESPACE::PerfLevel;
+using ROCKSDB_NAMESPACE::PerfStepTimer;
 using ROCKSDB_NAMESPACE::RecordTick;
 using ROCKSDB_NAMESPACE::Status;
 
@@ -104,10 +106,11 @@ Status FileBlockStore::Corrupt(uint64_t offset, const std::string& what) const {
                             std::to_string(offset) + ": " + what);
 }
 
-Status FileBlockStore::ReadRaw(const BlockReadContext& context,
-                               const BlockHandle& handle, BlockType type,
-                               BlockContents* contents,
-                               MemoryAllocator* allocator) const {
+Status FileBlockStore::ReadStored(const BlockReadContext& context,
+                                  const BlockHandle& handle, BlockType type,
+                                  MemoryAllocator* allocator,
+                                  BlockContents* contents,
+                                  CompressionType* compression) const {
   // A handle that was not written by a builder must not become a huge
   // allocation.
   const uint64_t end =
@@ -118,9 +121,28 @@ Status FileBlockStore::ReadRaw(const BlockReadContext& context,
                        " bytes reach beyond the metaindex, which ends at " +
                        std::to_string(end));
   }
-  return compat::FetchBlock(context.read_options, ioptions_, file_.get(),
-                            context.prefetch_buffer, footer_, handle, type,
-                            allocator, context.for_compaction, contents);
+  return compat::FetchStoredBlock(context.read_options, ioptions_, file_.get(),
+                                  context.prefetch_buffer, footer_, handle,
+                                  type, allocator, context.for_compaction,
+                                  contents, compression);
+}
+
+Status FileBlockStore::ReadRaw(const BlockReadContext& context,
+                               const BlockHandle& handle, BlockType type,
+                               BlockContents* contents,
+                               MemoryAllocator* allocator) const {
+  CompressionType compression = ROCKSDB_NAMESPACE::kNoCompression;
+  BlockContents stored;
+  Status s =
+      ReadStored(context, handle, type, allocator, &stored, &compression);
+  if (!s.ok() || compression == ROCKSDB_NAMESPACE::kNoCompression) {
+    *contents = std::move(stored);
+    return s;
+  }
+  PERF_TIMER_GUARD(block_decompress_time);
+  s = compat::Uncompress(stored.data, compression, footer_.format_version(),
+                         ioptions_, allocator, contents);
+  return s.IsCorruption() ? Corrupt(handle.offset(), s.ToString()) : s;
 }
 
 template <typename TBlock, typename ParseFn>

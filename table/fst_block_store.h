@@ -183,8 +183,16 @@ class FileBlockStore {
     base_cache_key_ = key;
   }
 
-  // Reads a block of RocksDB's own making, or the index.  `allocator`: where
-  // the bytes come from, null for malloc.
+  // Reads a block as it is stored.  `allocator`: where the bytes come from,
+  // null for malloc.
+  ROCKSDB_NAMESPACE::Status ReadStored(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle,
+      ROCKSDB_NAMESPACE::BlockType type,
+      ROCKSDB_NAMESPACE::MemoryAllocator* allocator,
+      ROCKSDB_NAMESPACE::BlockContents* contents,
+      ROCKSDB_NAMESPACE::CompressionType* compression) const;
+  // Reads a block and uncompresses it.
   ROCKSDB_NAMESPACE::Status ReadRaw(
       const BlockReadContext& context,
       const ROCKSDB_NAMESPACE::BlockHandle& handle,

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <exception>
 
 #include "monitoring/perf_context_imp.h"
 #include "monitoring/statistics_impl.h"
@@ -49,8 +50,14 @@ void FileFilter::Open(const Directory& directory,
     extractor_ = current;
     return;
   }
-  const Status s = SliceTransform::CreateFromString(
-      ROCKSDB_NAMESPACE::ConfigOptions(), name, &extractor_);
+  Status s;
+  try {
+    s = SliceTransform::CreateFromString(ROCKSDB_NAMESPACE::ConfigOptions(),
+                                         name, &extractor_);
+  } catch (const std::exception& e) {
+    // A number in a damaged name may be too large for RocksDB's parser.
+    s = Status::InvalidArgument(name, e.what());
+  }
   if (!s.ok()) {
     // As BlockBasedTable has it, no reason not to read the file.
     extractor_.reset();

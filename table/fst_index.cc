@@ -266,6 +266,10 @@ bool FileIndex::Open(std::string_view data, FileIndex* out,
               " bytes follow its last section";
     return false;
   }
+  if (!out->CheckLocations(reason)) {
+    *reason = "index: " + *reason;
+    return false;
+  }
   if (out->num_groups() > kMaxGroups) {
     *reason = "index: " + std::to_string(out->num_groups()) + " groups";
     return false;
@@ -275,6 +279,22 @@ bool FileIndex::Open(std::string_view data, FileIndex* out,
           &out->separators_, reason)) {
     *reason = "index: " + *reason;
     return false;
+  }
+  return true;
+}
+
+bool FileIndex::CheckLocations(std::string* reason) const {
+  uint64_t end = 0;
+  for (uint32_t i = 0; i < num_segments_; ++i) {
+    const BlockLocation at = Location(i);
+    if (at.offset < end || at.size == 0 || at.size > UINT64_MAX - at.offset) {
+      *reason = "(X3) segment " + std::to_string(i) + " of " +
+                std::to_string(at.size) + " bytes begins at " +
+                std::to_string(at.offset) + ", the one before ends at " +
+                std::to_string(end);
+      return false;
+    }
+    end = at.offset + at.size;
   }
   return true;
 }
@@ -414,11 +434,6 @@ bool FileIndex::Validate(std::string* reason) const {
         BytesBefore(i + 1) < BytesBefore(i)) {
       *reason = "(X2) segment " + std::to_string(i) + " has " +
                 std::to_string(sizes_[i]) + " bytes, its sum less";
-      return false;
-    }
-    if (i != 0 && offsets_[i] < offsets_[i - 1] + sizes_[i - 1]) {
-      *reason = "(X3) segment " + std::to_string(i) + " begins at " +
-                std::to_string(offsets_[i]) + ", within the one before";
       return false;
     }
   }

@@ -22,7 +22,9 @@
 //      bounds of all groups.  They ascend strictly, so they are all distinct.
 // (X2) Counts are cumulative and ascend strictly: every segment has an entry,
 //      and at least its own bytes, and every one but continuations has a key.
-// (X3) Segments lie in the file in their order and do not overlap.
+// (X3) Segments lie in the file in their order and do not overlap.  Open()
+//      looks: so the segments of damaged indexes, too, take no more than the
+//      file has, and there are no more of them than the index has bits.
 // (X4) The numbers of continuations ascend strictly; none is 0.  The tags that
 //      those of one group begin with descend strictly.
 // (X5) The builder holds what bounds do not share with their neighbours, the
@@ -155,7 +157,7 @@ class FileIndex {
  public:
   static constexpr uint32_t kCorrupt = Segment::kCorrupt;
 
-  // Binds to `data`, which must outlive the index.
+  // Binds to `data`, which must outlive the index.  O(number of segments).
   static bool Open(std::string_view data, FileIndex* out, std::string* reason);
 
   bool mirrored() const { return mirrored_; }
@@ -200,6 +202,8 @@ class FileIndex {
   bool Validate(std::string* reason) const;
 
  private:
+  // (X3)
+  bool CheckLocations(std::string* reason) const;
   bool ValidateSeparators() const;
   bool ValidateContinuations(std::string* reason) const;
   uint32_t num_groups() const {

@@ -236,6 +236,13 @@ bool Segment::Open(std::string_view data, bool mirrored,
   }
   if (!open_array(entries, &out->seqs_, "sequence numbers")) return false;
   if (!open_array(entries, &out->types_, "value types")) return false;
+  // (S5) Tags of one key differ, so there is a bit for each entry.  Keys are at
+  // most 128 a bucket, which has a byte.
+  if (entries != keys && out->same_tags()) {
+    *reason = "segment: " + std::to_string(keys) + " keys with " +
+              std::to_string(entries) + " entries of one tag";
+    return false;
+  }
   if ((flags & kValuesInline) != 0) {
     size_t used = 0;
     if (!ValueRunView::Open(rest, entries,
@@ -259,8 +266,14 @@ bool Segment::Open(std::string_view data, bool mirrored,
     rest.remove_prefix(static_cast<size_t>(p - begin));
     ValueBlocks& blocks = out->values_.emplace<ValueBlocks>();
     if (!open_array(num_blocks, &blocks.first_entries,
-                    "value blocks' first entries") ||
-        !open_array(num_blocks, &blocks.offsets, "value blocks' offsets") ||
+                    "value blocks' first entries")) {
+      return false;
+    }
+    if (num_blocks > 1 && blocks.first_entries.constant()) {
+      *reason = "segment: value blocks without entries";
+      return false;
+    }
+    if (!open_array(num_blocks, &blocks.offsets, "value blocks' offsets") ||
         !open_array(num_blocks, &blocks.sizes, "value blocks' sizes")) {
       return false;
     }

@@ -30,6 +30,8 @@
 //      [first_entry(b), first_entry(b + 1)).
 // (S4) Every access is bounded by the bytes given to Open(), whatever they
 //      hold: damage is reported, never followed.
+// (S5) Entries and value blocks are no more than 128 times as many as the bytes
+//      given to Open(): whoever walks over all of them comes to an end.
 
 #pragma once
 

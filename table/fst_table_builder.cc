@@ -291,6 +291,13 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
   const std::string_view user_key =
       ROCKSDB_NAMESPACE::ExtractUserKey(internal_key).ToStringView();
   const bool same_key = !segment_->empty() && segment_->last_key() == user_key;
+  // A reader takes it for damage.
+  if (same_key &&
+      tag >= ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(last_internal_key_)) {
+    SetStatus(Status::Corruption(file_->file_name() +
+                                 ": entries of a key that do not descend"));
+    return;
+  }
   if (!segment_->empty() && (same_key ? CutsKey() : CutsBefore(user_key))) {
     if (same_key) {
       index_.CutKey(tag);

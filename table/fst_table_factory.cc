@@ -425,6 +425,11 @@ Status FstTableFactory::NewTableReader(
                                 ", actual size " + std::to_string(actual_size));
     }
     if (!s.ok()) return s;
+    // A damaged footer must not become a huge allocation.
+    if (!HandlesFit(footer, file_size)) {
+      return Status::Corruption(file->file_name() +
+                                ": the footer points beyond the file");
+    }
     if (HasFooterMarker(footer)) {
       const auto prepared = PreparedBlockBased();
       const auto& bbto = *prepared->GetOptions<BlockBasedTableOptions>();
@@ -448,11 +453,6 @@ Status FstTableFactory::NewTableReader(
           bbto.num_file_reads_for_auto_readahead;
       return FstTableReader::Open(settings, read_options, options,
                                   std::move(file), file_size, footer, reader);
-    }
-    // BlockBasedTable allocates what a damaged footer asks for.
-    if (!HandlesFit(footer, file_size)) {
-      return Status::Corruption(file->file_name() +
-                                ": the footer points beyond the file");
     }
   }
   return PreparedBlockBased()->NewTableReader(

@@ -155,13 +155,35 @@ void FstTableIterator::StepKey(bool forward) {
   }
   if (cursor_.Valid() || cursor_.corrupt()) {
     LoadKey(forward ? End::kFirst : End::kLast);
-  } else if (forward && segment_index_ + 1 < reader_.index().num_segments()) {
-    EnterSegment(segment_index_ + 1, End::kFirst);
-  } else if (!forward && segment_index_ != 0) {
-    EnterSegment(segment_index_ - 1, End::kLast);
+  } else if (forward ? segment_index_ + 1 < reader_.index().num_segments()
+                     : segment_index_ != 0) {
+    // The cursor has found no other key, and so still has its own.
+    left_.assign(cursor_.key());
+    ROCKSDB_NAMESPACE::PutFixed64(
+        &left_, reader_.EffectiveTag(*segment_, forward ? end_ - 1 : begin_));
+    if (forward) {
+      EnterSegment(segment_index_ + 1, End::kFirst);
+    } else {
+      EnterSegment(segment_index_ - 1, End::kLast);
+    }
+    ExpectBeyond(left_, forward);
   } else {
     Invalidate();
   }
+}
+
+void FstTableIterator::ExpectBeyond(const Slice& internal_key, bool forward) {
+  if (!valid_) return;
+  const int order = reader_.internal_comparator().Compare(key_, internal_key);
+  if (order == 0 || (order > 0) != forward) FailOrder();
+}
+
+void FstTableIterator::FailOrder() {
+  Fail(reader_.CorruptSegment(segment_index_, "its entries are out of order"));
+}
+
+uint64_t FstTableIterator::TagHere() {
+  return ROCKSDB_NAMESPACE::DecodeFixed64(cursor_.tail());
 }
 
 void FstTableIterator::LoadKey(End end) {
@@ -304,7 +326,15 @@ void FstTableIterator::SeekToLast() {
 
 void FstTableIterator::Seek(const Slice& target) {
   StartSeek();
-  if (PassesFilter(target, /*forward=*/true)) FindEntry(target);
+  sought_segment_ = kNowhere;
+  if (!PassesFilter(target, /*forward=*/true)) return;
+  // The target may be a view of the cursor's key, which moves.
+  sought_.assign(target.data(), target.size());
+  FindEntry(target);
+  if (valid_) {
+    sought_segment_ = segment_index_;
+    sought_entry_ = entry_;
+  }
 }
 
 void FstTableIterator::FindEntry(const Slice& target) {
@@ -325,13 +355,21 @@ void FstTableIterator::FindEntry(const Slice& target) {
     // The target is between the group's keys and their bound.
     const uint32_t next = reader_.index().NextGroup(i);
     if (next < reader_.index().num_segments()) {
+      // The target may be a view of the cursor's key, which moves.
+      left_.assign(target.data(), target.size());
       EnterSegment(next, End::kFirst);
+      ExpectBeyond(left_, /*forward=*/true);
     }
     return;
   }
-  const bool same_key = cursor_.Valid() && cursor_.key() == user_key;
+  int order = cursor_.Valid() ? cursor_.key().compare(user_key) : 0;
+  if (segment_->mirrored()) order = -order;
+  if (order < 0 || !cursor_.Valid()) {
+    Fail(reader_.CorruptSegment(i, "damaged trie"));
+    return;
+  }
   // Reads a value only when the entry is known.
-  if (!same_key) {
+  if (order != 0) {
     LoadKey(End::kFirst);
     return;
   }
@@ -372,15 +410,19 @@ void FstTableIterator::SeekForPrev(const Slice& target) {
   if (!status_.ok()) return;
   if (!valid_) {
     EnterFileEnd(End::kLast);
+    ExpectBeyond(target, /*forward=*/false);
   } else if (reader_.internal_comparator().Compare(key_, target) > 0) {
     Prev();
+    ExpectBeyond(target, /*forward=*/false);
   }
 }
 
 void FstTableIterator::Next() {
   assert(valid_);
   if (++entry_ < end_) {
+    const uint64_t newer = TagHere();
     LoadEntry();
+    if (valid_ && TagHere() >= newer) FailOrder();
   } else {
     StepKey(/*forward=*/true);
   }
@@ -400,12 +442,17 @@ bool FstTableIterator::NextAndGetResult(
 
 void FstTableIterator::Prev() {
   assert(valid_);
+  const bool from_sought =
+      segment_index_ == sought_segment_ && entry_ == sought_entry_;
   if (entry_ != begin_) {
     --entry_;
+    const uint64_t older = TagHere();
     LoadEntry();
+    if (valid_ && TagHere() <= older) FailOrder();
   } else {
     StepKey(/*forward=*/false);
   }
+  if (from_sought) ExpectBeyond(sought_, /*forward=*/false);
 }
 
 }  // namespace memkv

@@ -117,6 +117,15 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   }
   // Finds out whether the bound is behind the last key of the segment.
   void CheckUpperBound();
+  // The tag of the current entry.
+  uint64_t TagHere();
+  // Fails if the current entry is not behind `internal_key`, or before it if
+  // not `forward`.  Whatever a damaged file says, steps go in order, seeks end
+  // on the right side of their target, and the entry before the one that a seek
+  // has found is before the target: RocksDB skips what it need not see by
+  // seeking to where it is, forwards and backwards, and would go in circles.
+  void ExpectBeyond(const ROCKSDB_NAMESPACE::Slice& internal_key, bool forward);
+  void FailOrder();
   void Invalidate() { valid_ = false; }
   void Fail(const ROCKSDB_NAMESPACE::Status& s) {
     status_ = s;
@@ -150,6 +159,12 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   uint32_t begin_ = 0;  // entries of the current key
   uint32_t end_ = 0;
   ROCKSDB_NAMESPACE::Slice key_;  // in cursor_
+  std::string left_;  // the entry that a step to another segment left
+  // The target of the last Seek(), and what that found.
+  static constexpr uint32_t kNowhere = UINT32_MAX;
+  std::string sought_;
+  uint32_t sought_segment_ = kNowhere;
+  uint32_t sought_entry_ = 0;
   ValueEntry value_block_;
   uint32_t value_block_number_ = 0;
   // The values at hand, of entries [values_begin_, values_end_): the segment's,

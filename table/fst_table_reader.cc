@@ -180,11 +180,6 @@ Status FstTableReader::Open(const Settings& settings,
         "footer of format version " + std::to_string(footer.format_version()) +
         ", an FST file has " + std::to_string(kFooterFormatVersion));
   }
-  if (s.ok() && (footer.metaindex_handle().offset() > file_size ||
-                 footer.metaindex_handle().size() >
-                     file_size - footer.metaindex_handle().offset())) {
-    s = Status::Corruption("the metaindex reaches beyond the file");
-  }
   if (!s.ok()) {
     return Status::CopyAppendMessage(s, " in ", file->file_name());
   }
@@ -235,11 +230,15 @@ Status FstTableReader::Open(const Settings& settings,
         mapped || params.max_readahead_size == 0 ? nullptr : &ahead;
     const auto& user = reader->properties_->user_collected_properties;
     const auto bytes = user.find(kSegmentBytesProperty);
+    // What it says must not become a huge allocation.
+    constexpr uint64_t kMostExpansion = 16;
     s = reader->store_.PinSegments(
         context, reader->index_,
         bytes == user.end()
             ? 0
-            : std::strtoull(bytes->second.c_str(), nullptr, 10));
+            : std::min<uint64_t>(
+                  std::strtoull(bytes->second.c_str(), nullptr, 10),
+                  kMostExpansion * file_size));
   }
   if (s.ok()) reader->RegisterTokens();
   if (s.ok()) s = reader->ReserveMemory();
@@ -247,10 +246,23 @@ Status FstTableReader::Open(const Settings& settings,
   return s;
 }
 
+Status FstTableReader::CheckEntries(const Slice& block, const char* name,
+                                    const BlockHandle& handle,
+                                    const EntryCheck& check) const {
+  std::string reason;
+  return CheckEntryBlock(block.ToStringView(), check, &reason)
+             ? Status::OK()
+             : store_.Corrupt(handle.offset(),
+                              std::string(name) + ": " + reason);
+}
+
 Status FstTableReader::ReadMetaindex(const BlockReadContext& context) {
   BlockContents contents;
   Status s = store_.ReadRaw(context, store_.footer().metaindex_handle(),
                             BlockType::kMetaIndex, &contents);
+  if (!s.ok()) return s;
+  s = CheckEntries(contents.data, "metaindex",
+                   store_.footer().metaindex_handle());
   if (!s.ok()) return s;
   Block block(std::move(contents));
   std::unique_ptr<InternalIterator> iter(block.NewMetaIterator());
@@ -268,9 +280,22 @@ Status FstTableReader::ReadMetaindex(const BlockReadContext& context) {
 Status FstTableReader::FetchProperties(
     const BlockReadContext& context,
     std::unique_ptr<TableProperties>* properties) const {
-  // Not ReadRaw(): ingestion may have written into the properties, which the
-  // helper knows how to check.
-  const Status s = ROCKSDB_NAMESPACE::ReadTablePropertiesHelper(
+  // Ingestion may have written into the properties, which the helper knows how
+  // to verify; but it looks into them before, and believes what it sees.
+  ReadOptions unverified = context.read_options;
+  unverified.verify_checksums = false;
+  BlockReadContext unverified_context{unverified};
+  unverified_context.prefetch_buffer = context.prefetch_buffer;
+  BlockContents contents;
+  ROCKSDB_NAMESPACE::CompressionType compression;
+  Status s = store_.ReadStored(unverified_context, properties_handle_,
+                               BlockType::kProperties, nullptr, &contents,
+                               &compression);
+  if (s.ok()) {
+    s = CheckEntries(contents.data, "properties", properties_handle_);
+  }
+  if (!s.ok()) return s;
+  s = ROCKSDB_NAMESPACE::ReadTablePropertiesHelper(
       context.read_options, properties_handle_, store_.file(),
       context.prefetch_buffer, store_.footer(), store_.ioptions(), properties);
   return s.IsCorruption() ? store_.Corrupt(properties_handle_.offset(),
@@ -420,8 +445,15 @@ void FstTableReader::RegisterTokens() {
 Status FstTableReader::ReadRangeDeletions(const BlockReadContext& context) {
   if (range_del_handle_.IsNull()) return Status::OK();
   BlockContents contents;
-  const Status s = store_.ReadRaw(context, range_del_handle_,
-                                  BlockType::kRangeDeletion, &contents);
+  Status s = store_.ReadRaw(context, range_del_handle_,
+                            BlockType::kRangeDeletion, &contents);
+  if (s.ok()) {
+    s = CheckEntries(contents.data, "range deletions", range_del_handle_,
+                     [this](std::string_view key, std::string_view value,
+                            std::string* reason) {
+                       return CheckRangeDeletion(key, value, reason);
+                     });
+  }
   if (!s.ok()) return s;
   // The list outlives the reader where an iterator or a compaction holds it,
   // and then the mapping of the file is gone.
@@ -442,6 +474,36 @@ Status FstTableReader::ReadRangeDeletions(const BlockReadContext& context) {
   range_dels_ = std::make_shared<FragmentedRangeTombstoneList>(
       std::move(iter), *internal_comparator_);
   return s;
+}
+
+bool FstTableReader::CheckRangeDeletion(std::string_view key,
+                                        std::string_view value,
+                                        std::string* reason) const {
+  using ROCKSDB_NAMESPACE::kNumInternalBytes;
+  if (key.size() < kNumInternalBytes) {
+    *reason = "a key of " + std::to_string(key.size()) + " bytes, expected " +
+              std::to_string(kNumInternalBytes) + " or more";
+    return false;
+  }
+  const Slice internal_key(key.data(), key.size());
+  SequenceNumber seqno;
+  ValueType type;
+  ROCKSDB_NAMESPACE::UnPackSequenceAndType(
+      ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key), &seqno, &type);
+  if (type != ROCKSDB_NAMESPACE::kTypeRangeDeletion ||
+      (global_seqno_ != kDisableGlobalSequenceNumber && seqno != 0)) {
+    *reason = "an entry of type " + std::to_string(unsigned{type}) +
+              " and sequence number " + std::to_string(seqno);
+    return false;
+  }
+  // RocksDB lets none in that ends before it begins, and asserts that.
+  if (internal_comparator_->user_comparator()->Compare(
+          ROCKSDB_NAMESPACE::ExtractUserKey(internal_key),
+          Slice(value.data(), value.size())) > 0) {
+    *reason = "a range ends before it begins";
+    return false;
+  }
+  return true;
 }
 
 Status FstTableReader::ReserveMemory() {

@@ -20,6 +20,7 @@
 #include "db/seqno_to_time_mapping.h"
 #include "port/rocksdb_compat.h"
 #include "table/fst_block_store.h"
+#include "table/fst_entry_block.h"
 #include "table/fst_filter.h"
 #include "table/fst_format.h"
 #include "table/fst_index.h"
@@ -67,6 +68,7 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   };
 
   // Opens `file`, whose last kFooterSize bytes are `footer`.
+  // REQUIRES: what the footer points to lies in the file
   static ROCKSDB_NAMESPACE::Status Open(
       const Settings& settings,
       const ROCKSDB_NAMESPACE::ReadOptions& read_options,
@@ -238,6 +240,14 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       ROCKSDB_NAMESPACE::GetContext* get_context, bool* matched,
       bool* more) const;
 
+  // Whether RocksDB may read a block of its own making; see CheckEntryBlock().
+  ROCKSDB_NAMESPACE::Status CheckEntries(
+      const ROCKSDB_NAMESPACE::Slice& block, const char* name,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle,
+      const EntryCheck& check = [](std::string_view, std::string_view,
+                                   std::string*) { return true; }) const;
+  bool CheckRangeDeletion(std::string_view key, std::string_view value,
+                          std::string* reason) const;
   // Reads and checks the properties block.
   ROCKSDB_NAMESPACE::Status FetchProperties(
       const BlockReadContext& context,

@@ -13,6 +13,15 @@
 namespace memkv {
 namespace key_trie {
 
+namespace {
+
+// The byte at `at`, or -1 behind the end.
+int ByteAt(const char* key, uint64_t size, uint64_t at) {
+  return at < size ? static_cast<uint8_t>(key[at]) : -1;
+}
+
+}  // namespace
+
 void Cursor::Reset(const Reader* reader) {
   reader_ = reader;
   bucket_ = kNoBucket;
@@ -120,16 +129,24 @@ bool Cursor::AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size) {
   return true;
 }
 
+bool Cursor::Ascends(uint32_t index, int byte, int before) const {
+  // The first key of all may be empty.
+  return byte > before || bytes_.first_ordinal + index == 0;
+}
+
 void Cursor::ReadNext(uint32_t index) {
   uint64_t size = heads_.LcpAt(index);
   if (size > key_size_) {
     SetCorrupt();
     return;
   }
+  const uint64_t lcp = size;
+  const int before = ByteAt(key_, key_size_, lcp);
   if (key_ != buffer_.bytes.get()) {  // In the window, of which it was last.
     SetKeyPrefix(key(), size);
   }
-  if (!AppendSuffix(index, &buffer_, &size)) {
+  if (!AppendSuffix(index, &buffer_, &size) ||
+      !Ascends(index, ByteAt(buffer_.bytes.get(), size, lcp), before)) {
     SetCorrupt();
     return;
   }
@@ -143,6 +160,7 @@ bool Cursor::ReadOn() {
   const auto index = window_first_ + static_cast<uint32_t>(read_.size());
   const uint64_t lcp = heads_.LcpAt(index);
   ReadKey read = {0, lcp, 0};
+  int byte_before = -1;
   if (index == 0) {
     if (!reader_->separators_.Get(bucket_, &separator_) ||
         lcp > separator_.size()) {
@@ -160,6 +178,7 @@ bool Cursor::ReadOn() {
     if (lcp > before.size) {
       return false;
     }
+    byte_before = ByteAt(window_.bytes.get() + before.begin, before.size, lcp);
     read.begin = before.begin + before.size + kTail;
     if (read.begin + lcp > kWindow) {
       read_.clear();
@@ -180,6 +199,10 @@ bool Cursor::ReadOn() {
     return false;
   }
   read.size = end - read.begin;
+  if (!Ascends(index, ByteAt(window_.bytes.get() + read.begin, read.size, lcp),
+               byte_before)) {
+    return false;
+  }
   read.next_code = next_.code();
   read_.push_back(read);
   return true;
@@ -263,7 +286,9 @@ void Cursor::Seek(std::string_view target) {
     SetCorrupt();
     return;
   }
-  SetKeyPrefix(target, position.place.lcp_at);
+  // What it shares with target beyond its LCP is in its suffix, too.
+  SetKeyPrefix(target, std::min(position.place.lcp_at,
+                                heads_.LcpAt(position.place.index)));
   ReadNext(position.place.index);
 }
 
@@ -302,19 +327,27 @@ void Cursor::Next() {
 
 void Cursor::Prev() {
   assert(valid_);
-  if (index_ > 0) {
-    MoveTo(index_ - 1);
-    return;
-  }
-  if (bucket_ == 0) {
+  if (index_ == 0 && bucket_ == 0) {
     Invalidate();
     return;
   }
-  if (!LoadBucket(bucket_ - 1)) {
+  // The keys of a window ascend.  Any other key must be compared with; one in
+  // the window of another bucket will be written over.
+  const bool in_window = key_ != buffer_.bytes.get();
+  const bool same_bucket = index_ > 0;
+  std::string_view behind = key();
+  if (in_window && !same_bucket) {
+    behind_.assign(behind);
+    behind = behind_;
+  }
+  if (!same_bucket && !LoadBucket(bucket_ - 1)) {
     SetCorrupt();
     return;
   }
-  MoveTo(bytes_.num_keys - 1);
+  MoveTo(same_bucket ? index_ - 1 : bytes_.num_keys - 1);
+  if (valid_ && (!in_window || !same_bucket) && key() >= behind) {
+    SetCorrupt();
+  }
 }
 
 }  // namespace key_trie

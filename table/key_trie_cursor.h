@@ -20,6 +20,9 @@
 //      window_first_ on, as many as it has elements.
 // (I3) No sequence of calls on hostile bytes reads outside them; a position
 //      that cannot be rebuilt makes the cursor invalid and corrupt().
+// (I4) Whatever the bytes are, a key after Next() is greater than the one
+//      before it, and after Prev() less: damage that would make it otherwise is
+//      corrupt().  So no walk goes in circles.
 //
 // Known weakness: the buffers, of the longest key visited and of kWindow bytes
 // or more, are kept until destruction.
@@ -70,7 +73,8 @@ class Cursor {
 
   // REQUIRES: Valid()
   uint32_t ordinal() const { return bytes_.first_ordinal + index_; }
-  // REQUIRES: Valid().  Stable until the next move.
+  // REQUIRES: Valid(), or Next() or Prev() has found no other key, and this is
+  // the one they left.  Stable until the next move.
   std::string_view key() const { return {key_, key_size_}; }
 
   // How many bytes behind the key its user may write, and where they are.
@@ -113,6 +117,9 @@ class Cursor {
   // Appends the suffix of key `index`, where next_ is, to the first *size bytes
   // of *buffer.  Moves next_ to the next one.  False if it does not fit.
   bool AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size);
+  // (I4): of key `index`, the byte behind its LCP, and the one there of the key
+  // before it; -1 if there is none.
+  bool Ascends(uint32_t index, int byte, int before) const;
   // Moves to key `index` of the loaded bucket, where next_ is, given that key_
   // begins with what that key shares with the one before.
   void ReadNext(uint32_t index);
@@ -139,6 +146,7 @@ class Cursor {
   char* key_ = nullptr;
   uint64_t key_size_ = 0;
   std::string separator_;
+  std::string behind_;  // the key that Prev() came from
 };
 
 }  // namespace key_trie

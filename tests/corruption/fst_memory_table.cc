@@ -11,6 +11,7 @@
 #include "file/writable_file_writer.h"
 #include "rocksdb/file_system.h"
 #include "rocksdb/merge_operator.h"
+#include "table/sst_file_writer_collectors.h"
 #include "table/table_builder.h"
 #include "utilities/merge_operators.h"
 
@@ -87,6 +88,7 @@ rocksdb::Options OptionsOf(const MemoryTable::Settings& settings) {
       rocksdb::MergeOperators::CreateStringAppendOperator();
   options.compression = settings.compression;
   options.allow_mmap_reads = settings.mapped;
+  options.prefix_extractor = settings.prefix_extractor;
   // So that a file's bytes are the same on every machine.
   options.db_host_id = "";
   if (settings.reverse) {
@@ -111,13 +113,18 @@ Status MemoryTable::Build(const std::vector<TableEntry>& entries) {
   rocksdb::WritableFileWriter file(
       std::make_unique<StringWritableFile>(&bytes_), kFileName,
       rocksdb::FileOptions());
-  const rocksdb::InternalTblPropCollFactories no_collectors;
+  rocksdb::InternalTblPropCollFactories collectors;
+  if (settings_.global_seqno != 0) {
+    collectors.push_back(
+        std::make_unique<rocksdb::SstFileWriterPropertiesCollectorFactory>(
+            /*version=*/2, /*global_seqno=*/0));
+  }
   const std::string column_family = "default";
   const std::unique_ptr<rocksdb::TableBuilder> builder(
       factory_->NewTableBuilder(
           rocksdb::TableBuilderOptions(
               ioptions_, moptions_, rocksdb::ReadOptions(),
-              rocksdb::WriteOptions(), icmp_, &no_collectors,
+              rocksdb::WriteOptions(), icmp_, &collectors,
               settings_.compression, rocksdb::CompressionOptions(),
               /*_column_family_id=*/0, column_family, /*_level=*/1,
               /*_newest_key_time=*/0, /*_is_bottommost=*/false,
@@ -149,7 +156,9 @@ Status MemoryTable::Open(const std::string& bytes,
       /*_immortal=*/false, /*_force_direct_prefetch=*/false, /*_level=*/1,
       /*_block_cache_tracer=*/nullptr, /*_max_file_size_for_l0_meta_pin=*/0,
       /*_cur_db_session_id=*/"", /*_cur_file_num=*/7, /*_unique_id=*/{},
-      rocksdb::kMaxSequenceNumber, tail_size);
+      settings_.global_seqno != 0 ? settings_.global_seqno
+                                  : rocksdb::kMaxSequenceNumber,
+      tail_size);
   return factory_->NewTableReader(read_options, options, std::move(file),
                                   bytes.size(), reader,
                                   /*prefetch_index_and_filter_in_cache=*/true);

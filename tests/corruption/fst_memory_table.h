@@ -18,6 +18,7 @@
 #include "options/cf_options.h"
 #include "plugin/memkv.h"
 #include "rocksdb/options.h"
+#include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
 #include "table/table_reader.h"
 
@@ -46,6 +47,10 @@ class MemoryTable {
     rocksdb::BlockBasedTableOptions block_based;
     rocksdb::CompressionType compression = rocksdb::kNoCompression;
     bool reverse = false;
+    std::shared_ptr<const rocksdb::SliceTransform> prefix_extractor;
+    // As SstFileWriter writes it, and opened as if ingestion had given all its
+    // entries this sequence number; 0: not ingested.
+    uint64_t global_seqno = 0;
     // Files answer with their own memory, as if they were mapped.
     bool mapped = false;
   };
@@ -63,6 +68,9 @@ class MemoryTable {
                        std::unique_ptr<rocksdb::TableReader>* reader) const;
 
   const rocksdb::InternalKeyComparator& comparator() const { return icmp_; }
+  const Settings& settings() const { return settings_; }
+  // Of a database that has the file.
+  const rocksdb::Options& options() const { return options_; }
 
  private:
   const Settings settings_;

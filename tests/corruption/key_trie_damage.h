@@ -72,13 +72,11 @@ struct Parts {
     std::vector<uint64_t> places;
     std::string all_buckets;
     for (size_t b = 0; b < buckets.size(); ++b) {
-      places.push_back(uint64_t{all_buckets.size()}
-                           << BitWidth(num_keys) |
+      places.push_back(uint64_t{all_buckets.size()} << BitWidth(num_keys) |
                        heads[b]);
       all_buckets += buckets[b];
     }
-    places.push_back(uint64_t{all_buckets.size()}
-                         << BitWidth(num_keys) |
+    places.push_back(uint64_t{all_buckets.size()} << BitWidth(num_keys) |
                      num_keys);
     std::string directory;
     PackedArrayBuilder::Encode(places.data(), places.size(), &directory);
@@ -106,7 +104,14 @@ inline void ExpectSafe(const KeyTrieReader& reader, const KeyList& targets) {
     for (int steps = 0; cursor.Valid() && steps < 20; ++steps) {
       ASSERT_FALSE(cursor.corrupt());
       ASSERT_LT(cursor.ordinal(), n);
+      const std::string before(cursor.key());
       (cursor.*step)();
+      // (I4), whatever the damage is.
+      if (cursor.Valid() && step == &KeyTrieCursor::Next) {
+        ASSERT_GT(cursor.key(), before);
+      } else if (cursor.Valid()) {
+        ASSERT_LT(cursor.key(), before);
+      }
     }
   };
   for (const std::string& target : targets) {
@@ -126,11 +131,17 @@ inline void ExpectSafe(const KeyTrieReader& reader, const KeyList& targets) {
     }
   }
   uint32_t steps = 0;
+  std::string before;
   for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) {
+    ASSERT_TRUE(steps == 0 || cursor.key() > before);
     ASSERT_LE(++steps, n);
+    before = cursor.key();
   }
+  const uint32_t forward_steps = steps;
   for (cursor.SeekToLast(); cursor.Valid(); cursor.Prev()) {
+    ASSERT_TRUE(steps == forward_steps || cursor.key() < before);
     ASSERT_LE(++steps, 2 * n);
+    before = cursor.key();
   }
   std::string key;
   for (uint32_t i = 0; i < std::min(n, 100u); ++i) {

@@ -647,5 +647,27 @@ TEST_F(FstFilesTest, UniqueIdsOfMovedAndIngestedFilesAreTheirOwn) {
   EXPECT_EQ(ids.size(), 3u);
 }
 
+// What a reader would take for damage is not written.
+TEST(FstFileBuilderTest, EntriesOfAKeyThatDoNotDescendAreRefused) {
+  using rocksdb::kTypeDeletion;
+  using rocksdb::kTypeValue;
+  for (const bool inline_values : {false, true}) {
+    MemoryTable::Settings settings;
+    if (!inline_values) settings.fst.inline_value_size = 0;
+    MemoryTable table(settings);
+    EXPECT_TRUE(table
+                    .Build({{"k", 5, kTypeValue, "a"},
+                            {"k", 5, kTypeDeletion, ""},
+                            {"k", 4, kTypeValue, "b"}})
+                    .ok());
+    for (const uint64_t second : {5, 6}) {
+      const Status s = table.Build(
+          {{"k", 5, kTypeValue, "a"}, {"k", second, kTypeValue, "b"}});
+      EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+      EXPECT_NE(s.ToString().find(MemoryTable::kFileName), std::string::npos);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace memkv

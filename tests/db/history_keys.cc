@@ -4,7 +4,9 @@
 #include "tests/db/history_keys.h"
 
 #include <algorithm>
+#include <stdexcept>
 
+#include "db_bench_ext/key_shapes.h"
 #include "rocksdb/slice.h"
 
 namespace memkv {
@@ -21,6 +23,7 @@ constexpr size_t kSingleKeys = 500;
 constexpr size_t kHotKeys = 60;
 constexpr size_t kRangeReach = 40;  // pool keys that a range covers at most
 constexpr size_t kLongKeyBytes = 3000;
+constexpr double kShapeScale = 0.015;
 
 std::string RandomBytes(RandomSource* random, size_t size) {
   std::string bytes(size, '\0');
@@ -36,12 +39,17 @@ std::string RandomBytes(RandomSource* random, size_t size) {
 // kept apart by Range.
 const char* const HistoryKeys::kSingleHome = "single/";
 
-HistoryKeys::HistoryKeys(RandomSource* random) : random_(random) {
+HistoryKeys::HistoryKeys(RandomSource* random, const std::string& shape)
+    : random_(random) {
   general_.emplace_back();
-  AddClusters();
-  AddPrefixChains();
-  AddRandomBytes();
-  AddCounters();
+  if (shape.empty()) {
+    AddClusters();
+    AddPrefixChains();
+    AddRandomBytes();
+    AddCounters();
+  } else {
+    AddShape(shape);
+  }
   const std::string home = kSingleHome;
   general_.erase(std::remove_if(general_.begin(), general_.end(),
                                 [&](const std::string& key) {
@@ -56,6 +64,17 @@ HistoryKeys::HistoryKeys(RandomSource* random) : random_(random) {
   for (size_t i = 0; i < kHotKeys; i++) {
     hot_.push_back(random_->Uniform(general_.size()));
   }
+}
+
+void HistoryKeys::AddShape(const std::string& shape) {
+  ShapeOptions options;
+  options.seed = random_->Next();
+  options.scale = kShapeScale;
+  KeyShape made;
+  if (!MakeShape(shape, options, &made)) {
+    throw std::invalid_argument("there is no shape " + shape);
+  }
+  general_.insert(general_.end(), made.keys.begin(), made.keys.end());
 }
 
 void HistoryKeys::AddClusters() {

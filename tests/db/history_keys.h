@@ -7,8 +7,10 @@
 // read under old snapshots. It holds what tells indexes apart: clusters of
 // URL-like keys, keys that are prefixes of each other byte by byte, bytes 0x00
 // and 0xff, random bytes, big-endian counters, keys of kilobytes, and the
-// empty key. A part of the pool is set aside for single deletes, whose contract
-// (put once, then single-deleted, and nothing else) the history keeps.
+// empty key. Or it is one of the shapes that are hard for an index
+// (db_bench_ext/key_shapes.h), made small. A part of the pool is set aside for
+// single deletes, whose contract (put once, then single-deleted, and nothing
+// else) the history keeps.
 //
 // Thread safety: none; one object, one thread.
 
@@ -24,7 +26,8 @@ namespace memkv {
 
 class HistoryKeys {
  public:
-  explicit HistoryKeys(RandomSource* random);
+  // shape: of db_bench_ext/key_shapes.h, or empty for the pool of all kinds.
+  HistoryKeys(RandomSource* random, const std::string& shape);
 
   // A key of the general part; a few keys are drawn much more often.
   const std::string& Any();
@@ -43,6 +46,7 @@ class HistoryKeys {
   static const char* const kSingleHome;
 
  private:
+  void AddShape(const std::string& shape);
   void AddClusters();
   void AddPrefixChains();
   void AddRandomBytes();

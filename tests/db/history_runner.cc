@@ -25,12 +25,11 @@ using rocksdb::WriteOptions;
 
 namespace {
 
-constexpr size_t kCompareAllEvery = 20000;
+constexpr size_t kCompareAllEvery = 10000;
 constexpr size_t kMaxSnapshots = 5;
 constexpr size_t kMaxCursors = 4;
 constexpr size_t kMaxWalk = 30;
 constexpr size_t kMaxPrefixWalk = 30;
-constexpr size_t kWriters = 3;
 constexpr size_t kWritesPerWriter = 30;
 
 std::string ShowStatus(const Status& s) { return s.ToString(); }
@@ -59,28 +58,30 @@ const HistoryRunner::Operation HistoryRunner::kOperations[] = {
     {"delete range", 60, &HistoryRunner::DeleteRange},
     {"merge", 900, &HistoryRunner::Merge},
     {"batch", 350, &HistoryRunner::Batch},
-    {"parallel puts", 10, &HistoryRunner::ParallelPuts},
+    {"parallel writes", 15, &HistoryRunner::ParallelWrites},
     {"get", 2400, &HistoryRunner::Get},
     {"get entity", 200, &HistoryRunner::GetEntity},
     {"multi-get", 200, &HistoryRunner::MultiGet},
+    {"multi-get entity", 50, &HistoryRunner::MultiGetEntity},
     {"short scan", 300, &HistoryRunner::ShortScan},
     {"move cursor", 1050, &HistoryRunner::MoveCursor},
     {"prefix seek", 150, &HistoryRunner::PrefixSeek},
     {"take snapshot", 56, &HistoryRunner::TakeSnapshot},
     {"release snapshot", 56, &HistoryRunner::ReleaseSnapshot},
-    {"flush", 8, &HistoryRunner::Flush},
-    {"compact", 3, &HistoryRunner::Compact},
-    {"ingest", 5, &HistoryRunner::Ingest},
-    {"reopen", 2, &HistoryRunner::Reopen},
+    {"flush", 16, &HistoryRunner::Flush},
+    {"compact", 5, &HistoryRunner::Compact},
+    {"ingest", 8, &HistoryRunner::Ingest},
+    {"set options", 12, &HistoryRunner::SetOptions},
+    {"reopen", 5, &HistoryRunner::Reopen},
 };
 
 HistoryRunner::HistoryRunner(uint64_t seed, const std::string& dir,
                              std::vector<rocksdb::Options> first,
                              std::vector<rocksdb::Options> second,
-                             bool has_prefixes)
+                             const HistoryPlan& plan)
     : random_(seed),
-      keys_(&random_),
-      has_prefixes_(has_prefixes),
+      keys_(&random_, plan.key_shape),
+      plan_(plan),
       comparator_(first.front().comparator),
       dir_(dir),
       times_run_(sizeof(kOperations) / sizeof(kOperations[0])) {
@@ -312,26 +313,36 @@ void HistoryRunner::Batch() {
   });
 }
 
-void HistoryRunner::ParallelPuts() {
+void HistoryRunner::ParallelWrites() {
   // Each key belongs to one writer, so that the order between the writers,
   // which the two databases need not share, decides nothing.
-  std::map<std::string, std::string> writes[kWriters];
-  for (size_t i = 0; i < kWriters * kWritesPerWriter; i++) {
+  struct Write {
+    uint64_t kind;
+    std::string value;
+  };
+  std::vector<std::map<std::string, Write>> writes(plan_.writers);
+  for (size_t i = 0; i < plan_.writers * kWritesPerWriter; i++) {
     const std::string& key = keys_.Any();
-    const size_t owner = std::hash<std::string>()(key) % kWriters;
-    writes[owner][key] = keys_.Value();
+    const size_t owner = std::hash<std::string>()(key) % plan_.writers;
+    writes[owner][key] = {random_.Uniform(8), keys_.Value()};
   }
+  const auto write_all = [](rocksdb::DB* db,
+                            const std::map<std::string, Write>& of_one) {
+    Status s;
+    for (const auto& [key, write] : of_one) {
+      if (s.ok()) {
+        s = write.kind == 0   ? db->Delete(WriteOptions(), key)
+            : write.kind == 1 ? db->Merge(WriteOptions(), key, "p")
+                              : db->Put(WriteOptions(), key, write.value);
+      }
+    }
+    return s;
+  };
   Both([&](rocksdb::DB* db, size_t) {
-    Status results[kWriters];
+    std::vector<Status> results(writes.size());
     std::vector<std::thread> threads;
-    for (size_t t = 0; t < kWriters; t++) {
-      threads.emplace_back([&, t] {
-        for (const auto& write : writes[t]) {
-          if (results[t].ok()) {
-            results[t] = db->Put(WriteOptions(), write.first, write.second);
-          }
-        }
-      });
+    for (size_t t = 0; t < writes.size(); t++) {
+      threads.emplace_back([&, t] { results[t] = write_all(db, writes[t]); });
     }
     for (std::thread& thread : threads) {
       thread.join();
@@ -425,6 +436,36 @@ void HistoryRunner::MultiGet() {
     if (found && values[0][i] != values[1][i]) {
       Differ("values " + ShowKey(values[0][i].ToString()) + " and " +
              ShowKey(values[1][i].ToString()));
+    }
+  }
+}
+
+void HistoryRunner::MultiGetEntity() {
+  std::vector<std::string> targets;
+  const size_t count = 1 + random_.Uniform(12);
+  for (size_t i = 0; i < count; i++) {
+    targets.push_back(keys_.Target());
+  }
+  const std::vector<Slice> slices(targets.begin(), targets.end());
+  ReadOptions reading[kSides];
+  DrawReading(reading);
+  std::vector<PinnableWideColumns> columns[kSides];
+  std::vector<Status> statuses[kSides];
+  for (size_t side = 0; side < kSides; side++) {
+    columns[side].resize(count);
+    statuses[side].resize(count);
+    rocksdb::DB* db = sides_[side].db.get();
+    db->MultiGetEntity(reading[side], db->DefaultColumnFamily(), count,
+                       slices.data(), columns[side].data(),
+                       statuses[side].data());
+  }
+  for (size_t i = 0; i < count && !failed(); i++) {
+    current_ = "multi-get entity " + ShowKey(targets[i]);
+    const bool found = Both(
+        [&](rocksdb::DB*, size_t side) { return statuses[side][i]; }, true);
+    if (found && columns[0][i] != columns[1][i]) {
+      Differ("columns " + ShowColumns(columns[0][i].columns()) + "and " +
+             ShowColumns(columns[1][i].columns()));
     }
   }
 }
@@ -558,7 +599,7 @@ void HistoryRunner::MoveCursor() {
 }
 
 void HistoryRunner::PrefixSeek() {
-  if (!has_prefixes_) {
+  if (!plan_.has_prefixes) {
     ShortScan();
     return;
   }
@@ -629,6 +670,24 @@ void HistoryRunner::ReleaseSnapshot() {
     sides_[side].db->ReleaseSnapshot(snapshots_[chosen].of[side]);
   }
   snapshots_.erase(snapshots_.begin() + static_cast<ptrdiff_t>(chosen));
+}
+
+void HistoryRunner::SetOptions() {
+  const size_t both = plan_.changes_of_both.size();
+  const size_t all = both + plan_.changes_of_second.size();
+  if (all == 0) {
+    return;
+  }
+  const size_t chosen = times_changed_++ % all;
+  const HistoryPlan::Changes& changes =
+      chosen < both ? plan_.changes_of_both[chosen]
+                    : plan_.changes_of_second[chosen - both];
+  for (const auto& [name, value] : changes) {
+    current_ += " " + name + "=" + value;
+  }
+  Both([&](rocksdb::DB* db, size_t side) {
+    return side == 0 && chosen >= both ? Status::OK() : db->SetOptions(changes);
+  });
 }
 
 void HistoryRunner::Flush() {

@@ -4,15 +4,16 @@
 // HistoryRunner: runs one seeded history of mixed operations on two databases
 // in lockstep and compares every answer: statuses, values, columns, iterator
 // positions; and all records after every reopening and, in both directions,
-// every 20,000 operations.
+// every 10,000 operations.
 // It knows nothing of either database's insides: both sides are RocksDB with
 // options, and the first difference ends the history.
 //
 // Operations: put, wide-column put, delete, single delete, delete range, merge,
-// batches of these, writes from several threads at once, get, get entity,
-// multi-get, all of these under held snapshots, short scans with bounds both
-// ways, held iterators moved now and then, prefix seeks, flush, compaction of
-// ranges and of all, ingestion of an external file, reopening.
+// batches of these, writes of disjoint keys from several threads at once, get,
+// get entity, multi-get of both, all of these under held snapshots, short scans
+// with bounds both ways, held iterators moved now and then, prefix seeks,
+// flush, compaction of ranges and of all, ingestion of an external file,
+// options changed live, reopening.
 //
 // What is not compared, since RocksDB leaves it to the layout of files:
 // sequence numbers after an ingestion, approximate sizes, KeyMayExist, merge
@@ -32,6 +33,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "db_bench_ext/keys/random.h"
@@ -42,13 +44,29 @@
 
 namespace memkv {
 
+// What a history does with its databases, beside their options.
+struct HistoryPlan {
+  using Changes = std::unordered_map<std::string, std::string>;
+
+  // Whether ReadOptions::prefix_same_as_start has a meaning.
+  bool has_prefixes = false;
+  // Whose keys it draws from; see HistoryKeys.
+  std::string key_shape;
+  // Threads that write at once.
+  size_t writers = 3;
+  // What SetOptions() is called with: on both databases, and then on the second
+  // one alone; some of each by turns.  Empty: never.
+  std::vector<Changes> changes_of_both;
+  std::vector<Changes> changes_of_second;
+};
+
 class HistoryRunner {
  public:
   // `first` and `second`: the options of the two databases, by reopening.
   // REQUIRES: same comparator, merge operator and prefix extractor in all.
   HistoryRunner(uint64_t seed, const std::string& dir,
                 std::vector<rocksdb::Options> first,
-                std::vector<rocksdb::Options> second, bool has_prefixes);
+                std::vector<rocksdb::Options> second, const HistoryPlan& plan);
   ~HistoryRunner();
   HistoryRunner(const HistoryRunner&) = delete;
   HistoryRunner& operator=(const HistoryRunner&) = delete;
@@ -116,10 +134,11 @@ class HistoryRunner {
   void DeleteRange();
   void Merge();
   void Batch();
-  void ParallelPuts();
+  void ParallelWrites();
   void Get();
   void GetEntity();
   void MultiGet();
+  void MultiGetEntity();
   void ShortScan();
   void MoveCursor();
   void PrefixSeek();
@@ -128,6 +147,7 @@ class HistoryRunner {
   void Flush();
   void Compact();
   void Ingest();
+  void SetOptions();
   void Reopen();
 
   // Equal ReadOptions for both sides, under a held snapshot or under none.
@@ -143,12 +163,13 @@ class HistoryRunner {
 
   RandomSource random_;
   HistoryKeys keys_;
-  const bool has_prefixes_;
+  const HistoryPlan plan_;
   const rocksdb::Comparator* const comparator_;
   const std::string dir_;
   Side sides_[kSides];
   size_t opened_ = 0;
   size_t ingested_ = 0;
+  size_t times_changed_ = 0;
   std::set<std::string> single_present_;
   std::vector<SnapshotPair> snapshots_;
   std::vector<std::unique_ptr<Cursor>> cursors_;

@@ -3,6 +3,7 @@
 
 #include "tests/db/history_variant.h"
 
+#include <iterator>
 #include <stdexcept>
 
 #include "rocksdb/comparator.h"
@@ -29,6 +30,37 @@ Options WithString(const Options& base, const std::string& text) {
   return options;
 }
 
+// Those of db_bench_ext/key_shapes.h that have different keys, and more than
+// one; without those of a megabyte.
+constexpr const char* kKeyShapes[] = {
+    "random_binary", "chain_up", "comb_up",  "phrases",      "shared_4k",
+    "sorted",        "streams",  "one_byte", "extreme_bytes"};
+
+// What each database is told while it runs: both, and memkv alone.
+void AddChanges(HistoryPlan* plan) {
+  plan->changes_of_both = {{{"write_buffer_size", "32768"}},
+                           {{"level0_file_num_compaction_trigger", "2"}}};
+  if (plan->has_prefixes) {
+    plan->changes_of_both.push_back(
+        {{"prefix_extractor", "rocksdb.CappedPrefix.6"}});
+    plan->changes_of_both.push_back(
+        {{"prefix_extractor", "rocksdb.CappedPrefix.14"}});
+  }
+  plan->changes_of_second = {
+      {{"table_factory.residency", "cache"},
+       {"table_factory.segment_size", "1024"}},
+      {{"table_factory.write_format", "block_based"}},
+      {{"table_factory.value_block_size", "128"},
+       {"table_factory.inline_value_size", "0"}},
+      {{"table_factory.write_format", "fst"},
+       {"table_factory.block_based.filter_policy", "ribbonfilter:8"}},
+      {{"table_factory.residency", "pin"},
+       {"table_factory.segment_size", "8192"},
+       {"table_factory.key_buffer_size", "32768"}},
+      {{"table_factory.inline_value_size", "100"},
+       {"table_factory.block_based.whole_key_filtering", "false"}}};
+}
+
 }  // namespace
 
 HistoryVariant MakeHistoryVariant(uint64_t seed, rocksdb::Env* env) {
@@ -40,7 +72,7 @@ HistoryVariant MakeHistoryVariant(uint64_t seed, rocksdb::Env* env) {
       "max_bytes_for_level_multiplier=4;max_write_buffer_number=6;"
       "level0_slowdown_writes_trigger=40;level0_stop_writes_trigger=60;"
       "max_background_jobs=2;paranoid_checks=true;";
-  // Choices with coprime periods, so that 20 seeds meet most pairs of them.
+  // Choices with coprime periods, so that 30 seeds meet most pairs of them.
   const char* const compressions[] = {"kNoCompression", "kLZ4Compression",
                                       "kZSTD"};
   text += std::string("compression=") + compressions[seed % 3] + ";";
@@ -59,15 +91,23 @@ HistoryVariant MakeHistoryVariant(uint64_t seed, rocksdb::Env* env) {
   text += seed % 5 == 1 ? "paranoid_memory_checks=true;" : "";
   text += seed % 5 == 3 ? "paranoid_file_checks=true;" : "";
   text += seed % 6 == 2 ? "max_successive_merges=3;" : "";
+  // Ten open files: most reads open one.
+  text += seed % 6 == 3 ? "max_open_files=20;" : "";
   const bool reverse = seed % 4 == 2;
+  HistoryPlan& plan = variant.plan;
   // A prefix must not sort after its key, which rules out the reverse order.
-  variant.has_prefixes = !reverse && seed % 3 != 2;
-  if (variant.has_prefixes) {
+  plan.has_prefixes = !reverse && seed % 3 != 2;
+  if (plan.has_prefixes) {
     text += "prefix_extractor=rocksdb.CappedPrefix.14;";
     text += seed % 2 == 0 ? "memtable_prefix_bloom_size_ratio=0.1;"
                             "memtable_whole_key_filtering=true;"
                           : "";
   }
+  plan.writers = seed % 4 == 0 ? 8 : 3;
+  if (seed % 3 == 0) {
+    plan.key_shape = kKeyShapes[seed / 3 % std::size(kKeyShapes)];
+  }
+  if (seed % 2 == 1) AddChanges(&plan);
   o = WithString(Options(), text);
   o.env = env;
   if (reverse) {
@@ -79,7 +119,10 @@ HistoryVariant MakeHistoryVariant(uint64_t seed, rocksdb::Env* env) {
         rocksdb::NewCappedPrefixTransform(14));
     text += "(insert with hint)";
   }
-  variant.description = text;
+  variant.description =
+      text + "(" + std::to_string(plan.writers) + " writers" +
+      (plan.key_shape.empty() ? "" : ", keys of " + plan.key_shape) +
+      (plan.changes_of_second.empty() ? ")" : ", options changed live)");
   return variant;
 }
 

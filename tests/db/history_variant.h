@@ -1,11 +1,12 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The option variations that histories run under. What both databases must
-// share (comparator, merge operator, compression, compaction style, checks) is
-// chosen by the seed; the memtable and table of each side come from an options
-// string. Buffers, files and segments are tiny, so that a short history makes
-// many memtables, levels and segments.
+// The variations that histories run under. What both databases must share
+// (comparator, merge operator, prefix extractor, compression, compaction style,
+// checks, blob files, open files) is chosen by the seed, and so are the keys,
+// the number of writers and what is changed live; the memtable and table of
+// each side come from an options string. Buffers, files and segments are tiny,
+// so that a short history makes many memtables, levels and segments.
 //
 // Thread safety: functions without shared state.
 
@@ -16,13 +17,13 @@
 #include <vector>
 
 #include "rocksdb/options.h"
+#include "tests/db/history_runner.h"
 
 namespace memkv {
 
 struct HistoryVariant {
   rocksdb::Options base;
-  // Whether ReadOptions::prefix_same_as_start has a meaning.
-  bool has_prefixes = false;
+  HistoryPlan plan;
   // For a failing test's message.
   std::string description;
 };

@@ -520,7 +520,10 @@ TEST(FstIndexTest, ValidateNamesTheInvariantThatIsBroken) {
   overlapping.Cut("a", "b");
   overlapping.AddSegment({0, 100}, 1, 1, 7);
   overlapping.AddSegment({99, 100}, 1, 1, 7);
-  expect(&overlapping, "(X3)");
+  bytes.clear();
+  ASSERT_TRUE(overlapping.Finish("b", &bytes, &reason)) << reason;
+  EXPECT_FALSE(FileIndex::Open(bytes, &index, &reason));
+  EXPECT_EQ(reason.rfind("index: (X3)", 0), 0u) << reason;
 
   for (const auto& [first, second] : {std::pair{7, 7}, {7, 8}}) {
     FileIndexBuilder ascending(false);
@@ -531,6 +534,22 @@ TEST(FstIndexTest, ValidateNamesTheInvariantThatIsBroken) {
     ascending.AddSegment({210, 100}, 1, 1, 7);
     expect(&ascending, "(X4)");
   }
+}
+
+TEST(FstIndexTest, CountsThatNoBytesStandForAreRefused) {
+  // A million segments, all in one place.
+  std::string bytes(4, '\0');
+  PutFixed(&bytes, 1 << 20, 4);
+  const std::string separators("\x24\0\0\0\0", 5);
+  PutFixed(&bytes, separators.size(), 4);
+  bytes += separators + std::string(key_trie::kPadding, '\0');
+  for (const uint64_t number : {1000, 50, 7, 7, 50}) {
+    PackedArrayBuilder::Encode(&number, 1, &bytes);
+  }
+  FileIndex index;
+  std::string reason;
+  EXPECT_FALSE(FileIndex::Open(bytes, &index, &reason));
+  EXPECT_EQ(reason.rfind("index: (X3) segment 1 ", 0), 0u) << reason;
 }
 
 std::vector<Group> SomeOfEach(bool mirrored) {
@@ -594,7 +613,7 @@ TEST(FstIndexTest, FlippedBitsNeverLeadOutsideAndAreNamed) {
           ++named[reason.substr(0, 4)];
         }
       } else {
-        ++named["Open"];
+        ++named[reason.rfind("index: (X3)", 0) == 0 ? "(X3)" : "Open"];
       }
       bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
     }

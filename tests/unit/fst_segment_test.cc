@@ -346,11 +346,54 @@ TEST(FstSegmentTest, ValidateNamesTheInvariantThatIsBroken) {
   EXPECT_FALSE(segment.Validate(&reason));
   EXPECT_EQ(reason.rfind("(S2) tags ascend", 0), 0u) << reason;
   // The same version twice.
-  built = Build({{"k", Tag(1), "a"}, {"k", Tag(1), "b"}}, false);
+  built = Build({{"k", Tag(2), "a"}, {"k", Tag(1), "b"}, {"k", Tag(1), "c"}},
+                false);
   ASSERT_TRUE(Segment::Open(built.bytes, false, nullptr, &segment, &reason))
       << reason;
   EXPECT_FALSE(segment.Validate(&reason));
   EXPECT_EQ(reason.rfind("(S2)", 0), 0u) << reason;
+}
+
+// Bytes of an array of equal numbers, however many.
+std::string EqualNumbers(uint64_t number) {
+  std::string bytes(1, '\0');
+  PutVarint64(&bytes, number);
+  return bytes;
+}
+
+TEST(FstSegmentTest, CountsThatNoBytesStandForAreRefused) {
+  std::string reason;
+  Segment segment;
+  // Two billion entries of one key, and of one tag.
+  const Built one = Build({{"k", Tag(1), ""}}, false);
+  const size_t trie_end =
+      16 + LoadFixed32(reinterpret_cast<const uint8_t*>(one.bytes.data()) + 12);
+  std::string bytes = one.bytes.substr(0, trie_end);
+  bytes[0] = 3;  // several versions, inline
+  std::string count;
+  PutFixed(&count, 0x7fffffff, 4);
+  bytes.replace(8, 4, count);
+  bytes += EqualNumbers(0) + EqualNumbers(1) + EqualNumbers(1);
+  bytes += std::string(2, '\0');  // values of no bytes
+  EXPECT_FALSE(Segment::Open(bytes, false, nullptr, &segment, &reason));
+  EXPECT_NE(reason.find("1 keys with 2147483647 entries of one tag"),
+            std::string::npos)
+      << reason;
+  // As many value blocks as entries, all at one place.
+  std::vector<Entry> entries;
+  for (int i = 0; i < 100; ++i)
+    entries.push_back({std::to_string(100 + i), Tag(1), "v"});
+  const Built many = Build(entries, false);
+  bytes = many.bytes.substr(
+      0, 16 + LoadFixed32(reinterpret_cast<const uint8_t*>(many.bytes.data()) +
+                          12));
+  bytes[0] = 0;
+  bytes += EqualNumbers(1) + EqualNumbers(1);
+  PutVarint32(&bytes, 100);
+  bytes += EqualNumbers(0) + EqualNumbers(1000) + EqualNumbers(50);
+  EXPECT_FALSE(Segment::Open(bytes, false, nullptr, &segment, &reason));
+  EXPECT_NE(reason.find("value blocks without entries"), std::string::npos)
+      << reason;
 }
 
 TEST(FstSegmentTest, TruncationAtEveryLengthIsReported) {

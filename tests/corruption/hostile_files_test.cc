@@ -1,0 +1,276 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// Files that somebody has changed on purpose: every field that FORMAT.md names,
+// in every shape of file, damaged in every way that fits it, with the checksums
+// made right behind it.  Whatever is asked of such a file, nothing outside its
+// bytes is read, nothing takes longer or more memory than a file of its size
+// may (HostileLimits), and every answer is a status or some answer.  Where the
+// checksums were not made right, it is an error or the right answer.
+//
+// The same without an end: make fuzz_files.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/corruption/allocation_watch.h"
+#include "tests/corruption/hostile_database.h"
+#include "tests/corruption/hostile_edits.h"
+#include "tests/corruption/hostile_shapes.h"
+#include "tests/corruption/hostile_table.h"
+
+namespace memkv {
+namespace {
+
+using rocksdb::ReadOptions;
+
+#if defined(__SANITIZE_ADDRESS__)
+// Which takes ten times as long.
+constexpr size_t kTableStep = 4;
+constexpr size_t kDatabaseStep = 50;
+#else
+constexpr size_t kTableStep = 1;
+constexpr size_t kDatabaseStep = 12;
+#endif
+
+uint64_t Seed() {
+  const char* const text = std::getenv("MEMKV_TEST_SEED");
+  const uint64_t seed = text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
+  std::printf("MEMKV_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  return seed;
+}
+
+class HostileFilesTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    std::string reason;
+    shape_ = MakeHostileShape(GetParam(), &reason);
+    ASSERT_NE(shape_, nullptr) << reason;
+    edits_ = std::make_unique<HostileEdits>(shape_->fields);
+  }
+
+  // Calls run(input, n) for every `step`-th of all damages of all fields.
+  // Every third is not repaired, and another third agrees with itself; every
+  // fifth has a second damage.
+  template <class Run>
+  void ForEachInput(size_t step, size_t file_size, const Run& run) {
+    std::mt19937_64 rng(Seed());
+    size_t n = rng() % step;
+    for (const Spot& spot : edits_->spots()) {
+      for (const Damage damage : spot.damages) {
+        if (++n % step != 0) continue;
+        const size_t way = n / step;
+        std::vector<FileEdit> edits = {edits_->Make(spot, damage, &rng)};
+        if (way % 5 == 4) edits.push_back(edits_->Any(&rng));
+        HostileInput input;
+        if (MakeHostileInput(shape_->fields, edits, way % 3 != 2, way % 3 == 1,
+                             file_size, &input)) {
+          ASSERT_NO_FATAL_FAILURE(run(input, way));
+        }
+      }
+    }
+  }
+
+  std::unique_ptr<HostileShape> shape_;
+  std::unique_ptr<HostileEdits> edits_;
+};
+
+TEST_P(HostileFilesTest, TablesAreSafeAndHonest) {
+  HostileAnswers truth;
+  AskHostileTable(*shape_, /*cached=*/false, shape_->bytes, ReadOptions(),
+                  &truth);
+  ASSERT_EQ(truth.broken, "");
+  size_t inputs = 0;
+  size_t opened = 0;
+  size_t unrepaired = 0;
+  ForEachInput(kTableStep, 0, [&](const HostileInput& input, size_t n) {
+    ReadOptions read_options;
+    // What is not repaired is for the checksums to find.
+    read_options.verify_checksums = !input.repaired || n % 4 != 0;
+    HostileAnswers answers;
+    AskHostileTable(*shape_, n % 2 == 0, input.bytes, read_options, &answers);
+    ASSERT_EQ(answers.broken, "") << input.what;
+    if (!input.repaired) {
+      ASSERT_EQ(FirstLie(answers, truth), "") << input.what;
+      ++unrepaired;
+    }
+    ++inputs;
+    opened += answers.answers.size() > 1;
+  });
+  // The damage was read, not only refused.
+  EXPECT_GT(opened, inputs / 5);
+  EXPECT_GT(unrepaired, inputs / 5);
+  std::printf("%s: %zu bytes, %zu inputs, %zu of them open\n",
+              shape_->name.c_str(), shape_->bytes.size(), inputs, opened);
+}
+
+TEST_P(HostileFilesTest, DatabasesAreSafeAndHonest) {
+  HostileDatabase database(*shape_);
+  std::string reason;
+  ASSERT_TRUE(database.Prepare(&reason)) << reason;
+  HostileAnswers truth;
+  database.Ask(database.bytes(), HostileDatabase::Use(), &truth);
+  ASSERT_EQ(truth.broken, "");
+  size_t inputs = 0;
+  size_t opened = 0;
+  ForEachInput(kDatabaseStep, database.file_size(),
+               [&](const HostileInput& input, size_t n) {
+                 HostileDatabase::Use use;
+                 use.pin = n % 2 == 0;
+                 use.mapped = n % 4 == 1;
+                 use.few_open_files = n % 5 == 0;
+                 use.verify_checksums = !input.repaired || n % 7 != 0;
+                 HostileAnswers answers;
+                 database.Ask(input.bytes, use, &answers);
+                 ASSERT_EQ(answers.broken, "") << input.what;
+                 if (!input.repaired) {
+                   ASSERT_EQ(FirstLie(answers, truth), "") << input.what;
+                 }
+                 ++inputs;
+                 opened += answers.answers.size() > 1;
+               });
+  EXPECT_GT(opened, inputs / 10);
+  std::printf("%s: %zu inputs, %zu of them open\n", shape_->name.c_str(),
+              inputs, opened);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, HostileFilesTest,
+                         ::testing::ValuesIn(HostileShapeNames()),
+                         [](const auto& param_info) {
+                           std::string name = param_info.param;
+                           std::replace(name.begin(), name.end(), ' ', '_');
+                           return name;
+                         });
+
+// ---- That the above can fail ------------------------------------------------
+
+TEST(HostileFilesSelfTest, TheShapesHaveAllPartsAndFields) {
+  std::set<std::string> names;
+  std::string reason;
+  for (const std::string& name : HostileShapeNames()) {
+    const auto shape = MakeHostileShape(name, &reason);
+    ASSERT_NE(shape, nullptr) << reason;
+    const HostileEdits edits(shape->fields);
+    for (const Spot& spot : edits.spots()) {
+      names.insert(spot.name);
+    }
+  }
+  for (const char* name :
+       {"whole value block",
+        "whole segment",
+        "whole filter",
+        "whole tokens",
+        "whole index",
+        "whole range deletions",
+        "whole poison",
+        "whole stub index",
+        "whole properties",
+        "whole metaindex",
+        "whole footer",
+        "value run: number of distinct values",
+        "value run: ends of values",
+        "value run: size of a value",
+        "segment: first entries",
+        "segment: number of value blocks",
+        "trie: symbols",
+        "bucket: lengths",
+        "bucket: other codes",
+        "separators: offset",
+        "separators: slice",
+
+        "tokens: lengths",
+        "index: number of continuations",
+        "directory: features",
+        "properties: value of memkv.fst.segment.bytes",
+        "properties: value of rocksdb.num.entries",
+        "properties: value of rocksdb.external_sst_file.global_seqno",
+        "range deletions: shared bytes of a key",
+        "metaindex: restart",
+        "footer: marker"}) {
+    EXPECT_EQ(names.count(name), 1u) << name;
+  }
+  FileFields none;
+  EXPECT_FALSE(FileFields::Parse("no file", &none, &reason));
+}
+
+TEST(HostileFilesSelfTest, AChangedValueIsALie) {
+  std::string reason;
+  const auto shape = MakeHostileShape("segments", &reason);
+  ASSERT_NE(shape, nullptr) << reason;
+  HostileAnswers truth;
+  AskHostileTable(*shape, false, shape->bytes, ReadOptions(), &truth);
+  EXPECT_EQ(FirstLie(truth, truth), "");
+  const HostileEdits edits(shape->fields);
+  std::mt19937_64 rng(1);
+  for (const Spot& spot : edits.spots()) {
+    if (spot.name != "value run: values") continue;
+    HostileInput input;
+    ASSERT_TRUE(MakeHostileInput(shape->fields,
+                                 {edits.Make(spot, Damage::kFlip, &rng)},
+                                 /*repair=*/true, false, 0, &input));
+    HostileAnswers answers;
+    AskHostileTable(*shape, false, input.bytes, ReadOptions(), &answers);
+    EXPECT_NE(FirstLie(answers, truth), "");
+    ASSERT_TRUE(MakeHostileInput(shape->fields,
+                                 {edits.Make(spot, Damage::kFlip, &rng)},
+                                 /*repair=*/false, false, 0, &input));
+    HostileAnswers honest;
+    AskHostileTable(*shape, false, input.bytes, ReadOptions(), &honest);
+    EXPECT_EQ(FirstLie(honest, truth), "");
+    return;
+  }
+  FAIL() << "no values";
+}
+
+TEST(HostileFilesSelfTest, VersionsOutOfOrderAreCorruption) {
+  std::string reason;
+  const auto shape = MakeHostileShape("versions", &reason);
+  ASSERT_NE(shape, nullptr) << reason;
+  const HostileEdits edits(shape->fields);
+  std::mt19937_64 rng(1);
+  size_t refused = 0;
+  for (const Spot& spot : edits.spots()) {
+    for (int i = 0; i < 10 && spot.name == "segment: sequence numbers"; ++i) {
+      HostileInput input;
+      ASSERT_TRUE(MakeHostileInput(shape->fields,
+                                   {edits.Make(spot, Damage::kExchange, &rng)},
+                                   /*repair=*/true, false, 0, &input));
+      HostileAnswers answers;
+      AskHostileTable(*shape, false, input.bytes, ReadOptions(), &answers);
+      EXPECT_EQ(answers.broken, "") << input.what;
+      for (const HostileAnswer& answer : answers.answers) {
+        if (answer.question != "scan forwards" || answer.status.ok()) continue;
+        ++refused;
+        EXPECT_NE(answer.status.ToString().find("entries are out of order"),
+                  std::string::npos)
+            << answer.status.ToString();
+        break;
+      }
+    }
+  }
+  EXPECT_GT(refused, 0u);
+}
+
+TEST(HostileFilesSelfTest, AllocationsAreSeen) {
+  const AllocationWatch watch;
+  const size_t before = watch.most_held();
+  {
+    const std::vector<char> large(3 << 20);
+    EXPECT_EQ(large.back(), 0);
+  }
+  EXPECT_GE(watch.largest(), size_t{3} << 20);
+  EXPECT_LT(watch.largest(), size_t{4} << 20);
+  EXPECT_GE(watch.most_held(), before + (size_t{3} << 20));
+}
+
+}  // namespace
+}  // namespace memkv
