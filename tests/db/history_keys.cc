@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "db_bench_ext/key_shapes.h"
+#include "db_bench_ext/keys/key_shapes.h"
 #include "rocksdb/slice.h"
 
 namespace memkv {
