@@ -16,8 +16,9 @@ file(READ "${memkv_mk_file}" memkv_mk)
 string(REGEX MATCH "SOURCES = ([^\n]*)" memkv_mk_match "${memkv_mk}")
 separate_arguments(MEMKV_ALL_SOURCES UNIX_COMMAND "${CMAKE_MATCH_1}")
 
-set(MEMKV_CORE_NAME_REGEX "(^|/)(art_(arena|key|node|path|tree)|key_trie|packed_array|pinned_bytes|fst_(segment|size_trial|value_run|index))[^/]*$")
+# tests/docs/layers_test.sh has the same list, and what each folder may include.
+set(memkv_core_folders "^(util|memtable/art|table/key_trie|table/segment)/")
 set(MEMKV_CORE_SOURCES ${MEMKV_ALL_SOURCES})
-list(FILTER MEMKV_CORE_SOURCES INCLUDE REGEX "${MEMKV_CORE_NAME_REGEX}")
+list(FILTER MEMKV_CORE_SOURCES INCLUDE REGEX "${memkv_core_folders}")
 set(MEMKV_ADAPTER_SOURCES ${MEMKV_ALL_SOURCES})
-list(FILTER MEMKV_ADAPTER_SOURCES EXCLUDE REGEX "${MEMKV_CORE_NAME_REGEX}")
+list(FILTER MEMKV_ADAPTER_SOURCES EXCLUDE REGEX "${memkv_core_folders}")

@@ -9,7 +9,7 @@
 // one load more. The overflow may be opened at any time; the operation that
 // begins behind that takes it in.
 //
-// It gives the guarantees (G1) to (G3) of art_tree_iterator.h for both
+// It gives the guarantees (G1) to (G3) of memtable/art/tree_iterator.h for both
 // together. In particular, entries that were inserted into either before a step
 // began are not stepped over (G2). So that this holds, a position in the
 // structure that the current entry is not of is used only if nothing has been
@@ -26,8 +26,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "memtable/art/tree_iterator.h"
 #include "memtable/art_overflow.h"
-#include "memtable/art_tree_iterator.h"
 #include "rocksdb/memtablerep.h"
 
 namespace memkv {

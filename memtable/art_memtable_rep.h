@@ -7,12 +7,12 @@
 // It serves memtables whose user comparator is bytewise or reverse bytewise,
 // without user-defined timestamps; ArtMemTableRepFactory decides.
 //
-// The tree can name 7 to 8 GiB of entries and nodes (art_arena.h). When it
-// takes no more, an overflow is opened (art_overflow.h), a skip list, and all
-// further entries go there. So no entry is refused, and a write batch may be as
-// large as memory. What is read comes from both, in the order of internal keys
-// (art_memtable_iterator.h). While there is no overflow, an operation costs one
-// load more for it.
+// The tree can name 7 to 8 GiB of entries and nodes (memtable/art/arena.h).
+// When it takes no more, an overflow is opened (art_overflow.h), a skip list,
+// and all further entries go there. So no entry is refused, and a write batch
+// may be as large as memory. What is read comes from both, in the order of
+// internal keys (art_memtable_iterator.h). While there is no overflow, an
+// operation costs one load more for it.
 //
 // Thread safety: as MemTableRep asks. All insert functions may run at the same
 // time, with each other and with readers, but for those without Concurrently
@@ -20,11 +20,12 @@
 // thread at a time. overflow_ is written once, with release, under
 // overflow_mutex_, and read with acquire.
 //
-// Memory: entries and nodes come from the Allocator, in extents (art_arena.h).
-// This object, of fixed size, does not; ApproximateMemoryUsage says what it
-// takes. Only who allocates and inserts calls the Allocator: readers, and
-// MarkReadOnly, leave what RocksDB counts as it is. What they need beyond what
-// was provided comes from the heap, and is reported from the next Allocate on.
+// Memory: entries and nodes come from the Allocator, in extents
+// (memtable/art/arena.h). This object, of fixed size, does not;
+// ApproximateMemoryUsage says what it takes. Only who allocates and inserts
+// calls the Allocator: readers, and MarkReadOnly, leave what RocksDB counts as
+// it is. What they need beyond what was provided comes from the heap, and is
+// reported from the next Allocate on.
 
 #pragma once
 
@@ -33,8 +34,8 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "memtable/art/tree.h"
 #include "memtable/art_overflow.h"
-#include "memtable/art_tree.h"
 #include "rocksdb/memtablerep.h"
 
 namespace memkv {

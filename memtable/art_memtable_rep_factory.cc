@@ -3,9 +3,9 @@
 
 #include "memtable/art_memtable_rep_factory.h"
 
+#include "compat/trie_order.h"
 #include "db/memtable.h"
 #include "memtable/art_memtable_rep.h"
-#include "port/trie_order.h"
 #include "rocksdb/comparator.h"
 #include "rocksdb/env.h"
 #include "rocksdb/options.h"

@@ -10,7 +10,7 @@
 #include "rocksdb/memtablerep.h"
 #include "rocksdb/table.h"
 #include "rocksdb/utilities/object_registry.h"
-#include "table/fst_table_factory.h"
+#include "table/fst/table_factory.h"
 
 namespace memkv {
 

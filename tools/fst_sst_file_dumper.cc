@@ -13,7 +13,7 @@
 
 #include "plugin/memkv.h"
 #include "rocksdb/table_properties.h"
-#include "table/fst_format.h"
+#include "table/fst/format.h"
 #include "table/sst_file_dumper.h"
 
 namespace ROCKSDB_NAMESPACE {

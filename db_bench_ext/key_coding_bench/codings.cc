@@ -8,14 +8,14 @@
 #include <cstring>
 #include <optional>
 
-#include "table/key_trie_builder.h"
-#include "table/key_trie_cursor.h"
-#include "table/key_trie_reader.h"
-#include "table/key_trie_separators.h"
-#include "table/key_trie_token_encoder.h"
-#include "table/key_trie_token_trainer.h"
-#include "table/line_count.h"
-#include "table/trie_coding.h"
+#include "table/key_trie/builder.h"
+#include "table/key_trie/cursor.h"
+#include "table/key_trie/reader.h"
+#include "table/key_trie/separators.h"
+#include "table/key_trie/token_encoder.h"
+#include "table/key_trie/token_trainer.h"
+#include "util/cache_line_counter.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 

@@ -7,7 +7,7 @@
 //   front_coding     what each key does not share with the one before it, and a
 //                    whole key every 16 with a binary search over those: the
 //                    reference
-//   key_trie         what tables are made of (table/key_trie_reader.h), in
+//   key_trie         what tables are made of (table/key_trie/reader.h), in
 //                    segments under an index, as in a table
 //
 // Thread safety: a coding is immutable once built.

@@ -44,7 +44,7 @@
 #include "db_bench_ext/keys/key_source.h"
 #include "db_bench_ext/keys/random.h"
 #include "plugin/memkv.h"
-#include "table/line_count.h"
+#include "util/cache_line_counter.h"
 
 DEFINE_string(sets, "keys",
               "keys: those of --keys; or shapes: the --shapes, in the codings "

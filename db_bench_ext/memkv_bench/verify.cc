@@ -65,8 +65,8 @@ Status VerifyByGet(const BenchDatabase& database,
   return Status::OK();
 }
 
-Status VerifyByScan(const BenchDatabase& database,
-                    const ModelExpected& records, bool forwards) {
+Status VerifyByScan(const BenchDatabase& database, const ModelExpected& records,
+                    bool forwards) {
   const std::string operation = forwards ? "scan forwards" : "scan backwards";
   std::unique_ptr<rocksdb::Iterator> it(
       database.db()->NewIterator(rocksdb::ReadOptions()));

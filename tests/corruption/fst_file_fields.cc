@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "port/rocksdb_compat.h"
-#include "table/fst_format.h"
-#include "table/key_trie_format.h"
-#include "table/packed_array.h"
-#include "table/trie_coding.h"
+#include "compat/rocksdb_compat.h"
+#include "table/fst/format.h"
+#include "table/key_trie/format.h"
+#include "util/packed_array.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 

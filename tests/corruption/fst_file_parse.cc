@@ -13,16 +13,16 @@
 #include "options/cf_options.h"
 #include "rocksdb/options.h"
 #include "table/block_based/block.h"
-#include "table/fst_format.h"
-#include "table/fst_index.h"
-#include "table/fst_segment.h"
-#include "table/key_trie_format.h"
-#include "table/key_trie_tokens.h"
+#include "table/fst/format.h"
+#include "table/key_trie/format.h"
+#include "table/key_trie/tokens.h"
 #include "table/meta_blocks.h"
-#include "table/packed_array.h"
-#include "table/trie_coding.h"
+#include "table/segment/file_index.h"
+#include "table/segment/segment.h"
 #include "tests/corruption/fst_file_fields.h"
 #include "util/compression.h"
+#include "util/packed_array.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 

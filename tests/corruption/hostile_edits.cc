@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <map>
 
-#include "table/fst_format.h"
+#include "table/fst/format.h"
 
 namespace memkv {
 

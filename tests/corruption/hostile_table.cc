@@ -12,7 +12,7 @@
 #include "db/range_tombstone_fragmenter.h"
 #include "rocksdb/file_system.h"
 #include "rocksdb/merge_operator.h"
-#include "table/fst_table_reader.h"
+#include "table/fst/table_reader.h"
 #include "table/get_context.h"
 #include "table/internal_iterator.h"
 #include "tests/corruption/allocation_watch.h"

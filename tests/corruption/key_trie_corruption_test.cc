@@ -7,7 +7,7 @@
 
 #include <functional>
 
-#include "table/key_trie_separators.h"
+#include "table/key_trie/separators.h"
 #include "tests/corruption/key_trie_damage.h"
 
 namespace memkv {

@@ -13,10 +13,10 @@
 #include <string_view>
 #include <vector>
 
-#include "table/key_trie_format.h"
-#include "table/packed_array.h"
-#include "table/trie_coding.h"
+#include "table/key_trie/format.h"
 #include "tests/unit/key_trie_test_util.h"
+#include "util/packed_array.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 

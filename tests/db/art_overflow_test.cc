@@ -368,7 +368,7 @@ TEST_P(ArtOverflowTest, ThreadsOpenOneOverflowAndLoseNothing) {
   }
 }
 
-// (G1) and (G2) of art_tree_iterator.h.
+// (G1) and (G2) of memtable/art/tree_iterator.h.
 TEST_P(ArtOverflowTest, WalksMissNothingWhileThreadsInsert) {
   constexpr int kWriters = 2;
   constexpr size_t kKeys = 3000;

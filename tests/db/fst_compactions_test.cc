@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
+#include "compat/rocksdb_compat.h"
 #include "env/composite_env_wrapper.h"
 #include "options/cf_options.h"
 #include "plugin/memkv.h"
-#include "port/rocksdb_compat.h"
 #include "rocksdb/advanced_cache.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/compaction_filter.h"

@@ -15,7 +15,7 @@
 #include "db/dbformat.h"
 #include "plugin/memkv.h"
 #include "rocksdb/comparator.h"
-#include "table/fst_table_reader.h"
+#include "table/fst/table_reader.h"
 #include "table/internal_iterator.h"
 #include "tests/corruption/fst_memory_table.h"
 

@@ -22,7 +22,7 @@
 #include "rocksdb/statistics.h"
 #include "rocksdb/table.h"
 #include "rocksdb/table_properties.h"
-#include "table/fst_filter.h"
+#include "table/fst/filter.h"
 #include "tests/db/fst_db_test_util.h"
 #include "util/coding.h"
 

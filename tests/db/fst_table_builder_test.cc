@@ -27,7 +27,7 @@
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/sst_file_reader.h"
 #include "rocksdb/sst_file_writer.h"
-#include "table/fst_format.h"
+#include "table/fst/format.h"
 #include "table/table_builder.h"
 #include "tests/db/fst_db_test_util.h"
 

@@ -4,7 +4,7 @@
 // Which comparators a trie serves is decided by what they do, not by what they
 // are called.
 
-#include "port/trie_order.h"
+#include "compat/trie_order.h"
 
 #include <gtest/gtest.h>
 

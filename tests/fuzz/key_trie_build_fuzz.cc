@@ -4,7 +4,7 @@
 // What a builder writes answers as the sorted list of its keys does: keys,
 // options, tokens and the sequence of calls are the input's.
 
-#include "table/key_trie_separators.h"
+#include "table/key_trie/separators.h"
 #include "tests/fuzz/key_trie_fuzz.h"
 
 namespace memkv {

@@ -5,10 +5,10 @@
 // safe to ask, and what Validate accepts is what a builder writes.  Buffers end
 // where the readers may no longer read; the sanitizers judge the rest.
 
-#include "table/key_trie_separators.h"
-#include "table/packed_array.h"
+#include "table/key_trie/separators.h"
 #include "tests/corruption/key_trie_damage.h"
 #include "tests/fuzz/key_trie_fuzz.h"
+#include "util/packed_array.h"
 
 namespace memkv {
 

@@ -27,7 +27,7 @@
 #include <vector>
 
 #include "rocksdb/filter_policy.h"
-#include "table/fst_format.h"
+#include "table/fst/format.h"
 #include "table/internal_iterator.h"
 #include "table/table_reader.h"
 #include "tests/corruption/fst_memory_table.h"

@@ -20,10 +20,10 @@
 #include <string>
 #include <vector>
 
-#include "table/key_trie_builder.h"
-#include "table/key_trie_reader.h"
-#include "table/key_trie_token_encoder.h"
-#include "table/key_trie_tokens.h"
+#include "table/key_trie/builder.h"
+#include "table/key_trie/reader.h"
+#include "table/key_trie/token_encoder.h"
+#include "table/key_trie/tokens.h"
 
 namespace memkv {
 

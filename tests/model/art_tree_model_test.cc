@@ -9,7 +9,7 @@
 #include <map>
 #include <tuple>
 
-#include "memtable/art_tree_iterator.h"
+#include "memtable/art/tree_iterator.h"
 #include "tests/unit/art_test_util.h"
 
 namespace memkv {

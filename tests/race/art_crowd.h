@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "memtable/art_node.h"
+#include "memtable/art/node.h"
 #include "tests/unit/art_test_util.h"
 
 #if !defined(MEMKV_ART_TSAN) && defined(__linux__)

@@ -2,9 +2,9 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // The tree under concurrency, forced: a writer is stopped where it has decided
-// what to do and has no lock yet, which is where it allocates (art_tree.h,
-// Writers); another changes the tree under it; the first goes on and has to
-// notice.
+// what to do and has no lock yet, which is where it allocates
+// (memtable/art/tree.h, Writers); another changes the tree under it; the first
+// goes on and has to notice.
 
 #include <gtest/gtest.h>
 

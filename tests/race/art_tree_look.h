@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "memtable/art_tree_iterator.h"
+#include "memtable/art/tree_iterator.h"
 #include "tests/unit/art_test_util.h"
 
 namespace memkv {

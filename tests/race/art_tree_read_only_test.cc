@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "memtable/art_tree_iterator.h"
+#include "memtable/art/tree_iterator.h"
 #include "tests/race/art_crowd.h"
 #include "tests/unit/art_test_util.h"
 

@@ -17,7 +17,7 @@
 #include <set>
 #include <thread>
 
-#include "memtable/art_tree_iterator.h"
+#include "memtable/art/tree_iterator.h"
 #include "tests/unit/art_test_util.h"
 
 #if defined(__x86_64__) && defined(__linux__) && !defined(MEMKV_ART_TSAN)

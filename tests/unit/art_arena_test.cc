@@ -3,8 +3,6 @@
 //
 // ArtArena: what it gives out, how it names it, and what it refuses.
 
-#include "memtable/art_arena.h"
-
 #include <gtest/gtest.h>
 #include <time.h>
 
@@ -17,7 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "memtable/art_tree.h"
+#include "memtable/art/arena.h"
+#include "memtable/art/tree.h"
 #include "tests/unit/art_scattering_allocator.h"
 #include "tests/unit/art_test_util.h"
 

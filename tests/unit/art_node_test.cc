@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "memtable/art_tree.h"
+#include "memtable/art/tree.h"
 #include "tests/unit/art_test_util.h"
 
 namespace memkv {

@@ -14,7 +14,7 @@
 #include <mutex>
 #include <new>
 
-#include "memtable/art_arena.h"
+#include "memtable/art/arena.h"
 
 namespace memkv {
 namespace art_test {

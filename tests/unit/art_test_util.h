@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "memtable/art_tree.h"
+#include "memtable/art/tree.h"
 
 namespace memkv {
 namespace art_test {

@@ -3,8 +3,6 @@
 //
 // Walks in a tree that changes, and entries that wait to be inserted.
 
-#include "memtable/art_tree_iterator.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "memtable/art/tree_iterator.h"
 #include "tests/unit/art_scaffold.h"
 
 namespace memkv {

@@ -2,8 +2,9 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // ArtTree with keys of every shape, in every order of arrival: that it is
-// right, that it is no deeper than art_tree.h says, that no insert changes many
-// nodes, and that ranges are estimated well. Nodes are counted, not time.
+// right, that it is no deeper than memtable/art/tree.h says, that no insert
+// changes many nodes, and that ranges are estimated well. Nodes are counted,
+// not time.
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,6 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "table/fst_entry_block.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -13,7 +11,8 @@
 
 #include "table/block_based/block.h"
 #include "table/block_based/block_builder.h"
-#include "table/trie_coding.h"
+#include "table/fst/entry_block.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 namespace {

@@ -1,8 +1,6 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "table/fst_index.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,8 +15,9 @@
 #include <string>
 #include <vector>
 
-#include "table/key_trie_format.h"
-#include "table/trie_coding.h"
+#include "table/key_trie/format.h"
+#include "table/segment/file_index.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 namespace {

@@ -1,8 +1,6 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "table/fst_segment.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,7 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "table/trie_coding.h"
+#include "table/segment/segment.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 namespace {

@@ -1,8 +1,6 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "table/fst_size_trial.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,8 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "table/key_trie_token_trainer.h"
-#include "table/key_trie_tokens.h"
+#include "table/key_trie/token_trainer.h"
+#include "table/key_trie/tokens.h"
+#include "table/segment/size_trial.h"
 
 namespace memkv {
 namespace {

@@ -1,8 +1,6 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "table/fst_table_iterator.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "memory/arena.h"
+#include "table/fst/table_iterator.h"
 #include "tests/corruption/fst_memory_table.h"
 
 namespace memkv {

@@ -4,8 +4,7 @@
 // What a bucket is searched with: every fast path against its slow twin, or
 // against the obvious.
 
-#include "table/key_trie_bucket_search.h"
-
+#include "table/key_trie/bucket_search.h"
 #include "tests/unit/key_trie_test_util.h"
 
 namespace memkv {

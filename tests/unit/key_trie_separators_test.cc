@@ -3,8 +3,7 @@
 
 // The separator trie against a sorted list.
 
-#include "table/key_trie_separators.h"
-
+#include "table/key_trie/separators.h"
 #include "tests/unit/key_trie_test_util.h"
 
 namespace memkv {

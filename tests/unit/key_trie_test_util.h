@@ -21,13 +21,13 @@
 #include <utility>
 #include <vector>
 
-#include "table/key_trie_builder.h"
-#include "table/key_trie_cursor.h"
-#include "table/key_trie_format.h"
-#include "table/key_trie_reader.h"
-#include "table/key_trie_token_encoder.h"
-#include "table/key_trie_token_trainer.h"
-#include "table/key_trie_tokens.h"
+#include "table/key_trie/builder.h"
+#include "table/key_trie/cursor.h"
+#include "table/key_trie/format.h"
+#include "table/key_trie/reader.h"
+#include "table/key_trie/token_encoder.h"
+#include "table/key_trie/token_trainer.h"
+#include "table/key_trie/tokens.h"
 
 namespace memkv {
 

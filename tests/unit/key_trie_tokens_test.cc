@@ -4,12 +4,11 @@
 // The dictionary of tokens: its bytes, how it is trained, and how suffixes are
 // cut into it.
 
-#include "table/key_trie_tokens.h"
-
 #include <map>
 
-#include "table/key_trie_token_encoder.h"
-#include "table/key_trie_token_trainer.h"
+#include "table/key_trie/token_encoder.h"
+#include "table/key_trie/token_trainer.h"
+#include "table/key_trie/tokens.h"
 #include "tests/unit/key_trie_test_util.h"
 
 namespace memkv {

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "table/packed_array.h"
+#include "util/packed_array.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "table/pinned_bytes.h"
+#include "util/pinned_bytes.h"
 
 #include <gtest/gtest.h>
 

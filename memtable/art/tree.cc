@@ -1,0 +1,251 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "memtable/art/tree.h"
+
+#include <algorithm>
+#include <cassert>
+#include <new>
+
+#include "memtable/art/tree_iterator.h"
+
+namespace memkv {
+
+ArtTree::ArtTree(ArtOrder order, ArtAllocator* allocator, uint32_t max_slots)
+    : root_(new (root_memory_) ArtNode(0)),
+      order_(order),
+      arena_(allocator, max_slots) {}
+
+ArtTree::Found ArtTree::Descent::Advance() {
+  const uint32_t version = node_->Version();
+  if (ArtNode::IsLocked(version) ||
+      (path_->size() > 0 &&
+       !path_->back().node->Unchanged(path_->back().version))) {
+    return Found::kRestart;
+  }
+  const ArtNode::Meta meta = node_->meta();
+  const int item = node_->Search(key_, meta);
+  const ArtRef ref = node_->RefAt(meta, item);
+  if (!node_->Unchanged(version)) {
+    return Found::kRestart;
+  }
+  path_->Push(node_, version, item, meta, ref);
+  if (ArtIsNode(ref)) {
+    node_ = arena_.NodeAt(ref);
+    node_->Prefetch();
+    return Found::kNotYet;
+  }
+  return meta.count() == 0 ? Found::kNo : Found::kYes;
+}
+
+ArtTree::Found ArtTree::Descend(const ArtKey& key, ArtPath* path) const {
+  Descent descent(*this, key, path);
+  Found found;
+  do {
+    found = descent.Advance();
+  } while (found == Found::kNotYet);
+  return found;
+}
+
+ArtTree::Found ArtTree::DescendOn(const ArtKey& key, ArtPath* path) const {
+  Descent descent(*this, key, path, path->back().node);
+  Found found;
+  do {
+    found = descent.Advance();
+  } while (found == Found::kNotYet);
+  return found;
+}
+
+ArtTree::Found ArtTree::DescendToEdge(bool first, ArtPath* path) const {
+  for (;;) {
+    const ArtPath::Step above = path->back();
+    if (!ArtIsNode(above.ref)) {
+      return Found::kYes;
+    }
+    ArtNode* const node = arena_.NodeAt(above.ref);
+    node->Prefetch();
+    const uint32_t version = node->Version();
+    if (ArtNode::IsLocked(version) || !above.node->Unchanged(above.version)) {
+      return Found::kRestart;
+    }
+    const ArtNode::Meta meta = node->meta();
+    const int item = first ? 0 : std::max(meta.count(), 1) - 1;
+    const ArtRef ref = node->RefAt(meta, item);
+    if (!node->Unchanged(version)) {
+      return Found::kRestart;
+    }
+    path->Push(node, version, item, meta, ref);
+  }
+}
+
+ArtTree::Found ArtTree::TryEdge(bool first, ArtPath* path) const {
+  path->Clear();
+  const uint32_t version = root_->Version();
+  const ArtNode::Meta meta = root_->meta();
+  const ArtRef ref = root_->RefAt(meta, 0);
+  if (ArtNode::IsLocked(version) || !root_->Unchanged(version)) {
+    return Found::kRestart;
+  }
+  if (meta.count() == 0) {
+    return Found::kNo;
+  }
+  path->Push(root_, version, 0, meta, ref);
+  return DescendToEdge(first, path);
+}
+
+bool ArtTree::FindDeparture(const ArtPath& path, const ArtKey& key,
+                            const ArtKey& other, ArtRank rank,
+                            Departure* out) const {
+  size_t level = path.size() - 1;
+  for (; level > 0; --level) {
+    const ArtPath::Step& above = path[level - 1];
+    const ArtRank border = above.node->BorderBeside(above.meta, above.item);
+    if (!above.node->Unchanged(above.version)) {
+      return false;
+    }
+    if (rank >= border) {
+      break;
+    }
+  }
+  const ArtPath::Step& at = path[level];
+  out->rank = rank;
+  out->level = level;
+  out->before = key.LessAt(rank, other);
+  at.node->Group(at.meta, at.item, rank, &out->first, &out->last);
+  return at.node->Unchanged(at.version);
+}
+
+ArtTree::Found ArtTree::StepTo(size_t level, int item, bool forward,
+                               ArtPath* path) const {
+  while (item < 0 || item >= (*path)[level].meta.count()) {
+    const ArtPath::Step& left = (*path)[level];
+    if (!left.node->Unchanged(left.version)) {
+      return Found::kRestart;
+    }
+    if (level == 0) {
+      return Found::kNo;
+    }
+    --level;
+    item = (*path)[level].item + (forward ? 1 : -1);
+  }
+  path->Truncate(level + 1);
+  ArtPath::Step& at = path->back();
+  at.item = item;
+  at.ref = at.node->RefAt(at.meta, item);
+  if (!at.node->Unchanged(at.version)) {
+    return Found::kRestart;
+  }
+  return DescendToEdge(forward, path);
+}
+
+ArtTree::Found ArtTree::TrySeek(const ArtKey& key, bool forward, bool inclusive,
+                                ArtPath* path, const char** decider) const {
+  const Found found = Descend(key, path);
+  if (found != Found::kYes) {
+    return found;
+  }
+  const char* entry = EntryAt(path->back().ref);
+  if (decider != nullptr) {
+    *decider = entry;
+  }
+  const ArtKey other(entry, order_);
+  const ArtRank rank = key.Diverge(other);
+  if (rank == kArtEqualRank) {
+    if (inclusive) {
+      return Found::kYes;
+    }
+    return StepTo(path->size() - 1, path->back().item + (forward ? 1 : -1),
+                  forward, path);
+  }
+  Departure d;
+  if (!FindDeparture(*path, key, other, rank, &d)) {
+    return Found::kRestart;
+  }
+  int item;
+  if (forward) {
+    item = d.before ? d.first : d.last + 1;
+  } else {
+    item = d.before ? d.first - 1 : d.last;
+  }
+  return StepTo(d.level, item, forward, path);
+}
+
+const char* ArtTree::Get(const ArtKey& key) const {
+  Help();
+  // Most look-ups need nothing of their path but its end.
+  const ArtNode* node = root_;
+  uint32_t version = node->Version();
+  for (;;) {
+    const ArtNode::Meta meta = node->meta();
+    const int item = node->Search(key, meta);
+    const ArtRef ref = node->RefAt(meta, item);
+    // Of an item that begins a user key, the border before it says so.
+    const bool newest = item > 0 && node->CodeAt(item) < ArtNode::kVersionCode;
+    if (ArtNode::IsLocked(version) || !node->Unchanged(version)) {
+      return GetByPath(key);
+    }
+    if (ArtIsNode(ref)) {
+      const ArtNode* const child = arena_.NodeAt(ref);
+      child->Prefetch();
+      const uint32_t child_version = child->Version();
+      if (!node->Unchanged(version)) {
+        return GetByPath(key);
+      }
+      node = child;
+      version = child_version;
+      continue;
+    }
+    if (ref == kArtNoRef) {
+      return nullptr;
+    }
+    const char* const entry = EntryAt(ref);
+    PrefetchEntry(ref, key.user_size());
+    const ArtKey other(entry, order_);
+    if (!key.SameUserKey(other)) {
+      // No entry shares more symbols with the key.
+      return nullptr;
+    }
+    return newest && key.version() <= other.version() ? entry : GetByPath(key);
+  }
+}
+
+const char* ArtTree::GetByPath(const ArtKey& key) const {
+  ArtPath path;
+  Found found;
+  for (int spins = 0;
+       (found = TrySeek(key, true, true, &path, nullptr)) == Found::kRestart;
+       ArtPause(spins++)) {
+  }
+  if (found == Found::kNo) {
+    return nullptr;
+  }
+  const char* const entry = EntryAt(path.back().ref);
+  return ArtKey(entry, order_).SameUserKey(key) ? entry : nullptr;
+}
+
+bool ArtTree::Contains(const ArtKey& key) const {
+  Help();
+
+  ArtPath path;
+  for (int spins = 0;; ArtPause(spins++)) {
+    const Found found = Descend(key, &path);
+    if (found == Found::kNo) {
+      return false;
+    }
+    if (found == Found::kYes) {
+      const ArtKey other(EntryAt(path.back().ref), order_);
+      return key.Diverge(other) == kArtEqualRank;
+    }
+  }
+}
+
+size_t ArtTree::NodesOnPath(const ArtKey& key) const {
+  Help();
+  ArtPath path;
+  for (int spins = 0; Descend(key, &path) == Found::kRestart;
+       ArtPause(spins++)) {
+  }
+  return path.size();
+}
+
+}  // namespace memkv

@@ -1,0 +1,481 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// ArtTree: an ordered index over encoded entries (key.h), as an adaptive
+// radix tree whose nodes span many ranks and are searched blindly. It holds
+// references to entries and never a key of its own; entries are not copied,
+// moved or changed. Nothing is ever removed. It is not a map from keys to
+// values: what stands in an entry behind the tag does not concern it.
+//
+// Shape
+// -----
+// All entries together are a trie: a string of symbols each (key.h), which
+// branches where two neighbours differ. The tree cuts that trie into pieces of
+// up to 64 subtrees each, its nodes (node.h). A descent searches one node
+// after the other without comparing any key, and ends at an entry that shares
+// as many symbols with the key as any entry does. One comparison with it says
+// whether the key is there, and if not, at which rank it leaves the trie: so a
+// look-up reads the nodes on one path and one entry.
+//
+// A node that is full is split at one of its lowest borders, which moves into
+// the node above, as in a B-tree. What a lowest border cuts off may be a single
+// item: that one then hangs from the node above directly, and gets a node with
+// its next neighbour. Where the node above is full, too, and the lowest borders
+// cut off little, the node is split downwards: a run of its items that share
+// more than their neighbours do, about half of all, becomes a node that hangs
+// from it. Nothing moves up then. So one insert splits five nodes at most,
+// above each other, whatever the keys are. Nodes grow with their content in
+// steps of 8 items.
+//
+// Depth. Where the trie is bushy, the tree is as deep as a B-tree of nodes half
+// full: four nodes and the root for a million keys. But a node is one connected
+// piece of the trie, so a path through the trie that has B branches takes B/63
+// nodes at least. N keys that are each other's prefixes make a tree N/45 deep
+// (N/63 if they come in order), and their average look-up passes half of that.
+// And borders more than 246 ranks apart are never in one node: a path may have
+// a node for each branch where branches are that far apart, which is a node for
+// each 246 bytes of a key. No path has more nodes than the key's path has
+// branches in the trie, and a few where many siblings are.
+//
+// All versions of a user key follow each other, newest first, and are told
+// apart by their 7 version bytes like any other keys, so a million overwrites
+// of one key add three levels.
+//
+// Thread safety
+// -------------
+//   Insert, AllocateEntry   any number of threads, with everything below
+//   InsertAlone             one thread, without Insert, with everything below
+//   Get, Contains, ApproximateNumEntries, NumEntries, GetStats, ArtIterator
+//                           any number of threads, with everything above;
+//                           one ArtIterator is used by one thread at a time
+//                           and may be handed over between calls
+//   MarkReadOnly            one thread, once, with the readers; no insert is
+//                           running or follows
+//   Validate                no Insert may be running
+//   constructor, destructor one thread; the allocator's memory must outlive
+//                           the iterators
+//
+// Invariants
+// ----------
+// (I1) A node that can be reached has 2 items or more; the root, a node of 0 or
+//      1 items, is never replaced.
+// (I2) The border between two neighbouring items is the rank at which the last
+//      entry below the one and the first entry below the other differ first,
+//      and the symbol of the latter there.
+// (I3) No border within a node is of a lower rank than the borders beside the
+//      item, in the node above, that leads to it. So all entries below an item
+//      agree in all ranks below the highest of the borders beside it.
+// (I4) A node's base is not above any of its borders, nor below the borders
+//      beside it above, unless (I5).
+// (I5) Where a border cannot be said from the base of its node, a node of its
+//      own holds it, whose base is near it.
+// (I6) The content of a node that can be reached is written only under its
+//      lock, and every writing raises its version. Versions never go back, even
+//      if the memory is used again for another node of its class.
+//
+// Writers
+// -------
+// An insert descends without locks, and remembers the version of each node on
+// the way. It then does one of:
+//  (W1) nothing: an entry equals the key;
+//  (W2) add an item and a border to a node with room. Locks the node;
+//  (W3) put a copy of the node, with room and the new item, in its place in the
+//       node above. Locks the node above, then the node;
+//  (W4) put two nodes in the place of a full one, with a border between them in
+//       the node above. Locks as (W3). If the node above is full, that one is
+//       made room in first, by (W3), (W4) or (W6);
+//  (W5) put a new node, of the item and the entry, in the place of an item.
+//       Locks the node;
+//  (W6) put a copy of a full node in its place, from which a run of its items
+//       hangs as a node of their own. Locks as (W3);
+//  (W7) put a copy of a node that holds versions only in its place, with a base
+//       from which the border of another key can be said. Locks as (W3).
+// After (W4), (W6) and (W7), and (W3) for a node below, the entry is not in
+// yet: the insert goes on from the node above, which it searches again. What it
+// knows of the nodes above that one is as true as before.
+// A lock is taken by raising the version that was remembered, and only if it is
+// still the same; so a lock that is held says that what the descent saw in the
+// node is true. If it is not the same, the insert lets go of everything and
+// starts again from the root. Memory is allocated before any lock is taken.
+//
+// Why that is enough: where a key belongs depends on the borders beside the
+// path and on the entry it was compared with. Entries do not change. All
+// borders below the highest one looked at are in nodes that are locked, or in
+// nodes above, which lead to the same node as long as that is in place: an
+// insert elsewhere does not change where this key belongs, and a node that was
+// taken out of its place has had its version raised.
+//
+// No deadlock: nobody waits for a lock with a lock held. A writer or reader
+// that meets a locked node starts again until its holder has let go of it: so
+// it waits for that thread, which allocates nothing and waits for nothing while
+// it holds the lock. If the holder is not running, whoever waits sleeps after a
+// short while (ArtPause), so that the holder can run even if its priority is
+// lower. Any other restart means that another writer succeeded.
+//
+// Readers
+// -------
+// Readers write nothing and take no lock. What a reader took from a node counts
+// once it has seen the node's version unchanged. It follows a reference in this
+// order: read the reference; see the node's version unchanged; read the child's
+// version; see the node's version unchanged once more. The second look says
+// that the child was in its place at the moment from which on its version is
+// watched: so a child that is taken out and used again, or whose items move to
+// a sibling, is noticed. Otherwise the reader starts again. It can only be made
+// to by a writer that writes one of the nodes on its path at that moment.
+//
+// An entry is read only when the reference to it has been seen to count.
+// Entries stay as long as the arena, so a reader may keep it as long.
+//
+// An iterator keeps nothing of a node in place: it copies the references of one
+// node, and remembers where that is and its version. If that has changed when
+// it steps, it looks for the neighbour of its entry from the root. (A node's
+// memory keeps its version as long as the arena, whatever becomes of the rest.)
+//
+// Entries that wait
+// -----------------
+// A thread that inserts alone puts an entry into a ring of 16 and counts it as
+// arrived; when the ring is full, it is drained: the entries are inserted as
+// above, in one go, and counted as drained. Anybody who is about to read drains
+// the ring, too, if it is not empty. Several may do so at once: all insert the
+// same entries, each entry gets in once, and each drainer raises the count, if
+// it is still lower, to what it has seen inserted. The writer uses a place of
+// the ring again only when its entry is counted as drained. A drainer that is
+// late may read newer entries in the places it looks at, and insert them: they
+// have been published, and those it looked for are in the tree.
+//
+// Where readers come and go while a thread inserts, waiting only means that
+// they do the writer's work. So when a reader has had to drain, the next
+// entries go in at once.
+//
+// An entry may wait only if no equal one can be in the tree, since its insert
+// has to say so: if its sequence is above all others'. It was accepted, and the
+// arena's reserve has names for the nodes it may need; if that should ever
+// fail, the drain throws bad_alloc and the entry goes on waiting.
+//
+// RocksDB counts a memtable's memory when it sets it aside, and relies on its
+// not changing after that, in the memtable or in its allocator. So only who
+// inserts takes memory from the allocator. Readers' drains and MarkReadOnly's
+// use what the writer has provided before its entry began to wait, and the heap
+// if that is not enough (arena.h). A drain that began before MarkReadOnly
+// may end behind it.
+//
+// Memory orders
+// -------------
+// clang-format off
+//   field               written by     order            read with
+//   version             lock           acquire, fence   acquire; fence, relaxed
+//                       unlock         release          (pairs with acquire)
+//   meta, codes,        lock holder    plain            plain, between the two
+//   symbols, refs       (meta:         relaxed)         reads of the version
+//   entry bytes         before Insert  plain            plain, after a version
+//                                                       that was released later
+//   places of the ring  the writer     release          acquire
+//   arrived             the writer     release          acquire
+//   drained             any drainer    release          acquire
+//   counters            anyone         relaxed          relaxed
+// clang-format on
+// (What the arena's slots and cells are written and read with: arena.h.)
+//
+// Forbidden moves
+// ---------------
+// - To follow a reference before the node's version was seen unchanged.
+// - To wait for a lock with a lock held.
+// - To allocate, or to touch an entry's bytes, under a lock.
+// - To give a node back to the arena before what led to it has been changed.
+// - To recurse: a tree of keys that are each other's prefixes may be deep.
+//
+// Known weaknesses
+// ----------------
+// - A reader restarts when a writer changes a node under its feet.
+// - A look-up among N keys that are each other's prefixes passes N/90 nodes.
+// - ApproximateNumEntries samples: of ranges chosen at random 98 in 100 are
+//   within 2x; the worst seen, in a tree that is deep in places, is 4x off. It
+//   takes 3 to 10 times as long as the skip list's.
+// - Without AVX2, and in reverse bytewise order, nodes are searched byte by
+//   byte.
+//
+// Literature: Leis, Kemper, Neumann, "The Adaptive Radix Tree", ICDE 2013;
+// Binna, Zangerle, Pichl, Specht, Leis, "HOT: A Height Optimized Trie Index for
+// Main-Memory Database Systems", SIGMOD 2018; Ferguson, "Bit-Tree: a data
+// structure for fast file processing", CACM 1992; Ferragina and Grossi, "The
+// String B-Tree", JACM 1999; Leis, Scheibner, Kemper, Neumann, "The ART of
+// Practical Synchronization", DaMoN 2016 (optimistic lock coupling).
+
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "memtable/art/arena.h"
+#include "memtable/art/key.h"
+#include "memtable/art/node.h"
+#include "memtable/art/path.h"
+
+namespace memkv {
+
+class ArtTree {
+ public:
+  // Allocates nothing from the allocator, which must outlive the tree.
+  // `max_slots`: as ArtArena's, for tests.
+  ArtTree(ArtOrder order, ArtAllocator* allocator,
+          uint32_t max_slots = ArtArena::kMaxSlots);
+  ArtTree(const ArtTree&) = delete;
+  ArtTree& operator=(const ArtTree&) = delete;
+
+  // Memory for an entry, to be filled and then inserted, or left alone. If the
+  // arena takes no more entries (arena.h), kArtNoRef, from then on always,
+  // and *memory is as it was.
+  ArtRef AllocateEntry(size_t bytes, char** memory) {
+    return arena_.AllocateEntry(bytes, memory);
+  }
+
+  // The entry. REQUIRES: the reference is an entry's, from AllocateEntry.
+  const char* EntryAt(ArtRef ref) const { return arena_.Resolve(ref); }
+
+  // Adds the entry, unless one with the same user key and sequence is there:
+  // then returns false; also if the reference is kArtNoRef, or the arena's
+  // reserve of names for nodes is used up, which takes thousands of threads
+  // with an accepted entry each. If several threads insert equal keys, exactly
+  // one gets true. REQUIRES: the entry is encoded as key.h says, complete,
+  // and its key part does not change any more.
+  bool Insert(ArtRef entry);
+
+  // The same for a thread that inserts alone: no other thread is in Insert or
+  // InsertAlone. An entry newer than all others waits for a few more, and then
+  // they descend together, so that their cache misses overlap. Whoever reads in
+  // between lets it in first: but for the time and the counters nobody can tell
+  // the difference. (So a reader may need memory, which is the heap's, and
+  // throw bad_alloc; nothing is lost by that.)
+  bool InsertAlone(ArtRef entry);
+
+  // Lets waiting entries in. Takes no memory from the allocator, as no reader
+  // does: so what RocksDB has counted stays as it is. May throw bad_alloc; then
+  // nothing has changed. REQUIRES: no insert is running or follows.
+  void MarkReadOnly();
+
+  // Lets waiting entries in. Any thread, any time; cheap if none waits.
+  void Help() const {
+    if (waiting_.drained.load(std::memory_order_acquire) !=
+        waiting_.arrived.load(std::memory_order_acquire)) {
+      const_cast<ArtTree*>(this)->DrainForReader();
+    }
+  }
+
+  // The newest entry of the key's user key that is not newer than the key, or
+  // nullptr.
+  const char* Get(const ArtKey& key) const;
+
+  // True if an entry of the user key and sequence is there.
+  bool Contains(const ArtKey& key) const;
+
+  // The entries in [start, end): exact up to 256, else an estimate, which is
+  // not below 256 nor above NumEntries(). Under inserts in the range it may
+  // miss or count those that have not returned. Takes two seeks and, as a rule,
+  // the first lines of some hundreds of nodes; 2048 nodes at most, and the
+  // paths.
+  uint64_t ApproximateNumEntries(const ArtKey& start, const ArtKey& end) const;
+
+  // The nodes a look-up of the key passes, the root included: each is a wait
+  // for memory, and the entry at their end is one more. For measuring.
+  size_t NodesOnPath(const ArtKey& key) const;
+
+  // Of entries that are in, not of those that wait.
+  uint64_t NumEntries() const { return arena_.NumEntries(); }
+  ArtStats GetStats() const { return arena_.GetStats(); }
+  // Of the arena, what came from the heap, as of the last AllocateEntry.
+  size_t ReportedBytes() const { return arena_.ReportedBytes(); }
+  // A number that has grown whenever an insert has returned.
+  uint64_t Changes() const {
+    return arena_.NumEntries() +
+           waiting_.arrived.load(std::memory_order_acquire);
+  }
+  ArtOrder order() const { return order_; }
+
+  // Checks every invariant that can be seen in a tree at rest. If one is
+  // violated, says which and where in *reason, and returns false.
+  bool Validate(std::string* reason) const;
+
+  // For tests that play the part of another writer, or break the tree.
+  ArtNode* TEST_Root() { return root_; }
+  const ArtArena& TEST_Arena() const { return arena_; }
+
+ private:
+  friend class ArtIterator;
+  // A side of fewer items than these is not worth a split of a full node above.
+  static constexpr int kFewItems = ArtNode::kMaxItems / 8;
+  // So many full nodes above a full one are split for one insert.
+  static constexpr int kMaxFullAbove = 4;
+
+  enum class Outcome { kInserted, kDuplicate, kFull, kRestart, kAgain };
+  enum class Found { kYes, kNo, kRestart, kNotYet };
+
+  // Where a key that is not in the tree leaves it: at `rank`, beside the items
+  // first..last of the path's step `level`, before or behind them.
+  struct Departure {
+    ArtRank rank;
+    size_t level;
+    int first;
+    int last;
+    bool before;
+  };
+
+  // ---- Readers (tree.cc) ----
+
+  // `user_size`: what its key may be expected to have.
+  void PrefetchEntry(ArtRef ref, size_t user_size) const {
+    const char* entry = EntryAt(ref);
+    __builtin_prefetch(entry);
+    if (user_size > 40) {
+      __builtin_prefetch(entry + 64);
+    }
+  }
+
+  // From the root, a node at a time, to the entry blind search ends at:
+  // kNotYet, and in the end kYes, or kNo in an empty tree; then the path is
+  // complete. Each step prefetches what the next one reads.
+  class Descent {
+   public:
+    Descent(const ArtTree& tree, const ArtKey& key, ArtPath* path)
+        : arena_(tree.arena_), key_(key), path_(path), node_(tree.root_) {
+      path_->Clear();
+    }
+    // From the last node of the path on.
+    Descent(const ArtTree& tree, const ArtKey& key, ArtPath* path,
+            ArtNode* node)
+        : arena_(tree.arena_), key_(key), path_(path), node_(node) {
+      path_->Truncate(path_->size() - 1);
+    }
+    // Goes on from the last node of the path.
+    Found Advance();
+
+   private:
+    const ArtArena& arena_;
+    const ArtKey& key_;
+    ArtPath* const path_;
+    ArtNode* node_;
+  };
+
+  Found Descend(const ArtKey& key, ArtPath* path) const;
+  // The same from the last node of the path on, which is searched again.
+  Found DescendOn(const ArtKey& key, ArtPath* path) const;
+  // From the item of the last step, whose reference is a node's, down along the
+  // first or the last items, to an entry.
+  Found DescendToEdge(bool first, ArtPath* path) const;
+  // The path to the first or the last entry of all.
+  Found TryEdge(bool first, ArtPath* path) const;
+  // REQUIRES: the path was made by Descend for `key`, and ends at an entry with
+  // the key `other`, which differs from it first at `rank`.
+  bool FindDeparture(const ArtPath& path, const ArtKey& key,
+                     const ArtKey& other, ArtRank rank, Departure* out) const;
+  // The path to the nearest entry after the key, or before it; to the key's own
+  // if `inclusive`. If `decider` is not nullptr, it is set to the entry the
+  // decision was made by.
+  Found TrySeek(const ArtKey& key, bool forward, bool inclusive, ArtPath* path,
+                const char** decider) const;
+  // To the item `item` of step `level`, or beyond the node, to what is next.
+  Found StepTo(size_t level, int item, bool forward, ArtPath* path) const;
+  // Get, with all that may be in its way.
+  const char* GetByPath(const ArtKey& key) const;
+  // The paths to the first entry at or after `start` and at or after `end`, the
+  // latter with the item behind the root's if there is none, and the level at
+  // which they part. kNo if no entry is between.
+  Found TryRange(const ArtKey& start, const ArtKey& end, ArtPath* first,
+                 ArtPath* last, size_t* fork) const;
+  class Counter;
+
+  // ---- Writers (tree_insert.cc) ----
+
+  class NewNode;
+
+  // Entries that wait, in a ring. `arrived` and `drained` count entries; the
+  // ring holds those in between. See InsertAlone in tree_insert.cc.
+  static constexpr size_t kRing = 16;
+  struct alignas(64) Waiting {
+    std::atomic<uint64_t> arrived{0};
+    std::atomic<uint64_t> drained{0};
+    std::atomic<ArtRef> refs[kRing] = {};
+    // How often Drain is not to try descending together. Of no consequence.
+    std::atomic<uint32_t> apart{0};
+    // A reader had to drain.
+    std::atomic<bool> helped{false};
+    // The writer's own: the last sequence, and how many entries more go in at
+    // once because of readers.
+    uint64_t last_sequence = 0;
+    uint32_t at_once = 0;
+  };
+
+  void Drain();
+  void DrainForReader();
+  // REQUIRES: n <= kRing. Entries that are there already are left out.
+  void InsertTogether(const ArtRef* entries, size_t n);
+
+  void InsertInTurn(const ArtRef* entries, size_t n);
+  // Until it is in, or cannot be.
+  Outcome InsertFromRoot(ArtPath* path, const ArtKey& key, ArtRef entry);
+  // From the path that Descend found for the key, as often as room has to be
+  // made. kRestart: it is out of date.
+  // Behind this and what follows the path is empty, or leads to the entry.
+  Outcome InsertAt(ArtPath* path, Found found, const ArtKey& key, ArtRef entry);
+  // As FindDeparture, with a path that need not be the key's, but leads to some
+  // entry. Also false if another entry may share more symbols with the key.
+  bool FindDepartureNear(const ArtPath& path, const ArtKey& key,
+                         const ArtKey& other, ArtRank rank,
+                         Departure* out) const;
+  // kAgain: room was made; the path ends at the last node that stayed, from
+  // which on the key must be sought again.
+  Outcome InsertDeparting(ArtPath* path, Departure d, const ArtKey& key,
+                          const ArtKey& other, ArtRef entry);
+  Outcome InsertFirst(ArtPath* path, ArtRef entry);
+  Outcome AddItem(ArtPath* path, const Departure& d, int code, int symbol,
+                  ArtRef entry);
+  // Locks a node and the one above it; false, and neither is locked, if one has
+  // changed.
+  static bool LockBoth(const ArtPath::Step& above, const ArtPath::Step& at);
+  // Unlocks both, and gives the lower one back, in whose place others are.
+  void UnlockReplaced(const ArtPath::Step& above, const ArtPath::Step& at);
+  // Puts a copy of the node with more room in its place, and, if `d` is not
+  // nullptr, the entry into that; else kAgain.
+  Outcome Grow(ArtPath* path, size_t level, const Departure* d, int code,
+               int symbol, ArtRef entry);
+  // Puts a copy of the node with a base from which `rank` can be said in its
+  // place. REQUIRES: all its borders are of versions.
+  Outcome Rebase(ArtPath* path, size_t level, ArtRank rank);
+
+  // Where a full node grows: at an end of its items, or anywhere.
+  enum class Growth { kFront, kInside, kBack };
+  static Growth GrowthOf(const Departure& d, int count);
+  // Of the lowest borders between the items first..last the one nearest to
+  // `wanted`. REQUIRES: first < last.
+  static int LowestBorder(const ArtNode& node, int first, int last, int wanted);
+  // Makes of the items *first..*last of a full node, where the key goes, those
+  // that SplitDown is to take.
+  static void ChooseRun(const ArtNode& node, int count, Growth growth,
+                        int* first, int* last);
+  // Splits a full node, or one above it first. The key goes beside its items
+  // first..last. `below`: how many full nodes are below it on the path.
+  Outcome MakeRoom(ArtPath* path, size_t level, Growth growth, int first,
+                   int last, int below);
+  // At the border `cut`, with the code `code` in the node above; if that is -1,
+  // in a new node there.
+  Outcome SplitUp(ArtPath* path, size_t level, int cut, int code);
+  // Hangs the items first..last from the node, as a node of their own.
+  // REQUIRES: no border between them is of a lower rank than those around.
+  Outcome SplitDown(ArtPath* path, size_t level, int first, int last);
+  // Puts a node of the item and the entry in the item's place.
+  Outcome PairUp(ArtPath* path, size_t level, const Departure& d, int symbol,
+                 ArtRef entry);
+  // A base from which a border of `rank`, and others near it, can be said, for
+  // a node to hang from the step's item.
+  static ArtRank BaseFor(const ArtPath::Step& above, ArtRank rank);
+
+  // Before the arena, which begins at 128 bytes: so they cost nothing.
+  alignas(16) char root_memory_[ArtNode::Bytes(0)];
+  ArtNode* const root_;
+  const ArtOrder order_;
+  ArtArena arena_;
+  Waiting waiting_;
+};
+
+}  // namespace memkv

@@ -1,0 +1,426 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// How many entries of an ArtTree are in a range, counted or estimated.
+//
+// The paths to the first entry of the range and to the first behind it part in
+// one node. What hangs between them, beside either path below that node, is the
+// range: items of path nodes, each an entry or a node. A Counter goes down from
+// them a level at a time. Of a level it looks into all nodes if they are few,
+// and else into a sample, in which a node stands for others: of all children,
+// evenly spread, it reads the first line, which tells height and items; of
+// these it looks into some, the larger the likelier (sampling with
+// probabilities proportional to size: Hansen and Hurwitz, 1943).
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "memtable/art/tree.h"
+#include "memtable/art/tree_iterator.h"
+
+namespace memkv {
+
+// Counts what hangs from some items of the nodes of two paths. Reads as the
+// readers of tree.h do; if anything has changed, ok() is false.
+class ArtTree::Counter {
+ public:
+  // Reads the first lines of `lines` nodes of a level at most, and looks into
+  // `width` of these; into 1024 in all, but for the path's.
+  Counter(const ArtTree& tree, size_t lines, size_t width)
+      : tree_(tree), lines_(lines), width_(width) {}
+
+  // What hangs from the items from..to - 1 of the step, which is at `level`.
+  void Add(const ArtPath::Step& step, size_t level, int from, int to) {
+    if (from < to) {
+      top_.push_back({level, from, to, step});
+    }
+  }
+  // For `lines` and `width`.
+  static constexpr size_t kAll = std::numeric_limits<size_t>::max();
+
+  // To be called once, after Add in the order of the levels.
+  void Count();
+
+  bool ok() const { return ok_; }
+  // True if every node was looked into.
+  bool exact() const { return estimated_ == 0; }
+  double entries() const { return entries_; }
+  // Of these, what nodes stand for that were not looked into.
+  double estimated() const { return estimated_; }
+
+ private:
+  static constexpr size_t kMaxNodes = 1024;
+
+  struct Top {
+    size_t level;
+    int from;
+    int to;
+    ArtPath::Step step;
+  };
+  // A node that was looked into, and how many nodes hang from its items
+  // from..to - 1.
+  struct Parent {
+    const ArtNode* node;
+    ArtNode::Meta meta;
+    uint32_t version;
+    int from;
+    int to;
+    size_t nodes;
+    // For how many nodes it stands.
+    double weight;
+  };
+  struct Child {
+    const ArtNode* node;
+    size_t parent;
+    ArtNode::Meta meta;
+    uint32_t version;
+    double weight;
+  };
+
+  // What hangs from a node, at a guess.
+  static double Guess(int items, int height) {
+    double guess = items;
+    for (int h = 0; h < std::min(height, 4); ++h) {
+      guess *= 40;
+    }
+    return guess;
+  }
+  void LookInto(const ArtNode* node, ArtNode::Meta meta, uint32_t version,
+                int from, int to, double weight, std::vector<Parent>* level);
+  // The children of which the first line is to be read.
+  void ChooseChildren(const std::vector<Parent>& parents,
+                      std::vector<Child>* children);
+  // Leaves `room` of them, which stand for all.
+  static void ChooseLarge(size_t room, std::vector<Child>* children);
+
+  const ArtTree& tree_;
+  const size_t lines_;
+  const size_t width_;
+  std::vector<Top> top_;
+  bool ok_ = true;
+  double entries_ = 0;
+  double estimated_ = 0;
+  size_t looked_into_ = 0;
+};
+
+namespace {
+
+// Points at equal distances on a line, the first half a distance from its
+// start; the line is laid out piece by piece.
+class Points {
+ public:
+  Points(double length, size_t n) : step_(length / static_cast<double>(n)) {}
+  double step() const { return step_; }
+  // How many fall on the next piece.
+  int Next(double piece) {
+    end_ += piece;
+    int n = 0;
+    for (; next_ * step_ < end_; next_ += 1) {
+      ++n;
+    }
+    return n;
+  }
+
+ private:
+  const double step_;
+  double end_ = 0;
+  double next_ = 0.5;
+};
+
+}  // namespace
+
+void ArtTree::Counter::LookInto(const ArtNode* node, ArtNode::Meta meta,
+                                uint32_t version, int from, int to,
+                                double weight, std::vector<Parent>* level) {
+  ArtRef refs[ArtNode::kMaxItems];
+  node->CopyRefs(meta, refs);
+  if (!node->Unchanged(version)) {
+    ok_ = false;
+    return;
+  }
+  size_t nodes = 0;
+  for (int i = from; i < to; ++i) {
+    nodes += ArtIsNode(refs[i]) ? 1 : 0;
+  }
+  const double entries =
+      static_cast<double>(to - from) - static_cast<double>(nodes);
+  entries_ += weight * entries;
+  estimated_ += (weight - 1) * entries;
+  if (nodes > 0) {
+    level->push_back({node, meta, version, from, to, nodes, weight});
+  }
+}
+
+void ArtTree::Counter::ChooseChildren(const std::vector<Parent>& parents,
+                                      std::vector<Child>* children) {
+  size_t nodes = 0;
+  double length = 0;
+  const auto score = [](const Parent& parent) {
+    return parent.weight * Guess(1, parent.meta.height() - 1);
+  };
+  for (const Parent& parent : parents) {
+    nodes += parent.nodes;
+    length += score(parent) * static_cast<double>(parent.nodes);
+  }
+  const bool all = nodes <= lines_;
+  Points points(length, std::min(nodes, lines_));
+  children->clear();
+  for (size_t p = 0; p < parents.size(); ++p) {
+    const Parent& parent = parents[p];
+    ArtRef refs[ArtNode::kMaxItems];
+    parent.node->CopyRefs(parent.meta, refs);
+    if (!parent.node->Unchanged(parent.version)) {
+      ok_ = false;
+      return;
+    }
+    for (int i = parent.from; i < parent.to; ++i) {
+      if (!ArtIsNode(refs[i])) {
+        continue;
+      }
+      double weight = parent.weight;
+      if (!all) {
+        weight *= points.Next(score(parent)) * points.step() / score(parent);
+      }
+      if (weight > 0) {
+        const ArtNode* const node = tree_.arena_.NodeAt(refs[i]);
+        __builtin_prefetch(node);
+        children->push_back({node, p, ArtNode::Meta(), 0, weight});
+      }
+    }
+  }
+  for (Child& child : *children) {
+    const Parent& parent = parents[child.parent];
+    child.version = child.node->Version();
+    child.meta = child.node->meta();
+    if (ArtNode::IsLocked(child.version) ||
+        !parent.node->Unchanged(parent.version) ||
+        !child.node->Unchanged(child.version)) {
+      ok_ = false;
+      return;
+    }
+  }
+}
+
+void ArtTree::Counter::ChooseLarge(size_t room, std::vector<Child>* children) {
+  if (children->size() <= room) {
+    return;
+  }
+  const auto guess = [](const Child& child) {
+    return Guess(child.meta.count(), child.meta.height());
+  };
+  double length = 0;
+  for (const Child& child : *children) {
+    length += child.weight * guess(child);
+  }
+  // Those that any choice would hit stand for themselves.
+  const double sure = length / static_cast<double>(room);
+  size_t left = room;
+  for (const Child& child : *children) {
+    if (child.weight * guess(child) >= sure) {
+      length -= child.weight * guess(child);
+      --left;
+    }
+  }
+  Points points(length, std::max<size_t>(left, 1));
+  size_t kept = 0;
+  for (Child& child : *children) {
+    const double size = child.weight * guess(child);
+    if (size < sure) {
+      child.weight = points.Next(size) * points.step() / guess(child);
+    }
+    if (child.weight > 0) {
+      (*children)[kept++] = child;
+    }
+  }
+  children->resize(kept);
+}
+
+void ArtTree::Counter::Count() {
+  std::vector<Parent> parents;
+  std::vector<Parent> below;
+  std::vector<Child> children;
+  size_t top = 0;
+  for (size_t level = 0;; ++level) {
+    for (; top < top_.size() && top_[top].level == level; ++top) {
+      const ArtPath::Step& step = top_[top].step;
+      LookInto(step.node, step.meta, step.version, top_[top].from, top_[top].to,
+               1, &parents);
+    }
+    if (!ok_ || (top == top_.size() && parents.empty())) {
+      return;
+    }
+    ChooseChildren(parents, &children);
+    if (!ok_) {
+      return;
+    }
+    if (looked_into_ == kMaxNodes) {
+      for (const Child& child : children) {
+        const double guess =
+            child.weight * Guess(child.meta.count(), child.meta.height());
+        entries_ += guess;
+        estimated_ += guess;
+      }
+      parents.clear();
+      continue;
+    }
+    // The deeper, the fewer, so that a deep path comes to its end.
+    const size_t left = kMaxNodes - looked_into_;
+    ChooseLarge(width_ == kAll ? left : std::min(width_, 4 + left / 32),
+                &children);
+    looked_into_ += children.size();
+    for (const Child& child : children) {
+      child.node->Prefetch();
+    }
+    below.clear();
+    for (const Child& child : children) {
+      LookInto(child.node, child.meta, child.version, 0, child.meta.count(),
+               child.weight, &below);
+    }
+    parents.swap(below);
+  }
+}
+
+ArtTree::Found ArtTree::TryRange(const ArtKey& start, const ArtKey& end,
+                                 ArtPath* first, ArtPath* last,
+                                 size_t* fork) const {
+  const Found found = TrySeek(start, true, true, first, nullptr);
+  if (found != Found::kYes) {
+    return found;
+  }
+  const Found behind = TrySeek(end, true, true, last, nullptr);
+  if (behind == Found::kRestart) {
+    return behind;
+  }
+  if (behind == Found::kNo) {
+    const ArtPath::Step root = (*first)[0];
+    last->Clear();
+    last->Push(root.node, root.version, root.item + 1, root.meta, root.ref);
+  }
+  for (size_t level = 0; level < first->size() && level < last->size();
+       ++level) {
+    const ArtPath::Step& a = (*first)[level];
+    const ArtPath::Step& b = (*last)[level];
+    if (a.node != b.node || a.version != b.version) {
+      return Found::kRestart;
+    }
+    if (a.item != b.item) {
+      *fork = level;
+      return a.item < b.item ? Found::kYes : Found::kNo;
+    }
+  }
+  return Found::kNo;
+}
+
+uint64_t ArtTree::ApproximateNumEntries(const ArtKey& start,
+                                        const ArtKey& end) const {
+  // Up to here a count is exact, whatever the tree looks like.
+  constexpr double kExact = 256;
+  constexpr size_t kWidth = 24;
+  constexpr size_t kLines = 128;
+  constexpr int kTries = 8;
+  Help();
+  const ArtRank rank = start.Diverge(end);
+  if (rank == kArtEqualRank || end.LessAt(rank, start)) {
+    return 0;
+  }
+  ArtPath first;
+  ArtPath last;
+  size_t fork = 0;
+  for (int tries = 0; tries < kTries; ++tries) {
+    const Found found = TryRange(start, end, &first, &last, &fork);
+    if (found == Found::kRestart) {
+      ArtPause(tries);
+      continue;
+    }
+    if (found == Found::kNo) {
+      return 0;
+    }
+    const auto add_inside = [&](Counter* counter) {
+      for (size_t level = fork; level < std::max(first.size(), last.size());
+           ++level) {
+        if (level == fork) {
+          const int begin =
+              first[level].item + (level + 1 < first.size() ? 1 : 0);
+          counter->Add(first[level], level, begin, last[level].item);
+          continue;
+        }
+        if (level < first.size()) {
+          const ArtPath::Step& step = first[level];
+          counter->Add(step, level,
+                       step.item + (level + 1 < first.size() ? 1 : 0),
+                       step.meta.count());
+        }
+        if (level < last.size()) {
+          counter->Add(last[level], level, 0, last[level].item);
+        }
+      }
+    };
+    const auto add_outside = [&](Counter* counter) {
+      for (size_t level = 0; level < std::max(first.size(), last.size());
+           ++level) {
+        if (level < first.size()) {
+          counter->Add(first[level], level, 0, first[level].item);
+        }
+        if (level < last.size()) {
+          const ArtPath::Step& step = last[level];
+          counter->Add(step, level,
+                       step.item + (level + 1 < last.size() ? 1 : 0),
+                       step.meta.count());
+        }
+      }
+    };
+    Counter inside(*this, kLines, kWidth);
+    add_inside(&inside);
+    inside.Count();
+    if (inside.ok() && !inside.exact() && inside.entries() < 4 * kExact) {
+      // Few entries in many nodes.
+      Counter all(*this, Counter::kAll, Counter::kAll);
+      add_inside(&all);
+      all.Count();
+      if (!all.ok()) {
+        continue;
+      }
+      if (all.exact()) {
+        return static_cast<uint64_t>(all.entries());
+      }
+    }
+    if (!inside.ok()) {
+      ArtPause(tries);
+      continue;
+    }
+    if (inside.exact()) {
+      return static_cast<uint64_t>(inside.entries());
+    }
+    const double all = static_cast<double>(NumEntries());
+    double entries = inside.entries();
+    Counter outside(*this, kLines, kWidth);
+    if (2 * entries > all) {
+      // What is outside is less, and says as much, since all together are
+      // known. The difference belongs to where more was estimated.
+      add_outside(&outside);
+      outside.Count();
+    }
+    if (2 * entries > all && outside.ok()) {
+      entries += (all - inside.entries() - outside.entries()) *
+                 inside.estimated() /
+                 (inside.estimated() + outside.estimated());
+    }
+    // More than that many nodes, of two items or more.
+    return static_cast<uint64_t>(std::max(kExact, std::min(entries, all)));
+  }
+  // Under many inserts at this very place: as far as an iterator comes.
+  uint64_t counted = 0;
+  ArtIterator iter(this);
+  for (iter.Seek(start); iter.Valid() && counted < kExact; iter.Next()) {
+    const ArtKey key(iter.entry(), order_);
+    const ArtRank at = key.Diverge(end);
+    if (at == kArtEqualRank || end.LessAt(at, key)) {
+      break;
+    }
+    ++counted;
+  }
+  return counted;
+}
+
+}  // namespace memkv

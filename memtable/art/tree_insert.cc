@@ -1,0 +1,646 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The writers of ArtTree; (W1)... are those of tree.h.
+
+#include <cassert>
+#include <cstdlib>
+#include <new>
+#include <optional>
+
+#include "memtable/art/tree.h"
+
+namespace memkv {
+
+// A node nobody can reach yet. Goes back to the arena unless it is released.
+class ArtTree::NewNode {
+ public:
+  NewNode(ArtArena* arena, int node_class)
+      : arena_(arena),
+        class_(node_class),
+        ref_(arena->AllocateNode(node_class)) {}
+  ~NewNode() {
+    if (ref_ != kArtNoRef) {
+      arena_->FreeNode(ref_, class_);
+    }
+  }
+  NewNode(const NewNode&) = delete;
+  NewNode& operator=(const NewNode&) = delete;
+
+  bool ok() const { return ref_ != kArtNoRef; }
+  ArtNode* operator->() const { return arena_->NodeAt(ref_); }
+  ArtNode::Meta Empty(ArtRank base, int height) const {
+    return ArtNode::Meta(base, 0, class_, height, ArtNode::kNoCode);
+  }
+  ArtRef Release() {
+    const ArtRef ref = ref_;
+    ref_ = kArtNoRef;
+    return ref;
+  }
+
+ private:
+  ArtArena* const arena_;
+  const int class_;
+  ArtRef ref_;
+};
+
+bool ArtTree::Insert(ArtRef entry) {
+  if (entry == kArtNoRef) {
+    return false;
+  }
+  Drain();
+  const ArtKey key(EntryAt(entry), order_);
+  ArtPath path;
+  if (InsertFromRoot(&path, key, entry) != Outcome::kInserted) {
+    return false;
+  }
+  arena_.CountEntry(key.sequence());
+  return true;
+}
+
+bool ArtTree::InsertAlone(ArtRef entry) {
+  if (entry == kArtNoRef) {
+    return false;
+  }
+  const uint64_t sequence = ArtKey(EntryAt(entry), order_).sequence();
+  if (sequence <= waiting_.last_sequence || sequence <= arena_.MaxSequence()) {
+    return Insert(entry);
+  }
+  constexpr uint32_t kAtOnce = 64;
+  if (waiting_.helped.load(std::memory_order_relaxed)) {
+    waiting_.helped.store(false, std::memory_order_relaxed);
+    waiting_.at_once = kAtOnce;
+  }
+  if (waiting_.at_once > 0) {
+    --waiting_.at_once;
+    return Insert(entry);
+  }
+  const uint64_t arrived = waiting_.arrived.load(std::memory_order_relaxed);
+  if (arrived - waiting_.drained.load(std::memory_order_acquire) == kRing) {
+    Drain();
+  }
+  // For whoever lets the entries in.
+  arena_.Provide();
+  waiting_.last_sequence = sequence;
+  waiting_.refs[arrived % kRing].store(entry, std::memory_order_release);
+  waiting_.arrived.store(arrived + 1, std::memory_order_release);
+  return true;
+}
+
+void ArtTree::Drain() {
+  const uint64_t arrived = waiting_.arrived.load(std::memory_order_acquire);
+  uint64_t drained = waiting_.drained.load(std::memory_order_acquire);
+  if (drained >= arrived) {
+    return;
+  }
+  ArtRef entries[kRing];
+  size_t n = 0;
+  for (uint64_t i = drained; i < arrived; ++i) {
+    entries[n++] = waiting_.refs[i % kRing].load(std::memory_order_acquire);
+  }
+  InsertTogether(entries, n);
+  while (drained < arrived && !waiting_.drained.compare_exchange_weak(
+                                  drained, arrived, std::memory_order_release,
+                                  std::memory_order_relaxed)) {
+  }
+}
+
+void ArtTree::DrainForReader() {
+  waiting_.helped.store(true, std::memory_order_relaxed);
+  const ArtArena::NoAllocatorScope scope;
+  Drain();
+}
+
+void ArtTree::MarkReadOnly() {
+  const ArtArena::NoAllocatorScope scope;
+  Drain();
+  // An entry that comes all the same does not wait: nobody may let it in.
+  waiting_.last_sequence = kArtMaxSequence;
+}
+
+void ArtTree::InsertTogether(const ArtRef* entries, size_t n) {
+  // Entries that all belong into one node do not help each other: the first
+  // makes the paths of the others out of date. So after a batch like that some
+  // are inserted one by one, each from where the one before it went.
+  constexpr uint32_t kApart = 32;
+  const uint32_t apart = waiting_.apart.load(std::memory_order_relaxed);
+  if (apart > 0) {
+    waiting_.apart.store(apart - 1, std::memory_order_relaxed);
+    InsertInTurn(entries, n);
+    return;
+  }
+  std::optional<ArtKey> keys[kRing];
+  ArtPath paths[kRing];
+  Found found[kRing];
+  std::optional<Descent> descents[kRing];
+  for (size_t i = 0; i < n; ++i) {
+    keys[i].emplace(EntryAt(entries[i]), order_);
+    descents[i].emplace(*this, *keys[i], &paths[i]);
+    found[i] = n > 1 ? Found::kNotYet : Found::kRestart;
+  }
+  for (bool going = n > 1; going;) {
+    going = false;
+    for (size_t i = 0; i < n; ++i) {
+      if (found[i] != Found::kNotYet) {
+        continue;
+      }
+      found[i] = descents[i]->Advance();
+      if (found[i] == Found::kYes) {
+        PrefetchEntry(paths[i].back().ref, keys[i]->user_size());
+      }
+      going = going || found[i] == Found::kNotYet;
+    }
+  }
+  size_t outdated = 0;
+  for (size_t i = 0; i < n; ++i) {
+    Outcome outcome = InsertAt(&paths[i], found[i], *keys[i], entries[i]);
+    outdated += outcome == Outcome::kRestart;
+    if (outcome == Outcome::kRestart) {
+      outcome = InsertFromRoot(&paths[i], *keys[i], entries[i]);
+    }
+    if (outcome == Outcome::kFull) {
+      throw std::bad_alloc();  // They all go on waiting.
+    }
+    if (outcome == Outcome::kInserted) {
+      arena_.CountEntry(keys[i]->sequence());
+    }
+  }
+  if (n == kRing && outdated > n / 2) {
+    waiting_.apart.store(kApart, std::memory_order_relaxed);
+  }
+}
+
+void ArtTree::InsertInTurn(const ArtRef* entries, size_t n) {
+  ArtPath path;
+  for (size_t i = 0; i < n; ++i) {
+    const ArtKey key(EntryAt(entries[i]), order_);
+    Outcome outcome = Outcome::kRestart;
+    if (path.size() > 0) {
+      // It leads to the entry before.
+      const ArtKey other(EntryAt(path.back().ref), order_);
+      const ArtRank rank = key.Diverge(other);
+      Departure d;
+      if (rank != kArtEqualRank &&
+          FindDepartureNear(path, key, other, rank, &d)) {
+        outcome = InsertDeparting(&path, d, key, other, entries[i]);
+        if (outcome == Outcome::kAgain) {
+          outcome = InsertAt(&path, DescendOn(key, &path), key, entries[i]);
+        }
+      }
+    }
+    if (outcome == Outcome::kRestart) {
+      outcome = InsertFromRoot(&path, key, entries[i]);
+    }
+    if (outcome == Outcome::kFull) {
+      throw std::bad_alloc();  // They all go on waiting.
+    }
+    if (outcome == Outcome::kInserted) {
+      arena_.CountEntry(key.sequence());
+    }
+  }
+}
+
+ArtTree::Outcome ArtTree::InsertFromRoot(ArtPath* path, const ArtKey& key,
+                                         ArtRef entry) {
+  Outcome outcome;
+  for (int spins = 0; (outcome = InsertAt(path, Descend(key, path), key,
+                                          entry)) == Outcome::kRestart;
+       ArtPause(spins++)) {
+  }
+  return outcome;
+}
+
+bool ArtTree::FindDepartureNear(const ArtPath& path, const ArtKey& key,
+                                const ArtKey& other, ArtRank rank,
+                                Departure* out) const {
+  if (!FindDeparture(path, key, other, rank, out)) {
+    return false;
+  }
+  // What is on the other side of the key must not share more with it than the
+  // rank: the border there is of a lower rank, or, behind the key, of the same
+  // and a higher symbol. (Before it, of the same rank, that cannot be told.)
+  int border = out->before ? out->first : out->last + 1;
+  for (size_t level = out->level;; --level) {
+    const ArtPath::Step& at = path[level];
+    const bool here = border > 0 && border < at.meta.count();
+    bool holds = true;
+    if (here) {
+      const ArtRank next =
+          ArtNode::RankOf(at.node->CodeAt(border), at.meta.base());
+      holds = next < rank ||
+              (next == rank && !out->before &&
+               key.SymbolAt(rank) < at.node->SymbolAt(at.meta, border));
+    }
+    if (!holds || !at.node->Unchanged(at.version)) {
+      return false;
+    }
+    if (here || level == 0) {
+      return true;
+    }
+    border = path[level - 1].item + (out->before ? 0 : 1);
+  }
+}
+
+ArtTree::Outcome ArtTree::InsertAt(ArtPath* path, Found found,
+                                   const ArtKey& key, ArtRef entry) {
+  for (;;) {
+    if (found == Found::kRestart) {
+      return Outcome::kRestart;
+    }
+    if (found == Found::kNo) {
+      return InsertFirst(path, entry);
+    }
+    const ArtKey other(EntryAt(path->back().ref), order_);
+    const ArtRank rank = key.Diverge(other);
+    if (rank == kArtEqualRank) {
+      return Outcome::kDuplicate;  // (W1)
+    }
+    Departure d;
+    if (!FindDeparture(*path, key, other, rank, &d)) {
+      return Outcome::kRestart;
+    }
+    const Outcome outcome = InsertDeparting(path, d, key, other, entry);
+    if (outcome != Outcome::kAgain) {
+      return outcome;
+    }
+    found = DescendOn(key, path);
+  }
+}
+
+ArtTree::Outcome ArtTree::InsertDeparting(ArtPath* path, Departure d,
+                                          const ArtKey& key,
+                                          const ArtKey& other, ArtRef entry) {
+  const int symbol = (d.before ? other : key).SymbolAt(d.rank);
+  assert(symbol >= 0);
+  if (d.level > 0 && d.rank < (*path)[d.level].meta.base()) {
+    // Before the base, all of the node is on one side: the key becomes its
+    // neighbour in the node above; or, where that is made to hold higher nodes,
+    // in a node between.
+    const int height = (*path)[d.level].meta.height();
+    --d.level;
+    d.first = d.last = (*path)[d.level].item;
+    if ((*path)[d.level].meta.height() > height) {
+      return PairUp(path, d.level, d, symbol, entry);
+    }
+  }
+  if (d.level == 0) {
+    return PairUp(path, 0, d, symbol, entry);
+  }
+  const ArtPath::Step& at = (*path)[d.level];
+  const ArtNode::Meta meta = at.meta;
+  const int code = ArtNode::CodeOf(d.rank, meta.base());
+  if (code < 0 && d.first < d.last) {
+    // Versions, told apart far behind where the user keys end.
+    return d.last - d.first + 1 == meta.count()
+               ? Rebase(path, d.level, d.rank)
+               : SplitDown(path, d.level, d.first, d.last);
+  }
+  if (code < 0 ||
+      (meta.height() > 0 && d.first == d.last && !ArtIsNode(at.ref))) {
+    // Too far behind the base, the item is alone (but for versions, above). In
+    // a node that was made to hold nodes, two entries get a node of their own.
+    return PairUp(path, d.level, d, symbol, entry);
+  }
+  if (meta.count() < meta.capacity()) {
+    return AddItem(path, d, code, symbol, entry);
+  }
+  if (meta.count() < ArtNode::kMaxItems) {
+    return Grow(path, d.level, &d, code, symbol, entry);
+  }
+  return MakeRoom(path, d.level, GrowthOf(d, meta.count()), d.first, d.last, 0);
+}
+
+ArtTree::Outcome ArtTree::InsertFirst(ArtPath* path, ArtRef entry) {
+  const ArtPath::Step root = path->back();
+  path->Clear();
+  if (!root.node->TryLock(root.version)) {
+    return Outcome::kRestart;
+  }
+  root.node->SetRef(root.meta, 0, entry);
+  root.node->SetMeta(root.meta.With(1, ArtNode::kNoCode));
+  root.node->Unlock(root.version);
+  return Outcome::kInserted;
+}
+
+ArtTree::Outcome ArtTree::AddItem(ArtPath* path, const Departure& d, int code,
+                                  int symbol, ArtRef entry) {
+  path->Truncate(d.level + 1);
+  ArtPath::Step& at = path->back();
+  if (!at.node->TryLock(at.version)) {
+    return Outcome::kRestart;
+  }
+  // A border before the others is that of what comes first now.
+  const int item = d.before ? d.first : d.last + 1;
+  at.node->Insert(item, d.before ? item + 1 : item, code, symbol, entry);
+  at.meta = at.node->meta();
+  at.node->Unlock(at.version);
+  // The path leads to the entry, and stays true.
+  at.version += 2;
+  at.item = item;
+  at.ref = entry;
+  return Outcome::kInserted;
+}
+
+bool ArtTree::LockBoth(const ArtPath::Step& above, const ArtPath::Step& at) {
+  if (!above.node->TryLock(above.version)) {
+    return false;
+  }
+  if (!at.node->TryLock(at.version)) {
+    above.node->UnlockUnchanged(above.version);
+    return false;
+  }
+  return true;
+}
+
+void ArtTree::UnlockReplaced(const ArtPath::Step& above,
+                             const ArtPath::Step& at) {
+  at.node->Unlock(at.version);
+  above.node->Unlock(above.version);
+  arena_.FreeNode(above.ref, at.meta.node_class());
+}
+
+ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level, const Departure* d,
+                               int code, int symbol, ArtRef entry) {
+  const ArtPath::Step& above = (*path)[level - 1];
+  const ArtPath::Step& at = (*path)[level];
+  NewNode grown(&arena_, at.meta.node_class() + 1);
+  if (!grown.ok()) {
+    return Outcome::kFull;
+  }
+  if (!LockBoth(above, at)) {
+    return Outcome::kRestart;
+  }
+  grown->SetMeta(grown.Empty(at.meta.base(), at.meta.height()));
+  grown->AppendFrom(*at.node, 0, at.meta.count());
+  if (d != nullptr) {
+    grown->Insert(d->before ? d->first : d->last + 1,
+                  d->before ? d->first + 1 : d->last + 1, code, symbol, entry);
+  }
+  above.node->SetRef(above.meta, above.item, grown.Release());
+  UnlockReplaced(above, at);
+  if (d != nullptr) {
+    path->Clear();
+    return Outcome::kInserted;
+  }
+  path->Truncate(level);
+  return Outcome::kAgain;
+}
+
+ArtTree::Outcome ArtTree::Rebase(ArtPath* path, size_t level, ArtRank rank) {
+  const ArtPath::Step& above = (*path)[level - 1];
+  const ArtPath::Step& at = (*path)[level];
+  const ArtRank base = BaseFor(above, rank);
+  NewNode moved(&arena_, at.meta.node_class());
+  if (!moved.ok()) {
+    return Outcome::kFull;
+  }
+  if (!above.node->Unchanged(above.version) || !LockBoth(above, at)) {
+    return Outcome::kRestart;
+  }
+  moved->SetMeta(moved.Empty(base, at.meta.height()));
+  moved->AppendFrom(*at.node, 0, at.meta.count());
+  above.node->SetRef(above.meta, above.item, moved.Release());
+  UnlockReplaced(above, at);
+  path->Truncate(level);
+  return Outcome::kAgain;
+}
+
+ArtRank ArtTree::BaseFor(const ArtPath::Step& above, ArtRank rank) {
+  // Nothing below the borders beside it can come to stand in the node.
+  const ArtRank lowest = above.node->BorderBeside(above.meta, above.item);
+  return ArtNode::CodeOf(rank, lowest) >= 0 ? lowest
+                                            : rank - ArtNode::kMaxUserCode / 2;
+}
+
+ArtTree::Outcome ArtTree::PairUp(ArtPath* path, size_t level,
+                                 const Departure& d, int symbol, ArtRef entry) {
+  const ArtPath::Step at = (*path)[level];
+  path->Clear();
+  NewNode pair(&arena_, 0);
+  if (!pair.ok()) {
+    return Outcome::kFull;
+  }
+  const ArtRank base = BaseFor(at, d.rank);
+  // What was read of a node that is being written may be no rank at all, and
+  // must not go into a Meta: what is written by it would lie elsewhere.
+  if (!at.node->Unchanged(at.version)) {
+    return Outcome::kRestart;
+  }
+  const int code = ArtNode::CodeOf(d.rank, base);
+  // A node at the top is higher than what was the top; elsewhere it takes the
+  // item's place among its like.
+  int height = 0;
+  if (ArtIsNode(at.ref)) {
+    height = arena_.NodeAt(at.ref)->meta().height() + (level == 0 ? 1 : 0);
+    height = std::min(height, ArtNode::kMaxHeight);
+  }
+  const ArtNode::Meta meta(base, 2, 0, height, code);
+  pair->SetMeta(meta);
+  pair->SetBorder(meta, 1, code, symbol);
+  pair->SetRef(meta, 0, d.before ? entry : at.ref);
+  pair->SetRef(meta, 1, d.before ? at.ref : entry);
+  if (!at.node->TryLock(at.version)) {
+    return Outcome::kRestart;
+  }
+  at.node->SetRef(at.meta, at.item, pair.Release());
+  at.node->Unlock(at.version);
+  return Outcome::kInserted;
+}
+
+int ArtTree::LowestBorder(const ArtNode& node, int first, int last,
+                          int wanted) {
+  int lowest = first + 1;
+  for (int i = first + 2; i <= last; ++i) {
+    const int more = node.CodeAt(i) - node.CodeAt(lowest);
+    if (more < 0 ||
+        (more == 0 && std::abs(i - wanted) < std::abs(lowest - wanted))) {
+      lowest = i;
+    }
+  }
+  return lowest;
+}
+
+ArtTree::Growth ArtTree::GrowthOf(const Departure& d, int count) {
+  if (d.before && d.first == 0) {
+    return Growth::kFront;
+  }
+  return !d.before && d.last + 1 == count ? Growth::kBack : Growth::kInside;
+}
+
+void ArtTree::ChooseRun(const ArtNode& node, int count, Growth growth,
+                        int* first, int* last) {
+  const int from = *first;
+  const int to = *last;
+  *first = 0;
+  *last = count - 1;
+  // At the end that grows, the smallest run the key goes into, but no fewer
+  // items than pay for the work.
+  while (growth != Growth::kInside) {
+    const bool back = growth == Growth::kBack;
+    const int cut =
+        LowestBorder(node, *first, *last, back ? *last : *first + 1);
+    const int f = back ? cut : *first;
+    const int l = back ? *last : cut - 1;
+    if (l - f + 1 < kFewItems || from < f || to > l) {
+      break;
+    }
+    *first = f;
+    *last = l;
+  }
+  if (*last - *first + 1 <= count / 2) {
+    return;
+  }
+  // Elsewhere, as near to half of the items as there is one: from the whole
+  // node always into the larger side, until that is no nearer. It is between a
+  // third and two thirds of them.
+  *first = 0;
+  *last = count - 1;
+  for (;;) {
+    const int n = *last - *first + 1;
+    const int cut = LowestBorder(node, *first, *last, (*first + *last + 1) / 2);
+    const int larger = std::max(cut - *first, *last + 1 - cut);
+    if (n < count && std::abs(2 * larger - count) >= std::abs(2 * n - count)) {
+      return;
+    }
+    if (cut - *first == larger) {
+      *last = cut - 1;
+    } else {
+      *first = cut;
+    }
+  }
+}
+
+ArtTree::Outcome ArtTree::MakeRoom(ArtPath* path, size_t level, Growth growth,
+                                   int first, int last, int below) {
+  const ArtPath::Step& above = (*path)[level - 1];
+  const ArtPath::Step& at = (*path)[level];
+  const int count = at.meta.count();
+  // A node that grows at one end will go on to.
+  int wanted = count / 2;
+  if (growth == Growth::kBack) {
+    wanted = count - 1;
+  } else if (growth == Growth::kFront) {
+    wanted = 1;
+  }
+  const int cut = LowestBorder(*at.node, 0, count - 1, wanted);
+  const ArtRank rank = ArtNode::RankOf(at.node->CodeAt(cut), at.meta.base());
+  if (!at.node->Unchanged(at.version)) {
+    return Outcome::kRestart;
+  }
+  // The border goes into the node above; but where that is higher than its
+  // children are yet, into a node between, so that the children there can be
+  // are not all of the lowest kind (Binna et al.: intermediate nodes).
+  const int height = std::min(at.meta.height() + 1, ArtNode::kMaxHeight);
+  const int code = level == 1 || height < above.meta.height()
+                       ? -1
+                       : ArtNode::CodeOf(rank, above.meta.base());
+  if (code < 0 || above.meta.count() < above.meta.capacity()) {
+    return SplitUp(path, level, cut, code);
+  }
+  if (above.meta.count() < ArtNode::kMaxItems) {
+    return Grow(path, level - 1, nullptr, 0, 0, kArtNoRef);
+  }
+  // The node above is full, too. What the border cuts off must be worth making
+  // room there; at an end that grows, more will come.
+  const int left = growth == Growth::kFront ? count : cut;
+  const int right = growth == Growth::kBack ? count : count - cut;
+  if (std::min(left, right) < kFewItems) {
+    ChooseRun(*at.node, count, growth, &first, &last);
+    return at.node->Unchanged(at.version) ? SplitDown(path, level, first, last)
+                                          : Outcome::kRestart;
+  }
+  if (below == kMaxFullAbove) {
+    return SplitUp(path, level, cut, -1);
+  }
+  // Above, it grows at the same end if this node is there.
+  const int item = above.item;
+  if ((growth == Growth::kFront && item > 0) ||
+      (growth == Growth::kBack && item + 1 < above.meta.count())) {
+    growth = Growth::kInside;
+  }
+  return MakeRoom(path, level - 1, growth, item, item, below + 1);
+}
+
+ArtTree::Outcome ArtTree::SplitDown(ArtPath* path, size_t level, int first,
+                                    int last) {
+  const ArtPath::Step& above = (*path)[level - 1];
+  const ArtPath::Step& at = (*path)[level];
+  const int count = at.meta.count();
+  const int n = last - first + 1;
+  assert(n > 1 && n < count);
+  NewNode rest(&arena_, ArtNode::ClassFor(count - n + 2));
+  NewNode run(&arena_, ArtNode::ClassFor(n + 1));
+  if (!rest.ok() || !run.ok()) {
+    return Outcome::kFull;
+  }
+  if (!LockBoth(above, at)) {
+    return Outcome::kRestart;
+  }
+  // It holds a node now, of more entries than a leaf.
+  rest->SetMeta(rest.Empty(at.meta.base(), std::max(at.meta.height(), 1)));
+  rest->AppendFrom(*at.node, 0, first + 1);
+  rest->AppendFrom(*at.node, last + 1, count);
+  // No border of the run is of a lower rank than those beside it.
+  run->SetMeta(
+      run.Empty(rest->BorderBeside(rest->meta(), first), at.meta.height()));
+  run->AppendFrom(*at.node, first, last + 1);
+  rest->SetRef(rest->meta(), first, run.Release());
+  above.node->SetRef(above.meta, above.item, rest.Release());
+  UnlockReplaced(above, at);
+  path->Truncate(level);
+  return Outcome::kAgain;
+}
+
+ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
+                                  int code) {
+  const ArtPath::Step& above = (*path)[level - 1];
+  const ArtPath::Step& at = (*path)[level];
+  const int count = at.meta.count();
+  const int height = std::min(at.meta.height() + 1, ArtNode::kMaxHeight);
+  const ArtRank rank = ArtNode::RankOf(at.node->CodeAt(cut), at.meta.base());
+  const int symbol = at.node->SymbolAt(at.meta, cut);
+  if (!at.node->Unchanged(at.version)) {
+    return Outcome::kRestart;
+  }
+  const bool left_alone = cut == 1;
+  const bool right_alone = cut == count - 1;
+  NewNode left(&arena_, ArtNode::ClassFor(std::min(cut + 1, 64)));
+  NewNode right(&arena_, ArtNode::ClassFor(std::min(count - cut + 1, 64)));
+  NewNode pair(&arena_, 0);
+  if (!left.ok() || !right.ok() || !pair.ok()) {
+    return Outcome::kFull;
+  }
+  if (!LockBoth(above, at)) {
+    return Outcome::kRestart;
+  }
+  ArtRef left_ref = at.node->RefAt(at.meta, 0);
+  if (!left_alone) {
+    left->SetMeta(left.Empty(rank, at.meta.height()));
+    left->AppendFrom(*at.node, 0, cut);
+    left_ref = left.Release();
+  }
+  ArtRef right_ref = at.node->RefAt(at.meta, count - 1);
+  if (!right_alone) {
+    right->SetMeta(right.Empty(rank, at.meta.height()));
+    right->AppendFrom(*at.node, cut, count);
+    right_ref = right.Release();
+  }
+  if (code >= 0) {
+    above.node->SetRef(above.meta, above.item, left_ref);
+    above.node->Insert(above.item + 1, above.item + 1, code, symbol, right_ref);
+  } else {
+    const ArtRank base = BaseFor(above, rank);
+    const int pair_code = ArtNode::CodeOf(rank, base);
+    const ArtNode::Meta meta(base, 2, 0, height, pair_code);
+    pair->SetMeta(meta);
+    pair->SetBorder(meta, 1, pair_code, symbol);
+    pair->SetRef(meta, 0, left_ref);
+    pair->SetRef(meta, 1, right_ref);
+    above.node->SetRef(above.meta, above.item, pair.Release());
+  }
+  UnlockReplaced(above, at);
+  path->Truncate(level);
+  return Outcome::kAgain;
+}
+
+}  // namespace memkv

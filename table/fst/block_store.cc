@@ -1,0 +1,359 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst/block_store.h"
+
+#include <atomic>
+#include <type_traits>
+
+#include "monitoring/perf_context_imp.h"
+#include "monitoring/statistics_impl.h"
+#include "options/cf_options.h"
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::BasicTypedCacheInterface;
+using ROCKSDB_NAMESPACE::BlockContents;
+using ROCKSDB_NAMESPACE::BlockHandle;
+using ROCKSDB_NAMESPACE::BlockType;
+using ROCKSDB_NAMESPACE::CachableEntry;
+using ROCKSDB_NAMESPACE::Cache;
+using ROCKSDB_NAMESPACE::CacheKey;
+using ROCKSDB_NAMESPACE::CompressionType;
+using ROCKSDB_NAMESPACE::MemoryAllocator;
+using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
+using ROCKSDB_NAMESPACE::perf_level;
+using ROCKSDB_NAMESPACE::PerfLevel;
+using ROCKSDB_NAMESPACE::PerfStepTimer;
+using ROCKSDB_NAMESPACE::RecordTick;
+using ROCKSDB_NAMESPACE::Status;
+
+namespace {
+
+// As what a kind of block is counted: segments count as index blocks, for they
+// take an index's place.
+struct Tickers {
+  BlockType type;
+  ROCKSDB_NAMESPACE::Tickers hit, miss, add, bytes_insert;
+};
+template <typename TBlock>
+constexpr Tickers TickersOf() {
+  if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
+    return {BlockType::kIndex, ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_HIT,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_MISS,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_ADD,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_INDEX_BYTES_INSERT};
+  } else if constexpr (std::is_same_v<TBlock, FilterBlock>) {
+    return {BlockType::kFilter, ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_HIT,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_MISS,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_ADD,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_FILTER_BYTES_INSERT};
+  } else {
+    return {BlockType::kData, ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_HIT,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_MISS,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_ADD,
+            ROCKSDB_NAMESPACE::BLOCK_CACHE_DATA_BYTES_INSERT};
+  }
+}
+
+// Blocks are at least 5 bytes long with their trailer, so the two lowest bits
+// of an offset do not tell blocks apart (as in BlockBasedTable::GetCacheKey).
+CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
+               const BlockHandle& handle) {
+  return base.WithOffset(handle.offset() >> 2);
+}
+
+}  // namespace
+
+bool SegmentBlock::Parse(bool mirrored, const key_trie::Tokens* tokens,
+                         uint64_t store, std::string* reason) {
+  store_ = store;
+  return Segment::Open(contents_.data.ToStringView(), mirrored, tokens,
+                       &segment_, reason);
+}
+
+bool ValueBlock::Parse(size_t num_values, std::string* reason) {
+  size_t consumed = 0;
+  if (!ValueRunView::Open(contents_.data.ToStringView(), num_values, &values_,
+                          &consumed, reason)) {
+    return false;
+  }
+  if (consumed != contents_.data.size()) {
+    *reason =
+        "value block: " + std::to_string(contents_.data.size() - consumed) +
+        " bytes follow its values";
+    return false;
+  }
+  return true;
+}
+
+bool FilterBlock::Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
+                        std::string* reason) {
+  // RocksDB's filters end in 5 bytes that say what they are, and it takes one
+  // of no more for that of no keys, which is never written.
+  constexpr size_t kMetadataSize = 5;
+  if (contents_.data.size() <= kMetadataSize) {
+    *reason = "filter: " + std::to_string(contents_.data.size()) +
+              " bytes, expected more than " + std::to_string(kMetadataSize);
+    return false;
+  }
+  bits_.reset(policy.GetFilterBitsReader(contents_.data));
+  return true;
+}
+
+Status FileBlockStore::Corrupt(uint64_t offset, const std::string& what) const {
+  return Status::Corruption(file_->file_name() + ": block at offset " +
+                            std::to_string(offset) + ": " + what);
+}
+
+Status FileBlockStore::ReadStored(const BlockReadContext& context,
+                                  const BlockHandle& handle, BlockType type,
+                                  MemoryAllocator* allocator,
+                                  BlockContents* contents,
+                                  CompressionType* compression) const {
+  // A handle that was not written by a builder must not become a huge
+  // allocation.
+  const uint64_t end =
+      footer_.metaindex_handle().offset() + footer_.metaindex_handle().size();
+  if (handle.offset() > end || handle.size() > end - handle.offset()) {
+    return Corrupt(handle.offset(),
+                   "its " + std::to_string(handle.size()) +
+                       " bytes reach beyond the metaindex, which ends at " +
+                       std::to_string(end));
+  }
+  return compat::FetchStoredBlock(context.read_options, ioptions_, file_.get(),
+                                  context.prefetch_buffer, footer_, handle,
+                                  type, allocator, context.for_compaction,
+                                  contents, compression);
+}
+
+Status FileBlockStore::ReadRaw(const BlockReadContext& context,
+                               const BlockHandle& handle, BlockType type,
+                               BlockContents* contents,
+                               MemoryAllocator* allocator) const {
+  CompressionType compression = ROCKSDB_NAMESPACE::kNoCompression;
+  BlockContents stored;
+  Status s =
+      ReadStored(context, handle, type, allocator, &stored, &compression);
+  if (!s.ok() || compression == ROCKSDB_NAMESPACE::kNoCompression) {
+    *contents = std::move(stored);
+    return s;
+  }
+  PERF_TIMER_GUARD(block_decompress_time);
+  s = compat::Uncompress(stored.data, compression, footer_.format_version(),
+                         ioptions_, allocator, contents);
+  return s.IsCorruption() ? Corrupt(handle.offset(), s.ToString()) : s;
+}
+
+template <typename TBlock, typename ParseFn>
+Status FileBlockStore::GetParsed(const BlockReadContext& context,
+                                 const BlockHandle& handle,
+                                 const ParseFn& parse,
+                                 CachableEntry<TBlock>* entry) const {
+  constexpr Tickers kTickers = TickersOf<TBlock>();
+  ROCKSDB_NAMESPACE::Statistics* const stats = ioptions_.stats;
+  const bool use_cache = block_cache_ != nullptr && !context.bypass_cache;
+  BasicTypedCacheInterface<TBlock> cache(block_cache_.get());
+  CacheKey key;
+  BlockContents contents;
+  bool at_hand = false;
+  if (use_cache) {
+    key = KeyOf(base_cache_key_, handle);
+    auto* const cached = cache.Lookup(key.AsSlice(), stats);
+    if (cached != nullptr) {
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_HIT);
+      RecordTick(stats, kTickers.hit);
+      const size_t usage = block_cache_->GetUsage(cached);
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_READ, usage);
+      PERF_COUNTER_ADD(block_cache_hit_count, 1);
+      PERF_COUNTER_ADD(block_cache_read_byte, usage);
+      if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
+        PERF_COUNTER_ADD(block_cache_index_hit_count, 1);
+        PERF_COUNTER_ADD(block_cache_index_read_byte, usage);
+      } else if constexpr (std::is_same_v<TBlock, FilterBlock>) {
+        PERF_COUNTER_ADD(block_cache_filter_hit_count, 1);
+        PERF_COUNTER_ADD(block_cache_filter_read_byte, usage);
+      }
+      if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
+        if (cache.Value(cached)->store() != tokens_store_) {  // (B2)
+          contents = CopyOf(cache.Value(cached)->bytes(),
+                            block_cache_->memory_allocator());
+          at_hand = true;
+          // Some caches keep an old entry when another of its key comes in.
+          block_cache_->Erase(key.AsSlice());
+          cache.Release(cached);
+        }
+      }
+      if (!at_hand) {
+        entry->SetCachedValue(cache.Value(cached), block_cache_.get(), cached);
+        return Status::OK();
+      }
+    } else {
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_MISS);
+      RecordTick(stats, kTickers.miss);
+    }
+  }
+  Status s;
+  if (!at_hand) {
+    if (context.read_options.read_tier == ROCKSDB_NAMESPACE::kBlockCacheTier) {
+      return Status::Incomplete("no blocking io");
+    }
+    s = ReadRaw(context, handle, kTickers.type, &contents,
+                use_cache ? block_cache_->memory_allocator() : nullptr);
+    if (!s.ok()) return s;
+  }
+  auto block = std::make_unique<TBlock>(std::move(contents));
+  std::string reason;
+  if (!parse(block.get(), &reason)) return Corrupt(handle.offset(), reason);
+
+  // A block in a mapped file must not outlive the file in the cache.
+  if (use_cache && context.read_options.fill_cache && block->own_bytes()) {
+    typename BasicTypedCacheInterface<TBlock>::TypedHandle* cached = nullptr;
+    const size_t charge = block->ApproximateMemoryUsage();
+    s = cache.Insert(key.AsSlice(), block.get(), charge, &cached,
+                     std::is_same_v<TBlock, ValueBlock>
+                         ? ROCKSDB_NAMESPACE::Cache::Priority::LOW
+                         : index_priority_);
+    if (s.ok()) {
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_ADD);
+      RecordTick(stats, kTickers.add);
+      RecordTick(stats, kTickers.bytes_insert, charge);
+      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_WRITE, charge);
+      entry->SetCachedValue(block.release(), block_cache_.get(), cached);
+      return Status::OK();
+    }
+    // A full cache with a strict limit: the read fails, as BlockBasedTable's
+    // does.  The cache has not taken the block.
+    RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_ADD_FAILURES);
+    return s;
+  }
+  entry->SetOwnedValue(std::move(block));
+  return Status::OK();
+}
+
+Status FileBlockStore::ReadTokens(const BlockReadContext& context,
+                                  const BlockHandle& handle) {
+  BlockContents contents;
+  const Status s = ReadRaw(context, handle, BlockType::kData, &contents);
+  if (!s.ok()) return s;
+  auto tokens = std::make_shared<key_trie::Tokens>();
+  std::string reason;
+  if (!tokens->Open(contents.data.ToStringView(), &reason)) {
+    return Corrupt(handle.offset(), reason);
+  }
+  tokens_ = std::move(tokens);
+  static std::atomic<uint64_t> last_store{0};
+  tokens_store_ = last_store.fetch_add(1, std::memory_order_relaxed) + 1;
+  return s;
+}
+
+Status FileBlockStore::SetFilter(
+    const BlockReadContext& context,
+    std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> policy,
+    const BlockHandle& handle, bool pin) {
+  filter_policy_ = std::move(policy);
+  filter_handle_ = handle;
+  if (!pin) return Status::OK();
+  BlockContents contents;
+  const Status s = ReadRaw(context, handle, BlockType::kFilter, &contents);
+  if (!s.ok()) return s;
+  auto block = std::make_unique<FilterBlock>(std::move(contents));
+  std::string reason;
+  if (!block->Parse(*filter_policy_, &reason)) {
+    return Corrupt(handle.offset(), reason);
+  }
+  pinned_bytes_ += block->ApproximateMemoryUsage();
+  pinned_filter_ = std::move(block);
+  return s;
+}
+
+Status FileBlockStore::GetFilter(const BlockReadContext& context,
+                                 FilterEntry* entry) const {
+  if (pinned_filter_ != nullptr && !context.bypass_cache) {
+    entry->SetUnownedValue(pinned_filter_.get());
+    return Status::OK();
+  }
+  return GetParsed<FilterBlock>(
+      context, filter_handle_,
+      [&](FilterBlock* block, std::string* reason) {
+        return block->Parse(*filter_policy_, reason);
+      },
+      entry);
+}
+
+bool FileBlockStore::InRow(const FileIndex& index, uint32_t i) const {
+  const auto follows = [&](uint32_t k) {
+    const BlockLocation before = index.Location(k - 1);
+    return before.offset + before.size + footer_.GetBlockTrailerSize() ==
+           index.Location(k).offset;
+  };
+  return (i != 0 && follows(i)) ||
+         (i + 1 < index.num_segments() && follows(i + 1));
+}
+
+Status FileBlockStore::PinSegments(const BlockReadContext& context,
+                                   const FileIndex& index,
+                                   uint64_t segment_bytes) {
+  BlockReadContext alone = context;
+  alone.prefetch_buffer = nullptr;
+  pinned_.reserve(index.num_segments());
+  segment_bytes_.Expect(segment_bytes);
+  for (uint32_t i = 0; i < index.num_segments(); ++i) {
+    const BlockLocation at = index.Location(i);
+    BlockContents contents;
+    const Status s =
+        ReadRaw(InRow(index, i) ? context : alone,
+                BlockHandle(at.offset, at.size), BlockType::kData, &contents);
+    if (!s.ok()) return s;
+    // A mapped file's need no copy.
+    if (contents.own_bytes()) {
+      contents =
+          BlockContents(segment_bytes_.Add(contents.data.ToStringView()));
+    }
+    auto block = std::make_unique<SegmentBlock>(std::move(contents));
+    std::string reason;
+    if (!block->Parse(index.mirrored(), tokens_.get(), tokens_store_,
+                      &reason)) {
+      return Corrupt(at.offset, reason);
+    }
+    pinned_bytes_ += block->ApproximateMemoryUsage();
+    pinned_.push_back(std::move(block));
+  }
+  return Status::OK();
+}
+
+Status FileBlockStore::GetSegment(const BlockReadContext& context,
+                                  const FileIndex& index, uint32_t i,
+                                  SegmentEntry* entry) const {
+  if (!pinned_.empty() && !context.bypass_cache) {
+    entry->SetUnownedValue(pinned_[i].get());
+    return Status::OK();
+  }
+  const BlockLocation at = index.Location(i);
+  return GetParsed<SegmentBlock>(
+      context, BlockHandle(at.offset, at.size),
+      [&](SegmentBlock* block, std::string* reason) {
+        return block->Parse(index.mirrored(), tokens_.get(), tokens_store_,
+                            reason);
+      },
+      entry);
+}
+
+Status FileBlockStore::GetValues(const BlockReadContext& context,
+                                 const Segment& segment, uint32_t b,
+                                 ValueEntry* entry) const {
+  const BlockLocation at = segment.ValueBlockLocation(b);
+  const uint32_t begin = segment.ValueBlockFirstEntry(b);
+  const uint32_t end = segment.ValueBlockFirstEntry(b + 1);
+  if (begin >= end) {
+    return Corrupt(at.offset, "value block holds no entries");
+  }
+  return GetParsed<ValueBlock>(
+      context, BlockHandle(at.offset, at.size),
+      [&](ValueBlock* block, std::string* reason) {
+        return block->Parse(end - begin, reason);
+      },
+      entry);
+}
+
+}  // namespace memkv

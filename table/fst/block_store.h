@@ -1,0 +1,287 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The blocks of one open FST file: reads, verifies, uncompresses and parses
+// them, and keeps them where the options say.  Value blocks always go through
+// the block cache; segments and the filter do too (residency=cache) or are held
+// for the life of the file (residency=pin).
+//
+// Thread safety: immutable after ReadTokens(), SetFilter() and PinSegments();
+// every Get*() may be called from any thread.
+//
+// Lifetime: a CachableEntry keeps its block alive; an entry of a pinned
+// segment refers to the store.  A FileBlockStore outlives the readers and
+// iterators that use it (the table reader owns it).
+//
+// A segment in the block cache refers to the dictionary of the store that put
+// it there, and may outlive it: the cache keeps segments of files that were
+// closed.  It does no harm.
+// (B1) The dictionary is followed only in a search or by a cursor, and those
+//      are the reader's and the iterators' that got the segment from their own
+//      store, which ends after them.  What a user may keep for longer, as
+//      pinned values, are bytes of the block, and a block dies without a look
+//      at the dictionary.
+// (B2) GetSegment() returns no segment that refers to another store's
+//      dictionary.  If the cache has one, because the file was opened again, it
+//      makes one of the same bytes that refers to its own, and puts that in its
+//      place.  Two stores are told apart by a number, not by the dictionary's
+//      address, which may come back.
+
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cache/cache_key.h"
+#include "cache/cache_reservation_manager.h"
+#include "cache/typed_cache.h"
+#include "compat/rocksdb_compat.h"
+#include "memory/memory_allocator_impl.h"
+#include "rocksdb/filter_policy.h"
+#include "table/block_based/cachable_entry.h"
+#include "table/block_based/filter_policy_internal.h"
+#include "table/key_trie/tokens.h"
+#include "table/segment/file_index.h"
+#include "table/segment/segment.h"
+#include "table/segment/value_run.h"
+#include "util/pinned_bytes.h"
+
+namespace memkv {
+
+// A block and its parsed form, as the block cache holds them.
+class SegmentBlock {
+ public:
+  static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
+      ROCKSDB_NAMESPACE::CacheEntryRole::kIndexBlock;
+  SegmentBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
+      : contents_(std::move(contents)) {}
+  // tokens: the file's dictionary, or null; store: of whom it is, or 0 if null.
+  // What uses the segment must not outlive it.
+  bool Parse(bool mirrored, const key_trie::Tokens* tokens, uint64_t store,
+             std::string* reason);
+  bool own_bytes() const { return contents_.own_bytes(); }
+  const ROCKSDB_NAMESPACE::Slice& bytes() const { return contents_.data; }
+  uint64_t store() const { return store_; }
+  const Segment& segment() const { return segment_; }
+  size_t ApproximateMemoryUsage() const {
+    return sizeof(*this) + contents_.ApproximateMemoryUsage() -
+           sizeof(contents_);
+  }
+
+ private:
+  ROCKSDB_NAMESPACE::BlockContents contents_;
+  uint64_t store_ = 0;
+  Segment segment_;
+};
+
+class ValueBlock {
+ public:
+  static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
+      ROCKSDB_NAMESPACE::CacheEntryRole::kDataBlock;
+  ValueBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
+      : contents_(std::move(contents)) {}
+  bool Parse(size_t num_values, std::string* reason);
+  bool own_bytes() const { return contents_.own_bytes(); }
+  const ValueRunView& values() const { return values_; }
+  size_t ApproximateMemoryUsage() const {
+    return sizeof(*this) + contents_.ApproximateMemoryUsage() -
+           sizeof(contents_);
+  }
+
+ private:
+  ROCKSDB_NAMESPACE::BlockContents contents_;
+  ValueRunView values_;
+};
+
+// A filter of RocksDB's over user keys, their prefixes, or both.
+class FilterBlock {
+ public:
+  static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
+      ROCKSDB_NAMESPACE::CacheEntryRole::kFilterBlock;
+  FilterBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
+      : contents_(std::move(contents)) {}
+  bool Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
+             std::string* reason);
+  bool own_bytes() const { return contents_.own_bytes(); }
+  // False only if `entry` was not added to the filter.
+  bool MayMatch(const ROCKSDB_NAMESPACE::Slice& entry) const {
+    return bits_ == nullptr || bits_->MayMatch(entry);
+  }
+  // The same of n entries.
+  void MayMatch(int n, ROCKSDB_NAMESPACE::Slice** entries,
+                bool* may_match) const {
+    if (bits_ != nullptr) bits_->MayMatch(n, entries, may_match);
+  }
+  size_t ApproximateMemoryUsage() const {
+    return sizeof(*this) + contents_.ApproximateMemoryUsage() -
+           sizeof(contents_);
+  }
+
+ private:
+  ROCKSDB_NAMESPACE::BlockContents contents_;
+  std::unique_ptr<ROCKSDB_NAMESPACE::FilterBitsReader> bits_;
+};
+
+using FilterEntry = ROCKSDB_NAMESPACE::CachableEntry<FilterBlock>;
+using SegmentEntry = ROCKSDB_NAMESPACE::CachableEntry<SegmentBlock>;
+using ValueEntry = ROCKSDB_NAMESPACE::CachableEntry<ValueBlock>;
+
+// Gives up a block: to `pinner`, which will release it, unless that is null.
+template <typename TBlock>
+void ReleaseTo(ROCKSDB_NAMESPACE::Cleanable* pinner,
+               ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) {
+  if (pinner != nullptr) {
+    entry->TransferTo(pinner);
+  } else {
+    entry->Reset();
+  }
+}
+
+// A copy of the bytes, in memory of the allocator, or, if that is null, of
+// malloc.
+inline ROCKSDB_NAMESPACE::BlockContents CopyOf(
+    const ROCKSDB_NAMESPACE::Slice& bytes,
+    ROCKSDB_NAMESPACE::MemoryAllocator* allocator) {
+  auto copy = ROCKSDB_NAMESPACE::AllocateBlock(bytes.size(), allocator);
+  memcpy(copy.get(), bytes.data(), bytes.size());
+  return ROCKSDB_NAMESPACE::BlockContents(std::move(copy), bytes.size());
+}
+
+// Makes a copy of the bytes where they are those of a mapped file: what may
+// outlive the file must own them.
+inline void OwnBytes(ROCKSDB_NAMESPACE::BlockContents* contents) {
+  if (!contents->own_bytes()) *contents = CopyOf(contents->data, nullptr);
+}
+
+// What a read of a block depends on beside the block itself.
+struct BlockReadContext {
+  const ROCKSDB_NAMESPACE::ReadOptions& read_options;
+  ROCKSDB_NAMESPACE::FilePrefetchBuffer* prefetch_buffer = nullptr;
+  bool for_compaction = false;
+  // Neither looks into the block cache nor fills it.
+  bool bypass_cache = false;
+};
+
+class FileBlockStore {
+ public:
+  FileBlockStore(
+      const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions,
+      std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache,
+      ROCKSDB_NAMESPACE::Cache::Priority index_priority,
+      std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader>&& file,
+      const ROCKSDB_NAMESPACE::Footer& footer)
+      : ioptions_(ioptions),
+        block_cache_(std::move(block_cache)),
+        index_priority_(index_priority),
+        file_(std::move(file)),
+        footer_(footer) {}
+
+  // Must precede any read through the block cache.
+  void SetCacheKey(const ROCKSDB_NAMESPACE::OffsetableCacheKey& key) {
+    base_cache_key_ = key;
+  }
+
+  // Reads a block as it is stored.  `allocator`: where the bytes come from,
+  // null for malloc.
+  ROCKSDB_NAMESPACE::Status ReadStored(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle,
+      ROCKSDB_NAMESPACE::BlockType type,
+      ROCKSDB_NAMESPACE::MemoryAllocator* allocator,
+      ROCKSDB_NAMESPACE::BlockContents* contents,
+      ROCKSDB_NAMESPACE::CompressionType* compression) const;
+  // Reads a block and uncompresses it.
+  ROCKSDB_NAMESPACE::Status ReadRaw(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle,
+      ROCKSDB_NAMESPACE::BlockType type,
+      ROCKSDB_NAMESPACE::BlockContents* contents,
+      ROCKSDB_NAMESPACE::MemoryAllocator* allocator = nullptr) const;
+
+  // Reads the file's dictionary; must precede any read of a segment.
+  ROCKSDB_NAMESPACE::Status ReadTokens(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle);
+  // Null if there is none.  Whoever shares it keeps it for longer than the
+  // file is open.
+  const std::shared_ptr<const key_trie::Tokens>& tokens() const {
+    return tokens_;
+  }
+
+  // From now on there is a filter, of `policy`, at `handle`; if `pin`, reads it
+  // and holds it.
+  ROCKSDB_NAMESPACE::Status SetFilter(
+      const BlockReadContext& context,
+      std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> policy,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle, bool pin);
+  bool has_filter() const { return filter_policy_ != nullptr; }
+
+  // Reads all segments of `index`, ahead where they lie in a row, and holds
+  // them from then on.  segment_bytes: what they are together, 0 if that is not
+  // known.
+  ROCKSDB_NAMESPACE::Status PinSegments(const BlockReadContext& context,
+                                        const FileIndex& index,
+                                        uint64_t segment_bytes);
+
+  // Whether segment i lies beside the one before or behind it, with no value
+  // blocks between: whether reading ahead of segments alone reads what will be
+  // asked for.
+  bool InRow(const FileIndex& index, uint32_t i) const;
+
+  // Of all that follow: Status::Incomplete if the block is not in memory and
+  // read_options.read_tier is kBlockCacheTier.
+  ROCKSDB_NAMESPACE::Status GetSegment(const BlockReadContext& context,
+                                       const FileIndex& index, uint32_t i,
+                                       SegmentEntry* entry) const;
+  // REQUIRES: has_filter()
+  ROCKSDB_NAMESPACE::Status GetFilter(const BlockReadContext& context,
+                                      FilterEntry* entry) const;
+  // Value block b of `segment`.
+  ROCKSDB_NAMESPACE::Status GetValues(const BlockReadContext& context,
+                                      const Segment& segment, uint32_t b,
+                                      ValueEntry* entry) const;
+
+  // "<file>: block at offset N: <what>", as Corruption.
+  ROCKSDB_NAMESPACE::Status Corrupt(uint64_t offset,
+                                    const std::string& what) const;
+
+  ROCKSDB_NAMESPACE::RandomAccessFileReader* file() const {
+    return file_.get();
+  }
+  const ROCKSDB_NAMESPACE::Footer& footer() const { return footer_; }
+  const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions() const {
+    return ioptions_;
+  }
+  // Of segments and a filter that are held, and of the dictionary.
+  size_t pinned_bytes() const {
+    return pinned_bytes_ + segment_bytes_.allocated() +
+           (tokens_ != nullptr ? tokens_->MemoryUsage() : 0);
+  }
+
+ private:
+  template <typename TBlock, typename ParseFn>
+  ROCKSDB_NAMESPACE::Status GetParsed(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle, const ParseFn& parse,
+      ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) const;
+
+  const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
+  const std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache_;
+  // In the cache: of segments and filters.
+  const ROCKSDB_NAMESPACE::Cache::Priority index_priority_;
+  const std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader> file_;
+  const ROCKSDB_NAMESPACE::Footer footer_;
+  ROCKSDB_NAMESPACE::OffsetableCacheKey base_cache_key_;
+  std::shared_ptr<const key_trie::Tokens> tokens_;
+  uint64_t tokens_store_ = 0;  // (B2): the store's number, 0 without tokens
+  std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;
+  ROCKSDB_NAMESPACE::BlockHandle filter_handle_;
+  std::unique_ptr<FilterBlock> pinned_filter_;
+  PinnedBytes segment_bytes_;
+  std::vector<std::unique_ptr<SegmentBlock>> pinned_;  // in segment_bytes_
+  size_t pinned_bytes_ = 0;
+};
+
+}  // namespace memkv

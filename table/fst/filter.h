@@ -1,0 +1,97 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The filter of an open FST file, as reads ask it: whether it holds whole keys
+// and prefixes, which of them may answer a read, and what is counted of that.
+// All this is as BlockBasedTable has it, so that options and statistics mean
+// the same for both; it differs in that prefixes are asked for only if the file
+// says that they are in its filter.
+//
+// Prefixes are those of the *file's* prefix extractor.  While the column family
+// has another one, or iterators are in auto_prefix_mode, a seek is answered by
+// the filter only if all keys from its target to the upper bound have one
+// prefix, which is the file's of the target (need_upper_bound_check, as RocksDB
+// calls it); and gets and backward seeks are not.
+//
+// Thread safety: immutable after Open().
+
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "rocksdb/slice_transform.h"
+#include "table/fst/block_store.h"
+#include "table/fst/format.h"
+
+namespace memkv {
+
+class FileFilter {
+ public:
+  // Which seeks of an iterator ask the filter.
+  enum class Seeks {
+    kNone,
+    kAll,      // all but those to the first or last key
+    kBounded,  // forwards, if all keys up to the upper bound have one prefix
+  };
+
+  // `store` must outlive the filter.
+  FileFilter(const FileBlockStore& store, int level);
+
+  // `current` is the column family's extractor, or null; `whole_keys`: keys are
+  // asked for if they are in the filter.
+  void Open(
+      const Directory& directory,
+      const ROCKSDB_NAMESPACE::TableProperties& properties,
+      const std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform>& current,
+      bool whole_keys);
+  // Of statistics that tell the last level's files from others.
+  bool at_last_level() const {
+    return level_ == store_.ioptions().num_levels - 1;
+  }
+  // Whether any read could ask; else the filter need not be in memory.
+  bool useful() const { return whole_keys_ || extractor_ != nullptr; }
+
+  // Of gets.  Sets may_match[i] to whether the file may have *user_keys[i], of
+  // n keys, at most MultiGetContext::MAX_BATCH_SIZE; counts it.  `current` as
+  // above, at the time of the read.
+  // REQUIRES: the store has a filter
+  ROCKSDB_NAMESPACE::Status KeysMayMatch(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::SliceTransform* current, int n,
+      ROCKSDB_NAMESPACE::Slice** user_keys, bool* may_match) const;
+  // Counts a key that is in the file, whose filter did not stop it.
+  void CountTruePositive() const;
+
+  // Of an iterator with these options, while `current` is the extractor.
+  Seeks SeeksThatAsk(const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+                     const ROCKSDB_NAMESPACE::SliceTransform* current) const;
+  // Sets *may_match to whether a seek to `user_key` may find what it is for,
+  // and *asked to whether the filter was asked; counts it.
+  ROCKSDB_NAMESPACE::Status SeekMayMatch(
+      const BlockReadContext& context, Seeks seeks, bool forward,
+      const ROCKSDB_NAMESPACE::Slice& user_key, bool* may_match,
+      bool* asked) const;
+
+ private:
+  // Whether `current` is not the extractor of the filter's prefixes.
+  bool Changed(const ROCKSDB_NAMESPACE::SliceTransform* current) const;
+  // Whether all keys from one of `prefix` to the upper bound have that prefix.
+  bool OnePrefix(const ROCKSDB_NAMESPACE::Slice& prefix,
+                 const ROCKSDB_NAMESPACE::Slice* upper_bound) const;
+  // Of keys, or of their prefixes.
+  void CountKeys(std::ptrdiff_t asked, std::ptrdiff_t passed) const;
+  // Asks for n strings; they all may match if the filter is not in memory and
+  // may not be read.
+  ROCKSDB_NAMESPACE::Status Ask(const BlockReadContext& context, int n,
+                                ROCKSDB_NAMESPACE::Slice** strings,
+                                bool* may_match) const;
+
+  const FileBlockStore& store_;
+  const int level_;
+  bool whole_keys_ = false;  // are asked for
+  // Of the prefixes in the filter; null if there are none.
+  std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform> extractor_;
+};
+
+}  // namespace memkv

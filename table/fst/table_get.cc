@@ -1,0 +1,314 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+// Point look-ups of FstTableReader: one by one, and several at once.
+
+#include <array>
+#include <optional>
+
+#include "table/fst/table_reader.h"
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::Cache;
+using ROCKSDB_NAMESPACE::Cleanable;
+using ROCKSDB_NAMESPACE::GetContext;
+using ROCKSDB_NAMESPACE::MultiGetContext;
+using ROCKSDB_NAMESPACE::ParsedInternalKey;
+using ROCKSDB_NAMESPACE::ReadOptions;
+using ROCKSDB_NAMESPACE::Slice;
+using ROCKSDB_NAMESPACE::SliceTransform;
+using ROCKSDB_NAMESPACE::Status;
+
+namespace {
+
+// Up to this size copying a value costs less than a reference to its block.
+constexpr size_t kCopiedValueSize = 512;
+
+}  // namespace
+
+static_assert(FstTableReader::kMostKeys <= KeyTrieReader::kMaxBatch);
+
+// One of several look-ups, and how far it has come.
+struct FstTableReader::Lookup {
+  ROCKSDB_NAMESPACE::KeyContext* key;
+  const key_trie::Target* target;
+  uint32_t i = 0;  // the segment
+  const Segment* segment = nullptr;
+  uint32_t k = 0;  // the key's index in it
+  uint32_t begin = 0;
+  uint32_t end = 0;
+};
+
+Status FstTableReader::Get(const ReadOptions& read_options,
+                           const Slice& internal_key, GetContext* get_context,
+                           const SliceTransform* prefix_extractor,
+                           bool skip_filters) {
+  if (!order_status_.ok()) return order_status_;
+  const BlockReadContext context{read_options};
+  const bool filtered = store_.has_filter() && !skip_filters;
+  if (filtered) {
+    Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
+    Slice* keys[] = {&user_key};
+    bool may_match = true;
+    const Status s =
+        filter_.KeysMayMatch(context, prefix_extractor, 1, keys, &may_match);
+    if (!s.ok() || !may_match) return s;
+  }
+  const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
+  const key_trie::Target target(user_key.ToStringView());
+  const uint32_t i = index_.SegmentFor(target);
+  if (i == FileIndex::kCorrupt) return CorruptIndex();
+  if (i == index_.num_segments()) return Status::OK();
+  SegmentEntry entry;
+  const Status s = store_.GetSegment(context, index_, i, &entry);
+  if (!s.ok()) {
+    if (s.IsIncomplete()) get_context->MarkKeyMayExist();
+    return s;
+  }
+  const Segment& segment = entry.GetValue()->segment();
+  const uint32_t k = segment.FindKey(target);
+  if (k == Segment::kNotFound) return Status::OK();
+  uint32_t begin;
+  uint32_t end;
+  if (k == Segment::kCorrupt || !segment.EntriesOf(k, &begin, &end)) {
+    return CorruptSegment(i, "damaged trie or entries");
+  }
+  return Answer(context, i, segment, k, begin, end, internal_key, filtered,
+                get_context);
+}
+
+Status FstTableReader::MultiGetFilter(const ReadOptions& read_options,
+                                      const SliceTransform* prefix_extractor,
+                                      MultiGetContext::Range* mget_range) {
+  // What Get() would answer, MultiGet() says.
+  if (!order_status_.ok() || !store_.has_filter()) return Status::OK();
+  std::array<bool, kMostKeys> may_match;
+  const Status s =
+      AskFilter(read_options, prefix_extractor, mget_range, &may_match);
+  if (!s.ok()) return s;
+  size_t i = 0;
+  for (auto key = mget_range->begin(); key != mget_range->end(); ++key, ++i) {
+    if (!may_match[i]) mget_range->SkipKey(key);
+  }
+  return s;
+}
+
+Status FstTableReader::AskFilter(const ReadOptions& read_options,
+                                 const SliceTransform* prefix_extractor,
+                                 const MultiGetContext::Range* mget_range,
+                                 std::array<bool, kMostKeys>* may_match) const {
+  std::array<Slice*, kMostKeys> keys;
+  int n = 0;
+  for (auto key = mget_range->begin(); key != mget_range->end(); ++key) {
+    keys[static_cast<size_t>(n++)] = &key->ukey_without_ts;
+  }
+  may_match->fill(true);
+  return filter_.KeysMayMatch(BlockReadContext{read_options}, prefix_extractor,
+                              n, keys.data(), may_match->data());
+}
+
+void FstTableReader::MultiGet(const ReadOptions& read_options,
+                              const MultiGetContext::Range* mget_range,
+                              const SliceTransform* prefix_extractor,
+                              bool skip_filters) {
+  const BlockReadContext context{read_options};
+  const bool filtered = store_.has_filter() && !skip_filters;
+  std::array<bool, kMostKeys> may_match;
+  may_match.fill(true);
+  Status s = order_status_;
+  if (s.ok() && filtered) {
+    s = AskFilter(read_options, prefix_extractor, mget_range, &may_match);
+  }
+  std::array<std::optional<key_trie::Target>, kMostKeys> targets;
+  std::array<Lookup, kMostKeys> lookups;
+  size_t n = 0;
+  size_t i = 0;
+  for (auto key = mget_range->begin(); key != mget_range->end(); ++key, ++i) {
+    if (!s.ok()) {
+      *key->s = s;
+    } else if (may_match[i]) {
+      const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(key->ikey);
+      lookups[n].key = &*key;
+      lookups[n].target = &targets[n].emplace(user_key.ToStringView());
+      ++n;
+    }
+  }
+  GetAll(context, lookups.data(), n, filtered);
+}
+
+void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
+                            size_t n, bool filtered) const {
+  // Goes on with those that step() returns true for.
+  const auto go_on = [&](const auto& step) {
+    size_t left = 0;
+    for (size_t j = 0; j < n; ++j) {
+      if (step(j, &lookups[j])) lookups[left++] = lookups[j];
+    }
+    n = left;
+  };
+  std::array<const key_trie::Target*, kMostKeys> targets = {};
+  std::array<uint32_t, kMostKeys> found;
+  for (size_t j = 0; j < n; ++j) targets[j] = lookups[j].target;
+  index_.SegmentsFor(targets.data(), n, found.data());
+
+  // Keys ascend, so those of a segment are neighbours.
+  std::array<SegmentEntry, kMostKeys> entries;
+  const Segment* segment = nullptr;
+  uint32_t segment_number = 0;
+  go_on([&](size_t j, Lookup* lookup) {
+    lookup->i = found[j];
+    if (lookup->i == FileIndex::kCorrupt) {
+      *lookup->key->s = CorruptIndex();
+      return false;
+    }
+    if (lookup->i == index_.num_segments()) return false;
+    if (segment == nullptr || lookup->i != segment_number) {
+      segment = nullptr;
+      const Status s =
+          store_.GetSegment(context, index_, lookup->i, &entries[j]);
+      if (!s.ok()) {
+        if (s.IsIncomplete()) lookup->key->get_context->MarkKeyMayExist();
+        *lookup->key->s = s;
+        return false;
+      }
+      segment = &entries[j].GetValue()->segment();
+      segment_number = lookup->i;
+      PrefetchObject(segment);
+    }
+    lookup->segment = segment;
+    return true;
+  });
+
+  std::array<const KeyTrieReader*, kMostKeys> tries = {};
+  for (size_t j = 0; j < n; ++j) {
+    targets[j] = lookups[j].target;
+    tries[j] = &lookups[j].segment->trie();
+  }
+  KeyTrieReader::FindAll(tries.data(), targets.data(), n, found.data());
+  go_on([&](size_t j, Lookup* lookup) {
+    lookup->k = lookup->segment->IndexOf(found[j]);
+    if (lookup->k == Segment::kCorrupt) {
+      *lookup->key->s = CorruptSegment(lookup->i, "damaged trie");
+    }
+    if (lookup->k >= Segment::kCorrupt) return false;
+    lookup->segment->PrefetchEntriesOf(lookup->k);
+    return true;
+  });
+  go_on([&](size_t /*j*/, Lookup* lookup) {
+    if (!lookup->segment->EntriesOf(lookup->k, &lookup->begin, &lookup->end)) {
+      *lookup->key->s = CorruptSegment(lookup->i, "damaged entries");
+      return false;
+    }
+    lookup->segment->PrefetchEntry(lookup->begin);
+    return true;
+  });
+  for (size_t j = 0; j < n; ++j) {
+    const Lookup& lookup = lookups[j];
+    lookup.segment->PrefetchInlineValue(lookup.begin);
+  }
+  for (size_t j = 0; j < n; ++j) {
+    const Lookup& lookup = lookups[j];
+    *lookup.key->s =
+        Answer(context, lookup.i, *lookup.segment, lookup.k, lookup.begin,
+               lookup.end, lookup.key->ikey, filtered, lookup.key->get_context);
+  }
+}
+
+Status FstTableReader::Answer(const BlockReadContext& context, uint32_t i,
+                              const Segment& segment, uint32_t k,
+                              uint32_t begin, uint32_t end,
+                              const Slice& internal_key, bool filtered,
+                              GetContext* get_context) const {
+  // Only the last key of a segment may have continuations.
+  const uint32_t limit =
+      k + 1 == segment.num_keys() ? index_.NextGroup(i) : i + 1;
+  uint32_t at = i;
+  if (limit != i + 1) {
+    at = Continue(i, ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key));
+  }
+  bool matched = false;
+  bool more = true;
+  Status s;
+  if (at == i) {
+    s = AnswerFrom(context, i, segment, begin, end, internal_key, get_context,
+                   &matched, &more);
+    ++at;
+  }
+  for (; s.ok() && more && at < limit; ++at) {
+    SegmentEntry entry;
+    s = GetContinuation(
+        context, at, ROCKSDB_NAMESPACE::ExtractUserKey(internal_key), &entry);
+    if (!s.ok()) {
+      if (s.IsIncomplete()) get_context->MarkKeyMayExist();
+      return s;
+    }
+    const Segment& continuation = entry.GetValue()->segment();
+    s = AnswerFrom(context, at, continuation, 0, continuation.num_entries(),
+                   internal_key, get_context, &matched, &more);
+  }
+  if (s.ok() && matched && filtered) filter_.CountTruePositive();
+  return s;
+}
+
+Status FstTableReader::GetContinuation(const BlockReadContext& context,
+                                       uint32_t i, const Slice& user_key,
+                                       SegmentEntry* entry) const {
+  const Status s = store_.GetSegment(context, index_, i, entry);
+  if (!s.ok()) return s;
+  const Segment& segment = entry->GetValue()->segment();
+  if (segment.num_keys() != 1 ||
+      segment.FindKey(user_key.ToStringView()) != 0) {
+    return CorruptSegment(i, "it does not continue the key before it");
+  }
+  return s;
+}
+
+Status FstTableReader::AnswerFrom(const BlockReadContext& context, uint32_t i,
+                                  const Segment& segment, uint32_t begin,
+                                  uint32_t end, const Slice& internal_key,
+                                  GetContext* get_context, bool* matched,
+                                  bool* more) const {
+  const uint64_t target =
+      ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key);
+  ValueEntry block;
+  uint32_t block_number = 0;
+  for (uint32_t e = SeekEntry(segment, begin, end, target); e < end; ++e) {
+    ParsedInternalKey parsed;
+    parsed.user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
+    const uint64_t tag = EffectiveTag(segment, e);
+    if (!HasValueType(tag)) return CorruptSegment(i, "unknown value type");
+    ROCKSDB_NAMESPACE::UnPackSequenceAndType(tag, &parsed.sequence,
+                                             &parsed.type);
+    Slice value;
+    // A deletion has no value, so none is worth a read.
+    if (parsed.type != ROCKSDB_NAMESPACE::kTypeDeletion &&
+        parsed.type != ROCKSDB_NAMESPACE::kTypeSingleDeletion) {
+      const Status s = ReadValue(context, i, segment, e, &block, &block_number,
+                                 /*pinner=*/nullptr, &value);
+      if (!s.ok()) {
+        if (s.IsIncomplete()) get_context->MarkKeyMayExist();
+        return s;
+      }
+    }
+    // The caller may keep the value beyond this file's life only with a
+    // reference to its block in the cache; anything else it copies.
+    Cleanable pin;
+    const bool pinned =
+        value.size() > kCopiedValueSize && block.GetCacheHandle() != nullptr;
+    if (pinned) {
+      Cache* const cache = block.GetCache();
+      cache->Ref(block.GetCacheHandle());
+      pin.RegisterCleanup(&ROCKSDB_NAMESPACE::ReleaseCacheHandleCleanup, cache,
+                          block.GetCacheHandle());
+    }
+    Status read_status;
+    *more = get_context->SaveValue(parsed, value, matched, &read_status,
+                                   pinned ? &pin : nullptr);
+    if (!read_status.ok()) return read_status;
+    if (!*more) break;
+  }
+  return Status::OK();
+}
+
+}  // namespace memkv

@@ -1,0 +1,457 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst/table_iterator.h"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+
+#include "monitoring/statistics_impl.h"
+#include "options/cf_options.h"
+#include "table/fst/table_reader.h"
+#include "util/coding.h"
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::FilePrefetchBuffer;
+using ROCKSDB_NAMESPACE::ReadaheadParams;
+using ROCKSDB_NAMESPACE::RecordTick;
+using ROCKSDB_NAMESPACE::Slice;
+using ROCKSDB_NAMESPACE::Status;
+using ROCKSDB_NAMESPACE::TableReaderCaller;
+
+namespace {
+
+constexpr size_t kTagSize = 8;
+static_assert(kTagSize <= KeyTrieCursor::kTail, "a tag fits behind a key");
+
+constexpr uint32_t kStepsToCheckBound = 16;
+
+}  // namespace
+
+FstTableIterator::FstTableIterator(
+    const FstTableReader& reader,
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    FileFilter::Seeks filtered_seeks, TableReaderCaller caller,
+    size_t compaction_readahead_size, bool allow_unprepared_value)
+    : reader_(reader),
+      read_options_(read_options),
+      filtered_seeks_(filtered_seeks),
+      for_compaction_(caller == TableReaderCaller::kCompaction),
+      allow_unprepared_value_(allow_unprepared_value) {
+  const auto& ioptions = reader.store().ioptions();
+  if (ioptions.allow_mmap_reads) return;
+  ReadaheadParams params;
+  if (for_compaction_) {
+    params.initial_readahead_size = compaction_readahead_size;
+    params.max_readahead_size = compaction_readahead_size;
+  } else if (read_options.readahead_size != 0) {
+    params.initial_readahead_size = read_options.readahead_size;
+    params.max_readahead_size = read_options.readahead_size;
+  } else {
+    const FstTableReader::Settings& settings = reader.settings();
+    // Users may ask for more at first than at most, as of block-based files.
+    params.initial_readahead_size = std::min(
+        settings.initial_auto_readahead_size, settings.max_auto_readahead_size);
+    params.max_readahead_size = settings.max_auto_readahead_size;
+    params.implicit_auto_readahead = true;
+    params.num_file_reads_for_auto_readahead =
+        settings.num_file_reads_for_auto_readahead;
+  }
+  if (params.initial_readahead_size == 0) return;
+  const auto ahead = [&] {
+    return std::make_unique<FilePrefetchBuffer>(
+        params, /*enable=*/true, /*track_min_offset=*/false, ioptions.fs.get(),
+        ioptions.clock, ioptions.stats);
+  };
+  values_ahead_ = ahead();
+  if (!reader.settings().pin_segments) segments_ahead_ = ahead();
+}
+
+BlockReadContext FstTableIterator::Context() {
+  BlockReadContext context{read_options_};
+  context.prefetch_buffer = values_ahead_.get();
+  context.for_compaction = for_compaction_;
+  return context;
+}
+
+BlockReadContext FstTableIterator::SegmentContext(uint32_t i) {
+  BlockReadContext context = Context();
+  context.prefetch_buffer = reader_.store().InRow(reader_.index(), i)
+                                ? segments_ahead_.get()
+                                : nullptr;
+  return context;
+}
+
+ROCKSDB_NAMESPACE::Cleanable* FstTableIterator::Pinner() const {
+  return pinned_iters_mgr_ != nullptr && pinned_iters_mgr_->PinningEnabled()
+             ? pinned_iters_mgr_
+             : nullptr;
+}
+
+bool FstTableIterator::LoadSegment(uint32_t i) {
+  // Between seeks a caller may change what its bound points at.
+  within_bound_ = false;
+  steps_to_check_ = kStepsToCheckBound;
+  if (count_seek_) CountSeek();
+  if (segment_ != nullptr && segment_index_ == i) return true;
+  cursor_.Reset(nullptr);
+  segment_ = nullptr;
+  ReleaseTo(Pinner(), &value_block_);
+  SetValuesAtHand(nullptr, 0, 0);
+  ReleaseTo(Pinner(), &segment_entry_);
+  const Status s = reader_.store().GetSegment(
+      SegmentContext(i), reader_.index(), i, &segment_entry_);
+  if (!s.ok()) {
+    Fail(s);
+    return false;
+  }
+  segment_ = &segment_entry_.GetValue()->segment();
+  segment_index_ = i;
+  cursor_.Reset(&segment_->trie());
+  same_tags_ = segment_->same_tags();
+  same_tag_ = reader_.EffectiveTag(*segment_, 0);
+  if (same_tags_ && !FstTableReader::HasValueType(same_tag_)) {
+    segment_ = nullptr;
+    Fail(reader_.CorruptSegment(i, "unknown value type"));
+    return false;
+  }
+  row_ = nullptr;
+  if (const ValueRunView* const values = segment_->inline_values()) {
+    SetValuesAtHand(values, 0, segment_->num_entries());
+    row_ = values->Row(&row_size_);
+  }
+  return true;
+}
+
+void FstTableIterator::CheckUpperBound() {
+  const Slice* const bound = read_options_.iterate_upper_bound;
+  std::string end;  // of the segment's group
+  within_bound_ = false;
+  if (bound == nullptr || !reader_.index().Bound(segment_index_, &end)) return;
+  // All keys are before it, or, in a mirrored file, not behind it.
+  const int order =
+      reader_.internal_comparator().user_comparator()->Compare(end, *bound);
+  within_bound_ = segment_->mirrored() ? order < 0 : order <= 0;
+}
+
+void FstTableIterator::EnterSegment(uint32_t i, End end) {
+  if (!LoadSegment(i)) return;
+  if ((end == End::kFirst) != segment_->mirrored()) {
+    cursor_.SeekToFirst();
+  } else {
+    cursor_.SeekToLast();
+  }
+  LoadKey(end);
+}
+
+void FstTableIterator::StepKey(bool forward) {
+  if (forward != segment_->mirrored()) {
+    cursor_.Next();
+  } else {
+    cursor_.Prev();
+  }
+  if (cursor_.Valid() || cursor_.corrupt()) {
+    LoadKey(forward ? End::kFirst : End::kLast);
+  } else if (forward ? segment_index_ + 1 < reader_.index().num_segments()
+                     : segment_index_ != 0) {
+    // The cursor has found no other key, and so still has its own.
+    left_.assign(cursor_.key());
+    ROCKSDB_NAMESPACE::PutFixed64(
+        &left_, reader_.EffectiveTag(*segment_, forward ? end_ - 1 : begin_));
+    if (forward) {
+      EnterSegment(segment_index_ + 1, End::kFirst);
+    } else {
+      EnterSegment(segment_index_ - 1, End::kLast);
+    }
+    ExpectBeyond(left_, forward);
+  } else {
+    Invalidate();
+  }
+}
+
+void FstTableIterator::ExpectBeyond(const Slice& internal_key, bool forward) {
+  if (!valid_) return;
+  const int order = reader_.internal_comparator().Compare(key_, internal_key);
+  if (order == 0 || (order > 0) != forward) FailOrder();
+}
+
+void FstTableIterator::FailOrder() {
+  Fail(reader_.CorruptSegment(segment_index_, "its entries are out of order"));
+}
+
+uint64_t FstTableIterator::TagHere() {
+  return ROCKSDB_NAMESPACE::DecodeFixed64(cursor_.tail());
+}
+
+void FstTableIterator::LoadKey(End end) {
+  if (!cursor_.Valid() ||
+      !segment_->EntriesOf(segment_->Mirror(cursor_.ordinal()), &begin_,
+                           &end_)) {
+    Fail(reader_.CorruptSegment(segment_index_, "damaged trie or entries"));
+    return;
+  }
+  entry_ = end == End::kFirst ? begin_ : end_ - 1;
+  LoadEntry();
+}
+
+void FstTableIterator::LoadEntry() {
+  uint64_t tag = same_tag_;
+  if (!same_tags_) {
+    tag = reader_.EffectiveTag(*segment_, entry_);
+    if (!FstTableReader::HasValueType(tag)) {
+      Fail(reader_.CorruptSegment(segment_index_, "unknown value type"));
+      return;
+    }
+  }
+  ROCKSDB_NAMESPACE::EncodeFixed64(cursor_.tail(), tag);
+  key_ = Slice(cursor_.key().data(), cursor_.key().size() + kTagSize);
+  valid_ = true;
+  // ReadValue() looks into a value with a preferred sequence number.
+  if (row_ != nullptr &&
+      (tag & 0xff) != ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno) {
+    value_ = Slice(row_ + size_t{entry_} * row_size_, row_size_);
+    value_ready_ = true;
+    return;
+  }
+  value_ready_ = false;
+  if (!allow_unprepared_value_ || ValueIsAtHand()) PrepareValue();
+}
+
+bool FstTableIterator::PrepareValue() {
+  assert(valid_);
+  if (value_ready_) return true;
+  if (ValueIsAtHand() &&
+      (ROCKSDB_NAMESPACE::DecodeFixed64(cursor_.tail()) & 0xff) !=
+          ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno &&
+      values_->Get(entry_ - values_begin_, &last_value_)) {
+    value_ = Slice(last_value_.value.data(), last_value_.value.size());
+    value_ready_ = true;
+    return true;
+  }
+  // ReadValue() may give the block at hand up, and then fail.
+  if (!segment_->values_inline()) SetValuesAtHand(nullptr, 0, 0);
+  const Status s =
+      reader_.ReadValue(Context(), segment_index_, *segment_, entry_,
+                        &value_block_, &value_block_number_, Pinner(), &value_);
+  if (!s.ok()) {
+    Fail(s);
+    return false;
+  }
+  if (!segment_->values_inline()) {
+    SetValuesAtHand(&value_block_.GetValue()->values(),
+                    segment_->ValueBlockFirstEntry(value_block_number_),
+                    segment_->ValueBlockFirstEntry(value_block_number_ + 1));
+  }
+  value_ready_ = true;
+  return true;
+}
+
+uint64_t FstTableIterator::write_unix_time() const {
+  assert(valid_);
+  // As BlockBasedTableIterator answers.
+  constexpr uint64_t kUnknown = std::numeric_limits<uint64_t>::max();
+  ROCKSDB_NAMESPACE::SequenceNumber seqno;
+  ROCKSDB_NAMESPACE::ValueType type;
+  ROCKSDB_NAMESPACE::UnPackSequenceAndType(
+      ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(key_), &seqno, &type);
+  if (seqno == ROCKSDB_NAMESPACE::kUnknownSeqnoBeforeAll) {
+    return ROCKSDB_NAMESPACE::kUnknownTimeBeforeAll;
+  }
+  const auto& times = reader_.seqno_to_time_mapping();
+  if (times.Empty()) return kUnknown;
+  if (type == ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno) {
+    if (!value_ready_) return kUnknown;
+    seqno = ROCKSDB_NAMESPACE::ParsePackedValueForSeqno(value_);
+  }
+  return times.GetProximalTimeBeforeSeqno(seqno);
+}
+
+void FstTableIterator::StartSeek() {
+  status_ = Status::OK();
+  Invalidate();
+  count_seek_ = !for_compaction_;
+  count_value_ = false;
+  filter_asked_ = false;
+}
+
+bool FstTableIterator::PassesFilter(const Slice& target, bool forward) {
+  if (filtered_seeks_ == FileFilter::Seeks::kNone) return true;
+  bool may_match = true;
+  const Status s = reader_.filter().SeekMayMatch(
+      BlockReadContext{read_options_}, filtered_seeks_, forward,
+      ROCKSDB_NAMESPACE::ExtractUserKey(target), &may_match, &filter_asked_);
+  if (!s.ok()) Fail(s);
+  return s.ok() && may_match;
+}
+
+void FstTableIterator::CountSeek() {
+  count_seek_ = false;
+  count_value_ = true;
+  RecordTick(reader_.store().ioptions().stats,
+             reader_.at_last_level()
+                 ? ROCKSDB_NAMESPACE::LAST_LEVEL_SEEK_DATA
+                 : ROCKSDB_NAMESPACE::NON_LAST_LEVEL_SEEK_DATA);
+}
+
+void FstTableIterator::CountValue() const {
+  count_value_ = false;
+  using namespace ROCKSDB_NAMESPACE;  // NOLINT: long names
+  const bool last = reader_.at_last_level();
+  RecordTick(reader_.store().ioptions().stats,
+             filter_asked_
+                 ? (last ? LAST_LEVEL_SEEK_DATA_USEFUL_FILTER_MATCH
+                         : NON_LAST_LEVEL_SEEK_DATA_USEFUL_FILTER_MATCH)
+                 : (last ? LAST_LEVEL_SEEK_DATA_USEFUL_NO_FILTER
+                         : NON_LAST_LEVEL_SEEK_DATA_USEFUL_NO_FILTER));
+}
+
+void FstTableIterator::EnterFileEnd(End end) {
+  const uint32_t segments = reader_.index().num_segments();
+  if (segments == 0) return;
+  EnterSegment(end == End::kFirst ? 0 : segments - 1, end);
+}
+
+void FstTableIterator::SeekToFirst() {
+  StartSeek();
+  EnterFileEnd(End::kFirst);
+}
+
+void FstTableIterator::SeekToLast() {
+  StartSeek();
+  EnterFileEnd(End::kLast);
+}
+
+void FstTableIterator::Seek(const Slice& target) {
+  StartSeek();
+  sought_segment_ = kNowhere;
+  if (!PassesFilter(target, /*forward=*/true)) return;
+  // The target may be a view of the cursor's key, which moves.
+  sought_.assign(target.data(), target.size());
+  FindEntry(target);
+  if (valid_) {
+    sought_segment_ = segment_index_;
+    sought_entry_ = entry_;
+  }
+}
+
+void FstTableIterator::FindEntry(const Slice& target) {
+  const std::string_view user_key =
+      ROCKSDB_NAMESPACE::ExtractUserKey(target).ToStringView();
+  const uint32_t i = reader_.index().SegmentFor(user_key);
+  if (i == FileIndex::kCorrupt) {
+    Fail(reader_.CorruptIndex());
+    return;
+  }
+  if (i == reader_.index().num_segments() || !LoadSegment(i)) return;
+  if (segment_->mirrored()) {
+    cursor_.SeekForPrev(user_key);
+  } else {
+    cursor_.Seek(user_key);
+  }
+  if (!cursor_.Valid() && !cursor_.corrupt()) {
+    // The target is between the group's keys and their bound.
+    const uint32_t next = reader_.index().NextGroup(i);
+    if (next < reader_.index().num_segments()) {
+      // The target may be a view of the cursor's key, which moves.
+      left_.assign(target.data(), target.size());
+      EnterSegment(next, End::kFirst);
+      ExpectBeyond(left_, /*forward=*/true);
+    }
+    return;
+  }
+  int order = cursor_.Valid() ? cursor_.key().compare(user_key) : 0;
+  if (segment_->mirrored()) order = -order;
+  if (order < 0 || !cursor_.Valid()) {
+    Fail(reader_.CorruptSegment(i, "damaged trie"));
+    return;
+  }
+  // Reads a value only when the entry is known.
+  if (order != 0) {
+    LoadKey(End::kFirst);
+    return;
+  }
+  const uint64_t tag = ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target);
+  if (segment_->Mirror(cursor_.ordinal()) + 1 == segment_->num_keys()) {
+    const uint32_t at = reader_.Continue(i, tag);
+    if (at != i) {
+      // The target may be a view of the cursor's key, which moves.
+      const std::string key(user_key);
+      if (!LoadSegment(at)) return;
+      cursor_.SeekToFirst();
+      if (segment_->num_keys() != 1 || !cursor_.Valid() ||
+          cursor_.key() != key) {
+        Fail(reader_.CorruptSegment(at,
+                                    "it does not continue the key before it"));
+        return;
+      }
+    }
+  }
+  const uint32_t k = segment_->Mirror(cursor_.ordinal());
+  if (!segment_->EntriesOf(k, &begin_, &end_)) {
+    Fail(reader_.CorruptSegment(segment_index_, "damaged entries"));
+    return;
+  }
+  entry_ = reader_.SeekEntry(*segment_, begin_, end_, tag);
+  if (entry_ == end_) {
+    StepKey(/*forward=*/true);
+    return;
+  }
+  LoadEntry();
+}
+
+void FstTableIterator::SeekForPrev(const Slice& target) {
+  StartSeek();
+  if (!PassesFilter(target, /*forward=*/false)) return;
+  FindEntry(target);
+  // Not SeekForPrevImpl(), which would take an error for the file's end.
+  if (!status_.ok()) return;
+  if (!valid_) {
+    EnterFileEnd(End::kLast);
+    ExpectBeyond(target, /*forward=*/false);
+  } else if (reader_.internal_comparator().Compare(key_, target) > 0) {
+    Prev();
+    ExpectBeyond(target, /*forward=*/false);
+  }
+}
+
+void FstTableIterator::Next() {
+  assert(valid_);
+  if (++entry_ < end_) {
+    const uint64_t newer = TagHere();
+    LoadEntry();
+    if (valid_ && TagHere() >= newer) FailOrder();
+  } else {
+    StepKey(/*forward=*/true);
+  }
+}
+
+bool FstTableIterator::NextAndGetResult(
+    ROCKSDB_NAMESPACE::IterateResult* result) {
+  Next();
+  if (valid_) {
+    result->key = key_;
+    if (steps_to_check_ != 0 && --steps_to_check_ == 0) CheckUpperBound();
+    result->bound_check_result = UpperBoundCheckResult();
+    result->value_prepared = value_ready_;
+  }
+  return valid_;
+}
+
+void FstTableIterator::Prev() {
+  assert(valid_);
+  const bool from_sought =
+      segment_index_ == sought_segment_ && entry_ == sought_entry_;
+  if (entry_ != begin_) {
+    --entry_;
+    const uint64_t older = TagHere();
+    LoadEntry();
+    if (valid_ && TagHere() <= older) FailOrder();
+  } else {
+    StepKey(/*forward=*/false);
+  }
+  if (from_sought) ExpectBeyond(sought_, /*forward=*/false);
+}
+
+}  // namespace memkv

@@ -1,0 +1,185 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// Walks the entries of an FST file in internal-key order, both ways.
+//
+// It holds the current segment and value block, by reference in the block
+// cache or as owner.  A key is the cursor's, with its tag written behind it, so
+// keys are never pinned; values are, while the PinnedIteratorsManager wants it,
+// for it then gets the blocks the iterator leaves (DBIter steps backwards only
+// over values that are pinned).  A value that lies in a block that is not at
+// hand is read when it is asked for, if the caller has promised to call
+// PrepareValue(); one that is at hand is there at once.
+//
+// What is equal for all entries of a segment is found out when it is entered:
+// the tag, where inline values of one size begin, whether the upper bound lies
+// behind its keys.
+//
+// A segment that continues a key (table/segment/file_index.h) is walked like
+// any other: its only key is that of the segment before it, and its entries are
+// the next older ones.
+//
+// Thread safety: none; an iterator belongs to one thread at a time.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "db/pinned_iterators_manager.h"
+#include "file/file_prefetch_buffer.h"
+#include "rocksdb/table_reader_caller.h"
+#include "table/fst/block_store.h"
+#include "table/fst/filter.h"
+#include "table/internal_iterator.h"
+#include "table/key_trie/cursor.h"
+
+namespace memkv {
+
+class FstTableReader;
+
+class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
+ public:
+  // `reader` must outlive the iterator.
+  FstTableIterator(const FstTableReader& reader,
+                   const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+                   FileFilter::Seeks filtered_seeks,
+                   ROCKSDB_NAMESPACE::TableReaderCaller caller,
+                   size_t compaction_readahead_size,
+                   bool allow_unprepared_value);
+
+  bool Valid() const override { return valid_; }
+  void SeekToFirst() override;
+  void SeekToLast() override;
+  void Seek(const ROCKSDB_NAMESPACE::Slice& target) override;
+  void SeekForPrev(const ROCKSDB_NAMESPACE::Slice& target) override;
+  void Next() override;
+  bool NextAndGetResult(ROCKSDB_NAMESPACE::IterateResult* result) override;
+  void Prev() override;
+  ROCKSDB_NAMESPACE::Slice key() const override { return key_; }
+  ROCKSDB_NAMESPACE::Slice value() const override {
+    if (count_value_) CountValue();
+    return value_;
+  }
+  bool PrepareValue() override;
+  ROCKSDB_NAMESPACE::IterBoundCheck UpperBoundCheckResult() override {
+    return within_bound_ ? ROCKSDB_NAMESPACE::IterBoundCheck::kInbound
+                         : ROCKSDB_NAMESPACE::IterBoundCheck::kUnknown;
+  }
+  ROCKSDB_NAMESPACE::Status status() const override { return status_; }
+  // Of DBIter's property rocksdb.iterator.write-time.
+  uint64_t write_unix_time() const override;
+  void SetPinnedItersMgr(
+      ROCKSDB_NAMESPACE::PinnedIteratorsManager* manager) override {
+    pinned_iters_mgr_ = manager;
+  }
+  bool IsValuePinned() const override { return Pinner() != nullptr; }
+
+ private:
+  enum class End { kFirst, kLast };
+
+  // Begins a seek: the iterator is at nothing.
+  void StartSeek();
+  // Whether the filter lets a seek go on.
+  bool PassesFilter(const ROCKSDB_NAMESPACE::Slice& target, bool forward);
+  // Moves to the first entry that is not before the target.
+  void FindEntry(const ROCKSDB_NAMESPACE::Slice& target);
+  void EnterFileEnd(End end);
+  // Counts, as BlockBasedTableIterator does, a seek that came to a segment, and
+  // one of whose entries a value is taken.
+  void CountSeek();
+  void CountValue() const;
+
+  // Of values; of segment i.
+  BlockReadContext Context();
+  BlockReadContext SegmentContext(uint32_t i);
+  // Who keeps the blocks that the iterator leaves, or null.
+  ROCKSDB_NAMESPACE::Cleanable* Pinner() const;
+  // Makes segment i current; false, with status_ set, if it cannot be read.
+  bool LoadSegment(uint32_t i);
+  // Moves to the first or last key of segment i.
+  void EnterSegment(uint32_t i, End end);
+  // Moves to the next or previous key in the file's order.
+  void StepKey(bool forward);
+  // Takes the cursor's key over, at its newest or oldest entry.
+  void LoadKey(End end);
+  // Takes the current entry over, of the cursor's key.
+  void LoadEntry();
+  bool ValueIsAtHand() const {
+    return entry_ >= values_begin_ && entry_ < values_end_;
+  }
+  void SetValuesAtHand(const ValueRunView* values, uint32_t begin,
+                       uint32_t end) {
+    values_ = values;
+    values_begin_ = begin;
+    values_end_ = end;
+    last_value_ = ValueRunView::Last();
+  }
+  // Finds out whether the bound is behind the last key of the segment.
+  void CheckUpperBound();
+  // The tag of the current entry.
+  uint64_t TagHere();
+  // Fails if the current entry is not behind `internal_key`, or before it if
+  // not `forward`.  Whatever a damaged file says, steps go in order, seeks end
+  // on the right side of their target, and the entry before the one that a seek
+  // has found is before the target: RocksDB skips what it need not see by
+  // seeking to where it is, forwards and backwards, and would go in circles.
+  void ExpectBeyond(const ROCKSDB_NAMESPACE::Slice& internal_key, bool forward);
+  void FailOrder();
+  void Invalidate() { valid_ = false; }
+  void Fail(const ROCKSDB_NAMESPACE::Status& s) {
+    status_ = s;
+    valid_ = false;
+  }
+
+  const FstTableReader& reader_;
+  const ROCKSDB_NAMESPACE::ReadOptions read_options_;
+  const FileFilter::Seeks filtered_seeks_;
+  const bool for_compaction_;
+  const bool allow_unprepared_value_;
+  // Segments and values are read ahead separately: a segment lies behind its
+  // values.  Null if nothing is.
+  std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> values_ahead_;
+  std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> segments_ahead_;
+
+  ROCKSDB_NAMESPACE::PinnedIteratorsManager* pinned_iters_mgr_ = nullptr;
+
+  SegmentEntry segment_entry_;
+  const Segment* segment_ = nullptr;  // within segment_entry_
+  uint32_t segment_index_ = 0;
+  bool same_tags_ = false;  // all of the segment's entries have same_tag_
+  uint64_t same_tag_ = 0;
+  const char* row_ = nullptr;  // inline values of row_size_ bytes each, or null
+  size_t row_size_ = 0;
+  bool within_bound_ = false;  // the segment is below the upper bound
+  // Steps until that is found out: a seek or a short scan is not worth it.
+  uint32_t steps_to_check_ = 0;
+  KeyTrieCursor cursor_;
+  uint32_t entry_ = 0;
+  uint32_t begin_ = 0;  // entries of the current key
+  uint32_t end_ = 0;
+  ROCKSDB_NAMESPACE::Slice key_;  // in cursor_
+  std::string left_;  // the entry that a step to another segment left
+  // The target of the last Seek(), and what that found.
+  static constexpr uint32_t kNowhere = UINT32_MAX;
+  std::string sought_;
+  uint32_t sought_segment_ = kNowhere;
+  uint32_t sought_entry_ = 0;
+  ValueEntry value_block_;
+  uint32_t value_block_number_ = 0;
+  // The values at hand, of entries [values_begin_, values_end_): the segment's,
+  // or those of value_block_; or null.
+  const ValueRunView* values_ = nullptr;
+  uint32_t values_begin_ = 0;
+  uint32_t values_end_ = 0;
+  ValueRunView::Last last_value_;  // of values_
+  ROCKSDB_NAMESPACE::Slice value_;
+  bool value_ready_ = false;
+  bool valid_ = false;
+  bool count_seek_ = false;           // it has come to no segment yet
+  mutable bool count_value_ = false;  // it has, and no value was taken
+  bool filter_asked_ = false;         // by the last seek
+  ROCKSDB_NAMESPACE::Status status_;
+};
+
+}  // namespace memkv

@@ -1,0 +1,354 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/key_trie/cursor.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "table/key_trie/format.h"
+
+namespace memkv {
+namespace key_trie {
+
+namespace {
+
+// The byte at `at`, or -1 behind the end.
+int ByteAt(const char* key, uint64_t size, uint64_t at) {
+  return at < size ? static_cast<uint8_t>(key[at]) : -1;
+}
+
+}  // namespace
+
+void Cursor::Reset(const Reader* reader) {
+  reader_ = reader;
+  bucket_ = kNoBucket;
+  if (reader != nullptr && buffer_.bytes == nullptr) {
+    buffer_.Grow(0, 0);  // A token of no bytes is written too, into the slack.
+  }
+  key_ = buffer_.bytes.get();
+  key_size_ = 0;
+  Invalidate();
+}
+
+void Cursor::Invalidate() {
+  valid_ = false;
+  corrupt_ = false;
+}
+
+void Cursor::SetCorrupt() {
+  valid_ = false;
+  corrupt_ = true;
+}
+
+bool Cursor::LoadBucket(uint32_t bucket) {
+  if (bucket_ == bucket) {
+    return true;
+  }
+  bucket_ = kNoBucket;
+  read_.clear();
+  window_first_ = 0;
+  if (!reader_->OpenBucket(bucket, &bytes_)) {
+    return false;
+  }
+  heads_.Unpack(reader_->codes_, bytes_);
+  next_ = Suffixes(reader_->codes_, bytes_, heads_);
+  bucket_ = bucket;
+  return true;
+}
+
+void Cursor::Buffer::Grow(uint64_t size, uint64_t keep) {
+  // Doubling, so that keys that grow step by step are not copied each time.
+  size = std::max(size, 2 * capacity);
+  std::unique_ptr<char[]> grown(new char[size + kSlack]);
+  if (keep > 0) {
+    memcpy(grown.get(), bytes.get(), keep);
+  }
+  bytes = std::move(grown);
+  capacity = size;
+}
+
+void Cursor::SetKeyPrefix(std::string_view target, uint64_t length) {
+  if (length > buffer_.capacity) {
+    buffer_.Grow(length, 0);  // Longer than what it holds: no view of that.
+  }
+  if (length > 0) {
+    memmove(buffer_.bytes.get(), target.data(), length);
+  }
+  key_ = buffer_.bytes.get();
+  key_size_ = length;
+}
+
+bool Cursor::AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size) {
+  if (reader_->codes_.coding == kSymbols) {
+    return next_.Read([buffer, size](uint64_t n) {
+      if (*size + n > buffer->capacity) {
+        buffer->Grow(*size + n, *size);
+      }
+      char* const out = buffer->bytes.get() + *size;
+      *size += n;
+      return out;
+    });
+  }
+  // As Suffixes::Read, with all that it needs at hand: a byte that is written
+  // might be any of it.
+  const Tokens& tokens = *reader_->codes_.tokens;
+  const uint32_t first_end = tokens.first_end();
+  const unsigned width = reader_->codes_.width;
+  const uint8_t* const codes = bytes_.codes;
+  const uint64_t num_codes = bytes_.num_codes;
+  uint64_t at = next_.code();
+  uint32_t code = heads_.FirstCodeAt(index);
+  uint64_t done = *size;
+  for (;;) {
+    const uint32_t length = tokens.LengthOf(code);
+    const uint8_t* const bytes = tokens.BytesOf(code);
+    if (done + length > buffer->capacity) {
+      buffer->Grow(done + length, done);
+    }
+    char* const out = buffer->bytes.get() + done;
+    memcpy(out, bytes, Tokens::kOverread);
+    if (length > Tokens::kOverread) {
+      memcpy(out + Tokens::kOverread, bytes + Tokens::kOverread,
+             kSlack - Tokens::kOverread);
+    }
+    done += length;
+    if (code >= first_end) {
+      break;
+    }
+    if (at >= num_codes) {
+      return false;
+    }
+    code = width == 16 ? LoadFixed16(codes + 2 * at) : BitsAt(codes, width, at);
+    ++at;
+  }
+  *size = done;
+  next_.Set(index + 1, at);
+  return true;
+}
+
+bool Cursor::Ascends(uint32_t index, int byte, int before) const {
+  // The first key of all may be empty.
+  return byte > before || bytes_.first_ordinal + index == 0;
+}
+
+void Cursor::ReadNext(uint32_t index) {
+  uint64_t size = heads_.LcpAt(index);
+  if (size > key_size_) {
+    SetCorrupt();
+    return;
+  }
+  const uint64_t lcp = size;
+  const int before = ByteAt(key_, key_size_, lcp);
+  if (key_ != buffer_.bytes.get()) {  // In the window, of which it was last.
+    SetKeyPrefix(key(), size);
+  }
+  if (!AppendSuffix(index, &buffer_, &size) ||
+      !Ascends(index, ByteAt(buffer_.bytes.get(), size, lcp), before)) {
+    SetCorrupt();
+    return;
+  }
+  key_ = buffer_.bytes.get();
+  key_size_ = size;
+  index_ = index;
+  valid_ = true;
+}
+
+bool Cursor::ReadOn() {
+  const auto index = window_first_ + static_cast<uint32_t>(read_.size());
+  const uint64_t lcp = heads_.LcpAt(index);
+  ReadKey read = {0, lcp, 0};
+  int byte_before = -1;
+  if (index == 0) {
+    if (!reader_->separators_.Get(bucket_, &separator_) ||
+        lcp > separator_.size()) {
+      return false;
+    }
+    if (lcp > window_.capacity || window_.bytes == nullptr) {
+      window_.Grow(lcp, 0);
+    }
+    if (lcp > 0) {
+      memcpy(window_.bytes.get(), separator_.data(), lcp);
+    }
+    next_.Set(0, 0);
+  } else {
+    const ReadKey before = read_.back();
+    if (lcp > before.size) {
+      return false;
+    }
+    byte_before = ByteAt(window_.bytes.get() + before.begin, before.size, lcp);
+    read.begin = before.begin + before.size + kTail;
+    if (read.begin + lcp > kWindow) {
+      read_.clear();
+      window_first_ = index;
+      read.begin = 0;
+    }
+    if (read.begin + lcp > window_.capacity) {
+      window_.Grow(read.begin + lcp, before.begin + before.size);
+    }
+    if (lcp > 0) {
+      memmove(window_.bytes.get() + read.begin,
+              window_.bytes.get() + before.begin, lcp);
+    }
+    next_.Set(index, before.next_code);
+  }
+  uint64_t end = read.begin + lcp;
+  if (!AppendSuffix(index, &window_, &end)) {
+    return false;
+  }
+  read.size = end - read.begin;
+  if (!Ascends(index, ByteAt(window_.bytes.get() + read.begin, read.size, lcp),
+               byte_before)) {
+    return false;
+  }
+  read.next_code = next_.code();
+  read_.push_back(read);
+  return true;
+}
+
+void Cursor::MoveTo(uint32_t index) {
+  if (index < window_first_) {
+    read_.clear();
+    window_first_ = 0;
+  }
+  while (window_first_ + read_.size() <= index) {
+    if (!ReadOn()) {
+      SetCorrupt();
+      return;
+    }
+  }
+  const ReadKey& read = read_[index - window_first_];
+  next_.Set(index + 1, read.next_code);
+  key_ = window_.bytes.get() + read.begin;
+  key_size_ = read.size;
+  index_ = index;
+  valid_ = true;
+}
+
+void Cursor::MoveToOrdinal(uint32_t ordinal) {
+  uint32_t bucket = 0;
+  if (!reader_->BucketOf(ordinal, &bucket) || !LoadBucket(bucket)) {
+    SetCorrupt();
+    return;
+  }
+  MoveTo(ordinal - bytes_.first_ordinal);
+}
+
+void Cursor::SeekToOrdinal(uint32_t ordinal) {
+  Invalidate();
+  if (ordinal < reader_->num_keys()) {
+    MoveToOrdinal(ordinal);
+  }
+}
+
+void Cursor::SeekToFirst() { SeekToOrdinal(0); }
+
+void Cursor::SeekToLast() {
+  // Without keys, UINT32_MAX is as good as any ordinal that is not there.
+  SeekToOrdinal(reader_->num_keys() - 1);
+}
+
+bool Cursor::Search(std::string_view key, Reader::Position* position) {
+  Invalidate();
+  if (reader_->num_keys() == 0) {
+    return false;
+  }
+  const Target target(key);
+  SeparatorTrie::Place separator;
+  bool whole = reader_->separators_.Find(target, &separator) &&
+               LoadBucket(separator.ordinal);
+  if (whole) {
+    next_.Set(0, 0);
+    whole = FindInBucket(target, separator.matched, reader_->codes_, bytes_,
+                         heads_, Beside(), &next_, &position->place);
+  }
+  if (!whole) {
+    SetCorrupt();
+    return false;
+  }
+  position->bucket = separator.ordinal;
+  position->ordinal = bytes_.first_ordinal + position->place.index;
+  return true;
+}
+
+void Cursor::Seek(std::string_view target) {
+  Reader::Position position;
+  if (!Search(target, &position) || position.ordinal == reader_->num_keys()) {
+    return;
+  }
+  if (position.place.index == bytes_.num_keys) {
+    MoveToOrdinal(position.ordinal);  // The head of the next bucket.
+    return;
+  }
+  if (!next_.GoTo(position.place.index)) {
+    SetCorrupt();
+    return;
+  }
+  // What it shares with target beyond its LCP is in its suffix, too.
+  SetKeyPrefix(target, std::min(position.place.lcp_at,
+                                heads_.LcpAt(position.place.index)));
+  ReadNext(position.place.index);
+}
+
+void Cursor::SeekForPrev(std::string_view target) {
+  Reader::Position position;
+  if (!Search(target, &position)) {
+    return;
+  }
+  const uint32_t back = position.place.equal ? 0 : 1;
+  if (position.ordinal < back) {
+    return;
+  }
+  if (position.place.index < back) {
+    MoveToOrdinal(position.ordinal - 1);  // The last of the bucket before.
+    return;
+  }
+  MoveTo(position.place.index - back);
+}
+
+void Cursor::Next() {
+  assert(valid_);
+  uint32_t index = index_ + 1;
+  if (index == bytes_.num_keys) {
+    if (bucket_ + 1 == reader_->num_buckets()) {
+      Invalidate();
+      return;
+    }
+    if (!LoadBucket(bucket_ + 1)) {
+      SetCorrupt();
+      return;
+    }
+    index = 0;
+  }
+  ReadNext(index);
+}
+
+void Cursor::Prev() {
+  assert(valid_);
+  if (index_ == 0 && bucket_ == 0) {
+    Invalidate();
+    return;
+  }
+  // The keys of a window ascend.  Any other key must be compared with; one in
+  // the window of another bucket will be written over.
+  const bool in_window = key_ != buffer_.bytes.get();
+  const bool same_bucket = index_ > 0;
+  std::string_view behind = key();
+  if (in_window && !same_bucket) {
+    behind_.assign(behind);
+    behind = behind_;
+  }
+  if (!same_bucket && !LoadBucket(bucket_ - 1)) {
+    SetCorrupt();
+    return;
+  }
+  MoveTo(same_bucket ? index_ - 1 : bytes_.num_keys - 1);
+  if (valid_ && (!in_window || !same_bucket) && key() >= behind) {
+    SetCorrupt();
+  }
+}
+
+}  // namespace key_trie
+}  // namespace memkv

@@ -1,0 +1,292 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/key_trie/reader.h"
+
+#include <array>
+#include <cassert>
+#include <utility>
+
+#include "table/key_trie/cursor.h"
+#include "table/key_trie/format.h"
+#include "util/cache_line_counter.h"
+
+namespace memkv {
+namespace key_trie {
+
+namespace {
+
+const uint8_t* Bytes(std::string_view s) {
+  return reinterpret_cast<const uint8_t*>(s.data());
+}
+
+constexpr size_t kPrefetched = 12;  // lines of a bucket
+
+std::string Number(uint64_t n) { return std::to_string(n); }
+
+}  // namespace
+
+bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
+                  std::string* reason) {
+  constexpr size_t kAround = kHeaderSize + kPadding;
+  if (data.size() < kAround || data.size() > kMaxSize) {
+    *reason = "key trie: " + Number(data.size()) + " bytes, expected " +
+              Number(kAround) + " to " + Number(kMaxSize);
+    return false;
+  }
+  const uint8_t* p = Bytes(data);
+  if (p[0] != kEncoding) {
+    *reason = "key trie: encoding " + Number(p[0]) + ", expected " +
+              Number(kEncoding) + "; a newer memkv may be able to read it";
+    return false;
+  }
+  Codes codes;
+  codes.coding = static_cast<Coding>(p[1]);
+  codes.width = p[2];
+  const uint32_t num_symbols = LoadFixed16(p + 4);
+  const uint32_t reserved = p[3] + uint32_t{LoadFixed16(p + 6)};
+  if (reserved != 0) {
+    *reason = "key trie: reserved bytes are not 0";
+    return false;
+  }
+  bool coding_is_known = false;
+  if (codes.coding == kSymbols) {
+    coding_is_known = codes.width >= 1 && codes.width <= 8 &&
+                      num_symbols <= (1u << codes.width) &&
+                      (codes.width < 8 || num_symbols == 0);
+  } else if (codes.coding == kTokenCodes) {
+    if (tokens == nullptr || codes.width != tokens->width()) {
+      *reason = "key trie: codes of " + Number(codes.width) +
+                " bits, but the file's tokens have " +
+                (tokens == nullptr ? "none" : Number(tokens->width()));
+      return false;
+    }
+    coding_is_known = num_symbols == 0;
+  }
+  if (!coding_is_known) {
+    *reason = "key trie: suffix coding " + Number(codes.coding) +
+              " with codes of " + Number(codes.width) + " bits and " +
+              Number(num_symbols) + " symbols";
+    return false;
+  }
+  Reader reader;
+  reader.num_keys_ = LoadFixed32(p + 8);
+  reader.num_buckets_ = LoadFixed32(p + 12);
+  const uint32_t separators_size = LoadFixed32(p + 16);
+  const uint32_t directory_size = LoadFixed32(p + 20);
+  reader.buckets_size_ = LoadFixed32(p + 24);
+  const uint64_t sections = uint64_t{num_symbols} + separators_size +
+                            directory_size + reader.buckets_size_;
+  if (sections != data.size() - kAround) {
+    *reason = "key trie: sections of " + Number(sections) + " bytes in " +
+              Number(data.size() - kAround);
+    return false;
+  }
+  if (reader.num_keys_ > kMaxKeys || reader.num_buckets_ > reader.num_keys_ ||
+      reader.num_keys_ > uint64_t{reader.num_buckets_} * kMaxBucketKeys ||
+      reader.num_buckets_ > reader.buckets_size_) {
+    *reason = "key trie: " + Number(reader.num_keys_) + " keys in " +
+              Number(reader.num_buckets_) + " buckets of " +
+              Number(reader.buckets_size_) + " bytes";
+    return false;
+  }
+  if (codes.coding == kTokenCodes) {
+    codes.tokens = tokens;
+  } else if (codes.width < 8) {
+    codes.symbols = p + kHeaderSize;
+    codes.num_symbols = num_symbols;
+  }
+  reader.codes_ = codes;
+  size_t at = kHeaderSize + num_symbols;
+  if (reader.num_buckets_ == 0) {
+    if (separators_size != 0) {
+      *reason = "key trie: separators of no buckets";
+      return false;
+    }
+  } else if (!SeparatorTrie::Open(data.substr(at, separators_size),
+                                  reader.num_buckets_, &reader.separators_,
+                                  reason)) {
+    return false;
+  }
+  at += separators_size;
+  size_t consumed = 0;
+  if (!PackedArrayView::Open(data.substr(at, directory_size),
+                             size_t{reader.num_buckets_} + 1,
+                             &reader.directory_, &consumed) ||
+      consumed != directory_size) {
+    *reason = "key trie: a directory of " + Number(directory_size) +
+              " bytes that is not a packed array of " +
+              Number(reader.num_buckets_) + " + 1 elements";
+    return false;
+  }
+  at += directory_size;
+  reader.ordinal_bits_ = BitWidth(reader.num_keys_);
+  reader.buckets_ = p + at;
+  *out = reader;
+  return true;
+}
+
+bool Reader::BoundsOf(uint32_t bucket, BucketBounds* bounds) const {
+  assert(bucket < num_buckets_);
+  const uint64_t place = directory_[bucket];
+  const uint64_t next = directory_[bucket + 1];
+  const uint64_t mask = (uint64_t{1} << ordinal_bits_) - 1;
+  *bounds = {place >> ordinal_bits_, next >> ordinal_bits_, place & mask,
+             next & mask};
+  WaitFor(directory_.AddressOf(bucket));
+  return bounds->end <= buckets_size_ && bounds->begin < bounds->end &&
+         bounds->past <= num_keys_ && bounds->first < bounds->past &&
+         bounds->past - bounds->first <= kMaxBucketKeys;
+}
+
+bool Reader::OpenBucket(uint32_t bucket, Bucket* out) const {
+  BucketBounds at;
+  if (!BoundsOf(bucket, &at)) {
+    return false;
+  }
+  // What is looked at depends on what is found; ask for all of it at once.
+  WaitFor(buckets_ + at.begin);
+  PrefetchLines(buckets_ + at.begin, at.end - at.begin, kPrefetched);
+  out->first_ordinal = static_cast<uint32_t>(at.first);
+  return out->Decode(buckets_ + at.begin, buckets_ + at.end,
+                     static_cast<uint32_t>(at.past - at.first), codes_.coding,
+                     codes_.width);
+}
+
+bool Reader::BucketOf(uint32_t ordinal, uint32_t* bucket) const {
+  const uint64_t mask = (uint64_t{1} << ordinal_bits_) - 1;
+  uint32_t low = 0;
+  for (uint32_t n = num_buckets_; n > 1;) {
+    const uint32_t half = n / 2;
+    if ((directory_[low + half] & mask) <= ordinal) {
+      low += half;
+      n -= half;
+    } else {
+      n = half;
+    }
+  }
+  *bucket = low;
+  return (directory_[low] & mask) <= ordinal &&
+         ordinal < (directory_[low + 1] & mask);
+}
+
+bool Reader::Search(const Target& key, const Beside& beside,
+                    Position* position) const {
+  *position = Position();
+  if (num_keys_ == 0) {
+    return true;
+  }
+  SeparatorTrie::Place separator;
+  // Which of these lines are needed is known one after the other.
+  separators_.Prefetch();
+  directory_.Prefetch();
+  return separators_.Find(key, &separator) &&
+         SearchInBucket(key, separator, beside, position);
+}
+
+bool Reader::SearchInBucket(const Target& key,
+                            const SeparatorTrie::Place& separator,
+                            const Beside& beside, Position* position) const {
+  Bucket bucket;
+  if (!OpenBucket(separator.ordinal, &bucket)) {
+    return false;
+  }
+  Heads heads;
+  heads.Unpack(codes_, bucket);
+  Suffixes suffixes(codes_, bucket, heads);
+  if (!FindInBucket(key, separator.matched, codes_, bucket, heads, beside,
+                    &suffixes, &position->place)) {
+    return false;
+  }
+  position->bucket = separator.ordinal;
+  position->ordinal = bucket.first_ordinal + position->place.index;
+  return true;
+}
+
+uint32_t Reader::Find(const Target& key, const Beside& beside) const {
+  Position position;
+  if (!Search(key, beside, &position)) {
+    return kCorrupt;
+  }
+  return position.place.equal ? position.ordinal : kNotFound;
+}
+
+void Reader::FindAll(const Reader* const* tries, const Target* const* keys,
+                     size_t n, uint32_t* ordinals) {
+  assert(n <= kMaxBatch);
+  std::array<const SeparatorTrie*, kMaxBatch> separators = {};
+  std::array<SeparatorTrie::Place, kMaxBatch> places;
+  std::array<bool, kMaxBatch> whole;
+  for (size_t i = 0; i < n; ++i) {
+    separators[i] = &tries[i]->separators_;
+  }
+  SeparatorTrie::FindAll(separators.data(), keys, n, places.data(),
+                         whole.data());
+  const auto to_search = [&](size_t i) {
+    return whole[i] && tries[i]->num_keys_ != 0;
+  };
+  for (size_t i = 0; i < n; ++i) {
+    if (to_search(i)) {
+      tries[i]->directory_.PrefetchElement(places[i].ordinal);
+    }
+  }
+  for (size_t i = 0; i < n; ++i) {
+    BucketBounds at;
+    if (to_search(i) && tries[i]->BoundsOf(places[i].ordinal, &at)) {
+      PrefetchLines(tries[i]->buckets_ + at.begin, at.end - at.begin,
+                    kPrefetched);
+    }
+  }
+  for (size_t i = 0; i < n; ++i) {
+    Position position;
+    ordinals[i] = !whole[i] || (to_search(i) &&
+                                !tries[i]->SearchInBucket(*keys[i], places[i],
+                                                          Beside(), &position))
+                      ? kCorrupt
+                  : position.place.equal ? position.ordinal
+                                         : kNotFound;
+  }
+}
+
+uint32_t Reader::Rank(std::string_view key) const {
+  Position position;
+  return Search(Target(key), Beside(), &position) ? position.ordinal : kCorrupt;
+}
+
+uint32_t Reader::FloorOrdinal(std::string_view key) const {
+  Position position;
+  if (!Search(Target(key), Beside(), &position)) {
+    return kCorrupt;
+  }
+  if (position.place.equal) {
+    return position.ordinal;
+  }
+  return position.ordinal == 0 ? kNotFound : position.ordinal - 1;
+}
+
+uint32_t Reader::CountRange(std::string_view begin,
+                            std::string_view end) const {
+  if (begin >= end) {
+    return 0;
+  }
+  const uint32_t first = Rank(begin);
+  const uint32_t past = Rank(end);
+  // Only damage makes ranks descend.
+  return first == kCorrupt || past == kCorrupt || past < first ? kCorrupt
+                                                               : past - first;
+}
+
+bool Reader::KeyAt(uint32_t ordinal, std::string* key) const {
+  assert(ordinal < num_keys());
+  Cursor cursor;
+  cursor.Reset(this);
+  cursor.SeekToOrdinal(ordinal);
+  if (!cursor.Valid()) {
+    return false;
+  }
+  key->assign(cursor.key());
+  return true;
+}
+
+}  // namespace key_trie
+}  // namespace memkv

@@ -1,0 +1,238 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/key_trie/token_encoder.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace memkv {
+namespace key_trie {
+
+namespace {
+
+using Token = Tokens::Token;
+
+// A set of bytes.
+struct ByteSet {
+  uint64_t words[4];
+
+  bool empty() const {
+    return (words[0] | words[1] | words[2] | words[3]) == 0;
+  }
+  void Remove(uint32_t byte) {
+    words[byte / 64] &= ~(uint64_t{1} << (byte % 64));
+  }
+  // REQUIRES: it is not empty
+  uint32_t First() const {
+    uint32_t i = 0;
+    while (words[i] == 0) {
+      ++i;
+    }
+    return 64 * i + static_cast<uint32_t>(__builtin_ctzll(words[i]));
+  }
+  // Keeps those bytes b for which b ^ byte is in the other set.
+  void KeepIfXorIn(const ByteSet& other, uint8_t byte) {
+    static constexpr uint64_t kLow[6] = {
+        0x5555555555555555u, 0x3333333333333333u, 0x0f0f0f0f0f0f0f0fu,
+        0x00ff00ff00ff00ffu, 0x0000ffff0000ffffu, 0x00000000ffffffffu};
+    for (uint32_t i = 0; i < 4; ++i) {
+      uint64_t word = other.words[i ^ (byte / 64)];
+      for (uint32_t k = 0; k < 6; ++k) {
+        if ((byte >> k & 1) != 0) {
+          word = (word >> (1u << k) & kLow[k]) | (word & kLow[k]) << (1u << k);
+        }
+      }
+      words[i] &= word;
+    }
+  }
+};
+
+// The places of a double array, in blocks of 256.
+class Places {
+ public:
+  static constexpr uint32_t kBlock = 256;
+  // Blocks that are tried before a new one is added.
+  static constexpr uint32_t kOpenBlocks = 8;
+
+  size_t size() const { return blocks_.size() * kBlock; }
+
+  // A base that no one has, whose places for these children are free.  They are
+  // the caller's.
+  uint32_t Take(const uint8_t* children, size_t n) {
+    for (size_t i =
+             blocks_.size() - std::min<size_t>(blocks_.size(), kOpenBlocks);
+         ; ++i) {
+      if (i == blocks_.size()) {
+        blocks_.emplace_back();
+      }
+      Block& block = blocks_[i];
+      if (block.num_free < n) {
+        continue;
+      }
+      ByteSet bases = block.bases;
+      for (size_t c = 0; c < n && !bases.empty(); ++c) {
+        bases.KeepIfXorIn(block.free, children[c]);
+      }
+      if (!bases.empty()) {
+        const uint32_t base = bases.First();
+        block.bases.Remove(base);
+        for (size_t c = 0; c < n; ++c) {
+          block.free.Remove(base ^ children[c]);
+        }
+        block.num_free -= static_cast<uint32_t>(n);
+        return static_cast<uint32_t>(i) * kBlock + base;
+      }
+    }
+  }
+
+ private:
+  static constexpr ByteSet kAll = {
+      {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
+  struct Block {
+    ByteSet free = kAll;
+    ByteSet bases = kAll;  // that no one has
+    uint32_t num_free = kBlock;
+  };
+  std::vector<Block> blocks_;
+};
+
+constexpr ByteSet Places::kAll;
+
+// No one's: the root has every place in its block.
+constexpr uint32_t kNoChildren = 1;
+
+}  // namespace
+
+TokenMatcher::TokenMatcher(const std::vector<Token>& tokens) {
+  assert(tokens.size() <= kMaxMatched);
+  // By their bytes alone.
+  const auto first_end = static_cast<uint32_t>(
+      std::find_if(tokens.begin(), tokens.end(),
+                   [](const Token& token) { return token.ends; }) -
+      tokens.begin());
+  std::vector<uint32_t> order;
+  order.reserve(tokens.size());
+  for (uint32_t plain = 0, last = first_end; order.size() < tokens.size();) {
+    order.push_back(
+        last == tokens.size() ||
+                (plain < first_end && tokens[plain].bytes < tokens[last].bytes)
+            ? plain++
+            : last++);
+  }
+  assert(tokens[order[0]].bytes.empty());
+  empty_ = order[0];
+  // A node: the tokens [begin, end) of the order share their first depth bytes,
+  // and the longest plain one of them.
+  struct Range {
+    uint32_t place;
+    uint32_t begin;
+    uint32_t end;
+    uint32_t depth;
+    uint32_t plain;
+    uint32_t behind;
+  };
+  std::vector<Range> pending = {
+      {0, 1, static_cast<uint32_t>(order.size()), 0, 0, 0}};
+  Places places;
+  std::vector<uint32_t> starts;
+  std::vector<uint8_t> children;
+  for (size_t i = 0; i < pending.size(); ++i) {
+    Range range = pending[i];
+    const bool is_root = i == 0;
+    bool has_last = false;
+    for (; range.begin < range.end &&
+           tokens[order[range.begin]].bytes.size() == range.depth;
+         ++range.begin) {
+      const uint32_t token = order[range.begin];
+      if (tokens[token].ends) {
+        has_last = true;
+        last_[range.place] = token;
+      } else {
+        range.plain = token;
+        range.behind = 0;
+      }
+    }
+    starts.clear();
+    children.clear();
+    for (uint32_t k = range.begin; k < range.end; ++k) {
+      const auto byte =
+          static_cast<uint8_t>(tokens[order[k]].bytes[range.depth]);
+      if (children.empty() || children.back() != byte) {
+        children.push_back(byte);
+        starts.push_back(k);
+      }
+    }
+    starts.push_back(range.end);
+    assert(!is_root || children.size() == 256);
+    const uint32_t base = children.empty()
+                              ? kNoChildren
+                              : places.Take(children.data(), children.size());
+    assert(places.size() <= size_t{1} << kBaseBits);
+    assert((base == 0) == is_root);
+    nodes_.resize(places.size());
+    last_.resize(places.size());
+    for (size_t c = 0; c < children.size(); ++c) {
+      nodes_[base ^ children[c]] = uint64_t{kTaken | children[c]} << kBaseBits;
+      pending.push_back({base ^ children[c], starts[c], starts[c + 1],
+                         range.depth + 1, range.plain, range.behind + 1});
+    }
+    if (!is_root) {
+      nodes_[range.place] |= base | uint64_t{range.plain} << kPlainShift |
+                             uint64_t{range.behind} << kBehindShift |
+                             uint64_t{has_last} << kLastShift;
+    }
+  }
+}
+
+size_t TokenMatcher::CountWithout(const Token& token) const {
+  // Nothing but its first cut can be that token, as it has all bytes.
+  std::string_view text = token.bytes;
+  std::string_view seen = text;
+  if (!token.ends) {
+    seen.remove_suffix(1);
+  }
+  size_t count = 0;
+  for (;;) {
+    const auto* const bytes = reinterpret_cast<const uint8_t*>(seen.data());
+    uint32_t place = bytes[0];
+    size_t depth = 1;
+    for (; depth < seen.size(); ++depth) {
+      const uint32_t child = Base(nodes_[place]) ^ bytes[depth];
+      if (Check(nodes_[child]) != (kTaken | bytes[depth])) {
+        break;
+      }
+      place = child;
+    }
+    const bool to_end = depth == text.size();
+    ++count;
+    if (count > 1 && token.ends && to_end && HasLast(nodes_[place])) {
+      return count;
+    }
+    text.remove_prefix(depth - Behind(nodes_[place]));
+    if (text.empty()) {
+      return token.ends ? count + 1 : count;
+    }
+    seen = text;
+  }
+}
+
+bool TokenEncoder::CanCut(const Tokens& tokens) {
+  if (tokens.first_end() >= tokens.num_tokens() ||
+      tokens.LengthOf(tokens.first_end()) != 0) {
+    return false;
+  }
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    const Tokens::Codes& codes = tokens.CodesFor(static_cast<uint8_t>(byte));
+    if (codes.plain >= codes.plain_end || tokens.LengthOf(codes.plain) != 1) {
+      return false;
+    }
+  }
+  return true;
+}
+
+TokenEncoder::TokenEncoder(const Tokens& tokens)
+    : width_(tokens.width()), matcher_(tokens.List()) {}
+
+}  // namespace key_trie
+}  // namespace memkv

@@ -1,0 +1,149 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+// Makes a dictionary of tokens for the keys of a file from a sample of their
+// suffixes: what keys do not share with the ones before them.
+//
+// Pairs of neighbouring tokens that are frequent become tokens, in rounds, a
+// batch of the most frequent ones a round; half as many again as there are
+// codes for. The first rounds see a part of the sample. Then the sample is cut
+// as the encoder cuts, and those whose absence would cost least are left out.
+// How many stay follows from what the tokens save in the whole file, against
+// the memory they take.
+//
+// Thread safety: none; one thread at a time.
+//
+// Invariants:
+// (I1) Memory is a small multiple of the sample.
+// (I2) The same sample and options give the same dictionary.
+// (I3) The dictionary has a token of every byte alone, and the one of no bytes
+//      that ends a key, so that every string can be cut.
+//
+// Literature: byte pair encoding (Gage, 1994), in batches as FSST trains its
+// symbols (Boncz, Neumann and Leis, VLDB 2020); leaving out what is not used is
+// the pruning of unigram language models (Kudo, ACL 2018).
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "table/key_trie/tokens.h"
+
+namespace memkv {
+namespace key_trie {
+
+class Builder;
+class TokenEncoder;
+
+// The most of suffixes, in bytes, that a dictionary is trained on.
+constexpr size_t kTokenSampleBytes = size_t{8} << 20;
+
+// Trains a dictionary on a sample of the suffixes that the builders hold, at
+// most sample_bytes and a twelfth of them or, if that is more, a few KiB; and
+// appends its bytes to *out, nothing if tokens would not make the keys smaller.
+// Training on a byte takes as long as writing some ten in tokens: with a
+// twelfth it is the smaller part.
+void TrainTokens(const std::vector<const Builder*>& builders,
+                 size_t sample_bytes, std::string* out);
+// How many bytes of a sample that is, of so many bytes of suffixes.
+uint64_t TokenSampleOf(uint64_t suffix_bytes, size_t sample_bytes);
+// The same on `sampled` bytes of a sample, about, however many those are.
+void TrainTokensOn(const std::vector<const Builder*>& builders,
+                   uint64_t sampled, std::string* out);
+
+// What the suffixes that builders hold take.
+struct SuffixSizes {
+  uint64_t bytes = 0;  // of suffixes, their ends counted as one each
+  // By a sample of them: in symbols, with the lengths of keys; and in tokens.
+  double symbol_bytes = 0;
+  double token_bytes = 0;
+
+  // The bits of codes that a byte takes in tokens.  0 if there are none.
+  double bits_a_byte() const {
+    return bytes == 0 ? 0 : 8 * token_bytes / static_cast<double>(bytes);
+  }
+};
+
+// encoder: of the tokens, null to know nothing of them.  The cost is a step for
+// every key and a look at a sample, which is cut if there is an encoder.
+SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
+                            const std::vector<const Builder*>& builders,
+                            uint64_t sample_bytes = uint64_t{256} << 10);
+
+// Whether a dictionary of `tokens` takes less, in the file and in the memory of
+// its reader, than what it saves in these suffixes.
+bool TokensPay(const Tokens& tokens, const SuffixSizes& sizes);
+// Whether it may: false if not even codes of one a suffix would save so much.
+// REQUIRES: `sizes` of num_keys keys, without an encoder
+bool TokensMayPay(const Tokens& tokens, const SuffixSizes& sizes,
+                  uint64_t num_keys);
+
+class TokenTrainer {
+ public:
+  // Adds a suffix to the sample.
+  void Add(std::string_view suffix);
+
+  size_t sample_bytes() const { return text_.size(); }
+
+  // Appends a dictionary's bytes to *out and forgets the sample; nothing if
+  // tokens would not make the keys smaller.  The sample is one suffix in
+  // `share` of the file's; plain_bytes is what the sample's suffixes and their
+  // lengths would take without tokens.
+  void Train(double share, uint64_t plain_bytes, std::string* out);
+
+ private:
+  // Tokens in the making: a byte, the end of a key, or two tokens.
+  struct Piece {
+    uint32_t first;
+    uint32_t second;
+    uint32_t length;  // the end counts as one
+  };
+
+  // Makes the pieces of the sample.  False if tokens will not pay.
+  bool MakePieces(size_t max_pieces, uint64_t min_count, uint64_t plain_bytes);
+  // Makes symbols_ the sample, cut into the pieces there are.
+  void CutIntoPieces();
+  // The tokens that pieces are, in the order of codes, and of each a piece.
+  std::vector<Tokens::Token> TokensOfPieces(
+      std::vector<uint32_t>* pieces) const;
+  // Merges pairs of symbols_, in rounds, until there are max_pieces or none
+  // occurs min_count times.  False if tokens will not pay: plain_bytes is what
+  // the suffixes in symbols_ take without.
+  bool MergePairs(size_t max_pieces, uint64_t min_count, uint64_t plain_bytes);
+  // Calls f with views of all suffixes, some at a time, and their number.
+  template <class F>
+  void ForEachBatch(F f) const {
+    constexpr size_t kBatch = 256;
+    std::string_view batch[kBatch];
+    size_t n = 0;
+    size_t begin = 0;
+    for (const size_t end : ends_) {
+      batch[n++] = std::string_view(text_).substr(begin, end - begin);
+      begin = end;
+      if (n == kBatch) {
+        f(batch, n);
+        n = 0;
+      }
+    }
+    f(batch, n);
+  }
+  std::string BytesOf(uint32_t piece, bool* ends) const;
+  // Leaves out tokens that do not pay, and those whose absence costs least if
+  // there are more than max_tokens. Returns how many codes the sample takes in
+  // those there were.
+  uint64_t Prune(size_t max_tokens, double share,
+                 std::vector<Tokens::Token>* tokens) const;
+
+  std::string text_;
+  std::vector<size_t> ends_;  // of the suffixes, in text_
+  std::vector<Piece> pieces_;
+  std::vector<uint32_t> symbols_;
+};
+
+}  // namespace key_trie
+}  // namespace memkv

@@ -1,0 +1,133 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+// A dictionary of tokens: byte strings of up to kMaxLength bytes that the keys
+// of a file are made of, each named by a code of a fixed number of bits.  Some
+// tokens *end* a key; their codes are the highest, so that the ends of keys are
+// found in a row of codes by comparing alone.  Within either kind codes ascend
+// with the bytes, so that a suffix's first byte is compared by its first code.
+//
+// The bytes: 1 byte version, 1 byte code width, 2 zero, then 32 bits each for
+// the number of tokens, the first that ends a key, and the size of all bytes; a
+// byte a token for its length; the bytes of all tokens.
+//
+// One dictionary serves all key tries of a file.  TokenTrainer makes it,
+// TokenEncoder cuts suffixes into tokens.
+//
+// Literature: a dictionary of merged pairs with codes of fixed width and random
+// access to every string is OnPair's (Gargiulo and Venturini, 2025) and, before
+// it, FSST's (Boncz, Neumann and Leis, VLDB 2020).  That a token can end a
+// string, so that no lengths are stored, and that ends and first bytes are
+// found by vector comparison, is ours.
+//
+// Thread safety: immutable after Open; const methods are thread-safe.
+//
+// Invariants:
+// (I1) Whatever the bytes, every code of width() bits names at most kMaxLength
+//      readable bytes, followed by kOverread readable ones.
+// (I2) Codes are unique names, but not all strings of bytes have one name: how
+//      a key is cut is the encoder's choice.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "table/key_trie/target.h"
+#include "util/cache_line_counter.h"
+
+namespace memkv {
+namespace key_trie {
+
+class Tokens {
+ public:
+  // What a dictionary is made of before it is written.
+  struct Token {
+    std::string bytes;
+    bool ends = false;
+  };
+
+  static constexpr unsigned kMinWidth = 9;
+  static constexpr unsigned kMaxWidth = 16;
+  // So that no code is 2^16 - 1.
+  static constexpr size_t kMaxTokens = (size_t{1} << kMaxWidth) - 1;
+  static constexpr size_t kMaxLength = 63;
+  static constexpr size_t kOverread = Target::kOverread;
+  static constexpr size_t kHeaderSize = 16;
+
+  // A dictionary of no tokens, which no key trie with tokens accepts.
+  Tokens() = default;
+
+  // Replaces this by the dictionary in data, which is copied.  False, with
+  // *this untouched and *reason set to one sentence, if it is damaged.
+  bool Open(std::string_view data, std::string* reason);
+
+  // The order of codes.
+  static bool Before(const Token& a, const Token& b) {
+    return a.ends != b.ends ? a.ends < b.ends : a.bytes < b.bytes;
+  }
+
+  // Appends the encoding of tokens.
+  // REQUIRES: at most kMaxTokens distinct ones, no longer than kMaxLength; the
+  // ending ones last, and at least one; both kinds by their bytes.
+  static void Encode(const std::vector<Token>& tokens, std::string* out);
+
+  // The bits of a code that can name num_tokens tokens.
+  static unsigned WidthFor(size_t num_tokens);
+
+  bool empty() const { return num_tokens_ == 0; }
+  uint32_t num_tokens() const { return num_tokens_; }
+  unsigned width() const { return width_; }
+  // The lowest code of a token that ends a key.
+  uint32_t first_end() const { return first_end_; }
+
+  // The codes of tokens whose first byte is `byte`: those that do not end a key
+  // from plain on, before plain_end; those that do from last on, before
+  // last_end.  A token of no bytes is before all.
+  struct Codes {
+    uint16_t plain;
+    uint16_t plain_end;
+    uint16_t last;
+    uint16_t last_end;
+  };
+  const Codes& CodesFor(uint8_t byte) const { return by_byte_[byte]; }
+
+  // Of a code that names nothing, no bytes.
+  // REQUIRES for all: code < 2^width().
+  const uint8_t* BytesOf(uint32_t code) const {
+    WaitFor(bytes_.data() + (entries_[code] >> kLengthBits));
+    return reinterpret_cast<const uint8_t*>(bytes_.data()) +
+           (entries_[code] >> kLengthBits);
+  }
+  uint32_t LengthOf(uint32_t code) const {
+    WaitFor(&entries_[code]);
+    return entries_[code] & ((1u << kLengthBits) - 1);
+  }
+  std::string TokenOf(uint32_t code) const {
+    return {reinterpret_cast<const char*>(BytesOf(code)), LengthOf(code)};
+  }
+
+  // All of them, as Encode() takes them.
+  std::vector<Token> List() const;
+
+  size_t MemoryUsage() const {
+    return sizeof(*this) + bytes_.capacity() +
+           entries_.capacity() * sizeof(entries_[0]);
+  }
+
+ private:
+  static constexpr unsigned kLengthBits = 6;
+
+  uint32_t num_tokens_ = 0;
+  unsigned width_ = 0;
+  uint32_t first_end_ = 0;
+  std::vector<uint32_t> entries_;  // where << kLengthBits | length
+  std::string bytes_;
+  Codes by_byte_[256] = {};
+};
+
+}  // namespace key_trie
+}  // namespace memkv

@@ -1,0 +1,425 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/segment/segment.h"
+
+#include <algorithm>
+#include <cassert>
+#include <numeric>
+
+#include "util/trie_coding.h"
+
+namespace memkv {
+
+namespace {
+
+// Segment header, little-endian: u8 flags, 3 zero bytes, u32 keys,
+// u32 entries, u32 bytes of the trie.
+constexpr size_t kHeaderSize = 16;
+constexpr unsigned char kManyVersions = 1 << 0;
+constexpr unsigned char kValuesInline = 1 << 1;
+constexpr unsigned char kKnownFlags = kManyVersions | kValuesInline;
+
+// Entries and keys of a segment are counted in 31 bits, so that sums of two
+// counts stay in 32.
+constexpr size_t kMaxCount = 0x7fffffff;
+
+}  // namespace
+
+void SegmentBuilder::Add(std::string_view user_key, uint64_t tag,
+                         std::string_view value) {
+  assert(!sealed_);
+  if (num_keys_ == 0 || last_key_ != user_key) {
+    if (mirrored_) {
+      key_bytes_.append(user_key.data(), user_key.size());
+      key_ends_.push_back(key_bytes_.size());
+    } else {
+      trie_.Add(user_key);
+    }
+    last_key_.assign(user_key.data(), user_key.size());
+    if (!first_entries_.empty()) first_entries_.push_back(num_entries_);
+    ++num_keys_;
+  } else if (first_entries_.empty()) {
+    // The first second version.
+    first_entries_.resize(num_keys_);
+    std::iota(first_entries_.begin(), first_entries_.end(), uint64_t{0});
+  }
+  tags_.push_back(tag);
+  ++num_entries_;
+  pending_.Add(value);
+}
+
+size_t SegmentBuilder::EstimatedSize() const {
+  if (sealed_) return sealed_estimate_;
+  // Two bytes stand for a sequence number and type, which often vanish.
+  return kHeaderSize + trie_.EstimatedSize() + key_bytes_.size() +
+         2 * tags_.size() + 8 * block_offsets_.size() +
+         pending_.EstimatedSize();
+}
+
+size_t SegmentBuilder::MemoryUsage() const {
+  size_t words = key_ends_.capacity();
+  for (const auto* part : {&first_entries_, &tags_, &block_first_entries_,
+                           &block_offsets_, &block_sizes_}) {
+    words += part->capacity();
+  }
+  return sizeof(*this) + words * sizeof(uint64_t) + last_key_.capacity() +
+         key_bytes_.capacity() + sections_.capacity() + pending_.MemoryUsage() +
+         trie_.MemoryUsage();
+}
+
+void SegmentBuilder::Seal() {
+  assert(!sealed_);
+  for (size_t k = key_ends_.size(); k > 0; --k) {
+    const size_t begin = k == 1 ? 0 : key_ends_[k - 2];
+    trie_.Add(
+        std::string_view(key_bytes_).substr(begin, key_ends_[k - 1] - begin));
+  }
+  std::string().swap(key_bytes_);
+  std::vector<size_t>().swap(key_ends_);
+  assert(!has_value_blocks() || pending_.empty());
+  sealed_estimate_ = EstimatedSize();
+  sealed_ = true;
+  trie_.Seal();
+  last_key_.shrink_to_fit();
+
+  // What does not depend on tokens, as Finish() will write it.
+  if (!first_entries_.empty()) {
+    PackedArrayBuilder::Encode(first_entries_.data(), num_keys_, &sections_);
+  }
+  std::vector<uint64_t>().swap(first_entries_);
+  std::vector<uint64_t> types(num_entries_);
+  for (size_t e = 0; e < num_entries_; ++e) {
+    types[e] = tags_[e] & 0xff;
+    tags_[e] >>= 8;
+  }
+  PackedArrayBuilder::Encode(tags_.data(), num_entries_, &sections_);
+  std::vector<uint64_t>().swap(tags_);
+  PackedArrayBuilder::Encode(types.data(), num_entries_, &sections_);
+  std::vector<uint64_t>().swap(types);
+  tag_bytes_ = sections_.size();
+  if (!has_value_blocks()) {
+    pending_.TakeAll(&sections_);
+    inline_value_bytes_ = sections_.size() - tag_bytes_;
+  } else {
+    PutVarint32(&sections_, num_value_blocks_);
+    for (auto* part : {&block_first_entries_, &block_offsets_, &block_sizes_}) {
+      PackedArrayBuilder::Encode(part->data(), part->size(), &sections_);
+      std::vector<uint64_t>().swap(*part);
+    }
+  }
+  pending_.ReleaseMemory();
+  sections_.shrink_to_fit();
+}
+
+void SegmentBuilder::TakePendingValues(size_t target_bytes, std::string* out) {
+  block_first_entries_.push_back(num_entries() - pending_.num_values());
+  pending_.TakeFront(target_bytes, out);
+}
+
+void SegmentBuilder::AddValueBlock(const BlockLocation& location) {
+  ++num_value_blocks_;
+  block_offsets_.push_back(location.offset);
+  block_sizes_.push_back(location.size);
+  value_block_bytes_ += location.size;
+  assert(block_offsets_.size() == block_first_entries_.size());
+}
+
+bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
+                            std::string* out, std::string* reason) const {
+  assert(sealed_);
+  if (num_entries_ > kMaxCount) {
+    *reason = std::to_string(num_entries_) + " entries in one segment; " +
+              std::to_string(kMaxCount) + " is the most";
+    return false;
+  }
+  const size_t start = out->size();
+  unsigned char flags = 0;
+  if (num_entries_ != num_keys_) flags |= kManyVersions;
+  if (!has_value_blocks()) flags |= kValuesInline;
+  out->push_back(static_cast<char>(flags));
+  out->append(3, '\0');
+  PutFixed(out, num_keys_, 4);
+  PutFixed(out, num_entries_, 4);
+  const size_t trie_size_at = out->size();
+  PutFixed(out, 0, 4);
+  const size_t trie_at = out->size();
+  assert(trie_at == start + kHeaderSize);
+  (void)start;
+  if (!trie_.Finish(tokens, out, reason)) return false;
+  std::string trie_size;
+  PutFixed(&trie_size, out->size() - trie_at, 4);
+  out->replace(trie_size_at, trie_size.size(), trie_size);
+  out->append(sections_);
+  return true;
+}
+
+void SegmentBuilder::Reset() {
+  sealed_ = false;
+  num_keys_ = 0;
+  num_entries_ = 0;
+  last_key_.clear();
+  key_bytes_.clear();
+  key_ends_.clear();
+  first_entries_.clear();
+  tags_.clear();
+  num_value_blocks_ = 0;
+  block_first_entries_.clear();
+  block_offsets_.clear();
+  block_sizes_.clear();
+  value_block_bytes_ = 0;
+  sections_.clear();
+  sealed_estimate_ = 0;
+  tag_bytes_ = 0;
+  inline_value_bytes_ = 0;
+  trie_.Reset();
+}
+
+bool Segment::Open(std::string_view data, bool mirrored,
+                   const key_trie::Tokens* tokens, Segment* out,
+                   std::string* reason) {
+  if (data.size() < kHeaderSize) {
+    *reason = "segment: " + std::to_string(data.size()) +
+              " bytes, a header has " + std::to_string(kHeaderSize);
+    return false;
+  }
+  const unsigned char flags = static_cast<unsigned char>(data[0]);
+  if ((flags & ~kKnownFlags) != 0 || data[1] != 0 || data[2] != 0 ||
+      data[3] != 0) {
+    *reason = "segment: unknown flags";
+    return false;
+  }
+  out->mirrored_ = mirrored;
+  out->single_version_ = (flags & kManyVersions) == 0;
+  const uint8_t* const header = reinterpret_cast<const uint8_t*>(data.data());
+  out->num_keys_ = LoadFixed32(header + 4);
+  out->num_entries_ = LoadFixed32(header + 8);
+  const uint32_t trie_size = LoadFixed32(header + 12);
+  const uint32_t keys = out->num_keys_;
+  const uint32_t entries = out->num_entries_;
+  if (keys == 0 || keys > entries || entries > kMaxCount ||
+      (out->single_version_ && keys != entries)) {
+    *reason = "segment: " + std::to_string(keys) + " keys with " +
+              std::to_string(entries) + " entries";
+    return false;
+  }
+  std::string_view rest = data.substr(kHeaderSize);
+  if (trie_size > rest.size()) {
+    *reason = "segment: trie of " + std::to_string(trie_size) + " bytes in " +
+              std::to_string(rest.size());
+    return false;
+  }
+  if (!KeyTrieReader::Open(rest.substr(0, trie_size), tokens, &out->trie_,
+                           reason)) {
+    *reason = "segment: " + *reason;
+    return false;
+  }
+  if (out->trie_.num_keys() != keys) {
+    *reason = "segment: " + std::to_string(keys) + " keys, its trie has " +
+              std::to_string(out->trie_.num_keys());
+    return false;
+  }
+  rest.remove_prefix(trie_size);
+
+  auto open_array = [&](size_t n, PackedArrayView* array, const char* what) {
+    size_t used = 0;
+    if (!PackedArrayView::Open(rest, n, array, &used)) {
+      *reason = std::string("segment: array of ") + what + " is damaged";
+      return false;
+    }
+    rest.remove_prefix(used);
+    return true;
+  };
+  if (!out->single_version_ &&
+      !open_array(keys, &out->first_entries_, "first entries")) {
+    return false;
+  }
+  if (!open_array(entries, &out->seqs_, "sequence numbers")) return false;
+  if (!open_array(entries, &out->types_, "value types")) return false;
+  // (S5) Tags of one key differ, so there is a bit for each entry.  Keys are at
+  // most 128 a bucket, which has a byte.
+  if (entries != keys && out->same_tags()) {
+    *reason = "segment: " + std::to_string(keys) + " keys with " +
+              std::to_string(entries) + " entries of one tag";
+    return false;
+  }
+  if ((flags & kValuesInline) != 0) {
+    size_t used = 0;
+    if (!ValueRunView::Open(rest, entries,
+                            &out->values_.emplace<ValueRunView>(), &used,
+                            reason)) {
+      return false;
+    }
+    rest.remove_prefix(used);
+    if (!mirrored && out->single_version_) {
+      out->beside_ = std::get_if<ValueRunView>(&out->values_)->Places();
+    }
+  } else {
+    const uint8_t* const begin = reinterpret_cast<const uint8_t*>(rest.data());
+    uint32_t num_blocks = 0;
+    const uint8_t* const p =
+        GetVarint32(begin, begin + rest.size(), &num_blocks);
+    if (p == nullptr || num_blocks == 0 || num_blocks > entries) {
+      *reason = "segment: bad number of value blocks";
+      return false;
+    }
+    rest.remove_prefix(static_cast<size_t>(p - begin));
+    ValueBlocks& blocks = out->values_.emplace<ValueBlocks>();
+    if (!open_array(num_blocks, &blocks.first_entries,
+                    "value blocks' first entries")) {
+      return false;
+    }
+    if (num_blocks > 1 && blocks.first_entries.constant()) {
+      *reason = "segment: value blocks without entries";
+      return false;
+    }
+    if (!open_array(num_blocks, &blocks.offsets, "value blocks' offsets") ||
+        !open_array(num_blocks, &blocks.sizes, "value blocks' sizes")) {
+      return false;
+    }
+  }
+  if (!rest.empty()) {
+    *reason = "segment: " + std::to_string(rest.size()) +
+              " bytes follow its last section";
+    return false;
+  }
+  return true;
+}
+
+void Segment::PrefetchEntry(uint32_t e) const {
+  seqs_.PrefetchElement(e);
+  types_.PrefetchElement(e);
+  if (const auto* const values = std::get_if<ValueRunView>(&values_)) {
+    values->Places().Prefetch(e);
+  }
+}
+
+void Segment::PrefetchInlineValue(uint32_t e) const {
+  std::string_view value;
+  if (values_inline() && InlineValue(e, &value)) {
+    PrefetchLines(reinterpret_cast<const uint8_t*>(value.data()), value.size(),
+                  kPrefetchedValue);
+  }
+}
+
+uint32_t Segment::KeysBefore(std::string_view user_key) const {
+  if (!mirrored_) return trie_.Rank(user_key);
+  const uint32_t floor = trie_.FloorOrdinal(user_key);
+  if (floor == kNotFound) return num_keys_;
+  return floor == kCorrupt ? kCorrupt : Mirror(floor);
+}
+
+uint32_t Segment::SeekEntry(uint32_t begin, uint32_t end, uint64_t tag) const {
+  // Tags descend (S2).
+  while (begin < end) {
+    const uint32_t middle = begin + (end - begin) / 2;
+    if (Tag(middle) > tag) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return begin;
+}
+
+uint32_t Segment::ValueBlockOf(uint32_t e) const {
+  const ValueBlocks& blocks = *std::get_if<ValueBlocks>(&values_);
+  uint32_t lo = 0;
+  uint32_t hi = num_value_blocks();
+  while (hi - lo > 1) {
+    const uint32_t middle = lo + (hi - lo) / 2;
+    if (blocks.first_entries[middle] <= e) {
+      lo = middle;
+    } else {
+      hi = middle;
+    }
+  }
+  return lo;
+}
+
+uint32_t Segment::ValueBlockFirstEntry(uint32_t b) const {
+  if (b == num_value_blocks()) return num_entries_;
+  const uint64_t e = std::get_if<ValueBlocks>(&values_)->first_entries[b];
+  return e > num_entries_ ? num_entries_ : static_cast<uint32_t>(e);
+}
+
+uint64_t Segment::StoredBytesBefore(uint32_t k, uint64_t stored) const {
+  if (k == num_keys_) return stored;
+  const auto share = [](uint64_t bytes, uint64_t part, uint64_t whole) {
+    return static_cast<uint64_t>(static_cast<double>(bytes) *
+                                 static_cast<double>(part) /
+                                 static_cast<double>(whole));
+  };
+  uint32_t begin;
+  uint32_t end;
+  if (values_inline() || !EntriesOf(k, &begin, &end)) {
+    return share(stored, k, num_keys_);
+  }
+  // Value blocks follow each other; what damaged ones say is bounded below.
+  const BlockLocation last = ValueBlockLocation(num_value_blocks() - 1);
+  const uint64_t values_begin = ValueBlockLocation(0).offset;
+  const uint64_t values =
+      std::min(stored, last.offset + last.size - values_begin);
+  const uint32_t b = ValueBlockOf(begin);
+  const BlockLocation block = ValueBlockLocation(b);
+  const uint32_t first = ValueBlockFirstEntry(b);
+  const uint32_t next = ValueBlockFirstEntry(b + 1);
+  uint64_t before = block.offset - values_begin;
+  if (first < begin && begin < next) {
+    before += share(block.size, begin - first, next - first);
+  }
+  return share(stored - values, k, num_keys_) + std::min(before, values);
+}
+
+bool Segment::Validate(std::string* reason) const {
+  if (!trie_.Validate(reason)) {
+    *reason = "(S1) " + *reason;
+    return false;
+  }
+  uint32_t expected = 0;
+  for (uint32_t k = 0; k < num_keys_; ++k) {
+    uint32_t begin;
+    uint32_t end;
+    if (!EntriesOf(k, &begin, &end) || begin != expected) {
+      *reason = "(S2) entries of key " + std::to_string(k) +
+                " do not follow those before";
+      return false;
+    }
+    for (uint32_t e = begin + 1; e < end; ++e) {
+      if (Tag(e - 1) <= Tag(e)) {
+        *reason = "(S2) tags ascend at entry " + std::to_string(e);
+        return false;
+      }
+    }
+    expected = end;
+  }
+  if (expected != num_entries_) {
+    *reason = "(S2) keys own " + std::to_string(expected) + " of " +
+              std::to_string(num_entries_) + " entries";
+    return false;
+  }
+  for (uint32_t e = 0; e < num_entries_; ++e) {
+    if (types_[e] > 0xff || seqs_[e] >= uint64_t{1} << 56) {
+      *reason = "(S2) entry " + std::to_string(e) + " has no valid tag";
+      return false;
+    }
+  }
+  if (const auto* const values = std::get_if<ValueRunView>(&values_)) {
+    if (!values->Validate(reason)) {
+      *reason = "(S3) " + *reason;
+      return false;
+    }
+  } else {
+    const ValueBlocks& blocks = *std::get_if<ValueBlocks>(&values_);
+    for (uint32_t b = 0; b < num_value_blocks(); ++b) {
+      const bool starts = b != 0 || blocks.first_entries[0] == 0;
+      if (!starts || ValueBlockFirstEntry(b) >= ValueBlockFirstEntry(b + 1)) {
+        *reason = "(S3) value block " + std::to_string(b) + " holds no entries";
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace memkv

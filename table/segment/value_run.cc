@@ -1,0 +1,384 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/segment/value_run.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <functional>
+#include <utility>
+
+#include "util/trie_coding.h"
+
+namespace memkv {
+
+namespace {
+
+// Kinds of run, the first byte.
+constexpr unsigned char kUniform = 0;
+constexpr unsigned char kEnds = 1;
+constexpr unsigned char kIndexed = 2;
+
+// Appends a run of kind kUniform or kEnds, of values that end at `ends` (the
+// first begins at 0) in `bytes`.
+void EncodePlain(const std::vector<uint64_t>& ends, std::string_view bytes,
+                 std::string* out) {
+  const size_t n = ends.size();
+  const uint64_t size = n == 0 ? 0 : ends[0];
+  bool uniform = true;
+  for (size_t i = 0; i < n; ++i) {
+    uniform = uniform && ends[i] == (i + 1) * size;
+  }
+  if (uniform) {
+    out->push_back(kUniform);
+    PutVarint64(out, size);
+  } else {
+    out->push_back(kEnds);
+    PackedArrayBuilder::Encode(ends.data(), n, out);
+  }
+  out->append(bytes.data(), bytes.size());
+}
+
+}  // namespace
+
+size_t ValueRunBuilder::Hash::operator()(uint32_t j) const {
+  return std::hash<std::string_view>()(builder->Kept(j));
+}
+
+bool ValueRunBuilder::Equal::operator()(uint32_t a, uint32_t b) const {
+  return builder->Kept(a) == builder->Kept(b);
+}
+
+std::string_view ValueRunBuilder::Kept(size_t j) const {
+  const uint64_t begin = j == 0 ? 0 : ends_[j - 1];
+  return std::string_view(bytes_).substr(begin, ends_[j] - begin);
+}
+
+void ValueRunBuilder::Keep(std::string_view value) {
+  if (keeps_distinct_ && !index_.empty() && Kept(index_.back()) == value) {
+    index_.push_back(index_.back());
+    return;
+  }
+  const size_t begin = bytes_.size();
+  bytes_.append(value.data(), value.size());
+  ends_.push_back(bytes_.size());
+  if (!keeps_distinct_) return;
+  const auto [at, is_new] =
+      distinct_.insert(static_cast<uint32_t>(ends_.size() - 1));
+  index_.push_back(*at);
+  if (!is_new) {
+    bytes_.resize(begin);
+    ends_.pop_back();
+  }
+}
+
+void ValueRunBuilder::Add(std::string_view value) {
+  largest_ = std::max(largest_, value.size());
+  value_bytes_ += value.size();
+  Keep(value);
+}
+
+void ValueRunBuilder::KeepDistinct() {
+  if (keeps_distinct_) return;
+  const std::string bytes = std::move(bytes_);
+  const std::vector<uint64_t> ends = std::move(ends_);
+  bytes_.clear();
+  ends_.clear();
+  keeps_distinct_ = true;
+  uint64_t begin = taken_ == 0 ? 0 : ends[taken_ - 1];
+  for (size_t i = taken_; i < ends.size(); ++i) {
+    Keep(std::string_view(bytes).substr(begin, ends[i] - begin));
+    begin = ends[i];
+  }
+  taken_ = 0;
+  divided_ = false;
+}
+
+size_t ValueRunBuilder::EstimatedSize() const {
+  if (keeps_distinct_) {
+    return bytes_.size() + 2 * ends_.size() +
+           num_values() * BitWidth(ends_.size()) / 8;
+  }
+  // Ends of a few bits each; 2 bytes serve a run of 64 KiB.
+  return value_bytes_ + 2 * num_values();
+}
+
+void ValueRunBuilder::TakeFront(size_t target_bytes, std::string* out) {
+  assert(!empty());
+  size_t end = taken_;
+  size_t bytes = 0;
+  do {
+    bytes += Value(end++).size();
+  } while (end < num_added() && bytes + Value(end).size() <= target_bytes);
+  Take(end, out);
+}
+
+bool ValueRunBuilder::SeemsRepetitive(size_t end) const {
+  constexpr size_t kSample = 32;
+  const size_t n = end - taken_;
+  if (n < kSample) return false;
+  std::array<std::string_view, kSample> sample;
+  for (size_t i = 0; i < kSample; ++i) {
+    sample[i] = Value(taken_ + i * n / kSample);
+  }
+  std::sort(sample.begin(), sample.end());
+  const auto distinct = std::unique(sample.begin(), sample.end());
+  return distinct - sample.begin() <= static_cast<ptrdiff_t>(kSample / 2);
+}
+
+void ValueRunBuilder::EncodeDistinct(std::string* out) const {
+  out->push_back(kIndexed);
+  PutVarint64(out, ends_.size());
+  PackedArrayBuilder::Encode(index_.data(), index_.size(), out);
+  EncodePlain(ends_, bytes_, out);
+}
+
+void ValueRunBuilder::Take(size_t end, std::string* out) {
+  size_t taken_bytes = 0;
+  if (keeps_distinct_ && !divided_ && end == num_added()) {
+    EncodeDistinct(out);
+    taken_bytes = value_bytes_;
+  } else if (SeemsRepetitive(end)) {
+    ValueRunBuilder distinct;
+    distinct.KeepDistinct();
+    for (size_t i = taken_; i < end; ++i) distinct.Add(Value(i));
+    distinct.EncodeDistinct(out);
+    taken_bytes = distinct.value_bytes();
+  } else {
+    std::vector<uint64_t> ends;
+    for (size_t i = taken_; i < end; ++i) {
+      taken_bytes += Value(i).size();
+      ends.push_back(taken_bytes);
+    }
+    if (keeps_distinct_) {
+      std::string bytes;
+      for (size_t i = taken_; i < end; ++i) bytes.append(Value(i));
+      EncodePlain(ends, bytes, out);
+    } else {
+      const uint64_t begin = taken_ == 0 ? 0 : ends_[taken_ - 1];
+      EncodePlain(ends, std::string_view(bytes_).substr(begin, taken_bytes),
+                  out);
+    }
+  }
+  value_bytes_ -= taken_bytes;
+  taken_ = end;
+  divided_ = true;
+  DropTaken();
+}
+
+void ValueRunBuilder::DropTaken() {
+  if (empty()) {
+    distinct_.clear();
+    index_.clear();
+    keeps_distinct_ = false;
+    bytes_.clear();
+    ends_.clear();
+    taken_ = 0;
+    divided_ = false;
+    largest_ = 0;
+    if (MemoryUsage() > kKeptCapacity) ReleaseMemory();
+    return;
+  }
+  // Moves what is left, once what was taken is more: so a value's bytes, and
+  // the words beside them, are moved less than once each.
+  constexpr size_t kWord = sizeof(uint64_t);
+  if (bytes_.size() + num_added() * kWord <=
+      2 * (value_bytes_ + num_values() * kWord)) {
+    return;
+  }
+  if (!keeps_distinct_) {
+    const uint64_t begin = taken_ == 0 ? 0 : ends_[taken_ - 1];
+    bytes_.erase(0, begin);
+    ends_.erase(ends_.begin(), ends_.begin() + static_cast<ptrdiff_t>(taken_));
+    for (uint64_t& end : ends_) end -= begin;
+  } else {
+    // Those distinct values that are left, in the order of their first ones.
+    std::string bytes;
+    std::vector<uint64_t> ends;
+    std::vector<uint64_t> number(ends_.size(), UINT64_MAX);
+    size_t out = 0;
+    for (size_t i = taken_; i < index_.size(); ++i) {
+      uint64_t& to = number[index_[i]];
+      if (to == UINT64_MAX) {
+        to = ends.size();
+        bytes.append(Kept(index_[i]));
+        ends.push_back(bytes.size());
+      }
+      index_[out++] = to;
+    }
+    index_.resize(out);
+    distinct_.clear();
+    bytes_ = std::move(bytes);
+    ends_ = std::move(ends);
+    for (uint32_t j = 0; j < ends_.size(); ++j) distinct_.insert(j);
+  }
+  taken_ = 0;
+  // Capacity follows in the same way.
+  if (bytes_.capacity() / 4 > bytes_.size() + kKeptCapacity / 4) {
+    bytes_.shrink_to_fit();
+  }
+  const auto fit = [](std::vector<uint64_t>* v) {
+    if (v->capacity() / 4 > v->size() + kKeptCapacity / 4 / kWord) {
+      v->shrink_to_fit();
+    }
+  };
+  fit(&ends_);
+  fit(&index_);
+}
+
+size_t ValueRunBuilder::MemoryUsage() const {
+  // A node of the set: a link, the hash and the number.
+  constexpr size_t kNode = 4 * sizeof(void*);
+  const size_t inside = std::string().capacity();
+  return (bytes_.capacity() > inside ? bytes_.capacity() : 0) +
+         (ends_.capacity() + index_.capacity()) * sizeof(uint64_t) +
+         distinct_.size() * kNode + distinct_.bucket_count() * sizeof(void*);
+}
+
+void ValueRunBuilder::ReleaseMemory() {
+  assert(empty());
+  std::string().swap(bytes_);
+  std::vector<uint64_t>().swap(ends_);
+  std::vector<uint64_t>().swap(index_);
+  decltype(distinct_)(0, Hash{this}, Equal{this}).swap(distinct_);
+}
+
+bool ValueRunBuilder::Validate(std::string* reason) const {
+  uint64_t before = 0;
+  for (const uint64_t end : ends_) {
+    if (end < before || end > bytes_.size()) {
+      *reason = "value run builder: a value ends at " + std::to_string(end) +
+                " of " + std::to_string(bytes_.size());
+      return false;
+    }
+    before = end;
+  }
+  if (before != bytes_.size() || taken_ > num_added() ||
+      (keeps_distinct_ && distinct_.size() != ends_.size())) {
+    *reason = "value run builder: " + std::to_string(bytes_.size()) +
+              " bytes, " + std::to_string(taken_) + " of " +
+              std::to_string(num_added()) + " values taken";
+    return false;
+  }
+  uint64_t bytes = 0;
+  for (size_t i = taken_; i < num_added(); ++i) {
+    if (keeps_distinct_ && index_[i] >= ends_.size()) {
+      *reason = "value run builder: value " + std::to_string(i) + " is none";
+      return false;
+    }
+    bytes += Value(i).size();
+  }
+  if (bytes != value_bytes_) {
+    *reason = "value run builder: values of " + std::to_string(bytes) +
+              " bytes, " + std::to_string(value_bytes_) + " expected";
+    return false;
+  }
+  constexpr size_t kWord = sizeof(uint64_t);
+  const size_t kept = bytes_.size() + num_added() * kWord;
+  if (kept > 2 * (value_bytes_ + num_values() * kWord) && taken_ != 0) {
+    *reason = "(V3) value run builder: " + std::to_string(kept) +
+              " bytes for values of " + std::to_string(value_bytes_);
+    return false;
+  }
+  return true;
+}
+
+bool ValueRunView::Open(std::string_view data, size_t num_values,
+                        ValueRunView* out, size_t* consumed,
+                        std::string* reason) {
+  if (data.empty()) {
+    *reason = "value run is empty";
+    return false;
+  }
+  out->num_values_ = num_values;
+  out->indexed_ = static_cast<unsigned char>(data[0]) == kIndexed;
+  if (!out->indexed_) {
+    return out->OpenPlain(data, static_cast<unsigned char>(data[0]), num_values,
+                          consumed, reason);
+  }
+  const uint8_t* const begin = reinterpret_cast<const uint8_t*>(data.data());
+  uint64_t num_distinct = 0;
+  const uint8_t* const p =
+      GetVarint64(begin + 1, begin + data.size(), &num_distinct);
+  if (p == nullptr || num_distinct > num_values) {
+    *reason = "value run: bad number of distinct values";
+    return false;
+  }
+  std::string_view rest = data.substr(static_cast<size_t>(p - begin));
+  size_t used = 0;
+  if (!PackedArrayView::Open(rest, num_values, &out->index_, &used)) {
+    *reason = "value run: array of value indexes is damaged";
+    return false;
+  }
+  rest.remove_prefix(used);
+  if (rest.empty() || static_cast<unsigned char>(rest[0]) == kIndexed) {
+    *reason = "value run: no distinct values follow their index";
+    return false;
+  }
+  if (!out->OpenPlain(rest, static_cast<unsigned char>(rest[0]), num_distinct,
+                      &used, reason)) {
+    return false;
+  }
+  *consumed = data.size() - rest.size() + used;
+  return true;
+}
+
+bool ValueRunView::OpenPlain(std::string_view data, unsigned char kind,
+                             size_t num_values, size_t* consumed,
+                             std::string* reason) {
+  std::string_view rest = data.substr(1);
+  num_distinct_ = num_values;
+  uniform_ = kind == kUniform;
+  uint64_t total = 0;
+  if (kind == kUniform) {
+    const uint8_t* const begin = reinterpret_cast<const uint8_t*>(rest.data());
+    const uint8_t* const p =
+        GetVarint64(begin, begin + rest.size(), &uniform_size_);
+    if (p == nullptr) {
+      *reason = "value run: size of a value is cut off";
+      return false;
+    }
+    rest.remove_prefix(static_cast<size_t>(p - begin));
+    if (num_values != 0 && uniform_size_ > rest.size() / num_values) {
+      *reason = "value run: " + std::to_string(num_values) + " values of " +
+                std::to_string(uniform_size_) + " bytes in " +
+                std::to_string(rest.size()) + " bytes";
+      return false;
+    }
+    total = uniform_size_ * num_values;
+  } else if (kind == kEnds) {
+    size_t used = 0;
+    if (!PackedArrayView::Open(rest, num_values, &ends_, &used)) {
+      *reason = "value run: array of value ends is damaged";
+      return false;
+    }
+    rest.remove_prefix(used);
+    total = num_values == 0 ? 0 : ends_[num_values - 1];
+    if (total > rest.size()) {
+      *reason = "value run: values end at " + std::to_string(total) + " of " +
+                std::to_string(rest.size()) + " bytes";
+      return false;
+    }
+  } else {
+    *reason = "value run: unknown kind " + std::to_string(kind);
+    return false;
+  }
+  bytes_ = rest.substr(0, total);
+  *consumed = data.size() - rest.size() + total;
+  return true;
+}
+
+bool ValueRunView::Validate(std::string* reason) const {
+  std::string_view value;
+  for (size_t i = 0; i < num_values_; ++i) {
+    if (!Get(i, &value)) {
+      *reason = "(V1) value " + std::to_string(i) + " of " +
+                std::to_string(num_values_) + " lies outside the run";
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace memkv

@@ -1,0 +1,41 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "util/pinned_bytes.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace memkv {
+
+size_t PinnedBytes::PieceSize(size_t bytes) const {
+  // At the end of a piece half a block is lost: few blocks are better alone.
+  constexpr size_t kFew = 8;
+  if (expected_ / kFew < bytes) return bytes;
+  const auto most =
+      static_cast<size_t>(std::min<uint64_t>(expected_, kMaxPieceSize));
+  // Down to one of four sizes between two powers of two.
+  size_t step = 1;
+  while (most / step >= 8) step *= 2;
+  return std::max(bytes, most / step * step);
+}
+
+std::string_view PinnedBytes::Add(std::string_view bytes) {
+  auto piece = std::find_if(
+      pieces_.begin(), pieces_.end(),
+      [&](const Piece& p) { return p.size - p.used >= bytes.size(); });
+  if (piece == pieces_.end()) {
+    const size_t size = PieceSize(bytes.size());
+    // Not make_unique, which would write zeros first.
+    pieces_.push_back({std::unique_ptr<char[]>(new char[size]), 0, size});
+    piece = pieces_.end() - 1;
+    allocated_ += size;
+  }
+  char* const at = piece->bytes.get() + piece->used;
+  if (!bytes.empty()) memcpy(at, bytes.data(), bytes.size());
+  piece->used += bytes.size();
+  expected_ -= std::min<uint64_t>(expected_, bytes.size());
+  return {at, bytes.size()};
+}
+
+}  // namespace memkv
