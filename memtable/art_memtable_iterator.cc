@@ -42,11 +42,11 @@ ArtKey ArtMemTableIterator::Target(const Slice& internal_key,
 int ArtMemTableIterator::Compare(const char* a, const char* b) const {
   const ArtKey x(a, tree_->order());
   const ArtKey y(b, tree_->order());
-  const ArtRank rank = x.Diverge(y);
-  if (rank == kArtEqualRank) {
+  const ArtDepth depth = x.Diverge(y);
+  if (depth == kArtEqualDepth) {
     return 0;
   }
-  return x.LessAt(rank, y) ? -1 : 1;
+  return x.LessAt(depth, y) ? -1 : 1;
 }
 
 bool ArtMemTableIterator::OpenList() {

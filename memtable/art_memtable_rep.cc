@@ -108,7 +108,7 @@ bool ArtMemTableRep::InsertKey(KeyHandle handle) {
     return InsertIntoOverflow(handle);
   }
   const ArtRef ref = RefOf(handle);
-  return !IsInOverflow(ref) && tree_.InsertAlone(ref);
+  return !IsInOverflow(ref) && tree_.InsertSingleWriter(ref);
 }
 
 void ArtMemTableRep::Insert(KeyHandle handle) {

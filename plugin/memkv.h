@@ -97,9 +97,9 @@ struct FstTableOptions {
   size_t inline_value_size = 16;
 
   // Bytes of segments that a file being written keeps in memory until the
-  // dictionary of its keys is trained on them; those of a longer file that
+  // token table of its keys is trained on them; those of a longer file that
   // come later use it as it is.  A flush, which must be fast, trains none.
-  // 0: no dictionary.  Range: [0, 1 TiB].
+  // 0: no token table.  Range: [0, 1 TiB].
   size_t key_buffer_size = size_t{64} << 20;
 };
 

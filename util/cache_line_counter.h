@@ -19,7 +19,7 @@ namespace memkv {
 
 #if defined(MEMKV_COUNT_LINES)
 
-class LineCount {
+class CacheLineCounter {
  public:
   static void Start() { Count() = 0; }
   // Different lines since Start.
@@ -53,11 +53,11 @@ class LineCount {
 };
 
 // Says that what comes next waits for the line at p.
-inline void WaitFor(const void* p) { LineCount::Add(p); }
+inline void CountCacheLine(const void* p) { CacheLineCounter::Add(p); }
 
 #else
 
-inline void WaitFor(const void* /*p*/) {}
+inline void CountCacheLine(const void* /*p*/) {}
 
 #endif
 

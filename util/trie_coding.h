@@ -152,7 +152,7 @@ void PrefetchObject(const T* object) {
 
 // What someone wants of a key once it is known which one it is: an element of
 // `bits` bits, by the key's number, of an array that is kept beside the keys.
-struct Beside {
+struct PrefetchHint {
   const uint8_t* bytes = nullptr;  // none if null
   size_t bits = 0;
 

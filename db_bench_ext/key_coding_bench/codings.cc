@@ -185,11 +185,11 @@ class KeyTrieCoding : public KeyCoding {
     for (const auto& builder : builders) {
       trained.push_back(builder.get());
     }
-    std::string dictionary;
-    key_trie::TrainTokens(trained, options_.sample_bytes, &dictionary);
+    std::string token_table;
+    key_trie::TrainTokens(trained, options_.sample_bytes, &token_table);
     std::unique_ptr<key_trie::TokenEncoder> encoder;
-    if (!dictionary.empty()) {
-      if (!tokens_.Open(dictionary, reason)) {
+    if (!token_table.empty()) {
+      if (!tokens_.Open(token_table, reason)) {
         return false;
       }
       encoder = std::make_unique<key_trie::TokenEncoder>(tokens_);
@@ -246,7 +246,7 @@ class KeyTrieCoding : public KeyCoding {
   }
 
   uint64_t Find(std::string_view key) const override {
-    const key_trie::Target target(key);
+    const key_trie::SoughtKey target(key);
     key_trie::SeparatorTrie::Place place;
     if (segments_.empty() || !index_.Find(target, &place)) {
       return kNotFound;
@@ -256,7 +256,7 @@ class KeyTrieCoding : public KeyCoding {
   }
 
   uint64_t Rank(std::string_view key) const override {
-    const key_trie::Target target(key);
+    const key_trie::SoughtKey target(key);
     key_trie::SeparatorTrie::Place place;
     if (segments_.empty() || !index_.Find(target, &place)) {
       return 0;
@@ -266,8 +266,8 @@ class KeyTrieCoding : public KeyCoding {
 
   void FindAll(const std::string* keys, size_t n,
                uint64_t* ranks) const override {
-    std::array<std::optional<key_trie::Target>, kMaxBatch> targets;
-    std::array<const key_trie::Target*, kMaxBatch> sought = {};
+    std::array<std::optional<key_trie::SoughtKey>, kMaxBatch> targets;
+    std::array<const key_trie::SoughtKey*, kMaxBatch> sought = {};
     std::array<const key_trie::SeparatorTrie*, kMaxBatch> indexes = {};
     std::array<key_trie::SeparatorTrie::Place, kMaxBatch> places;
     std::array<bool, kMaxBatch> whole;

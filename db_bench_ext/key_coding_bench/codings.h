@@ -29,7 +29,7 @@ class KeyCoding {
 
   virtual ~KeyCoding() = default;
 
-  // Builds the dictionary of keys, which ascend.  False, with a reason, if it
+  // Builds the key trie of keys, which ascend.  False, with a reason, if it
   // cannot.
   virtual bool Build(const std::vector<std::string_view>& keys,
                      std::string* reason) = 0;
@@ -67,7 +67,7 @@ struct KeyCodingOptions {
   size_t segment_keys = 8192;
   // A segment also ends when it is about as large; 0: it does not.
   size_t segment_bytes = 0;
-  // Of suffixes, to train the dictionary with.
+  // Of suffixes, to train the token table with.
   size_t sample_bytes = size_t{8} << 20;
 };
 

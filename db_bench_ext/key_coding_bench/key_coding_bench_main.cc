@@ -191,9 +191,9 @@ void PrintLines(const Subject& subject, const Queries& queries) {
     std::vector<size_t> lines;
     double sum = 0;
     for (const std::string& key : *probes) {
-      LineCount::Start();
+      CacheLineCounter::Start();
       subject.coding->Find(key);
-      lines.push_back(LineCount::Lines());
+      lines.push_back(CacheLineCounter::Lines());
       sum += static_cast<double>(lines.back());
     }
     std::sort(lines.begin(), lines.end());

@@ -10,15 +10,16 @@
 //
 // with tag = sequence << 8 | type. The tree orders entries by user key and
 // then by sequence, descending; the type takes no part. It does so by reading
-// a key as a string of symbols, each of which has a *rank*, its position:
+// a key as a string of symbols, each of which has a *depth*, its position:
 //
-//   bytewise            byte i of the user key has rank i; a key that has ended
+//   bytewise            byte i of the user key has depth i; a key that has
+//   ended
 //                       has the symbol END there, which sorts before all bytes
-//   reverse bytewise    two ranks a byte: at 2i, whether the key has ended
+//   reverse bytewise    two depths a byte: at 2i, whether the key has ended
 //                       (0 or 1); at 2i + 1, the complement of byte i. So a
 //                       key that ends where another goes on comes after it
 //   both, behind that   7 bytes of ~sequence, most significant first, at
-//                       kArtVersionRank and up: newer entries come first
+//                       kArtVersionDepth and up: newer entries come first
 //
 // In both orders symbols ascend as the tree's order does.
 //
@@ -40,13 +41,13 @@ namespace memkv {
 
 enum class ArtOrder : uint8_t { kBytewise, kReverseBytewise };
 
-using ArtRank = int64_t;
+using ArtDepth = int64_t;
 
-// The rank of the first version byte: above those of all user key bytes.
-constexpr ArtRank kArtVersionRank = ArtRank{1} << 34;
+// The depth of the first version byte: above those of all user key bytes.
+constexpr ArtDepth kArtVersionDepth = ArtDepth{1} << 34;
 constexpr int kArtVersionBytes = 7;
 // What ArtKey::Diverge returns for keys that are equal.
-constexpr ArtRank kArtEqualRank = kArtVersionRank + kArtVersionBytes;
+constexpr ArtDepth kArtEqualDepth = kArtVersionDepth + kArtVersionBytes;
 
 // A symbol is a byte, 0..255, or END.
 constexpr int kArtEndSymbol = -1;
@@ -160,16 +161,16 @@ class ArtKey {
   // has a smaller version.
   uint64_t version() const { return version_; }
 
-  // Any rank may be asked for: behind the end of the user key there is END.
-  int SymbolAt(ArtRank rank) const {
-    if (rank >= kArtVersionRank) {
-      // A racing reader may take any number for a rank.
-      const ArtRank byte = rank - kArtVersionRank;
+  // Any depth may be asked for: behind the end of the user key there is END.
+  int SymbolAt(ArtDepth depth) const {
+    if (depth >= kArtVersionDepth) {
+      // A racing reader may take any number for a depth.
+      const ArtDepth byte = depth - kArtVersionDepth;
       return byte < kArtVersionBytes
                  ? static_cast<int>(version_ >> (56 - 8 * byte)) & 0xff
                  : kArtEndSymbol;
     }
-    const size_t at = static_cast<size_t>(rank);
+    const size_t at = static_cast<size_t>(depth);
     if (order_ == ArtOrder::kBytewise) {
       return at < size_ ? data_[at] : kArtEndSymbol;
     }
@@ -183,27 +184,27 @@ class ArtKey {
     return size_ == other.size_ && ArtEqual(data_, other.data_, size_);
   }
 
-  // The rank of the first symbol in which the keys differ, kArtEqualRank if
+  // The depth of the first symbol in which the keys differ, kArtEqualDepth if
   // there is none. REQUIRES: both keys are of one order.
-  ArtRank Diverge(const ArtKey& other) const {
+  ArtDepth Diverge(const ArtKey& other) const {
     const size_t shorter = std::min(size_, other.size_);
     const size_t common = ArtCommonPrefix(data_, other.data_, shorter);
     if (common < shorter || size_ != other.size_) {
-      const ArtRank rank = static_cast<ArtRank>(common);
+      const ArtDepth depth = static_cast<ArtDepth>(common);
       if (order_ == ArtOrder::kBytewise) {
-        return rank;
+        return depth;
       }
-      return common < shorter ? 2 * rank + 1 : 2 * rank;
+      return common < shorter ? 2 * depth + 1 : 2 * depth;
     }
     const uint64_t differ = version_ ^ other.version_;
-    return differ == 0 ? kArtEqualRank
-                       : kArtVersionRank + __builtin_clzll(differ) / 8;
+    return differ == 0 ? kArtEqualDepth
+                       : kArtVersionDepth + __builtin_clzll(differ) / 8;
   }
 
   // True if this key comes before the other, which it differs from first at
-  // `rank`.
-  bool LessAt(ArtRank rank, const ArtKey& other) const {
-    return SymbolAt(rank) < other.SymbolAt(rank);
+  // `depth`.
+  bool LessAt(ArtDepth depth, const ArtKey& other) const {
+    return SymbolAt(depth) < other.SymbolAt(depth);
   }
 
  private:

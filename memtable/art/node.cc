@@ -29,29 +29,29 @@ void ArtNode::CopyRefs(Meta m, ArtRef* to) const {
   RacyMove(to, refs(m.node_class()), static_cast<size_t>(m.count()));
 }
 
-void ArtNode::Group(Meta m, int item, ArtRank rank, int* first,
-                    int* last) const {
+void ArtNode::FindItemRange(Meta m, int item, ArtDepth depth, int* first,
+                            int* last) const {
   int i = item;
-  while (i > 0 && RankOf(CodeAt(i), m.base()) > rank) {
+  while (i > 0 && DepthOf(CodeAt(i), m.base()) > depth) {
     --i;
   }
   *first = i;
   i = item;
-  while (i + 1 < m.count() && RankOf(CodeAt(i + 1), m.base()) > rank) {
+  while (i + 1 < m.count() && DepthOf(CodeAt(i + 1), m.base()) > depth) {
     ++i;
   }
   *last = i;
 }
 
-ArtRank ArtNode::BorderBeside(Meta m, int item) const {
-  ArtRank rank = 0;
+ArtDepth ArtNode::BorderBeside(Meta m, int item) const {
+  ArtDepth depth = 0;
   if (item > 0) {
-    rank = RankOf(CodeAt(item), m.base());
+    depth = DepthOf(CodeAt(item), m.base());
   }
   if (item + 1 < m.count()) {
-    rank = std::max(rank, RankOf(CodeAt(item + 1), m.base()));
+    depth = std::max(depth, DepthOf(CodeAt(item + 1), m.base()));
   }
-  return rank;
+  return depth;
 }
 
 void ArtNode::Insert(int item, int border, int code, int symbol, ArtRef ref) {

@@ -8,34 +8,34 @@
 // from it: its items, each a reference to an entry or to a node. It is not kept
 // as a tree but as a list of the borders between neighbouring items. The border
 // before item i says how the largest key of item i - 1 and the smallest one of
-// item i differ: at which rank first, and which symbol of item i stands there.
+// item i differ: at which depth first, and which symbol of item i stands there.
 // (That symbol is never END: it is the larger of the two.) In the order of the
 // items these pairs are the piece of the trie: what lies between two borders of
-// the same rank, with none lower in between, has one symbol there.
+// the same depth, with none lower in between, has one symbol there.
 //
 //   offset  size       field
 //        0  4          version_    bit 0 locked; counts changes above
 //        4  4          free_link_  next in the arena's stack of free nodes
-//        8  8          meta_       bits 0..39 base rank, 40..47 items,
+//        8  8          meta_       bits 0..39 base depth, 40..47 items,
 //                                  48..51 class, 52..55 height,
 //                                  56..63 lowest code
-//       16  capacity   codes       where the border's rank is, from the base
+//       16  capacity   codes       where the border's depth is, from the base
 //        +  capacity   symbols     the border's symbol
 //        +  4*capacity refs        the items
 //
-// Codes and symbols of item 0 mean nothing. A code of 0..246 is the rank less
-// the base, 248..254 one of the seven version ranks. What cannot be said so is
+// Codes and symbols of item 0 mean nothing. A code of 0..246 is the depth less
+// the base, 248..254 one of the seven version depths. What cannot be said so is
 // said by another node between.
 //
 // Capacities are 4, 8, 16, 24, ... 64 items: 48, 64, 112, 160, ... 400 bytes.
 //
 // Blind search (Ferguson's Bit-Tree, CACM 1992, with bytes for bits; Binna et
-// al., HOT, SIGMOD 2018, for nodes that span many ranks and are searched by
+// al., HOT, SIGMOD 2018, for nodes that span many depths and are searched by
 // vector instructions): the border accepts a key whose symbol at the border's
-// rank is not less than the border's. The search follows accepting borders; a
+// depth is not less than the border's. The search follows accepting borders; a
 // border that refuses makes it skip, with itself, all borders up to the next
-// one of a lower rank. It ends at the one item whose keys share with the key as
-// many symbols as any in the node does. It reads no entry.
+// one of a lower depth. It ends at the one item whose keys share with the key
+// as many symbols as any in the node does. It reads no entry.
 //
 // Reading and writing race by design (tree.h): what a reader took from a
 // node counts only if the version has not changed. The arrays are read and
@@ -103,7 +103,7 @@ class ArtNode {
     // makes a lone entry in an inner node move down when it gets company.
     // `low_code`: the lowest of the borders', kNoCode if there is
     // none.
-    Meta(ArtRank base, int count, int node_class, int height, int low_code)
+    Meta(ArtDepth base, int count, int node_class, int height, int low_code)
         : word_(static_cast<uint64_t>(base) |
                 static_cast<uint64_t>(count) << 40 |
                 static_cast<uint64_t>(node_class) << 48 |
@@ -111,8 +111,8 @@ class ArtNode {
                 static_cast<uint64_t>(low_code) << 56) {}
 
     uint64_t word() const { return word_; }
-    ArtRank base() const {
-      return static_cast<ArtRank>(word_ & ((uint64_t{1} << 40) - 1));
+    ArtDepth base() const {
+      return static_cast<ArtDepth>(word_ & ((uint64_t{1} << 40) - 1));
     }
     int count() const { return static_cast<int>(word_ >> 40 & 0xff); }
     int node_class() const { return static_cast<int>(word_ >> 48 & 0xf); }
@@ -187,17 +187,17 @@ class ArtNode {
   // All of them.
   MEMKV_ART_RACY void CopyRefs(Meta m, ArtRef* to) const;
 
-  // The rank a code stands for; a code that stands for none gives one, too.
-  static ArtRank RankOf(int code, ArtRank base) {
-    return code >= kVersionCode ? kArtVersionRank + (code - kVersionCode)
+  // The depth a code stands for; a code that stands for none gives one, too.
+  static ArtDepth DepthOf(int code, ArtDepth base) {
+    return code >= kVersionCode ? kArtVersionDepth + (code - kVersionCode)
                                 : base + code;
   }
   // The other way; -1 if it cannot be said from this base.
-  static int CodeOf(ArtRank rank, ArtRank base) {
-    if (rank >= kArtVersionRank) {
-      return static_cast<int>(rank - kArtVersionRank) + kVersionCode;
+  static int CodeOf(ArtDepth depth, ArtDepth base) {
+    if (depth >= kArtVersionDepth) {
+      return static_cast<int>(depth - kArtVersionDepth) + kVersionCode;
     }
-    const ArtRank code = rank - base;
+    const ArtDepth code = depth - base;
     return code >= 0 && code <= kMaxUserCode ? static_cast<int>(code) : -1;
   }
 
@@ -221,12 +221,13 @@ class ArtNode {
   MEMKV_ART_RACY int SearchAvx2(const ArtKey& key, Meta m) const;
   MEMKV_ART_RACY int SearchAvx512(const ArtKey& key, Meta m) const;
 
-  // The items around `item` that share more than `rank` symbols with it.
-  void Group(Meta m, int item, ArtRank rank, int* first, int* last) const;
+  // The items around `item` that share more than `depth` symbols with it.
+  void FindItemRange(Meta m, int item, ArtDepth depth, int* first,
+                     int* last) const;
 
-  // The highest rank of a border beside the item, 0 if there is none: all keys
-  // below the item agree in all ranks below it.
-  ArtRank BorderBeside(Meta m, int item) const;
+  // The highest depth of a border beside the item, 0 if there is none: all keys
+  // below the item agree in all depths below it.
+  ArtDepth BorderBeside(Meta m, int item) const;
 
   // The lines most searches read; a fifth costs more than it brings.
   void Prefetch() const {

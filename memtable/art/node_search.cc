@@ -27,7 +27,7 @@ int ArtNode::SearchScalar(const ArtKey& key, Meta m) const {
     if (code >= refused) {
       continue;
     }
-    if (key.SymbolAt(RankOf(code, m.base())) >= SymbolAt(m, i)) {
+    if (key.SymbolAt(DepthOf(code, m.base())) >= SymbolAt(m, i)) {
       found = i;
       refused = 256;
     } else {
@@ -54,7 +54,7 @@ ArtSimd Detect() {
 constexpr size_t kWindow = 64;
 
 // How many of them the key has.
-size_t InWindow(const ArtKey& key, ArtRank base) {
+size_t InWindow(const ArtKey& key, ArtDepth base) {
   const size_t at = static_cast<size_t>(base);
   return at >= key.user_size() ? 0 : std::min(key.user_size() - at, kWindow);
 }
@@ -68,7 +68,7 @@ uint64_t ArtNode::AcceptingOneByOne(const ArtKey& key, Meta m,
   uint64_t accept = 0;
   for (; borders != 0; borders &= borders - 1) {
     const int i = __builtin_ctzll(borders);
-    if (key.SymbolAt(RankOf(CodeAt(i), m.base())) >= SymbolAt(m, i)) {
+    if (key.SymbolAt(DepthOf(CodeAt(i), m.base())) >= SymbolAt(m, i)) {
       accept |= uint64_t{1} << i;
     }
   }
@@ -155,7 +155,7 @@ MEMKV_AVX512 int ArtNode::SearchAvx512(const ArtKey& key, Meta m) const {
     // The windows behind the first. Again the low six bits of the code count.
     for (uint64_t w = kWindow; w < kVersionCode && far != versions;
          w += kWindow) {
-      const size_t in = InWindow(key, m.base() + static_cast<ArtRank>(w));
+      const size_t in = InWindow(key, m.base() + static_cast<ArtDepth>(w));
       if (in == 0) {
         break;
       }

@@ -93,25 +93,25 @@ ArtTree::Found ArtTree::TryEdge(bool first, ArtPath* path) const {
   return DescendToEdge(first, path);
 }
 
-bool ArtTree::FindDeparture(const ArtPath& path, const ArtKey& key,
-                            const ArtKey& other, ArtRank rank,
-                            Departure* out) const {
+bool ArtTree::FindBranchPoint(const ArtPath& path, const ArtKey& key,
+                              const ArtKey& other, ArtDepth depth,
+                              BranchPoint* out) const {
   size_t level = path.size() - 1;
   for (; level > 0; --level) {
     const ArtPath::Step& above = path[level - 1];
-    const ArtRank border = above.node->BorderBeside(above.meta, above.item);
+    const ArtDepth border = above.node->BorderBeside(above.meta, above.item);
     if (!above.node->Unchanged(above.version)) {
       return false;
     }
-    if (rank >= border) {
+    if (depth >= border) {
       break;
     }
   }
   const ArtPath::Step& at = path[level];
-  out->rank = rank;
+  out->depth = depth;
   out->level = level;
-  out->before = key.LessAt(rank, other);
-  at.node->Group(at.meta, at.item, rank, &out->first, &out->last);
+  out->before = key.LessAt(depth, other);
+  at.node->FindItemRange(at.meta, at.item, depth, &out->first, &out->last);
   return at.node->Unchanged(at.version);
 }
 
@@ -149,16 +149,16 @@ ArtTree::Found ArtTree::TrySeek(const ArtKey& key, bool forward, bool inclusive,
     *decider = entry;
   }
   const ArtKey other(entry, order_);
-  const ArtRank rank = key.Diverge(other);
-  if (rank == kArtEqualRank) {
+  const ArtDepth depth = key.Diverge(other);
+  if (depth == kArtEqualDepth) {
     if (inclusive) {
       return Found::kYes;
     }
     return StepTo(path->size() - 1, path->back().item + (forward ? 1 : -1),
                   forward, path);
   }
-  Departure d;
-  if (!FindDeparture(*path, key, other, rank, &d)) {
+  BranchPoint d;
+  if (!FindBranchPoint(*path, key, other, depth, &d)) {
     return Found::kRestart;
   }
   int item;
@@ -171,7 +171,7 @@ ArtTree::Found ArtTree::TrySeek(const ArtKey& key, bool forward, bool inclusive,
 }
 
 const char* ArtTree::Get(const ArtKey& key) const {
-  Help();
+  DrainIfWaiting();
   // Most look-ups need nothing of their path but its end.
   const ArtNode* node = root_;
   uint32_t version = node->Version();
@@ -224,7 +224,7 @@ const char* ArtTree::GetByPath(const ArtKey& key) const {
 }
 
 bool ArtTree::Contains(const ArtKey& key) const {
-  Help();
+  DrainIfWaiting();
 
   ArtPath path;
   for (int spins = 0;; ArtPause(spins++)) {
@@ -234,13 +234,13 @@ bool ArtTree::Contains(const ArtKey& key) const {
     }
     if (found == Found::kYes) {
       const ArtKey other(EntryAt(path.back().ref), order_);
-      return key.Diverge(other) == kArtEqualRank;
+      return key.Diverge(other) == kArtEqualDepth;
     }
   }
 }
 
 size_t ArtTree::NodesOnPath(const ArtKey& key) const {
-  Help();
+  DrainIfWaiting();
   ArtPath path;
   for (int spins = 0; Descend(key, &path) == Found::kRestart;
        ArtPause(spins++)) {

@@ -2,7 +2,7 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // ArtTree: an ordered index over encoded entries (key.h), as an adaptive
-// radix tree whose nodes span many ranks and are searched blindly. It holds
+// radix tree whose nodes span many depths and are searched blindly. It holds
 // references to entries and never a key of its own; entries are not copied,
 // moved or changed. Nothing is ever removed. It is not a map from keys to
 // values: what stands in an entry behind the tag does not concern it.
@@ -14,7 +14,7 @@
 // up to 64 subtrees each, its nodes (node.h). A descent searches one node
 // after the other without comparing any key, and ends at an entry that shares
 // as many symbols with the key as any entry does. One comparison with it says
-// whether the key is there, and if not, at which rank it leaves the trie: so a
+// whether the key is there, and if not, at which depth it leaves the trie: so a
 // look-up reads the nodes on one path and one entry.
 //
 // A node that is full is split at one of its lowest borders, which moves into
@@ -32,7 +32,7 @@
 // piece of the trie, so a path through the trie that has B branches takes B/63
 // nodes at least. N keys that are each other's prefixes make a tree N/45 deep
 // (N/63 if they come in order), and their average look-up passes half of that.
-// And borders more than 246 ranks apart are never in one node: a path may have
+// And borders more than 246 depths apart are never in one node: a path may have
 // a node for each branch where branches are that far apart, which is a node for
 // each 246 bytes of a key. No path has more nodes than the key's path has
 // branches in the trie, and a few where many siblings are.
@@ -44,7 +44,7 @@
 // Thread safety
 // -------------
 //   Insert, AllocateEntry   any number of threads, with everything below
-//   InsertAlone             one thread, without Insert, with everything below
+//   InsertSingleWriter      one thread, without Insert, with everything below
 //   Get, Contains, ApproximateNumEntries, NumEntries, GetStats, ArtIterator
 //                           any number of threads, with everything above;
 //                           one ArtIterator is used by one thread at a time
@@ -59,12 +59,12 @@
 // ----------
 // (I1) A node that can be reached has 2 items or more; the root, a node of 0 or
 //      1 items, is never replaced.
-// (I2) The border between two neighbouring items is the rank at which the last
+// (I2) The border between two neighbouring items is the depth at which the last
 //      entry below the one and the first entry below the other differ first,
 //      and the symbol of the latter there.
-// (I3) No border within a node is of a lower rank than the borders beside the
+// (I3) No border within a node is of a lower depth than the borders beside the
 //      item, in the node above, that leads to it. So all entries below an item
-//      agree in all ranks below the highest of the borders beside it.
+//      agree in all depths below the highest of the borders beside it.
 // (I4) A node's base is not above any of its borders, nor below the borders
 //      beside it above, unless (I5).
 // (I5) Where a border cannot be said from the base of its node, a node of its
@@ -243,12 +243,12 @@ class ArtTree {
   bool Insert(ArtRef entry);
 
   // The same for a thread that inserts alone: no other thread is in Insert or
-  // InsertAlone. An entry newer than all others waits for a few more, and then
-  // they descend together, so that their cache misses overlap. Whoever reads in
-  // between lets it in first: but for the time and the counters nobody can tell
-  // the difference. (So a reader may need memory, which is the heap's, and
-  // throw bad_alloc; nothing is lost by that.)
-  bool InsertAlone(ArtRef entry);
+  // InsertSingleWriter. An entry newer than all others waits for a few more,
+  // and then they descend together, so that their cache misses overlap. Whoever
+  // reads in between lets it in first: but for the time and the counters nobody
+  // can tell the difference. (So a reader may need memory, which is the heap's,
+  // and throw bad_alloc; nothing is lost by that.)
+  bool InsertSingleWriter(ArtRef entry);
 
   // Lets waiting entries in. Takes no memory from the allocator, as no reader
   // does: so what RocksDB has counted stays as it is. May throw bad_alloc; then
@@ -256,9 +256,9 @@ class ArtTree {
   void MarkReadOnly();
 
   // Lets waiting entries in. Any thread, any time; cheap if none waits.
-  void Help() const {
-    if (waiting_.drained.load(std::memory_order_acquire) !=
-        waiting_.arrived.load(std::memory_order_acquire)) {
+  void DrainIfWaiting() const {
+    if (insert_buffer_.drained.load(std::memory_order_acquire) !=
+        insert_buffer_.arrived.load(std::memory_order_acquire)) {
       const_cast<ArtTree*>(this)->DrainForReader();
     }
   }
@@ -289,7 +289,7 @@ class ArtTree {
   // A number that has grown whenever an insert has returned.
   uint64_t Changes() const {
     return arena_.NumEntries() +
-           waiting_.arrived.load(std::memory_order_acquire);
+           insert_buffer_.arrived.load(std::memory_order_acquire);
   }
   ArtOrder order() const { return order_; }
 
@@ -311,10 +311,10 @@ class ArtTree {
   enum class Outcome { kInserted, kDuplicate, kFull, kRestart, kAgain };
   enum class Found { kYes, kNo, kRestart, kNotYet };
 
-  // Where a key that is not in the tree leaves it: at `rank`, beside the items
+  // Where a key that is not in the tree leaves it: at `depth`, beside the items
   // first..last of the path's step `level`, before or behind them.
-  struct Departure {
-    ArtRank rank;
+  struct BranchPoint {
+    ArtDepth depth;
     size_t level;
     int first;
     int last;
@@ -366,9 +366,10 @@ class ArtTree {
   // The path to the first or the last entry of all.
   Found TryEdge(bool first, ArtPath* path) const;
   // REQUIRES: the path was made by Descend for `key`, and ends at an entry with
-  // the key `other`, which differs from it first at `rank`.
-  bool FindDeparture(const ArtPath& path, const ArtKey& key,
-                     const ArtKey& other, ArtRank rank, Departure* out) const;
+  // the key `other`, which differs from it first at `depth`.
+  bool FindBranchPoint(const ArtPath& path, const ArtKey& key,
+                       const ArtKey& other, ArtDepth depth,
+                       BranchPoint* out) const;
   // The path to the nearest entry after the key, or before it; to the key's own
   // if `inclusive`. If `decider` is not nullptr, it is set to the entry the
   // decision was made by.
@@ -390,13 +391,14 @@ class ArtTree {
   class NewNode;
 
   // Entries that wait, in a ring. `arrived` and `drained` count entries; the
-  // ring holds those in between. See InsertAlone in tree_insert.cc.
+  // ring holds those in between. See InsertSingleWriter in tree_insert.cc.
   static constexpr size_t kRing = 16;
-  struct alignas(64) Waiting {
+  struct alignas(64) InsertBuffer {
     std::atomic<uint64_t> arrived{0};
     std::atomic<uint64_t> drained{0};
     std::atomic<ArtRef> refs[kRing] = {};
-    // How often Drain is not to try descending together. Of no consequence.
+    // How often DrainInsertBuffer is not to try descending together. Of no
+    // consequence.
     std::atomic<uint32_t> apart{0};
     // A reader had to drain.
     std::atomic<bool> helped{false};
@@ -406,7 +408,7 @@ class ArtTree {
     uint32_t at_once = 0;
   };
 
-  void Drain();
+  void DrainInsertBuffer();
   void DrainForReader();
   // REQUIRES: n <= kRing. Entries that are there already are left out.
   void InsertTogether(const ArtRef* entries, size_t n);
@@ -418,17 +420,18 @@ class ArtTree {
   // made. kRestart: it is out of date.
   // Behind this and what follows the path is empty, or leads to the entry.
   Outcome InsertAt(ArtPath* path, Found found, const ArtKey& key, ArtRef entry);
-  // As FindDeparture, with a path that need not be the key's, but leads to some
-  // entry. Also false if another entry may share more symbols with the key.
+  // As FindBranchPoint, with a path that need not be the key's, but leads to
+  // some entry. Also false if another entry may share more symbols with the
+  // key.
   bool FindDepartureNear(const ArtPath& path, const ArtKey& key,
-                         const ArtKey& other, ArtRank rank,
-                         Departure* out) const;
+                         const ArtKey& other, ArtDepth depth,
+                         BranchPoint* out) const;
   // kAgain: room was made; the path ends at the last node that stayed, from
   // which on the key must be sought again.
-  Outcome InsertDeparting(ArtPath* path, Departure d, const ArtKey& key,
-                          const ArtKey& other, ArtRef entry);
+  Outcome InsertAtBranchPoint(ArtPath* path, BranchPoint d, const ArtKey& key,
+                              const ArtKey& other, ArtRef entry);
   Outcome InsertFirst(ArtPath* path, ArtRef entry);
-  Outcome AddItem(ArtPath* path, const Departure& d, int code, int symbol,
+  Outcome AddItem(ArtPath* path, const BranchPoint& d, int code, int symbol,
                   ArtRef entry);
   // Locks a node and the one above it; false, and neither is locked, if one has
   // changed.
@@ -437,15 +440,15 @@ class ArtTree {
   void UnlockReplaced(const ArtPath::Step& above, const ArtPath::Step& at);
   // Puts a copy of the node with more room in its place, and, if `d` is not
   // nullptr, the entry into that; else kAgain.
-  Outcome Grow(ArtPath* path, size_t level, const Departure* d, int code,
+  Outcome Grow(ArtPath* path, size_t level, const BranchPoint* d, int code,
                int symbol, ArtRef entry);
-  // Puts a copy of the node with a base from which `rank` can be said in its
+  // Puts a copy of the node with a base from which `depth` can be said in its
   // place. REQUIRES: all its borders are of versions.
-  Outcome Rebase(ArtPath* path, size_t level, ArtRank rank);
+  Outcome Rebase(ArtPath* path, size_t level, ArtDepth depth);
 
   // Where a full node grows: at an end of its items, or anywhere.
   enum class Growth { kFront, kInside, kBack };
-  static Growth GrowthOf(const Departure& d, int count);
+  static Growth GrowthOf(const BranchPoint& d, int count);
   // Of the lowest borders between the items first..last the one nearest to
   // `wanted`. REQUIRES: first < last.
   static int LowestBorder(const ArtNode& node, int first, int last, int wanted);
@@ -461,21 +464,21 @@ class ArtTree {
   // in a new node there.
   Outcome SplitUp(ArtPath* path, size_t level, int cut, int code);
   // Hangs the items first..last from the node, as a node of their own.
-  // REQUIRES: no border between them is of a lower rank than those around.
+  // REQUIRES: no border between them is of a lower depth than those around.
   Outcome SplitDown(ArtPath* path, size_t level, int first, int last);
   // Puts a node of the item and the entry in the item's place.
-  Outcome PairUp(ArtPath* path, size_t level, const Departure& d, int symbol,
-                 ArtRef entry);
-  // A base from which a border of `rank`, and others near it, can be said, for
+  Outcome SplitItem(ArtPath* path, size_t level, const BranchPoint& d,
+                    int symbol, ArtRef entry);
+  // A base from which a border of `depth`, and others near it, can be said, for
   // a node to hang from the step's item.
-  static ArtRank BaseFor(const ArtPath::Step& above, ArtRank rank);
+  static ArtDepth BaseFor(const ArtPath::Step& above, ArtDepth depth);
 
   // Before the arena, which begins at 128 bytes: so they cost nothing.
   alignas(16) char root_memory_[ArtNode::Bytes(0)];
   ArtNode* const root_;
   const ArtOrder order_;
   ArtArena arena_;
-  Waiting waiting_;
+  InsertBuffer insert_buffer_;
 };
 
 }  // namespace memkv

@@ -319,9 +319,9 @@ uint64_t ArtTree::ApproximateNumEntries(const ArtKey& start,
   constexpr size_t kWidth = 24;
   constexpr size_t kLines = 128;
   constexpr int kTries = 8;
-  Help();
-  const ArtRank rank = start.Diverge(end);
-  if (rank == kArtEqualRank || end.LessAt(rank, start)) {
+  DrainIfWaiting();
+  const ArtDepth depth = start.Diverge(end);
+  if (depth == kArtEqualDepth || end.LessAt(depth, start)) {
     return 0;
   }
   ArtPath first;
@@ -414,8 +414,8 @@ uint64_t ArtTree::ApproximateNumEntries(const ArtKey& start,
   ArtIterator iter(this);
   for (iter.Seek(start); iter.Valid() && counted < kExact; iter.Next()) {
     const ArtKey key(iter.entry(), order_);
-    const ArtRank at = key.Diverge(end);
-    if (at == kArtEqualRank || end.LessAt(at, key)) {
+    const ArtDepth at = key.Diverge(end);
+    if (at == kArtEqualDepth || end.LessAt(at, key)) {
       break;
     }
     ++counted;

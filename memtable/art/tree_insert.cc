@@ -29,7 +29,7 @@ class ArtTree::NewNode {
 
   bool ok() const { return ref_ != kArtNoRef; }
   ArtNode* operator->() const { return arena_->NodeAt(ref_); }
-  ArtNode::Meta Empty(ArtRank base, int height) const {
+  ArtNode::Meta Empty(ArtDepth base, int height) const {
     return ArtNode::Meta(base, 0, class_, height, ArtNode::kNoCode);
   }
   ArtRef Release() {
@@ -48,7 +48,7 @@ bool ArtTree::Insert(ArtRef entry) {
   if (entry == kArtNoRef) {
     return false;
   }
-  Drain();
+  DrainInsertBuffer();
   const ArtKey key(EntryAt(entry), order_);
   ArtPath path;
   if (InsertFromRoot(&path, key, entry) != Outcome::kInserted) {
@@ -58,64 +58,69 @@ bool ArtTree::Insert(ArtRef entry) {
   return true;
 }
 
-bool ArtTree::InsertAlone(ArtRef entry) {
+bool ArtTree::InsertSingleWriter(ArtRef entry) {
   if (entry == kArtNoRef) {
     return false;
   }
   const uint64_t sequence = ArtKey(EntryAt(entry), order_).sequence();
-  if (sequence <= waiting_.last_sequence || sequence <= arena_.MaxSequence()) {
+  if (sequence <= insert_buffer_.last_sequence ||
+      sequence <= arena_.MaxSequence()) {
     return Insert(entry);
   }
   constexpr uint32_t kAtOnce = 64;
-  if (waiting_.helped.load(std::memory_order_relaxed)) {
-    waiting_.helped.store(false, std::memory_order_relaxed);
-    waiting_.at_once = kAtOnce;
+  if (insert_buffer_.helped.load(std::memory_order_relaxed)) {
+    insert_buffer_.helped.store(false, std::memory_order_relaxed);
+    insert_buffer_.at_once = kAtOnce;
   }
-  if (waiting_.at_once > 0) {
-    --waiting_.at_once;
+  if (insert_buffer_.at_once > 0) {
+    --insert_buffer_.at_once;
     return Insert(entry);
   }
-  const uint64_t arrived = waiting_.arrived.load(std::memory_order_relaxed);
-  if (arrived - waiting_.drained.load(std::memory_order_acquire) == kRing) {
-    Drain();
+  const uint64_t arrived =
+      insert_buffer_.arrived.load(std::memory_order_relaxed);
+  if (arrived - insert_buffer_.drained.load(std::memory_order_acquire) ==
+      kRing) {
+    DrainInsertBuffer();
   }
   // For whoever lets the entries in.
   arena_.Provide();
-  waiting_.last_sequence = sequence;
-  waiting_.refs[arrived % kRing].store(entry, std::memory_order_release);
-  waiting_.arrived.store(arrived + 1, std::memory_order_release);
+  insert_buffer_.last_sequence = sequence;
+  insert_buffer_.refs[arrived % kRing].store(entry, std::memory_order_release);
+  insert_buffer_.arrived.store(arrived + 1, std::memory_order_release);
   return true;
 }
 
-void ArtTree::Drain() {
-  const uint64_t arrived = waiting_.arrived.load(std::memory_order_acquire);
-  uint64_t drained = waiting_.drained.load(std::memory_order_acquire);
+void ArtTree::DrainInsertBuffer() {
+  const uint64_t arrived =
+      insert_buffer_.arrived.load(std::memory_order_acquire);
+  uint64_t drained = insert_buffer_.drained.load(std::memory_order_acquire);
   if (drained >= arrived) {
     return;
   }
   ArtRef entries[kRing];
   size_t n = 0;
   for (uint64_t i = drained; i < arrived; ++i) {
-    entries[n++] = waiting_.refs[i % kRing].load(std::memory_order_acquire);
+    entries[n++] =
+        insert_buffer_.refs[i % kRing].load(std::memory_order_acquire);
   }
   InsertTogether(entries, n);
-  while (drained < arrived && !waiting_.drained.compare_exchange_weak(
+  while (drained < arrived && !insert_buffer_.drained.compare_exchange_weak(
                                   drained, arrived, std::memory_order_release,
                                   std::memory_order_relaxed)) {
   }
 }
 
 void ArtTree::DrainForReader() {
-  waiting_.helped.store(true, std::memory_order_relaxed);
+  insert_buffer_.helped.store(true, std::memory_order_relaxed);
   const ArtArena::NoAllocatorScope scope;
-  Drain();
+  DrainInsertBuffer();
 }
 
 void ArtTree::MarkReadOnly() {
   const ArtArena::NoAllocatorScope scope;
-  Drain();
+  DrainInsertBuffer();
   // An entry that comes all the same does not wait: nobody may let it in.
-  waiting_.last_sequence = kArtMaxSequence;
+  insert_buffer_.last_sequence = kArtMaxSequence;
 }
 
 void ArtTree::InsertTogether(const ArtRef* entries, size_t n) {
@@ -123,9 +128,9 @@ void ArtTree::InsertTogether(const ArtRef* entries, size_t n) {
   // makes the paths of the others out of date. So after a batch like that some
   // are inserted one by one, each from where the one before it went.
   constexpr uint32_t kApart = 32;
-  const uint32_t apart = waiting_.apart.load(std::memory_order_relaxed);
+  const uint32_t apart = insert_buffer_.apart.load(std::memory_order_relaxed);
   if (apart > 0) {
-    waiting_.apart.store(apart - 1, std::memory_order_relaxed);
+    insert_buffer_.apart.store(apart - 1, std::memory_order_relaxed);
     InsertInTurn(entries, n);
     return;
   }
@@ -166,7 +171,7 @@ void ArtTree::InsertTogether(const ArtRef* entries, size_t n) {
     }
   }
   if (n == kRing && outdated > n / 2) {
-    waiting_.apart.store(kApart, std::memory_order_relaxed);
+    insert_buffer_.apart.store(kApart, std::memory_order_relaxed);
   }
 }
 
@@ -178,11 +183,11 @@ void ArtTree::InsertInTurn(const ArtRef* entries, size_t n) {
     if (path.size() > 0) {
       // It leads to the entry before.
       const ArtKey other(EntryAt(path.back().ref), order_);
-      const ArtRank rank = key.Diverge(other);
-      Departure d;
-      if (rank != kArtEqualRank &&
-          FindDepartureNear(path, key, other, rank, &d)) {
-        outcome = InsertDeparting(&path, d, key, other, entries[i]);
+      const ArtDepth depth = key.Diverge(other);
+      BranchPoint d;
+      if (depth != kArtEqualDepth &&
+          FindDepartureNear(path, key, other, depth, &d)) {
+        outcome = InsertAtBranchPoint(&path, d, key, other, entries[i]);
         if (outcome == Outcome::kAgain) {
           outcome = InsertAt(&path, DescendOn(key, &path), key, entries[i]);
         }
@@ -211,25 +216,26 @@ ArtTree::Outcome ArtTree::InsertFromRoot(ArtPath* path, const ArtKey& key,
 }
 
 bool ArtTree::FindDepartureNear(const ArtPath& path, const ArtKey& key,
-                                const ArtKey& other, ArtRank rank,
-                                Departure* out) const {
-  if (!FindDeparture(path, key, other, rank, out)) {
+                                const ArtKey& other, ArtDepth depth,
+                                BranchPoint* out) const {
+  if (!FindBranchPoint(path, key, other, depth, out)) {
     return false;
   }
   // What is on the other side of the key must not share more with it than the
-  // rank: the border there is of a lower rank, or, behind the key, of the same
-  // and a higher symbol. (Before it, of the same rank, that cannot be told.)
+  // depth: the border there is of a lower depth, or, behind the key, of the
+  // same and a higher symbol. (Before it, of the same depth, that cannot be
+  // told.)
   int border = out->before ? out->first : out->last + 1;
   for (size_t level = out->level;; --level) {
     const ArtPath::Step& at = path[level];
     const bool here = border > 0 && border < at.meta.count();
     bool holds = true;
     if (here) {
-      const ArtRank next =
-          ArtNode::RankOf(at.node->CodeAt(border), at.meta.base());
-      holds = next < rank ||
-              (next == rank && !out->before &&
-               key.SymbolAt(rank) < at.node->SymbolAt(at.meta, border));
+      const ArtDepth next =
+          ArtNode::DepthOf(at.node->CodeAt(border), at.meta.base());
+      holds = next < depth ||
+              (next == depth && !out->before &&
+               key.SymbolAt(depth) < at.node->SymbolAt(at.meta, border));
     }
     if (!holds || !at.node->Unchanged(at.version)) {
       return false;
@@ -251,15 +257,15 @@ ArtTree::Outcome ArtTree::InsertAt(ArtPath* path, Found found,
       return InsertFirst(path, entry);
     }
     const ArtKey other(EntryAt(path->back().ref), order_);
-    const ArtRank rank = key.Diverge(other);
-    if (rank == kArtEqualRank) {
+    const ArtDepth depth = key.Diverge(other);
+    if (depth == kArtEqualDepth) {
       return Outcome::kDuplicate;  // (W1)
     }
-    Departure d;
-    if (!FindDeparture(*path, key, other, rank, &d)) {
+    BranchPoint d;
+    if (!FindBranchPoint(*path, key, other, depth, &d)) {
       return Outcome::kRestart;
     }
-    const Outcome outcome = InsertDeparting(path, d, key, other, entry);
+    const Outcome outcome = InsertAtBranchPoint(path, d, key, other, entry);
     if (outcome != Outcome::kAgain) {
       return outcome;
     }
@@ -267,12 +273,13 @@ ArtTree::Outcome ArtTree::InsertAt(ArtPath* path, Found found,
   }
 }
 
-ArtTree::Outcome ArtTree::InsertDeparting(ArtPath* path, Departure d,
-                                          const ArtKey& key,
-                                          const ArtKey& other, ArtRef entry) {
-  const int symbol = (d.before ? other : key).SymbolAt(d.rank);
+ArtTree::Outcome ArtTree::InsertAtBranchPoint(ArtPath* path, BranchPoint d,
+                                              const ArtKey& key,
+                                              const ArtKey& other,
+                                              ArtRef entry) {
+  const int symbol = (d.before ? other : key).SymbolAt(d.depth);
   assert(symbol >= 0);
-  if (d.level > 0 && d.rank < (*path)[d.level].meta.base()) {
+  if (d.level > 0 && d.depth < (*path)[d.level].meta.base()) {
     // Before the base, all of the node is on one side: the key becomes its
     // neighbour in the node above; or, where that is made to hold higher nodes,
     // in a node between.
@@ -280,26 +287,26 @@ ArtTree::Outcome ArtTree::InsertDeparting(ArtPath* path, Departure d,
     --d.level;
     d.first = d.last = (*path)[d.level].item;
     if ((*path)[d.level].meta.height() > height) {
-      return PairUp(path, d.level, d, symbol, entry);
+      return SplitItem(path, d.level, d, symbol, entry);
     }
   }
   if (d.level == 0) {
-    return PairUp(path, 0, d, symbol, entry);
+    return SplitItem(path, 0, d, symbol, entry);
   }
   const ArtPath::Step& at = (*path)[d.level];
   const ArtNode::Meta meta = at.meta;
-  const int code = ArtNode::CodeOf(d.rank, meta.base());
+  const int code = ArtNode::CodeOf(d.depth, meta.base());
   if (code < 0 && d.first < d.last) {
     // Versions, told apart far behind where the user keys end.
     return d.last - d.first + 1 == meta.count()
-               ? Rebase(path, d.level, d.rank)
+               ? Rebase(path, d.level, d.depth)
                : SplitDown(path, d.level, d.first, d.last);
   }
   if (code < 0 ||
       (meta.height() > 0 && d.first == d.last && !ArtIsNode(at.ref))) {
     // Too far behind the base, the item is alone (but for versions, above). In
     // a node that was made to hold nodes, two entries get a node of their own.
-    return PairUp(path, d.level, d, symbol, entry);
+    return SplitItem(path, d.level, d, symbol, entry);
   }
   if (meta.count() < meta.capacity()) {
     return AddItem(path, d, code, symbol, entry);
@@ -322,7 +329,7 @@ ArtTree::Outcome ArtTree::InsertFirst(ArtPath* path, ArtRef entry) {
   return Outcome::kInserted;
 }
 
-ArtTree::Outcome ArtTree::AddItem(ArtPath* path, const Departure& d, int code,
+ArtTree::Outcome ArtTree::AddItem(ArtPath* path, const BranchPoint& d, int code,
                                   int symbol, ArtRef entry) {
   path->Truncate(d.level + 1);
   ArtPath::Step& at = path->back();
@@ -359,8 +366,9 @@ void ArtTree::UnlockReplaced(const ArtPath::Step& above,
   arena_.FreeNode(above.ref, at.meta.node_class());
 }
 
-ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level, const Departure* d,
-                               int code, int symbol, ArtRef entry) {
+ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level,
+                               const BranchPoint* d, int code, int symbol,
+                               ArtRef entry) {
   const ArtPath::Step& above = (*path)[level - 1];
   const ArtPath::Step& at = (*path)[level];
   NewNode grown(&arena_, at.meta.node_class() + 1);
@@ -386,10 +394,10 @@ ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level, const Departure* d,
   return Outcome::kAgain;
 }
 
-ArtTree::Outcome ArtTree::Rebase(ArtPath* path, size_t level, ArtRank rank) {
+ArtTree::Outcome ArtTree::Rebase(ArtPath* path, size_t level, ArtDepth depth) {
   const ArtPath::Step& above = (*path)[level - 1];
   const ArtPath::Step& at = (*path)[level];
-  const ArtRank base = BaseFor(above, rank);
+  const ArtDepth base = BaseFor(above, depth);
   NewNode moved(&arena_, at.meta.node_class());
   if (!moved.ok()) {
     return Outcome::kFull;
@@ -405,28 +413,30 @@ ArtTree::Outcome ArtTree::Rebase(ArtPath* path, size_t level, ArtRank rank) {
   return Outcome::kAgain;
 }
 
-ArtRank ArtTree::BaseFor(const ArtPath::Step& above, ArtRank rank) {
+ArtDepth ArtTree::BaseFor(const ArtPath::Step& above, ArtDepth depth) {
   // Nothing below the borders beside it can come to stand in the node.
-  const ArtRank lowest = above.node->BorderBeside(above.meta, above.item);
-  return ArtNode::CodeOf(rank, lowest) >= 0 ? lowest
-                                            : rank - ArtNode::kMaxUserCode / 2;
+  const ArtDepth lowest = above.node->BorderBeside(above.meta, above.item);
+  return ArtNode::CodeOf(depth, lowest) >= 0
+             ? lowest
+             : depth - ArtNode::kMaxUserCode / 2;
 }
 
-ArtTree::Outcome ArtTree::PairUp(ArtPath* path, size_t level,
-                                 const Departure& d, int symbol, ArtRef entry) {
+ArtTree::Outcome ArtTree::SplitItem(ArtPath* path, size_t level,
+                                    const BranchPoint& d, int symbol,
+                                    ArtRef entry) {
   const ArtPath::Step at = (*path)[level];
   path->Clear();
   NewNode pair(&arena_, 0);
   if (!pair.ok()) {
     return Outcome::kFull;
   }
-  const ArtRank base = BaseFor(at, d.rank);
-  // What was read of a node that is being written may be no rank at all, and
+  const ArtDepth base = BaseFor(at, d.depth);
+  // What was read of a node that is being written may be no depth at all, and
   // must not go into a Meta: what is written by it would lie elsewhere.
   if (!at.node->Unchanged(at.version)) {
     return Outcome::kRestart;
   }
-  const int code = ArtNode::CodeOf(d.rank, base);
+  const int code = ArtNode::CodeOf(d.depth, base);
   // A node at the top is higher than what was the top; elsewhere it takes the
   // item's place among its like.
   int height = 0;
@@ -460,7 +470,7 @@ int ArtTree::LowestBorder(const ArtNode& node, int first, int last,
   return lowest;
 }
 
-ArtTree::Growth ArtTree::GrowthOf(const Departure& d, int count) {
+ArtTree::Growth ArtTree::GrowthOf(const BranchPoint& d, int count) {
   if (d.before && d.first == 0) {
     return Growth::kFront;
   }
@@ -523,7 +533,7 @@ ArtTree::Outcome ArtTree::MakeRoom(ArtPath* path, size_t level, Growth growth,
     wanted = 1;
   }
   const int cut = LowestBorder(*at.node, 0, count - 1, wanted);
-  const ArtRank rank = ArtNode::RankOf(at.node->CodeAt(cut), at.meta.base());
+  const ArtDepth depth = ArtNode::DepthOf(at.node->CodeAt(cut), at.meta.base());
   if (!at.node->Unchanged(at.version)) {
     return Outcome::kRestart;
   }
@@ -533,7 +543,7 @@ ArtTree::Outcome ArtTree::MakeRoom(ArtPath* path, size_t level, Growth growth,
   const int height = std::min(at.meta.height() + 1, ArtNode::kMaxHeight);
   const int code = level == 1 || height < above.meta.height()
                        ? -1
-                       : ArtNode::CodeOf(rank, above.meta.base());
+                       : ArtNode::CodeOf(depth, above.meta.base());
   if (code < 0 || above.meta.count() < above.meta.capacity()) {
     return SplitUp(path, level, cut, code);
   }
@@ -580,7 +590,7 @@ ArtTree::Outcome ArtTree::SplitDown(ArtPath* path, size_t level, int first,
   rest->SetMeta(rest.Empty(at.meta.base(), std::max(at.meta.height(), 1)));
   rest->AppendFrom(*at.node, 0, first + 1);
   rest->AppendFrom(*at.node, last + 1, count);
-  // No border of the run is of a lower rank than those beside it.
+  // No border of the run is of a lower depth than those beside it.
   run->SetMeta(
       run.Empty(rest->BorderBeside(rest->meta(), first), at.meta.height()));
   run->AppendFrom(*at.node, first, last + 1);
@@ -597,7 +607,7 @@ ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
   const ArtPath::Step& at = (*path)[level];
   const int count = at.meta.count();
   const int height = std::min(at.meta.height() + 1, ArtNode::kMaxHeight);
-  const ArtRank rank = ArtNode::RankOf(at.node->CodeAt(cut), at.meta.base());
+  const ArtDepth depth = ArtNode::DepthOf(at.node->CodeAt(cut), at.meta.base());
   const int symbol = at.node->SymbolAt(at.meta, cut);
   if (!at.node->Unchanged(at.version)) {
     return Outcome::kRestart;
@@ -615,13 +625,13 @@ ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
   }
   ArtRef left_ref = at.node->RefAt(at.meta, 0);
   if (!left_alone) {
-    left->SetMeta(left.Empty(rank, at.meta.height()));
+    left->SetMeta(left.Empty(depth, at.meta.height()));
     left->AppendFrom(*at.node, 0, cut);
     left_ref = left.Release();
   }
   ArtRef right_ref = at.node->RefAt(at.meta, count - 1);
   if (!right_alone) {
-    right->SetMeta(right.Empty(rank, at.meta.height()));
+    right->SetMeta(right.Empty(depth, at.meta.height()));
     right->AppendFrom(*at.node, cut, count);
     right_ref = right.Release();
   }
@@ -629,8 +639,8 @@ ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
     above.node->SetRef(above.meta, above.item, left_ref);
     above.node->Insert(above.item + 1, above.item + 1, code, symbol, right_ref);
   } else {
-    const ArtRank base = BaseFor(above, rank);
-    const int pair_code = ArtNode::CodeOf(rank, base);
+    const ArtDepth base = BaseFor(above, depth);
+    const int pair_code = ArtNode::CodeOf(depth, base);
     const ArtNode::Meta meta(base, 2, 0, height, pair_code);
     pair->SetMeta(meta);
     pair->SetBorder(meta, 1, pair_code, symbol);

@@ -7,7 +7,7 @@
 
 namespace memkv {
 
-bool ArtIterator::Load(Run* run) const {
+bool ArtIterator::Load(ItemRun* run) const {
   const ArtPath::Step& at = path_.back();
   run->node = at.node;
   run->version = at.version;
@@ -41,7 +41,7 @@ void ArtIterator::Settle() {
 
 bool ArtIterator::SeekFrom(const ArtKey& key, bool forward, bool inclusive,
                            Disagreement* found) {
-  LetIn();
+  DrainInserts();
   const char* decider = nullptr;
   for (int spins = 0;; ArtPause(spins++)) {
     const ArtTree::Found result =
@@ -68,7 +68,7 @@ bool ArtIterator::SeekFrom(const ArtKey& key, bool forward, bool inclusive,
 }
 
 void ArtIterator::SeekToEdge(bool first) {
-  LetIn();
+  DrainInserts();
   ArtTree::Found result;
   for (int spins = 0;
        (result = tree_->TryEdge(first, &path_)) == ArtTree::Found::kRestart;
@@ -171,7 +171,7 @@ void ArtIterator::LoadNext(bool forward) {
       return;
     }
     const ArtKey key(tree_->EntryAt(run_->refs[last]), tree_->order_);
-    LetIn();
+    DrainInserts();
     found = tree_->TrySeek(key, forward, false, &path_, nullptr);
   }
   if (found != ArtTree::Found::kYes || !Load(next_)) {
@@ -195,7 +195,7 @@ void ArtIterator::LoadNext(bool forward) {
 }
 
 void ArtIterator::SeekToRandom(uint64_t seed) {
-  LetIn();
+  DrainInserts();
   for (int spins = 0;; ArtPause(spins++)) {
     ArtTree::Found result = tree_->TryEdge(true, &path_);
     if (result == ArtTree::Found::kNo) {
@@ -227,15 +227,15 @@ bool ArtIterator::Agrees(const ArtPath& path, const char* entry,
       if (border == 0 || border >= at.meta.count()) {
         continue;
       }
-      const ArtRank rank =
-          ArtNode::RankOf(at.node->CodeAt(border), at.meta.base());
+      const ArtDepth depth =
+          ArtNode::DepthOf(at.node->CodeAt(border), at.meta.base());
       const int symbol = at.node->SymbolAt(at.meta, border);
       if (!at.node->Unchanged(at.version)) {
         return true;
       }
-      if ((key.SymbolAt(rank) >= symbol) != (side == 0)) {
-        *reason = "its symbol " + std::to_string(key.SymbolAt(rank)) +
-                  " at rank " + std::to_string(rank) +
+      if ((key.SymbolAt(depth) >= symbol) != (side == 0)) {
+        *reason = "its symbol " + std::to_string(key.SymbolAt(depth)) +
+                  " at depth " + std::to_string(depth) +
                   (side == 0 ? " is below the border before it, "
                              : " is not below the border behind it, ") +
                   std::to_string(symbol);

@@ -88,7 +88,7 @@ class ArtIterator {
 
  private:
   // The items begin..end - 1 of a node, all entries, as they were at a version.
-  struct Run {
+  struct ItemRun {
     const ArtNode* node = nullptr;
     uint32_t version = 0;
     int begin = 0;
@@ -105,7 +105,7 @@ class ArtIterator {
 
   void Step(bool forward) {
     assert(Valid());
-    tree_->Help();
+    tree_->DrainIfWaiting();
     const int item = forward ? item_ + 1 : item_ - 1;
     if (item >= run_->begin && item < run_->end && run_->Holds()) {
       item_ = item;
@@ -117,9 +117,9 @@ class ArtIterator {
   }
   // What has returned from its insert before this is found by what follows;
   // what returns later, changes_ tells of.
-  void LetIn() {
+  void DrainInserts() {
     changes_ = tree_->Changes();
-    tree_->Help();
+    tree_->DrainIfWaiting();
   }
   void LookAhead(bool forward);
   void LoadNext(bool forward);
@@ -130,7 +130,7 @@ class ArtIterator {
                 Disagreement* found);
   void SeekToEdge(bool first);
   // The run around the end of path_; false if that has changed.
-  bool Load(Run* run) const;
+  bool Load(ItemRun* run) const;
   // At the end of path_.
   void Settle();
   bool Agrees(const ArtPath& path, const char* entry,
@@ -142,16 +142,16 @@ class ArtIterator {
   int item_ = 0;
   // Steps taken forwards since the last seek, or, negative, backwards.
   int steps_ = 0;
-  Run* run_ = &runs_[0];
+  ItemRun* run_ = &runs_[0];
   // The run that follows in the direction of the walk, if it is loaded.
-  Run* next_ = &runs_[1];
+  ItemRun* next_ = &runs_[1];
   bool next_loaded_ = false;
   // Whether path_ leads to the next run, if it is loaded, or else to this one.
   bool path_leads_ = false;
   // ArtTree::Changes() before path_ was made. If there are more now, an entry
   // may stand between two runs that have not changed.
   uint64_t changes_ = 0;
-  Run runs_[2];
+  ItemRun runs_[2];
   ArtPath path_;
 };
 

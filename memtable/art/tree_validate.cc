@@ -45,7 +45,8 @@ bool CheckNode(const ArtNode* node, const Frame& above, std::string* reason) {
     *reason = Describe(meta) + "(I1): too few or too many";
     return false;
   }
-  const ArtRank border_above = above.node->BorderBeside(above.meta, above.item);
+  const ArtDepth border_above =
+      above.node->BorderBeside(above.meta, above.item);
   int low = ArtNode::kNoCode;
   for (int i = 1; i < meta.count(); ++i) {
     const int code = node->CodeAt(i);
@@ -57,9 +58,9 @@ bool CheckNode(const ArtNode* node, const Frame& above, std::string* reason) {
                 std::to_string(code);
       return false;
     }
-    if (ArtNode::RankOf(code, meta.base()) < border_above) {
+    if (ArtNode::DepthOf(code, meta.base()) < border_above) {
       *reason = Describe(meta) + "(I3): border " + std::to_string(i) +
-                " is of a lower rank than a border beside the node, " +
+                " is of a lower depth than a border beside the node, " +
                 std::to_string(border_above);
       return false;
     }
@@ -75,7 +76,7 @@ bool CheckNode(const ArtNode* node, const Frame& above, std::string* reason) {
 }  // namespace
 
 bool ArtTree::Validate(std::string* reason) const {
-  Help();
+  DrainIfWaiting();
   ArtStats seen;
   const ArtNode::Meta root = root_->meta();
   if (ArtNode::IsLocked(root_->Version()) || root.count() > 1) {
@@ -114,21 +115,21 @@ bool ArtTree::Validate(std::string* reason) const {
     if (previous != nullptr) {
       const Frame& fork = path[stepped];
       const ArtKey before(previous, order_);
-      const ArtRank rank = before.Diverge(key);
-      if (rank == kArtEqualRank || !before.LessAt(rank, key)) {
+      const ArtDepth depth = before.Diverge(key);
+      if (depth == kArtEqualDepth || !before.LessAt(depth, key)) {
         *reason = Describe(fork.meta) + "neighbours out of order";
         return false;
       }
-      const ArtRank border =
-          ArtNode::RankOf(fork.node->CodeAt(fork.item), fork.meta.base());
+      const ArtDepth border =
+          ArtNode::DepthOf(fork.node->CodeAt(fork.item), fork.meta.base());
       const int symbol = fork.node->SymbolAt(fork.meta, fork.item);
-      if (rank != border || key.SymbolAt(rank) != symbol) {
+      if (depth != border || key.SymbolAt(depth) != symbol) {
         *reason = Describe(fork.meta) +
-                  "(I2): neighbours first differ at rank " +
-                  std::to_string(rank) + ", symbol " +
-                  std::to_string(key.SymbolAt(rank)) +
-                  ", but the border between is rank " + std::to_string(border) +
-                  ", symbol " + std::to_string(symbol);
+                  "(I2): neighbours first differ at depth " +
+                  std::to_string(depth) + ", symbol " +
+                  std::to_string(key.SymbolAt(depth)) +
+                  ", but the border between is depth " +
+                  std::to_string(border) + ", symbol " + std::to_string(symbol);
         return false;
       }
     }

@@ -281,7 +281,7 @@ Status FileBlockStore::GetFilter(const BlockReadContext& context,
       entry);
 }
 
-bool FileBlockStore::InRow(const FileIndex& index, uint32_t i) const {
+bool FileBlockStore::IsContiguous(const FileIndex& index, uint32_t i) const {
   const auto follows = [&](uint32_t k) {
     const BlockLocation before = index.Location(k - 1);
     return before.offset + before.size + footer_.GetBlockTrailerSize() ==
@@ -302,7 +302,7 @@ Status FileBlockStore::PinSegments(const BlockReadContext& context,
     const BlockLocation at = index.Location(i);
     BlockContents contents;
     const Status s =
-        ReadRaw(InRow(index, i) ? context : alone,
+        ReadRaw(IsContiguous(index, i) ? context : alone,
                 BlockHandle(at.offset, at.size), BlockType::kData, &contents);
     if (!s.ok()) return s;
     // A mapped file's need no copy.

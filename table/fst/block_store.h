@@ -13,19 +13,19 @@
 // segment refers to the store.  A FileBlockStore outlives the readers and
 // iterators that use it (the table reader owns it).
 //
-// A segment in the block cache refers to the dictionary of the store that put
+// A segment in the block cache refers to the token table of the store that put
 // it there, and may outlive it: the cache keeps segments of files that were
 // closed.  It does no harm.
-// (B1) The dictionary is followed only in a search or by a cursor, and those
+// (B1) The token table is followed only in a search or by a cursor, and those
 //      are the reader's and the iterators' that got the segment from their own
 //      store, which ends after them.  What a user may keep for longer, as
 //      pinned values, are bytes of the block, and a block dies without a look
-//      at the dictionary.
+//      at the token table.
 // (B2) GetSegment() returns no segment that refers to another store's
-//      dictionary.  If the cache has one, because the file was opened again, it
-//      makes one of the same bytes that refers to its own, and puts that in its
-//      place.  Two stores are told apart by a number, not by the dictionary's
-//      address, which may come back.
+//      token table.  If the cache has one, because the file was opened again,
+//      it makes one of the same bytes that refers to its own, and puts that in
+//      its place.  Two stores are told apart by a number, not by the token
+//      table's address, which may come back.
 
 #pragma once
 
@@ -57,8 +57,8 @@ class SegmentBlock {
       ROCKSDB_NAMESPACE::CacheEntryRole::kIndexBlock;
   SegmentBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
       : contents_(std::move(contents)) {}
-  // tokens: the file's dictionary, or null; store: of whom it is, or 0 if null.
-  // What uses the segment must not outlive it.
+  // tokens: the file's token table, or null; store: of whom it is, or 0 if
+  // null. What uses the segment must not outlive it.
   bool Parse(bool mirrored, const key_trie::Tokens* tokens, uint64_t store,
              std::string* reason);
   bool own_bytes() const { return contents_.own_bytes(); }
@@ -200,7 +200,7 @@ class FileBlockStore {
       ROCKSDB_NAMESPACE::BlockContents* contents,
       ROCKSDB_NAMESPACE::MemoryAllocator* allocator = nullptr) const;
 
-  // Reads the file's dictionary; must precede any read of a segment.
+  // Reads the file's token table; must precede any read of a segment.
   ROCKSDB_NAMESPACE::Status ReadTokens(
       const BlockReadContext& context,
       const ROCKSDB_NAMESPACE::BlockHandle& handle);
@@ -228,7 +228,7 @@ class FileBlockStore {
   // Whether segment i lies beside the one before or behind it, with no value
   // blocks between: whether reading ahead of segments alone reads what will be
   // asked for.
-  bool InRow(const FileIndex& index, uint32_t i) const;
+  bool IsContiguous(const FileIndex& index, uint32_t i) const;
 
   // Of all that follow: Status::Incomplete if the block is not in memory and
   // read_options.read_tier is kBlockCacheTier.
@@ -254,7 +254,7 @@ class FileBlockStore {
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions() const {
     return ioptions_;
   }
-  // Of segments and a filter that are held, and of the dictionary.
+  // Of segments and a filter that are held, and of the token table.
   size_t pinned_bytes() const {
     return pinned_bytes_ + segment_bytes_.allocated() +
            (tokens_ != nullptr ? tokens_->MemoryUsage() : 0);

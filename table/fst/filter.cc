@@ -32,12 +32,12 @@ using ROCKSDB_NAMESPACE::TableProperties;
 FileFilter::FileFilter(const FileBlockStore& store, int level)
     : store_(store), level_(level) {}
 
-void FileFilter::Open(const Directory& directory,
+void FileFilter::Open(const FileDirectory& directory,
                       const TableProperties& properties,
                       const std::shared_ptr<const SliceTransform>& current,
                       bool whole_keys) {
-  whole_keys_ = whole_keys &&
-                (directory.features & Directory::kFilterHasNoWholeKeys) == 0;
+  whole_keys_ = whole_keys && (directory.features &
+                               FileDirectory::kFilterHasNoWholeKeys) == 0;
   const auto& user = properties.user_collected_properties;
   const auto prefixes = user.find(
       ROCKSDB_NAMESPACE::BlockBasedTablePropertyNames::kPrefixFiltering);

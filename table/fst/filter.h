@@ -41,7 +41,7 @@ class FileFilter {
   // `current` is the column family's extractor, or null; `whole_keys`: keys are
   // asked for if they are in the filter.
   void Open(
-      const Directory& directory,
+      const FileDirectory& directory,
       const ROCKSDB_NAMESPACE::TableProperties& properties,
       const std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform>& current,
       bool whole_keys);

@@ -16,7 +16,7 @@ using ROCKSDB_NAMESPACE::PutVarint64;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 
-void Directory::EncodeTo(std::string* out) const {
+void FileDirectory::EncodeTo(std::string* out) const {
   PutFixed32(out, version);
   PutFixed32(out, features);
   index.EncodeTo(out);
@@ -26,7 +26,7 @@ void Directory::EncodeTo(std::string* out) const {
   PutVarint64(out, num_keys);
 }
 
-Status Directory::DecodeFrom(Slice in) {
+Status FileDirectory::DecodeFrom(Slice in) {
   if (!GetFixed32(&in, &version) || !GetFixed32(&in, &features)) {
     return Status::Corruption("FST directory is cut off");
   }

@@ -38,7 +38,7 @@ constexpr char kDistinctKeysProperty[] = "memkv.fst.distinct.user.keys";
 // Of stored segments, and of stored values.
 constexpr char kKeyBytesProperty[] = "memkv.fst.key.bytes";
 constexpr char kValueBytesProperty[] = "memkv.fst.value.bytes";
-// Dictionary::bits_a_byte, in thousandths; if there is a dictionary.
+// TokenTable::bits_a_byte, in thousandths; if there is a token table.
 constexpr char kTokenBitsProperty[] = "memkv.fst.token.bits";
 // Of stored segments, their tags, their values, and all of it.
 constexpr char kTagBytesProperty[] = "memkv.fst.tag.bytes";
@@ -46,7 +46,7 @@ constexpr char kInlineValueBytesProperty[] = "memkv.fst.inline.value.bytes";
 constexpr char kSegmentBytesProperty[] = "memkv.fst.segment.bytes";
 
 // Where a reader begins.
-struct Directory {
+struct FileDirectory {
   static constexpr uint32_t kVersion = 1;
   // Bits a reader must understand.
   // The filter holds prefixes alone: it must not be asked for a key.

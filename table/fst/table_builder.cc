@@ -77,7 +77,7 @@ std::string ShortSuccessor(const Slice& internal_key,
   return successor;
 }
 
-// A dictionary of other keys may take this much more for these than for those.
+// A token table of other keys may take this much more for these than for those.
 constexpr double kAsGood = 1.02;
 
 constexpr size_t kTrailerSize = 5;
@@ -86,7 +86,7 @@ constexpr size_t kTrailerSize = 5;
 constexpr size_t kMaxSeparatorBytes = size_t{16} << 20;
 // Larger blocks do not leave their memory to the next.
 constexpr size_t kKeptBlock = size_t{1} << 20;
-// A dictionary takes more than this in the memory of its reader.
+// A token table takes more than this in the memory of its reader.
 constexpr double kLeastDictionary = 4096;
 
 void LetGo(std::string* block) {
@@ -128,7 +128,7 @@ size_t SegmentSizeOf(const FstTableOptions& options) {
 FstTableBuilder::FstTableBuilder(
     const FstTableOptions& options, const BlockBasedTableOptions& block_based,
     const TableBuilderOptions& tbo,
-    std::shared_ptr<const OpenDictionaries> dictionaries,
+    std::shared_ptr<const TokenTableRegistry> token_tables,
     WritableFileWriter* file, bool mirrored)
     : options_(options),
       segment_size_(SegmentSizeOf(options)),
@@ -136,7 +136,7 @@ FstTableBuilder::FstTableBuilder(
       verify_compression_(block_based.verify_compression),
       ioptions_(tbo.ioptions),
       write_options_(tbo.write_options),
-      dictionaries_(std::move(dictionaries)),
+      token_tables_(std::move(token_tables)),
       file_(file),
       compressor_(tbo.compression_type, tbo.compression_opts),
       mirrored_(mirrored),
@@ -415,7 +415,7 @@ const key_trie::TokenEncoder* FstTableBuilder::FindTokens(
     num_keys += segment->num_keys();
   }
   if (mirrored_) std::reverse(last_keys.begin(), last_keys.end());
-  Dictionary found = dictionaries_->Find(last_keys);
+  TokenTable found = token_tables_->Find(last_keys);
   if (found.tokens == nullptr ||
       !key_trie::TokensMayPay(
           *found.tokens, key_trie::MeasureSuffixes(nullptr, keys), num_keys)) {
@@ -444,7 +444,7 @@ std::vector<const KeyTrieBuilder*> FstTableBuilder::BufferedKeys() const {
 void FstTableBuilder::ChooseTokens() {
   const std::vector<const KeyTrieBuilder*> keys = BufferedKeys();
   const bool take_over = FindTokens(keys, /*may_make_encoder=*/true) != nullptr;
-  const Dictionary found = std::move(found_);
+  const TokenTable found = std::move(found_);
   std::unique_ptr<key_trie::TokenEncoder> encoder = std::move(found_encoder_);
   if (take_over) {
     encoder_ = std::move(encoder);
@@ -488,7 +488,7 @@ void FstTableBuilder::TrySizes() {
   });
   // One that is found is no larger than in memory.
   stored_tokens_ = trial_.uses_found() ? found_.tokens->MemoryUsage()
-                                       : trial_.dictionary_bytes();
+                                       : trial_.token_table_bytes();
 }
 
 size_t FstTableBuilder::StoredSize(std::string_view raw) {
@@ -549,7 +549,7 @@ Status FstTableBuilder::Finish() {
   if (!ok()) return status_;
   props_.tail_start_offset = offset_;
 
-  Directory directory;
+  FileDirectory directory;
   WriteFilter(&directory);
   directory.tokens = WriteTokens();
   WriteIndex(&directory);
@@ -567,7 +567,7 @@ Status FstTableBuilder::Finish() {
   return status_;
 }
 
-void FstTableBuilder::WriteFilter(Directory* directory) {
+void FstTableBuilder::WriteFilter(FileDirectory* directory) {
   directory->filter = BlockHandle(0, 0);
   if (filter_ == nullptr || filter_->EstimateEntriesAdded() == 0) return;
   props_.num_filter_entries = filter_->EstimateEntriesAdded();
@@ -581,7 +581,8 @@ void FstTableBuilder::WriteFilter(Directory* directory) {
   }
   directory->filter = WriteBlock(filter, /*compress=*/false);
   directory->filter_name = filter_policy_->CompatibilityName();
-  if (!filter_keys_) directory->features |= Directory::kFilterHasNoWholeKeys;
+  if (!filter_keys_)
+    directory->features |= FileDirectory::kFilterHasNoWholeKeys;
   using Names = ROCKSDB_NAMESPACE::BlockBasedTablePropertyNames;
   const auto truth = [](bool is) {
     return is ? ROCKSDB_NAMESPACE::kPropTrue : ROCKSDB_NAMESPACE::kPropFalse;
@@ -601,10 +602,10 @@ BlockHandle FstTableBuilder::WriteTokens() {
   return handle;
 }
 
-void FstTableBuilder::WriteIndex(Directory* directory) {
-  if (index_.num_segments() != 0) directory->features |= Directory::kBounds;
+void FstTableBuilder::WriteIndex(FileDirectory* directory) {
+  if (index_.num_segments() != 0) directory->features |= FileDirectory::kBounds;
   if (index_.num_continuations() != 0) {
-    directory->features |= Directory::kContinuations;
+    directory->features |= FileDirectory::kContinuations;
   }
   std::string_view last_key;
   if (!last_internal_key_.empty()) {
@@ -634,7 +635,7 @@ BlockHandle FstTableBuilder::WriteStubIndex() {
   return WriteBlock(stub.Finish(), /*compress=*/false);
 }
 
-BlockHandle FstTableBuilder::WriteProperties(const Directory& directory) {
+BlockHandle FstTableBuilder::WriteProperties(const FileDirectory& directory) {
   auto* const user = &props_.user_collected_properties;
   directory.EncodeTo(&(*user)[kDirectoryProperty]);
   // What is 0 is left out: beside a few keys it would show.

@@ -32,7 +32,7 @@
 #include "table/block_based/block_builder.h"
 #include "table/block_based/filter_policy_internal.h"
 #include "table/fst/format.h"
-#include "table/fst/open_dictionaries.h"
+#include "table/fst/token_table_registry.h"
 #include "table/key_trie/token_encoder.h"
 #include "table/segment/file_index.h"
 #include "table/segment/segment.h"
@@ -45,13 +45,13 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
  public:
   // `mirrored`: the comparator is reverse bytewise, else it is bytewise.  The
   // checksum, the filter and whether compression is verified are
-  // `block_based`'s.  A dictionary of `dictionaries` is used if it does as well
-  // here as where it was trained.
-  // `file` must outlive the builder; `block_based` and `tbo` need not.
+  // `block_based`'s.  A token table of `token_tables` is used if it does as
+  // well here as where it was trained. `file` must outlive the builder;
+  // `block_based` and `tbo` need not.
   FstTableBuilder(const FstTableOptions& options,
                   const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
                   const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
-                  std::shared_ptr<const OpenDictionaries> dictionaries,
+                  std::shared_ptr<const TokenTableRegistry> token_tables,
                   ROCKSDB_NAMESPACE::WritableFileWriter* file, bool mirrored);
   ~FstTableBuilder() override;
 
@@ -71,7 +71,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   uint64_t NumEntries() const override { return props_.num_entries; }
   uint64_t FileSize() const override { return offset_; }
   // What is written, what the segments still held will take, by what those
-  // before them took or by a trial (see SizeTrial), the dictionary, the index
+  // before them took or by a trial (see SizeTrial), the token table, the index
   // and the filter.  Once finished, the file's size.  O(1).
   uint64_t EstimatedFileSize() const override;
   uint64_t GetTailSize() const override { return tail_size_; }
@@ -104,16 +104,16 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   void SealSegment();
   // Holds a sealed segment back.
   void BufferSegment();
-  // Writes the segments that wait for the dictionary, once there is one.
+  // Writes the segments that wait for the token table, once there is one.
   void WriteBufferedSegments();
   void ReleaseBuffer();
   // Tells the cache what is buffered.  False if that is too much for it.
   bool ChargeBuffer();
-  // Makes the file's dictionary that of another file of these keys, or trains
+  // Makes the file's token table that of another file of these keys, or trains
   // one on them, if that pays.
   void ChooseTokens();
   std::vector<const KeyTrieBuilder*> BufferedKeys() const;
-  // The encoder of the dictionary of another file of these keys, if there is
+  // The encoder of the token table of another file of these keys, if there is
   // one that does as well here as there, and pays; else null.
   // may_make_encoder: which takes some milliseconds
   const key_trie::TokenEncoder* FindTokens(
@@ -127,11 +127,12 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   void StartFilter(const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
                    const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo);
   void AddToFilter(const ROCKSDB_NAMESPACE::Slice& user_key);
-  void WriteFilter(Directory* directory);
+  void WriteFilter(FileDirectory* directory);
   ROCKSDB_NAMESPACE::BlockHandle WriteTokens();
-  void WriteIndex(Directory* directory);
+  void WriteIndex(FileDirectory* directory);
   ROCKSDB_NAMESPACE::BlockHandle WriteStubIndex();
-  ROCKSDB_NAMESPACE::BlockHandle WriteProperties(const Directory& directory);
+  ROCKSDB_NAMESPACE::BlockHandle WriteProperties(
+      const FileDirectory& directory);
   void WriteFooter(const ROCKSDB_NAMESPACE::BlockHandle& metaindex,
                    const ROCKSDB_NAMESPACE::BlockHandle& stub_index);
   // Appends a block and its trailer, compressed if `compress` and worth it.
@@ -153,7 +154,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
   // A copy: the caller's is gone after the constructor.
   const ROCKSDB_NAMESPACE::WriteOptions write_options_;
-  const std::shared_ptr<const OpenDictionaries> dictionaries_;
+  const std::shared_ptr<const TokenTableRegistry> token_tables_;
   ROCKSDB_NAMESPACE::WritableFileWriter* const file_;
   compat::BlockCompressor compressor_;
   compat::Collectors collectors_;
@@ -174,10 +175,10 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
       reservation_;
   SizeTrial trial_;
   std::vector<const SegmentBuilder*> tried_;  // those of buffered_
-  // A dictionary that was found, and its encoder, which a trial may use.
-  Dictionary found_;
+  // A token table that was found, and its encoder, which a trial may use.
+  TokenTable found_;
   std::unique_ptr<key_trie::TokenEncoder> found_encoder_;
-  std::string tokens_block_;    // the dictionary, empty if there is none
+  std::string tokens_block_;    // the token table, empty if there is none
   uint64_t stored_tokens_ = 0;  // what it takes, before it is known an estimate
   double token_bits_a_byte_ = 0;
   std::unique_ptr<key_trie::TokenEncoder> encoder_;

@@ -446,7 +446,7 @@ Status FstTableFactory::NewTableReader(
       settings.reservation = reservation_;
       settings.whole_key_filtering = bbto.whole_key_filtering;
       settings.filter_policy = bbto.filter_policy;
-      settings.dictionaries = shared_->dictionaries;
+      settings.token_tables = shared_->token_tables;
       settings.initial_auto_readahead_size = bbto.initial_auto_readahead_size;
       settings.max_auto_readahead_size = bbto.max_auto_readahead_size;
       settings.num_file_reads_for_auto_readahead =
@@ -483,7 +483,7 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
   }
   return new FstTableBuilder(
       config_.fst, *prepared->GetOptions<BlockBasedTableOptions>(), options,
-      shared_->dictionaries, file, order == TrieOrder::kMirrored);
+      shared_->token_tables, file, order == TrieOrder::kMirrored);
 }
 
 std::unique_ptr<TableFactory> FstTableFactory::Clone() const {

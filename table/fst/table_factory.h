@@ -31,7 +31,7 @@
 
 #include "plugin/memkv.h"
 #include "rocksdb/table.h"
-#include "table/fst/open_dictionaries.h"
+#include "table/fst/token_table_registry.h"
 
 namespace ROCKSDB_NAMESPACE {
 class CacheReservationManager;
@@ -97,8 +97,8 @@ class FstTableFactory : public ROCKSDB_NAMESPACE::TableFactory {
   // What clones share.
   struct Shared {
     std::atomic<bool> delegation_logged{false};
-    const std::shared_ptr<OpenDictionaries> dictionaries =
-        std::make_shared<OpenDictionaries>();
+    const std::shared_ptr<TokenTableRegistry> token_tables =
+        std::make_shared<TokenTableRegistry>();
   };
 
   // Config's options, by name, for RocksDB's options framework.

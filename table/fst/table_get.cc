@@ -32,7 +32,7 @@ static_assert(FstTableReader::kMostKeys <= KeyTrieReader::kMaxBatch);
 // One of several look-ups, and how far it has come.
 struct FstTableReader::Lookup {
   ROCKSDB_NAMESPACE::KeyContext* key;
-  const key_trie::Target* target;
+  const key_trie::SoughtKey* target;
   uint32_t i = 0;  // the segment
   const Segment* segment = nullptr;
   uint32_t k = 0;  // the key's index in it
@@ -56,7 +56,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
     if (!s.ok() || !may_match) return s;
   }
   const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
-  const key_trie::Target target(user_key.ToStringView());
+  const key_trie::SoughtKey target(user_key.ToStringView());
   const uint32_t i = index_.SegmentFor(target);
   if (i == FileIndex::kCorrupt) return CorruptIndex();
   if (i == index_.num_segments()) return Status::OK();
@@ -74,8 +74,8 @@ Status FstTableReader::Get(const ReadOptions& read_options,
   if (k == Segment::kCorrupt || !segment.EntriesOf(k, &begin, &end)) {
     return CorruptSegment(i, "damaged trie or entries");
   }
-  return Answer(context, i, segment, k, begin, end, internal_key, filtered,
-                get_context);
+  return DeliverVersions(context, i, segment, k, begin, end, internal_key,
+                         filtered, get_context);
 }
 
 Status FstTableReader::MultiGetFilter(const ReadOptions& read_options,
@@ -120,7 +120,7 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
   if (s.ok() && filtered) {
     s = AskFilter(read_options, prefix_extractor, mget_range, &may_match);
   }
-  std::array<std::optional<key_trie::Target>, kMostKeys> targets;
+  std::array<std::optional<key_trie::SoughtKey>, kMostKeys> targets;
   std::array<Lookup, kMostKeys> lookups;
   size_t n = 0;
   size_t i = 0;
@@ -147,7 +147,7 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
     }
     n = left;
   };
-  std::array<const key_trie::Target*, kMostKeys> targets = {};
+  std::array<const key_trie::SoughtKey*, kMostKeys> targets = {};
   std::array<uint32_t, kMostKeys> found;
   for (size_t j = 0; j < n; ++j) targets[j] = lookups[j].target;
   index_.SegmentsFor(targets.data(), n, found.data());
@@ -209,17 +209,17 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
   }
   for (size_t j = 0; j < n; ++j) {
     const Lookup& lookup = lookups[j];
-    *lookup.key->s =
-        Answer(context, lookup.i, *lookup.segment, lookup.k, lookup.begin,
-               lookup.end, lookup.key->ikey, filtered, lookup.key->get_context);
+    *lookup.key->s = DeliverVersions(
+        context, lookup.i, *lookup.segment, lookup.k, lookup.begin, lookup.end,
+        lookup.key->ikey, filtered, lookup.key->get_context);
   }
 }
 
-Status FstTableReader::Answer(const BlockReadContext& context, uint32_t i,
-                              const Segment& segment, uint32_t k,
-                              uint32_t begin, uint32_t end,
-                              const Slice& internal_key, bool filtered,
-                              GetContext* get_context) const {
+Status FstTableReader::DeliverVersions(const BlockReadContext& context,
+                                       uint32_t i, const Segment& segment,
+                                       uint32_t k, uint32_t begin, uint32_t end,
+                                       const Slice& internal_key, bool filtered,
+                                       GetContext* get_context) const {
   // Only the last key of a segment may have continuations.
   const uint32_t limit =
       k + 1 == segment.num_keys() ? index_.NextGroup(i) : i + 1;

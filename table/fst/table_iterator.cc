@@ -78,7 +78,7 @@ BlockReadContext FstTableIterator::Context() {
 
 BlockReadContext FstTableIterator::SegmentContext(uint32_t i) {
   BlockReadContext context = Context();
-  context.prefetch_buffer = reader_.store().InRow(reader_.index(), i)
+  context.prefetch_buffer = reader_.store().IsContiguous(reader_.index(), i)
                                 ? segments_ahead_.get()
                                 : nullptr;
   return context;
@@ -117,10 +117,10 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
     Fail(reader_.CorruptSegment(i, "unknown value type"));
     return false;
   }
-  row_ = nullptr;
+  uniform_values_ = nullptr;
   if (const ValueRunView* const values = segment_->inline_values()) {
     SetValuesAtHand(values, 0, segment_->num_entries());
-    row_ = values->Row(&row_size_);
+    uniform_values_ = values->UniformValues(&uniform_size_);
   }
   return true;
 }
@@ -209,9 +209,10 @@ void FstTableIterator::LoadEntry() {
   key_ = Slice(cursor_.key().data(), cursor_.key().size() + kTagSize);
   valid_ = true;
   // ReadValue() looks into a value with a preferred sequence number.
-  if (row_ != nullptr &&
+  if (uniform_values_ != nullptr &&
       (tag & 0xff) != ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno) {
-    value_ = Slice(row_ + size_t{entry_} * row_size_, row_size_);
+    value_ =
+        Slice(uniform_values_ + size_t{entry_} * uniform_size_, uniform_size_);
     value_ready_ = true;
     return;
   }

@@ -149,8 +149,9 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   uint32_t segment_index_ = 0;
   bool same_tags_ = false;  // all of the segment's entries have same_tag_
   uint64_t same_tag_ = 0;
-  const char* row_ = nullptr;  // inline values of row_size_ bytes each, or null
-  size_t row_size_ = 0;
+  const char* uniform_values_ =
+      nullptr;  // inline values of uniform_size_ bytes each, or null
+  size_t uniform_size_ = 0;
   bool within_bound_ = false;  // the segment is below the upper bound
   // Steps until that is found out: a seek or a short scan is not worth it.
   uint32_t steps_to_check_ = 0;

@@ -208,7 +208,7 @@ Status FstTableReader::Open(const Settings& settings,
   if (s.ok()) s = reader->ReadIndex(context);
   if (s.ok()) s = reader->ReadTokens(context);
   // A policy knows only what one of its compatibility name has written.
-  const Directory& directory = reader->directory_;
+  const FileDirectory& directory = reader->directory_;
   if (s.ok() && directory.filter.size() != 0 &&
       settings.filter_policy != nullptr &&
       directory.filter_name == settings.filter_policy->CompatibilityName()) {
@@ -380,7 +380,7 @@ Status FstTableReader::ReadIndex(const BlockReadContext& context) {
                                properties_->num_range_deletions));
   }
   if (index_.has_continuations() !=
-      ((directory_.features & Directory::kContinuations) != 0)) {
+      ((directory_.features & FileDirectory::kContinuations) != 0)) {
     return store_.Corrupt(at,
                           "index: continuations in the index or in the "
                           "directory's features, but not in both");
@@ -403,12 +403,12 @@ Status FstTableReader::ReadTokens(const BlockReadContext& context) {
 }
 
 void FstTableReader::RegisterTokens() {
-  if (store_.tokens() == nullptr || settings_.dictionaries == nullptr ||
+  if (store_.tokens() == nullptr || settings_.token_tables == nullptr ||
       index_.num_segments() == 0 ||
       !key_trie::TokenEncoder::CanCut(*store_.tokens())) {
     return;
   }
-  // Files of the past do not say how well their dictionary does, and those of
+  // Files of the past do not say how well their token table does, and those of
   // the future may have some that not every key can be written in.
   const auto& user = properties_->user_collected_properties;
   const auto bits = user.find(kTokenBitsProperty);
@@ -436,8 +436,8 @@ void FstTableReader::RegisterTokens() {
     return;
   }
   if (index_.mirrored()) first.swap(last);
-  dictionary_ = OpenDictionaries::Add(
-      settings_.dictionaries,
+  token_table_ = TokenTableRegistry::Add(
+      settings_.token_tables,
       {store_.tokens(), std::strtod(bits->second.c_str(), nullptr) / 1000},
       std::move(first), std::move(last));
 }

@@ -23,7 +23,7 @@
 #include "table/fst/entry_block.h"
 #include "table/fst/filter.h"
 #include "table/fst/format.h"
-#include "table/fst/open_dictionaries.h"
+#include "table/fst/token_table_registry.h"
 #include "table/multiget_context.h"
 #include "table/segment/file_index.h"
 #include "table/table_reader.h"
@@ -59,8 +59,9 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
     bool whole_key_filtering = true;
     // Reads the files' filters if not null; else they are not consulted.
     std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy;
-    // Where the file's dictionary is to be found while it is open, if not null.
-    std::shared_ptr<OpenDictionaries> dictionaries;
+    // Where the file's token table is to be found while it is open, if not
+    // null.
+    std::shared_ptr<TokenTableRegistry> token_tables;
     // Automatic readahead of iterators, as BlockBasedTableOptions has it.
     size_t initial_auto_readahead_size = 0;
     size_t max_auto_readahead_size = 0;
@@ -207,7 +208,7 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
       const ROCKSDB_NAMESPACE::TableReaderOptions& options);
   ROCKSDB_NAMESPACE::Status ReadIndex(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReadTokens(const BlockReadContext& context);
-  // Makes the file's dictionary known to builders, by its keys.
+  // Makes the file's token table known to builders, by its keys.
   void RegisterTokens();
   ROCKSDB_NAMESPACE::Status ReadRangeDeletions(const BlockReadContext& context);
   ROCKSDB_NAMESPACE::Status ReserveMemory();
@@ -226,7 +227,7 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
               bool filtered) const;
   // Answers from the entries of key k of `segment`, which is segment i: the
   // key's, [begin, end), and those of its continuations.
-  ROCKSDB_NAMESPACE::Status Answer(
+  ROCKSDB_NAMESPACE::Status DeliverVersions(
       const BlockReadContext& context, uint32_t i, const Segment& segment,
       uint32_t k, uint32_t begin, uint32_t end,
       const ROCKSDB_NAMESPACE::Slice& internal_key, bool filtered,
@@ -286,14 +287,14 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
   ROCKSDB_NAMESPACE::Status order_status_;
   const uint64_t file_size_;
   FileBlockStore store_;
-  // That builders may find the file's dictionary, while it is open.
-  OpenDictionaries::Registration dictionary_;
+  // That builders may find the file's token table, while it is open.
+  TokenTableRegistry::Registration token_table_;
   FileFilter filter_;
   ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
   ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;
   std::shared_ptr<const ROCKSDB_NAMESPACE::TableProperties> properties_;
   ROCKSDB_NAMESPACE::SeqnoToTimeMapping seqno_to_time_mapping_;
-  Directory directory_;
+  FileDirectory directory_;
   ROCKSDB_NAMESPACE::SequenceNumber global_seqno_ =
       ROCKSDB_NAMESPACE::kDisableGlobalSequenceNumber;
   ROCKSDB_NAMESPACE::BlockContents index_contents_;

@@ -115,7 +115,7 @@ Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
   LastEntry last_entry;
   for (uint32_t i = 0; i < index_.num_segments(); ++i) {
     segment_context.prefetch_buffer =
-        !mapped && store_.InRow(index_, i) ? &segments_ahead : nullptr;
+        !mapped && store_.IsContiguous(index_, i) ? &segments_ahead : nullptr;
     const Status s = VerifySegment(segment_context, context, i, &last_entry);
     if (!s.ok()) return s;
   }

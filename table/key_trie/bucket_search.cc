@@ -111,7 +111,7 @@ uint64_t SumBytes(const uint8_t* p, uint32_t n) {
 
 }  // namespace
 
-Tokens::Codes Codes::SymbolsFor(uint8_t byte) const {
+Tokens::CodeRange SuffixCoding::SymbolsFor(uint8_t byte) const {
   uint32_t code = byte;
   bool is_symbol = true;
   if (symbols != nullptr) {
@@ -126,7 +126,7 @@ Tokens::Codes Codes::SymbolsFor(uint8_t byte) const {
   return {first, past, UINT16_MAX, UINT16_MAX};
 }
 
-uint64_t Codes::EightSymbolsSlow(const uint8_t* p, uint64_t i) const {
+uint64_t SuffixCoding::EightSymbolsSlow(const uint8_t* p, uint64_t i) const {
   uint64_t eight = 0;
   for (unsigned k = 8; k > 0; --k) {
     eight = eight << 8 | SymbolOf(BitsAt(p, width, i + k - 1));
@@ -134,7 +134,7 @@ uint64_t Codes::EightSymbolsSlow(const uint8_t* p, uint64_t i) const {
   return eight;
 }
 
-uint64_t Codes::EightSymbols(const uint8_t* p, uint64_t i) const {
+uint64_t SuffixCoding::EightSymbols(const uint8_t* p, uint64_t i) const {
 #if defined(MEMKV_AVX2)
   // Eight codes of at most 7 bits, in 57 bits of a load.
   const uint64_t bit = i * width;
@@ -160,7 +160,7 @@ uint64_t Codes::EightSymbols(const uint8_t* p, uint64_t i) const {
 #endif
 }
 
-void Heads::Unpack(const Codes& codes, const Bucket& bucket) {
+void UnpackedBucket::Unpack(const SuffixCoding& codes, const Bucket& bucket) {
   num_keys_ = bucket.num_keys;
   head_lcp_ = bucket.head_lcp;
   base_ = bucket.lcp_base;
@@ -183,7 +183,7 @@ void Heads::Unpack(const Codes& codes, const Bucket& bucket) {
   }
 }
 
-void Heads::FindNotEnded(uint32_t first_end) {
+void UnpackedBucket::FindNotEnded(uint32_t first_end) {
 #if defined(MEMKV_AVX2)
   const __m256i first = _mm256_set1_epi16(static_cast<short>(first_end));
   const auto ended = [first](const uint16_t* p) {
@@ -208,8 +208,8 @@ void Heads::FindNotEnded(uint32_t first_end) {
 #endif
 }
 
-int64_t Heads::SymbolsIn(const Bucket& bucket, uint32_t begin,
-                         uint32_t end) const {
+int64_t UnpackedBucket::SymbolsIn(const Bucket& bucket, uint32_t begin,
+                                  uint32_t end) const {
   int64_t sum = 0;
   const auto add = [&](uint32_t i) {
     const auto length = static_cast<int64_t>(bucket.LengthAt(i));
@@ -234,8 +234,8 @@ int64_t Heads::SymbolsIn(const Bucket& bucket, uint32_t begin,
   return sum;
 }
 
-uint32_t Heads::NextSlow(const Codes& codes, uint32_t after, uint64_t lcp,
-                         int byte) const {
+uint32_t UnpackedBucket::NextSlow(const SuffixCoding& codes, uint32_t after,
+                                  uint64_t lcp, int byte) const {
   for (uint32_t i = after + 1; i < num_keys_; ++i) {
     if (LcpAt(i) > lcp) {
       continue;
@@ -260,7 +260,7 @@ namespace {
 // Bit i: whether code i of 32 is one of the bounds' byte or a greater one.
 class NotBelow {
  public:
-  NotBelow(const Tokens::Codes& bounds, uint32_t first_end)
+  NotBelow(const Tokens::CodeRange& bounds, uint32_t first_end)
       : plain_(_mm256_set1_epi16(static_cast<short>(bounds.plain))),
         last_(_mm256_set1_epi16(static_cast<short>(bounds.last))),
         end_(_mm256_set1_epi16(static_cast<short>(first_end))) {}
@@ -289,14 +289,14 @@ class NotBelow {
 }  // namespace
 #endif
 
-uint32_t Heads::Next(const Codes& codes, uint32_t after, uint64_t lcp,
-                     int byte) const {
+uint32_t UnpackedBucket::Next(const SuffixCoding& codes, uint32_t after,
+                              uint64_t lcp, int byte) const {
   if (lcp < base_) {
     return num_keys_;
   }
 #if defined(MEMKV_AVX2)
   if (narrow_ && lcp - base_ <= UINT8_MAX) {
-    Tokens::Codes bounds = {0, 0, 0, 0};
+    Tokens::CodeRange bounds = {0, 0, 0, 0};
     if (byte >= 0) {
       bounds = codes.CodesFor(static_cast<uint8_t>(byte));
     }
@@ -334,7 +334,7 @@ uint32_t Heads::Next(const Codes& codes, uint32_t after, uint64_t lcp,
   return NextSlow(codes, after, lcp, byte);
 }
 
-bool Suffixes::GoTo(uint32_t index) {
+bool SuffixCursor::GoTo(uint32_t index) {
   assert(index_ <= index && index < bucket_->num_keys);
   if (codes_->coding == kTokenCodes) {
     const uint32_t ends = heads_->NotEndedIn(index_, index);
@@ -350,7 +350,7 @@ bool Suffixes::GoTo(uint32_t index) {
   return true;
 }
 
-bool Suffixes::SkipTokens(uint32_t ends) {
+bool SuffixCursor::SkipTokens(uint32_t ends) {
   const uint64_t num_codes = bucket_->num_codes;
   const uint32_t first_end = codes_->tokens->first_end();
 #if defined(MEMKV_AVX2)
@@ -420,7 +420,7 @@ bool Suffixes::SkipTokens(uint32_t ends) {
 #endif
 }
 
-bool Suffixes::NamesOnly() const {
+bool SuffixCursor::NamesOnly() const {
   if (codes_->coding == kSymbols) {
     uint64_t length = 0;
     if (!SymbolsHere(&length)) {
@@ -443,8 +443,8 @@ bool Suffixes::NamesOnly() const {
   return code < codes_->tokens->num_tokens();
 }
 
-bool Suffixes::CompareSymbols(uint32_t index, const Target& target, size_t at,
-                              size_t* common, int* order) {
+bool SuffixCursor::CompareSymbols(uint32_t index, const SoughtKey& target,
+                                  size_t at, size_t* common, int* order) {
   const size_t rest = target.size() - at;
   const uint64_t lcp = heads_->LcpAt(index);
   const uint64_t key_length = bucket_->LengthAt(index);
@@ -489,8 +489,8 @@ bool Suffixes::CompareSymbols(uint32_t index, const Target& target, size_t at,
   return true;
 }
 
-bool Suffixes::Compare(uint32_t index, const Target& target, size_t at,
-                       size_t* common, int* order) {
+bool SuffixCursor::Compare(uint32_t index, const SoughtKey& target, size_t at,
+                           size_t* common, int* order) {
   if (codes_->coding == kSymbols) {
     return CompareSymbols(index, target, at, common, order);
   }
@@ -524,9 +524,10 @@ bool Suffixes::Compare(uint32_t index, const Target& target, size_t at,
   }
 }
 
-bool FindInBucket(const Target& key, uint64_t matched, const Codes& codes,
-                  const Bucket& bucket, const Heads& heads,
-                  const Beside& beside, Suffixes* suffixes, Place* place) {
+bool FindInBucket(const SoughtKey& key, uint64_t matched,
+                  const SuffixCoding& codes, const Bucket& bucket,
+                  const UnpackedBucket& heads, const PrefetchHint& beside,
+                  SuffixCursor* suffixes, BucketPosition* place) {
   // What key shares with the greatest key before it is `matched` bytes; `index`
   // is the next key that may not be smaller than key.
   const auto next = [&](uint32_t after) {

@@ -27,7 +27,7 @@ namespace memkv {
 namespace key_trie {
 
 // What every bucket of a key trie has in common.
-struct Codes {
+struct SuffixCoding {
   Coding coding = kSymbols;
   unsigned width = 8;
   // The bytes that codes name, or nullptr if they are bytes themselves.  Codes
@@ -37,10 +37,10 @@ struct Codes {
   const Tokens* tokens = nullptr;
 
   // The first codes of suffixes that begin with `byte`.
-  Tokens::Codes CodesFor(uint8_t byte) const {
+  Tokens::CodeRange CodesFor(uint8_t byte) const {
     return coding == kTokenCodes ? tokens->CodesFor(byte) : SymbolsFor(byte);
   }
-  Tokens::Codes SymbolsFor(uint8_t byte) const;
+  Tokens::CodeRange SymbolsFor(uint8_t byte) const;
 
   // The symbol of a code, 0 if it names none; and of eight codes from the i-th
   // at p on, the first in the lowest byte.
@@ -55,10 +55,10 @@ struct Codes {
 };
 
 // A bucket's LCPs and first codes, unpacked.
-class Heads {
+class UnpackedBucket {
  public:
   // REQUIRES: bucket.num_keys <= kMaxBucketKeys
-  void Unpack(const Codes& codes, const Bucket& bucket);
+  void Unpack(const SuffixCoding& codes, const Bucket& bucket);
 
   // REQUIRES for both: i < the bucket's number of keys
   uint64_t LcpAt(uint32_t i) const {
@@ -71,10 +71,10 @@ class Heads {
   // lcp bytes with key `after` and goes on with `byte`, or ends there if byte
   // is negative: LcpAt(i) < lcp, or LcpAt(i) == lcp and its suffix begins with
   // `byte` or a greater one.  The number of keys if there is none.
-  uint32_t Next(const Codes& codes, uint32_t after, uint64_t lcp,
+  uint32_t Next(const SuffixCoding& codes, uint32_t after, uint64_t lcp,
                 int byte) const;
   // The same, one after the other: what the other is tested with.
-  uint32_t NextSlow(const Codes& codes, uint32_t after, uint64_t lcp,
+  uint32_t NextSlow(const SuffixCoding& codes, uint32_t after, uint64_t lcp,
                     int byte) const;
 
   // With symbols: by how many codes, not counting the first ones, the suffixes
@@ -121,11 +121,12 @@ class Heads {
 };
 
 // A place among the codes of a bucket that moves forward over its suffixes.
-class Suffixes {
+class SuffixCursor {
  public:
-  Suffixes() = default;
+  SuffixCursor() = default;
   // The heads are the bucket's.
-  Suffixes(const Codes& codes, const Bucket& bucket, const Heads& heads)
+  SuffixCursor(const SuffixCoding& codes, const Bucket& bucket,
+               const UnpackedBucket& heads)
       : codes_(&codes), bucket_(&bucket), heads_(&heads) {}
 
   // The key whose suffix is here, and where its codes but the first start.
@@ -146,8 +147,8 @@ class Suffixes {
   // is negative, zero or positive as the suffix is smaller, equal or greater.
   // False if it does not fit (I1).
   // REQUIRES: as GoTo; at <= target.size()
-  bool Compare(uint32_t index, const Target& target, size_t at, size_t* common,
-               int* order);
+  bool Compare(uint32_t index, const SoughtKey& target, size_t at,
+               size_t* common, int* order);
 
   // Whether all codes of the suffix here name something.
   // REQUIRES: it can be read
@@ -173,18 +174,18 @@ class Suffixes {
     return key_length >= lcp &&
            (*length < 2 || *length - 1 <= bucket_->num_codes - code_);
   }
-  bool CompareSymbols(uint32_t index, const Target& target, size_t at,
+  bool CompareSymbols(uint32_t index, const SoughtKey& target, size_t at,
                       size_t* common, int* order);
 
-  const Codes* codes_ = nullptr;
+  const SuffixCoding* codes_ = nullptr;
   const Bucket* bucket_ = nullptr;
-  const Heads* heads_ = nullptr;
+  const UnpackedBucket* heads_ = nullptr;
   uint32_t index_ = 0;
   uint64_t code_ = 0;  // <= bucket_->num_codes
 };
 
 template <class Write>
-bool Suffixes::Read(Write write) {
+bool SuffixCursor::Read(Write write) {
   if (codes_->coding == kSymbols) {
     uint64_t length = 0;
     if (!SymbolsHere(&length)) {
@@ -229,7 +230,7 @@ bool Suffixes::Read(Write write) {
 }
 
 // Where a key belongs in a bucket.
-struct Place {
+struct BucketPosition {
   uint32_t index = 0;  // keys of the bucket that are < the key sought
   bool equal = false;  // whether the key at index is the key sought
   // What the key sought has in common with the key before index, and with the
@@ -242,16 +243,18 @@ struct Place {
 // Of the keys in turn, with m what key shares with the one before, which is
 // smaller: an LCP > m says that the next one is smaller where that was; an LCP
 // < m that it is greater; with an LCP = m its suffix is compared with key from
-// m on, first of all by its first byte, and m grows by what agrees. Heads::Next
-// finds the next one that is not smaller for sure, all at once.
+// m on, first of all by its first byte, and m grows by what agrees.
+// UnpackedBucket::Next finds the next one that is not smaller for sure, all at
+// once.
 //
 // Finds the place of key in a bucket whose separator is the greatest one <=
 // key. matched is the length of their common prefix.  Leaves suffixes, which
 // must be at the first key, not beyond the index.  False if the bytes are
 // corrupt.
-bool FindInBucket(const Target& key, uint64_t matched, const Codes& codes,
-                  const Bucket& bucket, const Heads& heads,
-                  const Beside& beside, Suffixes* suffixes, Place* place);
+bool FindInBucket(const SoughtKey& key, uint64_t matched,
+                  const SuffixCoding& codes, const Bucket& bucket,
+                  const UnpackedBucket& heads, const PrefetchHint& beside,
+                  SuffixCursor* suffixes, BucketPosition* place);
 
 }  // namespace key_trie
 }  // namespace memkv

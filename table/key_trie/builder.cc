@@ -254,7 +254,7 @@ bool Builder::TooLarge(std::string* reason) const {
             " bytes, are more than " + std::to_string(kMaxKeys) +
             ", or need more than " +
             std::to_string(SeparatorTrieBuilder::kMaxSeparators) +
-            " buckets; build several dictionaries of fewer keys";
+            " buckets; build several key tries of fewer keys";
   return false;
 }
 

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// Builds the key dictionary that Reader reads: distinct byte strings in
+// Builds the key trie that Reader reads: distinct byte strings in
 // ascending order, each with an ordinal equal to its rank.  The bytes are
 // described in format.h.
 //
@@ -67,7 +67,7 @@ class Builder {
   size_t EstimatedSize() const;
 
   // Calls f(suffix), a std::string_view, with what each key does not share with
-  // the one before it: what a dictionary of tokens is trained on.
+  // the one before it: what a token table is trained on.
   template <class F>
   void ForEachSuffix(F f) const {
     Walk walk = Begin();

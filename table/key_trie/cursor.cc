@@ -54,7 +54,7 @@ bool Cursor::LoadBucket(uint32_t bucket) {
     return false;
   }
   heads_.Unpack(reader_->codes_, bytes_);
-  next_ = Suffixes(reader_->codes_, bytes_, heads_);
+  next_ = SuffixCursor(reader_->codes_, bytes_, heads_);
   bucket_ = bucket;
   return true;
 }
@@ -92,8 +92,8 @@ bool Cursor::AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size) {
       return out;
     });
   }
-  // As Suffixes::Read, with all that it needs at hand: a byte that is written
-  // might be any of it.
+  // As SuffixCursor::Read, with all that it needs at hand: a byte that is
+  // written might be any of it.
   const Tokens& tokens = *reader_->codes_.tokens;
   const uint32_t first_end = tokens.first_end();
   const unsigned width = reader_->codes_.width;
@@ -255,14 +255,14 @@ bool Cursor::Search(std::string_view key, Reader::Position* position) {
   if (reader_->num_keys() == 0) {
     return false;
   }
-  const Target target(key);
-  SeparatorTrie::Place separator;
+  const SoughtKey target(key);
+  SeparatorTrie::FloorResult separator;
   bool whole = reader_->separators_.Find(target, &separator) &&
                LoadBucket(separator.ordinal);
   if (whole) {
     next_.Set(0, 0);
     whole = FindInBucket(target, separator.matched, reader_->codes_, bytes_,
-                         heads_, Beside(), &next_, &position->place);
+                         heads_, PrefetchHint(), &next_, &position->place);
   }
   if (!whole) {
     SetCorrupt();

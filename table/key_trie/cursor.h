@@ -137,8 +137,8 @@ class Cursor {
   uint32_t index_ = 0;  // in the bucket
   uint32_t bucket_ = kNoBucket;
   Bucket bytes_;
-  Suffixes next_;
-  Heads heads_;
+  SuffixCursor next_;
+  UnpackedBucket heads_;
   uint32_t window_first_ = 0;
   std::vector<ReadKey> read_;
   Buffer window_;

@@ -4,7 +4,7 @@
 // The shapes that the key trie's builder, reader, cursor and validator share.
 // FORMAT.md, "Key trie", is the normative description.
 //
-// Not for users of the dictionary: they include builder.h,
+// Not for users of the key trie: they include builder.h,
 // reader.h and cursor.h.
 //
 // Thread safety: pure functions and value types.
@@ -57,7 +57,7 @@ constexpr uint64_t kMaxSize = (uint64_t{1} << 31) - 1;
 enum Coding : uint8_t {
   // A code a byte: the byte's place among the symbols that occur, or the byte.
   kSymbols = 0,
-  // A code a token of the file's dictionary (table/key_trie/tokens.h).
+  // A code a token of the file's token table (table/key_trie/tokens.h).
   kTokenCodes = 1,
 };
 

@@ -40,7 +40,7 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
               Number(kEncoding) + "; a newer memkv may be able to read it";
     return false;
   }
-  Codes codes;
+  SuffixCoding codes;
   codes.coding = static_cast<Coding>(p[1]);
   codes.width = p[2];
   const uint32_t num_symbols = LoadFixed16(p + 4);
@@ -112,7 +112,7 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
   size_t consumed = 0;
   if (!PackedArrayView::Open(data.substr(at, directory_size),
                              size_t{reader.num_buckets_} + 1,
-                             &reader.directory_, &consumed) ||
+                             &reader.bucket_offsets_, &consumed) ||
       consumed != directory_size) {
     *reason = "key trie: a directory of " + Number(directory_size) +
               " bytes that is not a packed array of " +
@@ -128,12 +128,12 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
 
 bool Reader::BoundsOf(uint32_t bucket, BucketBounds* bounds) const {
   assert(bucket < num_buckets_);
-  const uint64_t place = directory_[bucket];
-  const uint64_t next = directory_[bucket + 1];
+  const uint64_t place = bucket_offsets_[bucket];
+  const uint64_t next = bucket_offsets_[bucket + 1];
   const uint64_t mask = (uint64_t{1} << ordinal_bits_) - 1;
   *bounds = {place >> ordinal_bits_, next >> ordinal_bits_, place & mask,
              next & mask};
-  WaitFor(directory_.AddressOf(bucket));
+  CountCacheLine(bucket_offsets_.AddressOf(bucket));
   return bounds->end <= buckets_size_ && bounds->begin < bounds->end &&
          bounds->past <= num_keys_ && bounds->first < bounds->past &&
          bounds->past - bounds->first <= kMaxBucketKeys;
@@ -145,7 +145,7 @@ bool Reader::OpenBucket(uint32_t bucket, Bucket* out) const {
     return false;
   }
   // What is looked at depends on what is found; ask for all of it at once.
-  WaitFor(buckets_ + at.begin);
+  CountCacheLine(buckets_ + at.begin);
   PrefetchLines(buckets_ + at.begin, at.end - at.begin, kPrefetched);
   out->first_ordinal = static_cast<uint32_t>(at.first);
   return out->Decode(buckets_ + at.begin, buckets_ + at.end,
@@ -158,7 +158,7 @@ bool Reader::BucketOf(uint32_t ordinal, uint32_t* bucket) const {
   uint32_t low = 0;
   for (uint32_t n = num_buckets_; n > 1;) {
     const uint32_t half = n / 2;
-    if ((directory_[low + half] & mask) <= ordinal) {
+    if ((bucket_offsets_[low + half] & mask) <= ordinal) {
       low += half;
       n -= half;
     } else {
@@ -166,34 +166,35 @@ bool Reader::BucketOf(uint32_t ordinal, uint32_t* bucket) const {
     }
   }
   *bucket = low;
-  return (directory_[low] & mask) <= ordinal &&
-         ordinal < (directory_[low + 1] & mask);
+  return (bucket_offsets_[low] & mask) <= ordinal &&
+         ordinal < (bucket_offsets_[low + 1] & mask);
 }
 
-bool Reader::Search(const Target& key, const Beside& beside,
+bool Reader::Search(const SoughtKey& key, const PrefetchHint& beside,
                     Position* position) const {
   *position = Position();
   if (num_keys_ == 0) {
     return true;
   }
-  SeparatorTrie::Place separator;
+  SeparatorTrie::FloorResult separator;
   // Which of these lines are needed is known one after the other.
   separators_.Prefetch();
-  directory_.Prefetch();
+  bucket_offsets_.Prefetch();
   return separators_.Find(key, &separator) &&
          SearchInBucket(key, separator, beside, position);
 }
 
-bool Reader::SearchInBucket(const Target& key,
-                            const SeparatorTrie::Place& separator,
-                            const Beside& beside, Position* position) const {
+bool Reader::SearchInBucket(const SoughtKey& key,
+                            const SeparatorTrie::FloorResult& separator,
+                            const PrefetchHint& beside,
+                            Position* position) const {
   Bucket bucket;
   if (!OpenBucket(separator.ordinal, &bucket)) {
     return false;
   }
-  Heads heads;
+  UnpackedBucket heads;
   heads.Unpack(codes_, bucket);
-  Suffixes suffixes(codes_, bucket, heads);
+  SuffixCursor suffixes(codes_, bucket, heads);
   if (!FindInBucket(key, separator.matched, codes_, bucket, heads, beside,
                     &suffixes, &position->place)) {
     return false;
@@ -203,7 +204,7 @@ bool Reader::SearchInBucket(const Target& key,
   return true;
 }
 
-uint32_t Reader::Find(const Target& key, const Beside& beside) const {
+uint32_t Reader::Find(const SoughtKey& key, const PrefetchHint& beside) const {
   Position position;
   if (!Search(key, beside, &position)) {
     return kCorrupt;
@@ -211,11 +212,11 @@ uint32_t Reader::Find(const Target& key, const Beside& beside) const {
   return position.place.equal ? position.ordinal : kNotFound;
 }
 
-void Reader::FindAll(const Reader* const* tries, const Target* const* keys,
+void Reader::FindAll(const Reader* const* tries, const SoughtKey* const* keys,
                      size_t n, uint32_t* ordinals) {
   assert(n <= kMaxBatch);
   std::array<const SeparatorTrie*, kMaxBatch> separators = {};
-  std::array<SeparatorTrie::Place, kMaxBatch> places;
+  std::array<SeparatorTrie::FloorResult, kMaxBatch> places;
   std::array<bool, kMaxBatch> whole;
   for (size_t i = 0; i < n; ++i) {
     separators[i] = &tries[i]->separators_;
@@ -227,7 +228,7 @@ void Reader::FindAll(const Reader* const* tries, const Target* const* keys,
   };
   for (size_t i = 0; i < n; ++i) {
     if (to_search(i)) {
-      tries[i]->directory_.PrefetchElement(places[i].ordinal);
+      tries[i]->bucket_offsets_.PrefetchElement(places[i].ordinal);
     }
   }
   for (size_t i = 0; i < n; ++i) {
@@ -239,9 +240,9 @@ void Reader::FindAll(const Reader* const* tries, const Target* const* keys,
   }
   for (size_t i = 0; i < n; ++i) {
     Position position;
-    ordinals[i] = !whole[i] || (to_search(i) &&
-                                !tries[i]->SearchInBucket(*keys[i], places[i],
-                                                          Beside(), &position))
+    ordinals[i] = !whole[i] || (to_search(i) && !tries[i]->SearchInBucket(
+                                                    *keys[i], places[i],
+                                                    PrefetchHint(), &position))
                       ? kCorrupt
                   : position.place.equal ? position.ordinal
                                          : kNotFound;
@@ -250,12 +251,13 @@ void Reader::FindAll(const Reader* const* tries, const Target* const* keys,
 
 uint32_t Reader::Rank(std::string_view key) const {
   Position position;
-  return Search(Target(key), Beside(), &position) ? position.ordinal : kCorrupt;
+  return Search(SoughtKey(key), PrefetchHint(), &position) ? position.ordinal
+                                                           : kCorrupt;
 }
 
 uint32_t Reader::FloorOrdinal(std::string_view key) const {
   Position position;
-  if (!Search(Target(key), Beside(), &position)) {
+  if (!Search(SoughtKey(key), PrefetchHint(), &position)) {
     return kCorrupt;
   }
   if (position.place.equal) {

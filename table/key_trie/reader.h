@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// An immutable, ordered dictionary of distinct byte strings: key <-> ordinal,
+// An immutable, ordered set of distinct byte strings: key <-> ordinal,
 // the ordinal being the key's rank, in [0, num_keys()).  A view of bytes that
 // Builder made; the format is in format.h.
 //
@@ -54,10 +54,10 @@ class Reader {
   static constexpr uint32_t kNotFound = UINT32_MAX;
   static constexpr uint32_t kCorrupt = UINT32_MAX - 1;
 
-  // A dictionary of no keys.
+  // A key trie of no keys.
   Reader() = default;
 
-  // Makes *out a view of data, which must be exactly one dictionary.  tokens is
+  // Makes *out a view of data, which must be exactly one key trie.  tokens is
   // the file's, or nullptr if it has none; it must outlive every copy.  False,
   // with *out untouched and *reason set to one sentence, if (I2) fails.
   static bool Open(std::string_view data, const Tokens* tokens, Reader* out,
@@ -68,15 +68,16 @@ class Reader {
 
   // The key's ordinal, kNotFound or kCorrupt.
   // `beside` is by ordinal; it is asked for on the way.
-  uint32_t Find(const Target& key, const Beside& beside = Beside()) const;
-  uint32_t Find(std::string_view key) const { return Find(Target(key)); }
+  uint32_t Find(const SoughtKey& key,
+                const PrefetchHint& beside = PrefetchHint()) const;
+  uint32_t Find(std::string_view key) const { return Find(SoughtKey(key)); }
 
   // Sets ordinals[i] to tries[i]->Find(*keys[i]), for all i < n.  What one
   // look-up waits for is asked for while others go on; the tries may be the
   // same or not.
   // REQUIRES: n <= kMaxBatch
   static constexpr size_t kMaxBatch = SeparatorTrie::kMaxBatch;
-  static void FindAll(const Reader* const* tries, const Target* const* keys,
+  static void FindAll(const Reader* const* tries, const SoughtKey* const* keys,
                       size_t n, uint32_t* ordinals);
 
   // The number of keys < key, which is the first ordinal whose key is >= key
@@ -109,14 +110,15 @@ class Reader {
   struct Position {
     uint32_t bucket = 0;
     uint32_t ordinal = 0;
-    Place place;  // in the bucket
+    BucketPosition place;  // in the bucket
   };
 
   // False from the next ones: the bytes are corrupt.
-  bool Search(const Target& key, const Beside& beside,
+  bool Search(const SoughtKey& key, const PrefetchHint& beside,
               Position* position) const;
-  bool SearchInBucket(const Target& key, const SeparatorTrie::Place& separator,
-                      const Beside& beside, Position* position) const;
+  bool SearchInBucket(const SoughtKey& key,
+                      const SeparatorTrie::FloorResult& separator,
+                      const PrefetchHint& beside, Position* position) const;
   // Where the bucket's bytes and ordinals begin and end.
   struct BucketBounds {
     uint64_t begin;
@@ -134,11 +136,11 @@ class Reader {
   uint32_t num_buckets_ = 0;
   uint32_t buckets_size_ = 0;
   unsigned ordinal_bits_ = 0;
-  Codes codes_;
+  SuffixCoding codes_;
   SeparatorTrie separators_;  // of the buckets, if there are any
   // Of bucket b, and behind the last one: offset << ordinal_bits_ | ordinal of
   // the first key.
-  PackedArrayView directory_;
+  PackedArrayView bucket_offsets_;
   const uint8_t* buckets_ = nullptr;
 };
 

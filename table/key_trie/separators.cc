@@ -248,7 +248,7 @@ bool SeparatorTrie::OpenNode(uint64_t offset, Node* node) const {
     return false;
   }
   const uint8_t* p = data_ + offset;
-  WaitFor(p);
+  CountCacheLine(p);
   const uint32_t head = LoadFixed32(p);
   p += 4;
   node->label_size = head & kLongLabel;
@@ -285,12 +285,12 @@ uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
   while (n > 16) {
     const uint32_t half = n / 2;
     const uint8_t* const last = slices + 8 * size_t{begin + half - 1};
-    WaitFor(last);
+    CountCacheLine(last);
     const bool beyond = LoadFixed64(last) <= slice;
     begin += beyond ? half : 0;
     n -= beyond ? half : n - half;
   }
-  WaitFor(slices + 8 * size_t{begin});
+  CountCacheLine(slices + 8 * size_t{begin});
 #if defined(__AVX2__)
   // Sixteen, whatever n: a loop's end would be guessed wrong more often than
   // not.
@@ -315,10 +315,10 @@ uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
 }
 
 // A search, a node at a time.
-class SeparatorTrie::Descent {
+class SeparatorTrie::FloorSearch {
  public:
-  Descent() = default;
-  explicit Descent(const SeparatorTrie& trie)
+  FloorSearch() = default;
+  explicit FloorSearch(const SeparatorTrie& trie)
       : trie_(&trie), found_(trie.num_separators_ == 1) {}
 
   // Asks for the lines of the next node.  REQUIRES: !found()
@@ -330,11 +330,11 @@ class SeparatorTrie::Descent {
   }
   // Visits the next node.  False if the bytes are corrupt.
   // REQUIRES: !found()
-  bool Visit(const Target& key);
+  bool Visit(const SoughtKey& key);
 
   bool found() const { return found_; }
   // REQUIRES: found()
-  const Place& place() const { return place_; }
+  const FloorResult& place() const { return place_; }
 
  private:
   // What the answer is: that it is a separator's place.
@@ -360,7 +360,7 @@ class SeparatorTrie::Descent {
 
   const SeparatorTrie* trie_ = nullptr;
   bool found_ = true;
-  Place place_;
+  FloorResult place_;
   uint64_t offset_ = 1;
   uint64_t depth_ = 0;
   // Where to read, at the end, which separators are below the node.
@@ -373,7 +373,7 @@ class SeparatorTrie::Descent {
   uint64_t depth_before_ = 0;
 };
 
-inline bool SeparatorTrie::Descent::Visit(const Target& key) {
+inline bool SeparatorTrie::FloorSearch::Visit(const SoughtKey& key) {
   Node node;
   if (!trie_->OpenNode(offset_, &node)) {
     return false;
@@ -415,13 +415,13 @@ inline bool SeparatorTrie::Descent::Visit(const Target& key) {
     depth_before_ = depth_;
   }
   depth_ += kSliceBytes;
-  WaitFor(first_at_);
+  CountCacheLine(first_at_);
   offset_ = trie_->OffsetAt(node, group);
   return true;
 }
 
-bool SeparatorTrie::Find(const Target& key, Place* place) const {
-  Descent descent(*this);
+bool SeparatorTrie::Find(const SoughtKey& key, FloorResult* place) const {
+  FloorSearch descent(*this);
   while (!descent.found()) {
     if (!descent.Visit(key)) {
       return false;
@@ -432,10 +432,10 @@ bool SeparatorTrie::Find(const Target& key, Place* place) const {
 }
 
 void SeparatorTrie::FindAll(const SeparatorTrie* const* tries,
-                            const Target* const* keys, size_t n, Place* places,
-                            bool* whole) {
+                            const SoughtKey* const* keys, size_t n,
+                            FloorResult* places, bool* whole) {
   assert(n <= kMaxBatch);
-  std::array<Descent, kMaxBatch> descents;
+  std::array<FloorSearch, kMaxBatch> descents;
   std::array<uint8_t, kMaxBatch> under_way;
   size_t left = 0;
   const auto go_on = [&](size_t i) {
@@ -448,7 +448,7 @@ void SeparatorTrie::FindAll(const SeparatorTrie* const* tries,
   };
   for (size_t i = 0; i < n; ++i) {
     whole[i] = true;
-    descents[i] = Descent(*tries[i]);
+    descents[i] = FloorSearch(*tries[i]);
     go_on(i);
   }
   while (left > 0) {

@@ -140,13 +140,13 @@ class SeparatorTrie {
   // Asks for the lines where a search begins.
   void Prefetch() const { PrefetchLines(data_, size_, kPrefetched); }
 
-  struct Place {
+  struct FloorResult {
     uint32_t ordinal = 0;    // of the greatest separator <= the key
     uint64_t matched = 0;    // the length of their common prefix
     uint32_t num_nodes = 0;  // visited
   };
   // False if the bytes are corrupt.
-  bool Find(const Target& key, Place* place) const;
+  bool Find(const SoughtKey& key, FloorResult* place) const;
 
   // Sets places[i] to where tries[i] leads for *keys[i], and whole[i] to
   // whether it is not corrupt, for all i < n: node by node, each asking for its
@@ -154,8 +154,8 @@ class SeparatorTrie {
   // REQUIRES: n <= kMaxBatch
   static constexpr size_t kMaxBatch = 32;
   static void FindAll(const SeparatorTrie* const* tries,
-                      const Target* const* keys, size_t n, Place* places,
-                      bool* whole);
+                      const SoughtKey* const* keys, size_t n,
+                      FloorResult* places, bool* whole);
 
   // The same for a separator's own ordinal: sets *separator to it.
   // REQUIRES: ordinal < num_separators()
@@ -170,7 +170,7 @@ class SeparatorTrie {
                                       uint64_t slice);
 
  private:
-  class Descent;
+  class FloorSearch;
 
   static constexpr size_t kPrefetched = 3;  // lines
 

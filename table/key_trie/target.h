@@ -54,10 +54,10 @@ inline uint64_t CommonSlice(uint64_t a, uint64_t b) {
   return common < shorter ? common : shorter;
 }
 
-class Target {
+class SoughtKey {
  public:
   // key must outlive the target.
-  explicit Target(std::string_view key)
+  explicit SoughtKey(std::string_view key)
       : data_(reinterpret_cast<const uint8_t*>(key.data())), size_(key.size()) {
     // The empty key, which may be at no address, is not copied.
     if (size_ - 1 < kCopied) {
@@ -66,8 +66,8 @@ class Target {
       data_ = copy_;
     }
   }
-  Target(const Target&) = delete;
-  Target& operator=(const Target&) = delete;
+  SoughtKey(const SoughtKey&) = delete;
+  SoughtKey& operator=(const SoughtKey&) = delete;
 
   size_t size() const { return size_; }
   // REQUIRES: i < size()

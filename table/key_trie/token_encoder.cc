@@ -223,7 +223,8 @@ bool TokenEncoder::CanCut(const Tokens& tokens) {
     return false;
   }
   for (uint32_t byte = 0; byte < 256; ++byte) {
-    const Tokens::Codes& codes = tokens.CodesFor(static_cast<uint8_t>(byte));
+    const Tokens::CodeRange& codes =
+        tokens.CodesFor(static_cast<uint8_t>(byte));
     if (codes.plain >= codes.plain_end || tokens.LengthOf(codes.plain) != 1) {
       return false;
     }

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// Cuts the suffixes of keys into tokens of a dictionary, the longest first:
+// Cuts the suffixes of keys into tokens of a token table, the longest first:
 // what one token more would save by cutting better is 2 % (measured), and
 // trying all cuts takes several times as long.
 //

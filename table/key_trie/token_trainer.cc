@@ -181,7 +181,7 @@ class Merges {
   std::vector<Slot> slots_;
 };
 
-// Fewer bytes of suffixes are not worth a dictionary.
+// Fewer bytes of suffixes are not worth a token table.
 constexpr uint64_t kMinSuffixBytes = 1024;
 constexpr uint64_t kSampleShare = 12;
 // Up to here all suffixes are the sample: it takes some milliseconds.

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// Makes a dictionary of tokens for the keys of a file from a sample of their
+// Makes a token table for the keys of a file from a sample of their
 // suffixes: what keys do not share with the ones before them.
 //
 // Pairs of neighbouring tokens that are frequent become tokens, in rounds, a
@@ -15,8 +15,8 @@
 //
 // Invariants:
 // (I1) Memory is a small multiple of the sample.
-// (I2) The same sample and options give the same dictionary.
-// (I3) The dictionary has a token of every byte alone, and the one of no bytes
+// (I2) The same sample and options give the same token table.
+// (I3) The token table has a token of every byte alone, and the one of no bytes
 //      that ends a key, so that every string can be cut.
 //
 // Literature: byte pair encoding (Gage, 1994), in batches as FSST trains its
@@ -40,10 +40,10 @@ namespace key_trie {
 class Builder;
 class TokenEncoder;
 
-// The most of suffixes, in bytes, that a dictionary is trained on.
+// The most of suffixes, in bytes, that a token table is trained on.
 constexpr size_t kTokenSampleBytes = size_t{8} << 20;
 
-// Trains a dictionary on a sample of the suffixes that the builders hold, at
+// Trains a token table on a sample of the suffixes that the builders hold, at
 // most sample_bytes and a twelfth of them or, if that is more, a few KiB; and
 // appends its bytes to *out, nothing if tokens would not make the keys smaller.
 // Training on a byte takes as long as writing some ten in tokens: with a
@@ -75,8 +75,8 @@ SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
                             const std::vector<const Builder*>& builders,
                             uint64_t sample_bytes = uint64_t{256} << 10);
 
-// Whether a dictionary of `tokens` takes less, in the file and in the memory of
-// its reader, than what it saves in these suffixes.
+// Whether a token table of `tokens` takes less, in the file and in the memory
+// of its reader, than what it saves in these suffixes.
 bool TokensPay(const Tokens& tokens, const SuffixSizes& sizes);
 // Whether it may: false if not even codes of one a suffix would save so much.
 // REQUIRES: `sizes` of num_keys keys, without an encoder
@@ -90,7 +90,7 @@ class TokenTrainer {
 
   size_t sample_bytes() const { return text_.size(); }
 
-  // Appends a dictionary's bytes to *out and forgets the sample; nothing if
+  // Appends a token table's bytes to *out and forgets the sample; nothing if
   // tokens would not make the keys smaller.  The sample is one suffix in
   // `share` of the file's; plain_bytes is what the sample's suffixes and their
   // lengths would take without tokens.

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// A dictionary of tokens: byte strings of up to kMaxLength bytes that the keys
+// A token table: byte strings of up to kMaxLength bytes that the keys
 // of a file are made of, each named by a code of a fixed number of bits.  Some
 // tokens *end* a key; their codes are the highest, so that the ends of keys are
 // found in a row of codes by comparing alone.  Within either kind codes ascend
@@ -11,13 +11,13 @@
 // the number of tokens, the first that ends a key, and the size of all bytes; a
 // byte a token for its length; the bytes of all tokens.
 //
-// One dictionary serves all key tries of a file.  TokenTrainer makes it,
+// One token table serves all key tries of a file.  TokenTrainer makes it,
 // TokenEncoder cuts suffixes into tokens.
 //
-// Literature: a dictionary of merged pairs with codes of fixed width and random
-// access to every string is OnPair's (Gargiulo and Venturini, 2025) and, before
-// it, FSST's (Boncz, Neumann and Leis, VLDB 2020).  That a token can end a
-// string, so that no lengths are stored, and that ends and first bytes are
+// Literature: a token table of merged pairs with codes of fixed width and
+// random access to every string is OnPair's (Gargiulo and Venturini, 2025) and,
+// before it, FSST's (Boncz, Neumann and Leis, VLDB 2020).  That a token can end
+// a string, so that no lengths are stored, and that ends and first bytes are
 // found by vector comparison, is ours.
 //
 // Thread safety: immutable after Open; const methods are thread-safe.
@@ -44,7 +44,7 @@ namespace key_trie {
 
 class Tokens {
  public:
-  // What a dictionary is made of before it is written.
+  // What a token table is made of before it is written.
   struct Token {
     std::string bytes;
     bool ends = false;
@@ -55,13 +55,13 @@ class Tokens {
   // So that no code is 2^16 - 1.
   static constexpr size_t kMaxTokens = (size_t{1} << kMaxWidth) - 1;
   static constexpr size_t kMaxLength = 63;
-  static constexpr size_t kOverread = Target::kOverread;
+  static constexpr size_t kOverread = SoughtKey::kOverread;
   static constexpr size_t kHeaderSize = 16;
 
-  // A dictionary of no tokens, which no key trie with tokens accepts.
+  // A token table of no tokens, which no key trie with tokens accepts.
   Tokens() = default;
 
-  // Replaces this by the dictionary in data, which is copied.  False, with
+  // Replaces this by the token table in data, which is copied.  False, with
   // *this untouched and *reason set to one sentence, if it is damaged.
   bool Open(std::string_view data, std::string* reason);
 
@@ -87,23 +87,23 @@ class Tokens {
   // The codes of tokens whose first byte is `byte`: those that do not end a key
   // from plain on, before plain_end; those that do from last on, before
   // last_end.  A token of no bytes is before all.
-  struct Codes {
+  struct CodeRange {
     uint16_t plain;
     uint16_t plain_end;
     uint16_t last;
     uint16_t last_end;
   };
-  const Codes& CodesFor(uint8_t byte) const { return by_byte_[byte]; }
+  const CodeRange& CodesFor(uint8_t byte) const { return by_byte_[byte]; }
 
   // Of a code that names nothing, no bytes.
   // REQUIRES for all: code < 2^width().
   const uint8_t* BytesOf(uint32_t code) const {
-    WaitFor(bytes_.data() + (entries_[code] >> kLengthBits));
+    CountCacheLine(bytes_.data() + (entries_[code] >> kLengthBits));
     return reinterpret_cast<const uint8_t*>(bytes_.data()) +
            (entries_[code] >> kLengthBits);
   }
   uint32_t LengthOf(uint32_t code) const {
-    WaitFor(&entries_[code]);
+    CountCacheLine(&entries_[code]);
     return entries_[code] & ((1u << kLengthBits) - 1);
   }
   std::string TokenOf(uint32_t code) const {
@@ -126,7 +126,7 @@ class Tokens {
   uint32_t first_end_ = 0;
   std::vector<uint32_t> entries_;  // where << kLengthBits | length
   std::string bytes_;
-  Codes by_byte_[256] = {};
+  CodeRange by_byte_[256] = {};
 };
 
 }  // namespace key_trie

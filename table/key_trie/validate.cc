@@ -66,11 +66,11 @@ class Validator {
           return false;
         }
         heads_.Unpack(trie_.codes_, bytes_);
-        suffixes_ = Suffixes(trie_.codes_, bytes_, heads_);
+        suffixes_ = SuffixCursor(trie_.codes_, bytes_, heads_);
         ++next_bucket_;
       }
       lcp_ = heads_.LcpAt(suffixes_.index());
-      const Suffixes here = suffixes_;
+      const SuffixCursor here = suffixes_;
       size_t size = 0;
       suffix_.clear();
       if (lcp_ > key_.size() || !suffixes_.Read([this, &size](uint64_t n) {
@@ -109,8 +109,8 @@ class Validator {
     const Reader& trie_;
     uint32_t next_bucket_ = 0;
     Bucket bytes_;
-    Heads heads_;
-    Suffixes suffixes_;
+    UnpackedBucket heads_;
+    SuffixCursor suffixes_;
     std::string key_;
     std::string suffix_;
     uint64_t lcp_ = 0;
@@ -119,7 +119,7 @@ class Validator {
 
   // The symbols ascend, and codes are no wider than their number asks for.
   bool CheckSymbols(std::string* reason) {
-    const Codes& codes = trie_.codes_;
+    const SuffixCoding& codes = trie_.codes_;
     if (codes.coding != kSymbols || codes.symbols == nullptr) {
       return true;
     }
@@ -137,11 +137,11 @@ class Validator {
   }
 
   bool CheckKeys(std::string* reason) {
-    if (!trie_.directory_.Validate(reason)) {
+    if (!trie_.bucket_offsets_.Validate(reason)) {
       return false;
     }
-    if (trie_.directory_[0] != 0 ||
-        trie_.directory_[trie_.num_buckets_] !=
+    if (trie_.bucket_offsets_[0] != 0 ||
+        trie_.bucket_offsets_[trie_.num_buckets_] !=
             (uint64_t{trie_.buckets_size_} << trie_.ordinal_bits_ |
              trie_.num_keys_)) {
       *reason = "key trie: keys before the first bucket or after the last";
@@ -182,7 +182,7 @@ class Validator {
     }
     // The symbols are those that occur; bytes are codes only if these are too
     // many for anything narrower.
-    const Codes& codes = trie_.codes_;
+    const SuffixCoding& codes = trie_.codes_;
     const auto n =
         static_cast<uint32_t>(std::count(occurs, occurs + 256, true));
     if (codes.coding == kSymbols &&
@@ -216,7 +216,7 @@ class Validator {
 
   // The bucket whose last key has been read.
   bool CheckBucket(const Walk& keys, Widths widths, std::string* reason) {
-    const Codes& codes = trie_.codes_;
+    const SuffixCoding& codes = trie_.codes_;
     const Bucket& bucket = keys.bytes();
     if (bucket.num_keys == 1) {
       widths.min_lcp = 0;
@@ -234,7 +234,7 @@ class Validator {
     const uint64_t length_bits = symbols ? n * bucket.length_width : 0;
     const uint8_t* const end =
         trie_.buckets_ +
-        (trie_.directory_[keys.bucket() + 1] >> trie_.ordinal_bits_);
+        (trie_.bucket_offsets_[keys.bucket() + 1] >> trie_.ordinal_bits_);
     if (!ZeroBetween(bucket.lcps, (n - 1) * bucket.lcp_width, bucket.lengths) ||
         !ZeroBetween(bucket.lengths, length_bits, bucket.first_codes) ||
         !ZeroBetween(bucket.first_codes, n * codes.width, bucket.codes) ||

@@ -334,7 +334,7 @@ uint32_t FileIndex::Continue(uint32_t i, uint64_t tag) const {
 }
 
 uint32_t FileIndex::SegmentAt(
-    const key_trie::SeparatorTrie::Place& place) const {
+    const key_trie::SeparatorTrie::FloorResult& place) const {
   const uint32_t group =
       mirrored_ ? num_groups() - (place.ordinal + (has_empty_bound_ ? 1 : 0))
                 : place.ordinal;
@@ -344,21 +344,21 @@ uint32_t FileIndex::SegmentAt(
   return i < num_segments_ ? i : kCorrupt;
 }
 
-uint32_t FileIndex::SegmentFor(const key_trie::Target& user_key) const {
+uint32_t FileIndex::SegmentFor(const key_trie::SoughtKey& user_key) const {
   if (num_segments_ == 0) return 0;
-  key_trie::SeparatorTrie::Place place;
+  key_trie::SeparatorTrie::FloorResult place;
   return separators_.Find(user_key, &place) ? SegmentAt(place) : kCorrupt;
 }
 
-void FileIndex::SegmentsFor(const key_trie::Target* const* user_keys, size_t n,
-                            uint32_t* segments) const {
+void FileIndex::SegmentsFor(const key_trie::SoughtKey* const* user_keys,
+                            size_t n, uint32_t* segments) const {
   using key_trie::SeparatorTrie;
   if (num_segments_ == 0) {
     std::fill(segments, segments + n, 0);
     return;
   }
   std::array<const SeparatorTrie*, SeparatorTrie::kMaxBatch> tries;
-  std::array<SeparatorTrie::Place, SeparatorTrie::kMaxBatch> places;
+  std::array<SeparatorTrie::FloorResult, SeparatorTrie::kMaxBatch> places;
   std::array<bool, SeparatorTrie::kMaxBatch> whole;
   tries.fill(&separators_);
   SeparatorTrie::FindAll(tries.data(), user_keys, n, places.data(),

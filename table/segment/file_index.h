@@ -166,12 +166,12 @@ class FileIndex {
   // of the segments before it are before the key, and all of groups behind it
   // behind the key.  num_segments() if all keys are before it; kCorrupt if the
   // index is damaged.
-  uint32_t SegmentFor(const key_trie::Target& user_key) const;
+  uint32_t SegmentFor(const key_trie::SoughtKey& user_key) const;
   uint32_t SegmentFor(std::string_view user_key) const {
-    return SegmentFor(key_trie::Target(user_key));
+    return SegmentFor(key_trie::SoughtKey(user_key));
   }
   // The same of n keys at once, as KeyTrieReader::FindAll().
-  void SegmentsFor(const key_trie::Target* const* user_keys, size_t n,
+  void SegmentsFor(const key_trie::SoughtKey* const* user_keys, size_t n,
                    uint32_t* segments) const;
   // The bound of segment i's group; false if damaged.  Bytewise, keys of the
   // group are less and those behind are not; in a mirrored file, keys of the
@@ -213,7 +213,7 @@ class FileIndex {
   uint32_t NumContinuations(uint32_t i) const;
   // How many come before group g: those of the groups before it.
   uint32_t NumBeforeGroup(uint32_t g) const;
-  uint32_t SegmentAt(const key_trie::SeparatorTrie::Place& place) const;
+  uint32_t SegmentAt(const key_trie::SeparatorTrie::FloorResult& place) const;
 
   bool mirrored_ = false;
   uint32_t num_segments_ = 0;

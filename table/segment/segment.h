@@ -60,7 +60,7 @@ struct BlockLocation {
 // Collects the entries of one segment.  The caller decides when values leave
 // for a value block: it takes the pending run, writes it, and reports where.
 // Keys are held front coded, so that a file's segments can wait for its
-// dictionary; those of a mirrored file are, once they are sealed.  A sealed
+// token table; those of a mirrored file are, once they are sealed.  A sealed
 // segment holds all but its keys as it will be written, and nothing else:
 // see MemoryUsage().
 class SegmentBuilder {
@@ -92,7 +92,7 @@ class SegmentBuilder {
   // still pending are kept inside.
   // REQUIRES: !has_value_blocks() or no pending values
   void Seal();
-  // The keys, to train a dictionary on.  REQUIRES: sealed
+  // The keys, to train a token table on.  REQUIRES: sealed
   const KeyTrieBuilder& keys() const { return trie_; }
 
   // The values not yet assigned to a block.
@@ -154,7 +154,7 @@ class Segment {
   static constexpr uint32_t kNotFound = KeyTrieReader::kNotFound;
   static constexpr uint32_t kCorrupt = KeyTrieReader::kCorrupt;
 
-  // Binds to `data` and to the file's dictionary, null if it has none; both
+  // Binds to `data` and to the file's token table, null if it has none; both
   // must outlive the segment.
   static bool Open(std::string_view data, bool mirrored,
                    const key_trie::Tokens* tokens, Segment* out,
@@ -174,11 +174,11 @@ class Segment {
     return mirrored_ ? num_keys_ - 1 - i : i;
   }
   // The key index of `user_key`, kNotFound or kCorrupt.
-  uint32_t FindKey(const key_trie::Target& user_key) const {
+  uint32_t FindKey(const key_trie::SoughtKey& user_key) const {
     return IndexOf(trie_.Find(user_key, beside_));
   }
   uint32_t FindKey(std::string_view user_key) const {
-    return FindKey(key_trie::Target(user_key));
+    return FindKey(key_trie::SoughtKey(user_key));
   }
   // Of an ordinal as trie().Find() and KeyTrieReader::FindAll() return it.
   uint32_t IndexOf(uint32_t ordinal) const {
@@ -269,7 +269,7 @@ class Segment {
   uint32_t num_entries_ = 0;
   KeyTrieReader trie_;
   // What says where a key's value is, or the value, if that is inline.
-  Beside beside_;
+  PrefetchHint beside_;
   PackedArrayView first_entries_;
   PackedArrayView seqs_;
   PackedArrayView types_;

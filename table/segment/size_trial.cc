@@ -27,7 +27,7 @@ constexpr double kLasting = 0.85;
 constexpr uint64_t kTrainAgain = 16;
 // The most that a doubling of the sample is believed to gain.
 constexpr double kMostADoubling = 0.88;
-// A dictionary grows more slowly than its sample: measured, on URLs and paths.
+// A token table grows more slowly than its sample: measured, on URLs and paths.
 constexpr double kDictionaryGrowth = 0.75;
 // Pieces that a part of a segment's sections is taken in: keys, versions and
 // values lie one after the other.
@@ -162,7 +162,7 @@ uint64_t SizeTrial::stored_bytes() const {
                                ratio() * static_cast<double>(pending_));
 }
 
-uint64_t SizeTrial::dictionary_bytes() const {
+uint64_t SizeTrial::token_table_bytes() const {
   if (uses_found_) return 0;
   return static_cast<uint64_t>(static_cast<double>(stored_tokens_) *
                                std::pow(growth_, kDictionaryGrowth));

@@ -1,12 +1,12 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// What segments that wait for their dictionary will take in the file: found by
-// writing a part of each in a dictionary made for the purpose, and
+// What segments that wait for their token table will take in the file: found by
+// writing a part of each in a token table made for the purpose, and
 // compressing it.  RocksDB cuts a compaction's outputs by such an estimate, for
 // every key, and one part of a file may compress ten times as well as the next.
 //
-// A dictionary of a small sample does worse than the file's will.  How much
+// A token table of a small sample does worse than the file's will.  How much
 // better that will be is extrapolated: what codes take falls by about the same
 // factor with every doubling of the sample (measured: URLs 0.94, random keys
 // 1.0), and two small samples, of which one has four times the other's size,
@@ -40,14 +40,14 @@ class SizeTrial {
   // Measures a sealed segment that waits; now and then again all that do, with
   // another dictionary: when they have become many times as many.
   // segments: all that wait, `added` the last.  found() gives the encoder of a
-  // dictionary that they may be written in, null if none is known; it stays as
+  // token table that they may be written in, null if none is known; it stays as
   // long as the trial.
   void Add(const std::vector<const SegmentBuilder*>& segments,
            const std::function<const key_trie::TokenEncoder*()>& found);
 
-  // What the segments will take, and the dictionary, if it is not a found one.
+  // What the segments will take, and the token table, if it is not a found one.
   uint64_t stored_bytes() const;
-  uint64_t dictionary_bytes() const;
+  uint64_t token_table_bytes() const;
   bool uses_found() const { return uses_found_; }
   // Stored bytes of the last segment by SegmentBuilder::EstimatedSize(); until
   // there is one, what tokens leave of front-coded keys beside tiny values.
@@ -67,7 +67,7 @@ class SizeTrial {
   bool IsDue(const SegmentBuilder& segment) const;
   void Measure(const SegmentBuilder& segment);
   // What is left of a size of which so much are codes, in the file's
-  // dictionary.
+  // token table.
   double better_part(double code_share) const {
     return 1 - (1 - better_) * code_share;
   }

@@ -144,14 +144,14 @@ class ValueRunView {
     return true;
   }
   // What says where values are; themselves if they have one size.
-  Beside Places() const {
+  PrefetchHint Places() const {
     if (indexed_) return {index_.AddressOf(0), index_.width()};
     if (!uniform_) return {ends_.AddressOf(0), ends_.width()};
     return {reinterpret_cast<const uint8_t*>(bytes_.data()), 8 * uniform_size_};
   }
   // If all values have one size and lie one after the other, where the first
   // one is, and *size; else null.
-  const char* Row(size_t* size) const {
+  const char* UniformValues(size_t* size) const {
     if (!uniform_ || indexed_) return nullptr;
     *size = uniform_size_;
     return bytes_.data();

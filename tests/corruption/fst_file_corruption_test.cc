@@ -51,18 +51,18 @@ uint64_t Seed() {
 }
 
 // What a table answers to one question, and the status that came with it.
-struct Answer {
+struct DeliverVersions {
   std::vector<std::string> rows;
   Status status;
 };
 
 // Everything a table can be asked, in fixed order.
 struct Answers {
-  Answer forwards;
-  Answer backwards;
-  Answer range_deletions;
-  std::vector<Answer> gets;   // per probe
-  std::vector<Answer> seeks;  // per probe
+  DeliverVersions forwards;
+  DeliverVersions backwards;
+  DeliverVersions range_deletions;
+  std::vector<DeliverVersions> gets;   // per probe
+  std::vector<DeliverVersions> seeks;  // per probe
   Status verify;
 };
 
@@ -137,7 +137,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
     properties_begin_ = properties.offset();
     properties_end_ = properties.offset() + properties.size();
 
-    Directory directory;
+    FileDirectory directory;
     ASSERT_TRUE(
         directory
             .DecodeFrom(table_.built_properties().user_collected_properties.at(
@@ -273,8 +273,8 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
   // A damaged file may be walked in circles only as far as this.
   size_t StepLimit() const { return 50 * entries_.size(); }
 
-  Answer Get(TableReader* reader, const ReadOptions& ro,
-             const std::string& user_key, uint64_t seq) const {
+  DeliverVersions Get(TableReader* reader, const ReadOptions& ro,
+                      const std::string& user_key, uint64_t seq) const {
     rocksdb::PinnableSlice value;
     rocksdb::MergeContext merge_context;
     rocksdb::SequenceNumber covering = 0;
@@ -284,7 +284,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
         rocksdb::GetContext::kNotFound, user_key, &value, nullptr, nullptr,
         &merge_context, /*do_merge=*/true, &covering,
         rocksdb::SystemClock::Default().get());
-    Answer answer;
+    DeliverVersions answer;
     const rocksdb::InternalKey target(user_key, seq,
                                       rocksdb::kValueTypeForSeek);
     answer.status = reader->Get(ro, target.Encode(), &context, nullptr, false);
@@ -309,7 +309,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
     {
       const std::unique_ptr<rocksdb::InternalIterator> iter(reader->NewIterator(
           ro, nullptr, nullptr, false, TableReaderCaller::kUserIterator));
-      Answer* answer = &answers->forwards;
+      DeliverVersions* answer = &answers->forwards;
       for (iter->SeekToFirst();
            iter->Valid() && answer->rows.size() < StepLimit(); iter->Next()) {
         answer->rows.push_back(Row(iter->key(), iter->value()));
@@ -324,7 +324,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
       for (const auto& [user_key, seq] : probes_) {
         const rocksdb::InternalKey target(user_key, seq,
                                           rocksdb::kValueTypeForSeek);
-        Answer seek;
+        DeliverVersions seek;
         iter->Seek(target.Encode());
         if (iter->Valid()) {
           seek.rows.push_back(Row(iter->key(), iter->value()));
@@ -334,7 +334,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
       }
     }
     {
-      Answer* const answer = &answers->range_deletions;
+      DeliverVersions* const answer = &answers->range_deletions;
       const std::unique_ptr<rocksdb::FragmentedRangeTombstoneIterator> iter(
           reader->NewRangeTombstoneIterator(ro));
       if (iter != nullptr) {
@@ -353,11 +353,13 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
   }
 
   // An answer is right, or right as far as it goes and then an error.
-  static bool Honest(const Answer& answer, const Answer& truth) {
+  static bool Honest(const DeliverVersions& answer,
+                     const DeliverVersions& truth) {
     if (answer.status.ok()) return answer.rows == truth.rows;
     return true;
   }
-  static bool HonestScan(const Answer& answer, const Answer& truth) {
+  static bool HonestScan(const DeliverVersions& answer,
+                         const DeliverVersions& truth) {
     if (answer.status.ok()) return answer.rows == truth.rows;
     return answer.rows.size() <= truth.rows.size() &&
            std::equal(answer.rows.begin(), answer.rows.end(),
@@ -387,7 +389,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
     ASSERT_TRUE(HonestScan(answers.range_deletions, truth_.range_deletions))
         << what;
     bool errors = false;
-    for (const Answer* a : {&answers.forwards, &answers.backwards}) {
+    for (const DeliverVersions* a : {&answers.forwards, &answers.backwards}) {
       if (a->status.ok()) continue;
       errors = true;
       if (!in_footer) ExpectNamesThePlace(a->status, what, in_footer);
@@ -436,15 +438,15 @@ TEST_P(FstFileCorruptionTest, UndamagedFileIsWhatTheTestNeeds) {
   EXPECT_GE(table_.built_properties().num_data_blocks,
             GetParam().versions ? 4u : 5u);
   EXPECT_LE(table_.bytes().size(), 7u << 10);
-  Directory directory;
+  FileDirectory directory;
   ASSERT_TRUE(
       directory
           .DecodeFrom(table_.built_properties().user_collected_properties.at(
               kDirectoryProperty))
           .ok());
-  EXPECT_EQ((directory.features & Directory::kContinuations) != 0,
+  EXPECT_EQ((directory.features & FileDirectory::kContinuations) != 0,
             GetParam().versions);
-  EXPECT_NE(directory.features & Directory::kBounds, 0u);
+  EXPECT_NE(directory.features & FileDirectory::kBounds, 0u);
   EXPECT_EQ(table_.built_properties().num_range_deletions, 2u);
   EXPECT_EQ(truth_.range_deletions.rows.size(), 2u);
   EXPECT_TRUE(truth_.verify.ok()) << truth_.verify.ToString();
@@ -457,7 +459,7 @@ TEST_P(FstFileCorruptionTest, UndamagedFileIsWhatTheTestNeeds) {
                                     truth_.backwards.rows.rend());
   EXPECT_EQ(truth_.forwards.rows, reversed);
   size_t found = 0;
-  for (const Answer& get : truth_.gets) {
+  for (const DeliverVersions& get : truth_.gets) {
     EXPECT_TRUE(get.status.ok());
     found += get.rows[0][0] == '0' + rocksdb::GetContext::kFound;
   }
@@ -641,7 +643,7 @@ INSTANTIATE_TEST_SUITE_P(
                 false, true}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
-// A file whose keys are in tokens: enough of them that a dictionary pays.
+// A file whose keys are in tokens: enough of them that a token table pays.
 class FstTokensCorruptionTest : public ::testing::Test {
  protected:
   FstTokensCorruptionTest() : table_(Settings()) {
@@ -652,7 +654,7 @@ class FstTokensCorruptionTest : public ::testing::Test {
     }
     const Status s = table_.Build(entries_);
     EXPECT_TRUE(s.ok()) << s.ToString();
-    Directory directory;
+    FileDirectory directory;
     EXPECT_TRUE(
         directory
             .DecodeFrom(table_.built_properties().user_collected_properties.at(

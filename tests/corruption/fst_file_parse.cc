@@ -265,7 +265,7 @@ class FileFieldsParser {
     const BlockHandle properties =
         HandleIn(metaindex.at(rocksdb::kPropertiesBlockName));
     Found(FilePartKind::kProperties, properties);
-    Directory directory;
+    FileDirectory directory;
     Expect(directory
                .DecodeFrom(Entries(Contents(properties)).at(kDirectoryProperty))
                .ok(),

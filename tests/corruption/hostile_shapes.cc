@@ -23,7 +23,7 @@ struct Plan {
   MemoryTable::Settings settings;
   std::vector<TableEntry> points;
   std::vector<TableEntry> ranges;
-  // The dictionary is taken over from a file of these that is open.
+  // The token table is taken over from a file of these that is open.
   std::vector<TableEntry> of_the_dictionary;
 };
 

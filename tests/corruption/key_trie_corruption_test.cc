@@ -329,9 +329,9 @@ TEST_P(KeyTrieCorruptionTest, SeveralDamagedBytesInLargerDictionariesAreSafe) {
 TEST_P(KeyTrieCorruptionTest, BucketsAtRandomAreSafe) {
   std::mt19937_64 rng(KeyTrieTestSeed());
   const KeyList some = MakeKeys(KeyShapes()[0], 100, &rng);
-  std::vector<std::string> dictionaries;
+  std::vector<std::string> token_tables;
   for (const unsigned width : {9, 10, 13, 15, 16}) {
-    dictionaries.push_back(DictionaryOfWidth(width, some, &rng));
+    token_tables.push_back(DictionaryOfWidth(width, some, &rng));
   }
   Tally tally;
   for (int round = 0; round < 3000; ++round) {
@@ -339,7 +339,7 @@ TEST_P(KeyTrieCorruptionTest, BucketsAtRandomAreSafe) {
     parts.coding = GetParam();
     std::string tokens;
     if (parts.coding == kTokenCodes) {
-      tokens = dictionaries[rng() % dictionaries.size()];
+      tokens = token_tables[rng() % token_tables.size()];
       parts.width = static_cast<uint8_t>(tokens[1]);
     } else {
       parts.width = 1 + static_cast<unsigned>(rng() % 8);
@@ -428,7 +428,7 @@ TEST_P(KeyTrieCorruptionTest, SeparatorsOfOtherBucketsAreRefused) {
 }
 
 TEST_P(KeyTrieCorruptionTest, AHeadLongerThanItsSeparatorCannotBeRebuilt) {
-  // The buckets of one dictionary under the separators of another: "prefix-2"
+  // The buckets of one key trie under the separators of another: "prefix-2"
   // shares 7 bytes with the key before it, its separator has one.
   const KeyList keys = {"a", "prefix-1", "prefix-2"};
   const std::string tokens = TokensOf(keys);
@@ -515,8 +515,8 @@ TEST(KeyTrieDamagedSeparatorsTest, NodesAtRandomEndEveryDescent) {
         << reason;
     for (const size_t size : {0, 1, 7, 8, 20, 100, 300, 2000}) {
       const std::string key = letters(size);
-      key_trie::SeparatorTrie::Place place;
-      if (trie.Find(key_trie::Target(key), &place)) {
+      key_trie::SeparatorTrie::FloorResult place;
+      if (trie.Find(key_trie::SoughtKey(key), &place)) {
         ++found;
         ASSERT_LT(place.ordinal, num_separators);
         ASSERT_LE(place.matched, key.size());
@@ -567,10 +567,10 @@ TEST(KeyTrieDamagedTokensTest, OtherTokensOfTheSameWidthAreSafe) {
       for (size_t i = 0; ends.size() < n; ++i) {
         ends.push_back({std::to_string(1000000 + i), true});
       }
-      std::string dictionary;
-      Tokens::Encode(ends, &dictionary);
-      ASSERT_NO_FATAL_FAILURE(
-          ExpectDamageIsSafe(bytes, dictionary, {NearKey(keys, &rng)}, &tally));
+      std::string token_table;
+      Tokens::Encode(ends, &token_table);
+      ASSERT_NO_FATAL_FAILURE(ExpectDamageIsSafe(
+          bytes, token_table, {NearKey(keys, &rng)}, &tally));
     }
   }
   EXPECT_GT(tally.validate_refused, 20);

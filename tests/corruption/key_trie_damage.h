@@ -57,7 +57,7 @@ inline void ReplaceSeparators(std::string* bytes,
              static_cast<uint32_t>(separators.size()));
 }
 
-// A dictionary's parts, to be put together in ways that no builder does.
+// A key trie's parts, to be put together in ways that no builder does.
 struct Parts {
   key_trie::Coding coding = key_trie::kSymbols;
   unsigned width = 8;
@@ -157,7 +157,7 @@ inline void ExpectSafe(const KeyTrieReader& reader, const KeyList& targets) {
   }
 }
 
-// Whether a dictionary that Validate accepts answers as the list of the keys it
+// Whether a key trie that Validate accepts answers as the list of the keys it
 // holds, and, as far as that is known without its builder's options and cuts,
 // is what a builder makes of them.
 inline void ExpectConsistent(const KeyTrieReader& reader,

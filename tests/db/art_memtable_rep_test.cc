@@ -121,7 +121,7 @@ TEST_P(ArtMemTableRepTest, AnswersAreThoseOfTheSkipList) {
   for (int i = 0; i < 4000; ++i) {
     const TestKey key = RandomKey();
     ASSERT_EQ(list.Insert(key),
-              i % 2 == 0 ? art.Insert(key) : art.InsertAlone(key))
+              i % 2 == 0 ? art.Insert(key) : art.InsertSingleWriter(key))
         << key;
   }
   const auto* rep = static_cast<ArtMemTableRep*>(art.get());

@@ -166,7 +166,9 @@ class RepUnderTest {
   }
 
   // As one thread does that is alone.
-  bool InsertAlone(const TestKey& key) { return rep_->InsertKey(NewKey(key)); }
+  bool InsertSingleWriter(const TestKey& key) {
+    return rep_->InsertKey(NewKey(key));
+  }
 
   bool Insert(const TestKey& key) {
     return rep_->InsertKeyConcurrently(NewKey(key));

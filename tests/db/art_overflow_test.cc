@@ -43,7 +43,7 @@ class ArtOverflowTest : public ::testing::TestWithParam<ArtOrder> {
   void InsertRandomKey() {
     const TestKey key = RandomKey();
     const bool is_new =
-        random_() % 2 == 0 ? rep_.Insert(key) : rep_.InsertAlone(key);
+        random_() % 2 == 0 ? rep_.Insert(key) : rep_.InsertSingleWriter(key);
     ASSERT_EQ(sorted_.insert(key).second, is_new) << key;
   }
   void FillBoth() {
@@ -81,7 +81,7 @@ TEST_P(ArtOverflowTest, EqualKeysAreRefusedAcrossBoth) {
   ASSERT_NO_FATAL_FAILURE(FillBoth());
   for (const TestKey& key : sorted_) {
     ASSERT_FALSE(rep_.Insert(key)) << key;
-    ASSERT_FALSE(rep_.InsertAlone(key)) << key;
+    ASSERT_FALSE(rep_.InsertSingleWriter(key)) << key;
   }
   ASSERT_TRUE(rep_.Insert({"late", 7}));
   EXPECT_FALSE(rep_->InsertKeyConcurrently(late));
@@ -285,7 +285,7 @@ TEST_P(ArtOverflowTest, EveryAllocationMayFailAndNothingChanges) {
       rep()->allocator().FailAfter(calls);
       try {
         ASSERT_TRUE(sorted_.size() % 2 == 0 ? rep_.Insert(key)
-                                            : rep_.InsertAlone(key));
+                                            : rep_.InsertSingleWriter(key));
         rep()->allocator().FailAfter(-1);
         break;
       } catch (const std::bad_alloc&) {

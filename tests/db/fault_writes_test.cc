@@ -238,7 +238,7 @@ TEST_F(FaultWritesTest, FailedWritesThatMayBeRetriedAreResumed) {
   ASSERT_NO_FATAL_FAILURE(Compare(OneError(/*retryable=*/true), 1));
 }
 
-// A file that was written by itself, with a dictionary of its keys.
+// A file that was written by itself, with a token table of its keys.
 TEST_F(FaultWritesTest, ExternalFilesThatFailedAreNotTakenForGood) {
   const auto fs = std::make_shared<FaultFileSystem>(env()->GetFileSystem());
   const std::unique_ptr<rocksdb::Env> fault_env = NewFaultEnv(fs);

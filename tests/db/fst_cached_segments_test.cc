@@ -2,8 +2,9 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // Segments in the block cache outlive the reader that put them there, and the
-// dictionary that they refer to does not: whoever opens the file again must not
-// follow it, need not read them again, and no dictionary stays without a file.
+// token table that they refer to does not: whoever opens the file again must
+// not follow it, need not read them again, and no token table stays without a
+// file.
 
 #include <gtest/gtest.h>
 
@@ -31,7 +32,7 @@ using rocksdb::Status;
 using rocksdb::TableReader;
 using rocksdb::TableReaderCaller;
 
-// Keys that a dictionary pays for.
+// Keys that a token table pays for.
 std::string PathKey(int i) {
   return "usr/lib/python3/dist-packages/module-" + std::to_string(10000 + i) +
          "/__init__.py";
@@ -67,11 +68,11 @@ class FstCachedSegmentsTest : public ::testing::TestWithParam<bool> {
     std::unique_ptr<TableReader> reader;
     const Status s = table_.Open(table_.bytes(), ReadOptions(), &reader);
     EXPECT_TRUE(s.ok()) << s.ToString();
-    EXPECT_NE(Dictionary(*reader).lock(), nullptr);
+    EXPECT_NE(TokensOf(*reader).lock(), nullptr);
     return reader;
   }
 
-  static std::weak_ptr<const key_trie::Tokens> Dictionary(
+  static std::weak_ptr<const key_trie::Tokens> TokensOf(
       const TableReader& reader) {
     return static_cast<const FstTableReader&>(reader).store().tokens();
   }
@@ -108,12 +109,12 @@ class FstCachedSegmentsTest : public ::testing::TestWithParam<bool> {
 TEST_P(FstCachedSegmentsTest, NoDictionaryOutlivesItsFile) {
   std::unique_ptr<TableReader> reader = Open();
   ASSERT_NO_FATAL_FAILURE(ExpectReadsAll(reader.get(), ReadOptions()));
-  const std::weak_ptr<const key_trie::Tokens> dictionary = Dictionary(*reader);
+  const std::weak_ptr<const key_trie::Tokens> token_table = TokensOf(*reader);
   const size_t usage = cache_->GetUsage();
   EXPECT_GT(usage, 0u);
   reader.reset();
   EXPECT_EQ(cache_->GetUsage(), usage);  // the segments are still there
-  EXPECT_EQ(dictionary.lock(), nullptr);
+  EXPECT_EQ(token_table.lock(), nullptr);
 }
 
 TEST_P(FstCachedSegmentsTest, AFileOpenedAgainFindsItsSegmentsInTheCache) {

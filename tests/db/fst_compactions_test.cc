@@ -240,7 +240,7 @@ TEST_F(FstCompactionsTest, CompactionFilterSeesChangesAndRemovesRecords) {
   Close();
 }
 
-// The dictionary of the only file: how well it did where it was trained.
+// The token table of the only file: how well it did where it was trained.
 class FstDictionariesTest : public FstCompactionsTest {
  protected:
   // Keys of words that the kind of keys has.
@@ -284,7 +284,7 @@ TEST_F(FstDictionariesTest, CompactionTakesOverTheDictionaryOfItsInput) {
     const std::string trained = Bits();
     ASSERT_NE(trained, "none");
 
-    // More of the same among the others: the same dictionary, also after the
+    // More of the same among the others: the same token table, also after the
     // database was opened anew.
     ASSERT_NO_FATAL_FAILURE(Open(options));
     ASSERT_NO_FATAL_FAILURE(Load("address", 4000, 4100, &model));

@@ -261,7 +261,8 @@ TEST_F(FstPrefixFilterTest, FilterOfPrefixesAloneIsNotAskedForKeys) {
     ASSERT_TRUE(db()->GetPropertiesOfAllTables(&all).ok());
     ASSERT_EQ(all.size(), 2u);
     for (const auto& [name, properties] : all) {
-      EXPECT_NE(FeaturesOf(*properties) & Directory::kFilterHasNoWholeKeys, 0u);
+      EXPECT_NE(FeaturesOf(*properties) & FileDirectory::kFilterHasNoWholeKeys,
+                0u);
       EXPECT_EQ(properties->prefix_extractor_name, "rocksdb.FixedPrefix.4");
       // About 100 and 67 prefixes.
       EXPECT_GT(properties->num_filter_entries, 60u);
@@ -288,7 +289,8 @@ TEST_F(FstPrefixFilterTest, FilterOfKeysAndPrefixesNeedsNoNewReader) {
   rocksdb::TablePropertiesCollection all;
   ASSERT_TRUE(db()->GetPropertiesOfAllTables(&all).ok());
   for (const auto& [name, properties] : all) {
-    EXPECT_EQ(FeaturesOf(*properties) & Directory::kFilterHasNoWholeKeys, 0u);
+    EXPECT_EQ(FeaturesOf(*properties) & FileDirectory::kFilterHasNoWholeKeys,
+              0u);
     EXPECT_GT(properties->num_filter_entries,
               properties->num_entries + 60);  // prefixes, too
   }
@@ -310,27 +312,27 @@ TEST_F(FstPrefixFilterTest, FilesThatDoNotSaySoHaveNoPrefixes) {
       properties.user_collected_properties[Names::kPrefixFiltering] = property;
     }
     FileFilter filter(store, 0);
-    filter.Open(Directory(), properties, extractor, /*whole_keys=*/false);
+    filter.Open(FileDirectory(), properties, extractor, /*whole_keys=*/false);
     EXPECT_EQ(filter.useful(), std::string(property) == "1") << property;
     FileFilter of_keys(store, 0);
-    of_keys.Open(Directory(), properties, extractor, /*whole_keys=*/true);
+    of_keys.Open(FileDirectory(), properties, extractor, /*whole_keys=*/true);
     EXPECT_TRUE(of_keys.useful());
   }
 }
 
 TEST_F(FstPrefixFilterTest, FeatureOfAFilterThatIsNotThereIsDamage) {
-  Directory directory;
-  directory.features = Directory::kFilterHasNoWholeKeys;
+  FileDirectory directory;
+  directory.features = FileDirectory::kFilterHasNoWholeKeys;
   directory.index = directory.tokens = directory.filter =
       rocksdb::BlockHandle(0, 0);
   std::string bytes;
   directory.EncodeTo(&bytes);
-  EXPECT_TRUE(Directory().DecodeFrom(bytes).IsCorruption());
+  EXPECT_TRUE(FileDirectory().DecodeFrom(bytes).IsCorruption());
   directory.filter = rocksdb::BlockHandle(7, 64);
   directory.filter_name = "policy";
   bytes.clear();
   directory.EncodeTo(&bytes);
-  EXPECT_TRUE(Directory().DecodeFrom(bytes).ok());
+  EXPECT_TRUE(FileDirectory().DecodeFrom(bytes).ok());
 }
 
 TEST_F(FstPrefixFilterTest, OtherExtractorAsksOnlyWithinOnePrefixOfTheFiles) {

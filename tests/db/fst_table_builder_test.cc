@@ -428,7 +428,7 @@ TEST(FstTableBuilderTest, EstimateIsCloseFromTheFirstMegabyteOn) {
       if (truth < (1 << 20)) continue;
       ++compared;
       // How well codes of such keys compress depends on their width, which is
-      // another one in the trial's dictionary.
+      // another one in the trial's token table.
       const double off = std::string(shape.keys) == "long" ? 0.25 : 0.2;
       EXPECT_GT(static_cast<double>(estimate), (1 - off) * truth)
           << n << " keys";
@@ -497,7 +497,7 @@ TEST_F(FstTableBuilderDbTest, SmallFileDoesNotTakeOverALargeDictionary) {
               1u);
   }
   // Files of the same factory and of a stock one: of 100 keys no larger than
-  // stock's by a tenth; of a fifth of the keys with the dictionary.
+  // stock's by a tenth; of a fifth of the keys with the token table.
   for (const size_t n : {size_t{100}, keys.size() / 5}) {
     std::map<bool, uint64_t> sizes;
     for (const bool fst : {false, true}) {

@@ -349,13 +349,13 @@ TEST_P(FstVersionsTest, KeysOfFewVersionsAreNeverCut) {
   ASSERT_NO_FATAL_FAILURE(BuildAndOpen());
   EXPECT_GT(fst().index().num_segments(), 1u);
   EXPECT_FALSE(fst().index().has_continuations());
-  Directory directory;
+  FileDirectory directory;
   ASSERT_TRUE(
       directory
           .DecodeFrom(table_.built_properties().user_collected_properties.at(
               kDirectoryProperty))
           .ok());
-  EXPECT_EQ(directory.features, Directory::kBounds);
+  EXPECT_EQ(directory.features, FileDirectory::kBounds);
   ASSERT_NO_FATAL_FAILURE(ExpectEverything());
 }
 
@@ -370,17 +370,17 @@ TEST_P(FstVersionsTest, ALongKeyIsRepeatedOnlyWhereItIsASmallPart) {
 
 TEST(FstDirectoryTest, FeaturesAndVersionsThatAreNotKnownAreRefused) {
   for (uint32_t bit = 0; bit < 32; ++bit) {
-    Directory directory;
+    FileDirectory directory;
     directory.features = uint32_t{1} << bit;
     directory.index = directory.tokens = directory.filter =
         rocksdb::BlockHandle(0, 0);
-    if (directory.features == Directory::kFilterHasNoWholeKeys) {
+    if (directory.features == FileDirectory::kFilterHasNoWholeKeys) {
       directory.filter = rocksdb::BlockHandle(0, 10);
       directory.filter_name = "policy";
     }
     std::string bytes;
     directory.EncodeTo(&bytes);
-    const Status s = Directory().DecodeFrom(bytes);
+    const Status s = FileDirectory().DecodeFrom(bytes);
     if (bit < 3) {
       EXPECT_TRUE(s.ok()) << s.ToString();
     } else {
@@ -390,7 +390,7 @@ TEST(FstDirectoryTest, FeaturesAndVersionsThatAreNotKnownAreRefused) {
     directory.version = 2;
     bytes.clear();
     directory.EncodeTo(&bytes);
-    EXPECT_TRUE(Directory().DecodeFrom(bytes).IsNotSupported());
+    EXPECT_TRUE(FileDirectory().DecodeFrom(bytes).IsNotSupported());
   }
 }
 
@@ -580,12 +580,12 @@ TEST_F(FstVersionsDbTest, HistoriesOfHotKeysAreThoseOfStockRocksDb) {
         rocksdb::TablePropertiesCollection files;
         ASSERT_TRUE(this->db()->GetPropertiesOfAllTables(&files).ok());
         for (const auto& [name, properties] : files) {
-          Directory directory;
+          FileDirectory directory;
           ASSERT_TRUE(directory
                           .DecodeFrom(properties->user_collected_properties.at(
                               kDirectoryProperty))
                           .ok());
-          continued += directory.features & Directory::kContinuations;
+          continued += directory.features & FileDirectory::kContinuations;
         }
         EXPECT_GT(continued, 0u);
         // Without snapshots one version of each remains.

@@ -13,7 +13,7 @@ namespace {
 
 using key_trie::SeparatorTrie;
 using key_trie::SeparatorTrieBuilder;
-using key_trie::Target;
+using key_trie::SoughtKey;
 
 constexpr int kMaxMoves = 400;
 
@@ -118,8 +118,8 @@ void CheckSeparators(FuzzInput* in) {
     ASSERT_EQ(separator, separators[i]);
   }
   const auto check = [&](const std::string& key) {
-    SeparatorTrie::Place place;
-    ASSERT_TRUE(trie.Find(Target(key), &place));
+    SeparatorTrie::FloorResult place;
+    ASSERT_TRUE(trie.Find(SoughtKey(key), &place));
     const auto above =
         std::upper_bound(separators.begin(), separators.end(), key);
     const auto floor = static_cast<uint32_t>(above - separators.begin() - 1);

@@ -2,7 +2,7 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
 // What the fuzz targets of the key trie share: an input that is read as a
-// sequence of choices, and keys, dictionaries and targets made of it.
+// sequence of choices, and keys, token tables and targets made of it.
 //
 // Checks are googletest's.  A failed one throws (ThrowOnFailure), which ends
 // the program below libFuzzer, and which fuzz_driver.cc reports.
@@ -152,7 +152,7 @@ inline std::string FuzzTokensOf(FuzzInput* in, const KeyList& keys) {
   return DictionaryOf(std::move(tokens));
 }
 
-// The dictionary that a trie of these keys is written in, empty for symbols.
+// The token table that a trie of these keys is written in, empty for symbols.
 inline std::string FuzzTokens(FuzzInput* in, const KeyList& keys) {
   switch (in->Below(4)) {
     case 0:

@@ -18,7 +18,7 @@ using key_trie::kHeaderSize;
 using key_trie::kPadding;
 using key_trie::SeparatorTrie;
 using key_trie::SeparatorTrieBuilder;
-using key_trie::Target;
+using key_trie::SoughtKey;
 using key_trie::Tokens;
 
 constexpr size_t kMaxEdits = 3;
@@ -124,7 +124,7 @@ void CheckTrie(std::string_view bytes, std::string_view tokens,
   ExpectDamageIsSafe(std::string(bytes), std::string(tokens), targets, &tally);
 }
 
-// A whole dictionary from the input.
+// A whole key trie from the input.
 void CheckRawTrie(FuzzInput* in) {
   const std::string tokens = in->Flag() ? DictionaryOf({}) : "";
   const KeyList targets = {"", "a", in->Bytes(in->Below(16))};
@@ -181,7 +181,7 @@ void CheckDamagedTrie(FuzzInput* in) {
   CheckTrie(bytes, tokens, FuzzTargets(in, keys));
 }
 
-// What every dictionary of tokens that opens must be.
+// What every key trie that opens must be.
 void CheckTokens(std::string_view bytes) {
   const ExactBytes exact(bytes);
   Tokens tokens;
@@ -207,7 +207,7 @@ void CheckTokens(std::string_view bytes) {
   Use(sum);
   for (uint32_t code = 0; code < tokens.num_tokens(); ++code) {
     if (tokens.LengthOf(code) > 0) {
-      const Tokens::Codes& codes = tokens.CodesFor(*tokens.BytesOf(code));
+      const Tokens::CodeRange& codes = tokens.CodesFor(*tokens.BytesOf(code));
       ASSERT_EQ(code < tokens.first_end(),
                 codes.plain <= code && code < codes.plain_end);
       ASSERT_EQ(code >= tokens.first_end(),
@@ -230,8 +230,8 @@ void CheckSeparators(std::string_view bytes, std::string_view padding,
     return;
   }
   for (const std::string& target : targets) {
-    SeparatorTrie::Place place;
-    if (trie.Find(Target(target), &place)) {
+    SeparatorTrie::FloorResult place;
+    if (trie.Find(SoughtKey(target), &place)) {
       ASSERT_LT(place.ordinal, num_separators);
       ASSERT_LE(place.matched, target.size());
     }

@@ -442,7 +442,7 @@ TEST(FstFileGoldenTest, FilesWhoseIndexHasLastKeysAreStillRead) {
     const rocksdb::ReadOptions ro;
     rocksdb::Status s = table.Open(bytes, ro, &reader);
     ASSERT_TRUE(s.ok()) << s.ToString();
-    Directory directory;
+    FileDirectory directory;
     ASSERT_TRUE(
         directory
             .DecodeFrom(

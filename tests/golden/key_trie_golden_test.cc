@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// The worked example of table/FORMAT.md: a dictionary of nine keys, in symbols
+// The worked example of table/FORMAT.md: a key trie of nine keys, in symbols
 // and in tokens, and the tokens, every byte explained.  The dumps are made by a
 // decoder written from the format's text alone, without the reader's code, so
 // the test holds the text, the builder and the dumps together.  A change of the
@@ -363,7 +363,7 @@ class Dump {
   std::string text_;
 };
 
-// A dictionary of tokens.
+// A token table.
 class TokensDump : public Dump {
  public:
   explicit TokensDump(const std::string& bytes) : Dump(bytes) {

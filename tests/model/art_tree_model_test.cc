@@ -188,7 +188,7 @@ class ArtTreeModelTest
     const char* entry = tree_.TEST_Arena().Resolve(ref);
     const bool is_new = model_.emplace(key, entry).second;
     const bool alone = random_() % 8 != 0;
-    ASSERT_EQ(is_new, alone ? tree_.InsertAlone(ref) : tree_.Insert(ref))
+    ASSERT_EQ(is_new, alone ? tree_.InsertSingleWriter(ref) : tree_.Insert(ref))
         << key;
   }
 

@@ -250,7 +250,7 @@ TEST_P(ArtTreeInterleavingTest, GrowthFindsANewNodeAbove) {
 }
 
 // A: decides to put a node in the place of an entry -> stopped
-// B:     does so, at a rank above, below, and the same
+// B:     does so, at a depth above, below, and the same
 // A:         starts again
 TEST_P(ArtTreeInterleavingTest, PairingFindsThePairOfAnother) {
   const std::vector<TestKey> first = {{"abcdefgh-1", 1}};

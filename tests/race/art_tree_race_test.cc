@@ -53,7 +53,7 @@ uint64_t Hash(const std::string& key, uint64_t sequence, uint64_t place) {
 
 enum class Shape {
   kRandom,        // 8 random bytes: wide nodes that split at their ends
-  kFewSymbols,    // deep tries of short keys: borders of many ranks in a node
+  kFewSymbols,    // deep tries of short keys: borders of many depths in a node
   kDeepPrefixes,  // keys that go on for longer than a node can say
   kHotKey,        // versions
   kOneNode,       // one border's worth of siblings
@@ -278,7 +278,7 @@ class Round {
   };
 
   bool Insert(ArtRef entry) {
-    return writing_ == Writing::kAlone ? tree_.InsertAlone(entry)
+    return writing_ == Writing::kAlone ? tree_.InsertSingleWriter(entry)
                                        : tree_.Insert(entry);
   }
 
@@ -605,8 +605,8 @@ TEST(ArtTreeWaitingRaceTest, AWaitingEntryIsFoundByAllAndCountedOnce) {
     crowd.Add([&] {
       for (uint64_t i = 0; i < n; ++i) {
         const TestKey key = key_of(i);
-        EXPECT_TRUE(
-            tree.InsertAlone(NewEntry(&tree, key.user_key, key.sequence)));
+        EXPECT_TRUE(tree.InsertSingleWriter(
+            NewEntry(&tree, key.user_key, key.sequence)));
         published.store(i + 1, std::memory_order_release);
         if (i % 5 == 4) {
           std::this_thread::yield();
@@ -665,7 +665,7 @@ TEST(ArtTreeWaitingRaceTest, HelpersAtOnceInsertEachEntryOnce) {
     for (int fill = 1; fill <= 15; fill += 7) {
       for (int i = 0; i < fill; ++i) {
         ++sequence;
-        ASSERT_TRUE(tree.InsertAlone(
+        ASSERT_TRUE(tree.InsertSingleWriter(
             NewEntry(&tree, std::to_string(sequence % 5), sequence)));
       }
       Crowd crowd;

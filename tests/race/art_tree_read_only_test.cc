@@ -41,7 +41,7 @@ std::string Key(uint64_t i) { return std::to_string(i * 7919 % 10007); }
 
 // An entry of the sequence i + 1, as one does that inserts alone.
 void InsertNext(ArtTree* tree, uint64_t i) {
-  ASSERT_TRUE(tree->InsertAlone(NewEntry(tree, Key(i), i + 1)));
+  ASSERT_TRUE(tree->InsertSingleWriter(NewEntry(tree, Key(i), i + 1)));
 }
 
 uint64_t Walk(const ArtTree& tree) {

@@ -124,7 +124,8 @@ TEST_P(ArtTreeLockTest, WhoMeetsALockedNodeWaitsAndNobodyElse) {
       },
       [&] { EXPECT_TRUE(tree_.Insert(NewEntry(&tree_, inside_.user_key, 2))); },
       [&] {
-        EXPECT_TRUE(tree_.InsertAlone(NewEntry(&tree_, inside_.user_key, 3)));
+        EXPECT_TRUE(
+            tree_.InsertSingleWriter(NewEntry(&tree_, inside_.user_key, 3)));
         tree_.Help();
       },
   };

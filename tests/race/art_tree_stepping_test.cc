@@ -267,7 +267,7 @@ class Scene {
   void Add(const TestKey& key, bool waits) {
     const ArtRef entry = NewLongEntry(key);
     ASSERT_EQ(all_.insert(key).second,
-              waits ? tree_.InsertAlone(entry) : tree_.Insert(entry))
+              waits ? tree_.InsertSingleWriter(entry) : tree_.Insert(entry))
         << key;
   }
 

@@ -471,7 +471,7 @@ TEST(ArtArenaTest, AcceptedEntriesGetInWhenNoMoreAreTaken) {
         }
         held.emplace_back(key, ref);
         if (held.size() > kHeld) {
-          ASSERT_TRUE(tree.InsertAlone(held.front().second));
+          ASSERT_TRUE(tree.InsertSingleWriter(held.front().second));
           held.erase(held.begin());
         }
       }
@@ -533,7 +533,7 @@ TEST(ArtArenaTest, TreeStaysWholeWhenTheReserveIsUsedUp) {
   // One that waits was accepted: it is not dropped, but whoever should let it
   // in is told that there is no memory for that.
   for (; i < entries.size(); ++i) {
-    ASSERT_TRUE(tree.InsertAlone(entries[i]));
+    ASSERT_TRUE(tree.InsertSingleWriter(entries[i]));
   }
   EXPECT_THROW(tree.Help(), std::bad_alloc);
   EXPECT_THROW(tree.Help(), std::bad_alloc);

@@ -73,26 +73,26 @@ TEST(ArtKeyTest, DivergeNamesTheFirstSymbolThatDiffers) {
                           const std::string& b, uint64_t b_seq) {
     const TestKey x{a, a_seq};
     const TestKey y{b, b_seq};
-    const ArtRank m = ToArtKey(x, order).Diverge(ToArtKey(y, order));
+    const ArtDepth m = ToArtKey(x, order).Diverge(ToArtKey(y, order));
     EXPECT_EQ(m, ToArtKey(y, order).Diverge(ToArtKey(x, order)));
     return m;
   };
   for (const ArtOrder order : kOrders) {
     const bool reverse = order == ArtOrder::kReverseBytewise;
-    // The ranks of byte i, and of the end before it.
+    // The depths of byte i, and of the end before it.
     const auto byte = [&](size_t i) {
-      return static_cast<ArtRank>(reverse ? 2 * i + 1 : i);
+      return static_cast<ArtDepth>(reverse ? 2 * i + 1 : i);
     };
     const auto end = [&](size_t i) {
-      return static_cast<ArtRank>(reverse ? 2 * i : i);
+      return static_cast<ArtDepth>(reverse ? 2 * i : i);
     };
     EXPECT_EQ(byte(0), diverge(order, "a", 1, "b", 1));
     EXPECT_EQ(end(0), diverge(order, "", 1, "b", 1));
     EXPECT_EQ(end(1), diverge(order, "a", 1, "ab", 1));
-    EXPECT_EQ(kArtEqualRank, diverge(order, "", 1, "", 1));
-    EXPECT_EQ(kArtVersionRank + 6, diverge(order, "", 1, "", 2));
-    EXPECT_EQ(kArtVersionRank + 5, diverge(order, "x", 255, "x", 256));
-    EXPECT_EQ(kArtVersionRank, diverge(order, "x", 0, "x", kArtMaxSequence));
+    EXPECT_EQ(kArtEqualDepth, diverge(order, "", 1, "", 1));
+    EXPECT_EQ(kArtVersionDepth + 6, diverge(order, "", 1, "", 2));
+    EXPECT_EQ(kArtVersionDepth + 5, diverge(order, "x", 255, "x", 256));
+    EXPECT_EQ(kArtVersionDepth, diverge(order, "x", 0, "x", kArtMaxSequence));
     for (size_t size = 0; size < 80; ++size) {
       const std::string a(size, 'k');
       EXPECT_EQ(end(size), diverge(order, a, 1, a + "k", 1));
@@ -121,22 +121,22 @@ TEST(ArtKeyTest, SymbolsAscendAsTheSlowOrderDoes) {
       for (const TestKey& b : keys) {
         const ArtKey x = ToArtKey(a, order);
         const ArtKey y = ToArtKey(b, order);
-        const ArtRank rank = x.Diverge(y);
-        ASSERT_EQ(a == b, rank == kArtEqualRank) << a << " " << b;
+        const ArtDepth depth = x.Diverge(y);
+        ASSERT_EQ(a == b, depth == kArtEqualDepth) << a << " " << b;
         ASSERT_EQ(a.user_key == b.user_key, x.SameUserKey(y)) << a << b;
-        if (rank == kArtEqualRank) {
+        if (depth == kArtEqualDepth) {
           continue;
         }
-        ASSERT_EQ(less(a, b), x.LessAt(rank, y)) << a << " " << b;
-        ASSERT_EQ(less(b, a), y.LessAt(rank, x)) << a << " " << b;
-        // Below the rank they agree, symbol by symbol.
-        for (ArtRank r = 0; r < std::min<ArtRank>(rank, 16); ++r) {
+        ASSERT_EQ(less(a, b), x.LessAt(depth, y)) << a << " " << b;
+        ASSERT_EQ(less(b, a), y.LessAt(depth, x)) << a << " " << b;
+        // Below the depth they agree, symbol by symbol.
+        for (ArtDepth r = 0; r < std::min<ArtDepth>(depth, 16); ++r) {
           ASSERT_EQ(x.SymbolAt(r), y.SymbolAt(r)) << a << b << " at " << r;
         }
-        for (ArtRank r = kArtVersionRank; r < rank; ++r) {
+        for (ArtDepth r = kArtVersionDepth; r < depth; ++r) {
           ASSERT_EQ(x.SymbolAt(r), y.SymbolAt(r)) << a << b << " at " << r;
         }
-        ASSERT_GE(std::max(x.SymbolAt(rank), y.SymbolAt(rank)), 0);
+        ASSERT_GE(std::max(x.SymbolAt(depth), y.SymbolAt(depth)), 0);
       }
     }
   }
@@ -154,7 +154,7 @@ TEST(ArtKeyTest, EntriesOfEveryVarintSizeAreDecoded) {
       EXPECT_EQ(key, std::string(decoded.user_key(), decoded.user_size()));
       EXPECT_EQ(0x123456789abcdeu, decoded.sequence());
       EXPECT_EQ(order, decoded.order());
-      EXPECT_EQ(kArtEqualRank,
+      EXPECT_EQ(kArtEqualDepth,
                 decoded.Diverge(ToArtKey({key, 0x123456789abcde}, order)));
     }
   }
@@ -245,17 +245,17 @@ void CheckSharesMost(ArtTree* tree, const ArtNode& node, const TestKey& probe,
                      int found) {
   const ArtNode::Meta meta = node.meta();
   const ArtKey key = ToArtKey(probe, tree->order());
-  ArtRank most = -1;
-  ArtRank of_found = -1;
+  ArtDepth most = -1;
+  ArtDepth of_found = -1;
   for (int i = 0; i < meta.count(); ++i) {
     const ArtRef ref = node.RefAt(meta, i);
     if (ArtIsNode(ref)) {
       return;
     }
     const ArtKey item(tree->TEST_Arena().Resolve(ref), tree->order());
-    const ArtRank rank = key.Diverge(item);
-    most = std::max(most, rank);
-    of_found = i == found ? rank : of_found;
+    const ArtDepth depth = key.Diverge(item);
+    most = std::max(most, depth);
+    of_found = i == found ? depth : of_found;
   }
   ASSERT_EQ(most, of_found) << probe;
 }
@@ -333,7 +333,7 @@ TEST(ArtNodeTest, SearchOfWhatIsNoNodeEndsAtAnItem) {
     const int count =
         2 + static_cast<int>(random() % static_cast<uint64_t>(
                                             ArtNode::Capacity(node_class) - 1));
-    node->SetMeta(ArtNode::Meta(static_cast<ArtRank>(random() % 3 * 40), count,
+    node->SetMeta(ArtNode::Meta(static_cast<ArtDepth>(random() % 3 * 40), count,
                                 node_class, 0,
                                 static_cast<int>(random() % 256)));
     const unsigned spread = 1 + static_cast<unsigned>(random() % 256);
@@ -370,26 +370,26 @@ TEST(ArtNodeTest, CapacitiesAndCodesAreWhatTheLayoutSays) {
       EXPECT_LT(ArtNode::Capacity(node_class - 1), items);
     }
   }
-  for (const ArtRank base : {ArtRank{0}, ArtRank{1}, ArtRank{1000}}) {
-    for (ArtRank rank = 0; rank < base + 300; ++rank) {
-      const int code = ArtNode::CodeOf(rank, base);
-      ASSERT_EQ(rank >= base && rank <= base + ArtNode::kMaxUserCode,
+  for (const ArtDepth base : {ArtDepth{0}, ArtDepth{1}, ArtDepth{1000}}) {
+    for (ArtDepth depth = 0; depth < base + 300; ++depth) {
+      const int code = ArtNode::CodeOf(depth, base);
+      ASSERT_EQ(depth >= base && depth <= base + ArtNode::kMaxUserCode,
                 code >= 0);
       if (code >= 0) {
         ASSERT_LT(code, ArtNode::kVersionCode);
-        ASSERT_EQ(rank, ArtNode::RankOf(code, base));
+        ASSERT_EQ(depth, ArtNode::DepthOf(code, base));
       }
     }
     for (int byte = 0; byte < kArtVersionBytes; ++byte) {
-      const ArtRank rank = kArtVersionRank + byte;
-      const int code = ArtNode::CodeOf(rank, base);
+      const ArtDepth depth = kArtVersionDepth + byte;
+      const int code = ArtNode::CodeOf(depth, base);
       ASSERT_GE(code, ArtNode::kVersionCode);
       ASSERT_LT(code, ArtNode::kNoCode);
-      ASSERT_EQ(rank, ArtNode::RankOf(code, base));
+      ASSERT_EQ(depth, ArtNode::DepthOf(code, base));
     }
   }
-  const ArtNode::Meta meta(kArtVersionRank + 3, 64, 8, 15, 254);
-  EXPECT_EQ(kArtVersionRank + 3, meta.base());
+  const ArtNode::Meta meta(kArtVersionDepth + 3, 64, 8, 15, 254);
+  EXPECT_EQ(kArtVersionDepth + 3, meta.base());
   EXPECT_EQ(64, meta.count());
   EXPECT_EQ(8, meta.node_class());
   EXPECT_EQ(15, meta.height());

@@ -40,8 +40,9 @@ class Scaffold {
     EXPECT_EQ(is_new, sorted_.insert({key, sequence}).second) << key;
     return is_new;
   }
-  bool InsertAlone(const std::string& key, uint64_t sequence) {
-    const bool is_new = tree_.InsertAlone(NewEntry(&tree_, key, sequence));
+  bool InsertSingleWriter(const std::string& key, uint64_t sequence) {
+    const bool is_new =
+        tree_.InsertSingleWriter(NewEntry(&tree_, key, sequence));
     EXPECT_EQ(is_new, sorted_.insert({key, sequence}).second) << key;
     return is_new;
   }

@@ -227,7 +227,7 @@ TEST_P(ArtIteratorTest, StepFindsWhatWasInsertedBesideTheIterator) {
                          GetParam(), &between)) {
             if (kind < 2 && random_() % 2 == 0) {
               between.sequence = ++newest;
-              s.InsertAlone(between.user_key, between.sequence);
+              s.InsertSingleWriter(between.user_key, between.sequence);
             } else {
               s.Insert(between.user_key, between.sequence);
             }
@@ -271,7 +271,7 @@ TEST_P(ArtIteratorTest, WalkFindsWhatWasInsertedAheadOfIt) {
                            &key);
               }
               random_() % 2 == 0 ? s.Insert(key.user_key, key.sequence)
-                                 : s.InsertAlone(key.user_key, ++newest);
+                                 : s.InsertSingleWriter(key.user_key, ++newest);
             }
           }
           if (forward) {
@@ -356,8 +356,8 @@ TEST_P(ArtInsertAloneTest, WhoeverReadsFindsWhatWaits) {
       for (const bool ascending : {true, false}) {
         Scaffold s(GetParam());
         for (uint64_t i = 1; i <= waiting; ++i) {
-          ASSERT_TRUE(
-              s.InsertAlone(std::to_string(ascending ? 100 + i : 200 - i), i));
+          ASSERT_TRUE(s.InsertSingleWriter(
+              std::to_string(ascending ? 100 + i : 200 - i), i));
         }
         ASSERT_NO_FATAL_FAILURE(readers[reader](&s))
             << "reader " << reader << ", " << waiting << " entries";
@@ -371,23 +371,25 @@ TEST_P(ArtInsertAloneTest, StandingIteratorFindsWhatWaits) {
   // Long enough after the last reader, so that entries wait again.
   Scaffold& s = scaffold_;
   uint64_t sequence = 0;
-  ASSERT_TRUE(s.InsertAlone("m", ++sequence));
+  ASSERT_TRUE(s.InsertSingleWriter("m", ++sequence));
   ArtIterator iter(&s.tree());
   for (int round = 0; round < 30; ++round) {
     for (int i = 0; i < 90; ++i) {
       ASSERT_TRUE(
-          s.InsertAlone("away" + std::to_string(random_()), ++sequence));
+          s.InsertSingleWriter("away" + std::to_string(random_()), ++sequence));
     }
     const auto at = s.sorted().find({"m", 1});
     iter.Seek(s.Key({"m", 1}));
     ASSERT_TRUE(iter.Valid());
     for (int i = 0; i < 90; ++i) {
-      ASSERT_TRUE(s.InsertAlone("zoo" + std::to_string(random_()), ++sequence));
+      ASSERT_TRUE(
+          s.InsertSingleWriter("zoo" + std::to_string(random_()), ++sequence));
     }
     // Right beside, on either side.
-    ASSERT_TRUE(s.InsertAlone("m" + std::string(40 - round, '\1'), ++sequence));
     ASSERT_TRUE(
-        s.InsertAlone("l" + std::string(1 + round, '\xff'), ++sequence));
+        s.InsertSingleWriter("m" + std::string(40 - round, '\1'), ++sequence));
+    ASSERT_TRUE(
+        s.InsertSingleWriter("l" + std::string(1 + round, '\xff'), ++sequence));
     if (round % 2 == 0) {
       iter.Next();
       ASSERT_NO_FATAL_FAILURE(s.CheckAt(iter, std::next(at), *at));
@@ -405,30 +407,30 @@ TEST_P(ArtInsertAloneTest, DuplicatesAreRefusedExactlyWhenEqual) {
     Scaffold s(GetParam());
     uint64_t sequence = 100;
     for (int i = 0; i < before; ++i) {
-      s.InsertAlone("x" + std::to_string(i), ++sequence);
+      s.InsertSingleWriter("x" + std::to_string(i), ++sequence);
     }
-    EXPECT_TRUE(s.InsertAlone("k", ++sequence));
+    EXPECT_TRUE(s.InsertSingleWriter("k", ++sequence));
     // The same again, with it waiting.
-    EXPECT_FALSE(s.InsertAlone("k", sequence));
+    EXPECT_FALSE(s.InsertSingleWriter("k", sequence));
     EXPECT_FALSE(s.Insert("k", sequence));
     // Equal but for the key, or the sequence; older ones, twice.
-    EXPECT_TRUE(s.InsertAlone("l", sequence));
-    EXPECT_FALSE(s.InsertAlone("l", sequence));
-    EXPECT_TRUE(s.InsertAlone("k", sequence - 1));
-    EXPECT_TRUE(s.InsertAlone("k", 5));
-    EXPECT_FALSE(s.InsertAlone("k", 5));
-    EXPECT_TRUE(s.InsertAlone("k", 0));
-    EXPECT_FALSE(s.InsertAlone("k", 0));
+    EXPECT_TRUE(s.InsertSingleWriter("l", sequence));
+    EXPECT_FALSE(s.InsertSingleWriter("l", sequence));
+    EXPECT_TRUE(s.InsertSingleWriter("k", sequence - 1));
+    EXPECT_TRUE(s.InsertSingleWriter("k", 5));
+    EXPECT_FALSE(s.InsertSingleWriter("k", 5));
+    EXPECT_TRUE(s.InsertSingleWriter("k", 0));
+    EXPECT_FALSE(s.InsertSingleWriter("k", 0));
     // Behind one that was inserted with a higher sequence.
     EXPECT_TRUE(s.Insert("k", sequence + 10));
-    EXPECT_FALSE(s.InsertAlone("k", sequence + 10));
-    EXPECT_TRUE(s.InsertAlone("k", sequence + 9));
-    EXPECT_TRUE(s.InsertAlone("k", sequence + 11));
-    EXPECT_FALSE(s.InsertAlone("k", sequence + 11));
-    EXPECT_TRUE(s.InsertAlone("k", kArtMaxSequence));
-    EXPECT_FALSE(s.InsertAlone("k", kArtMaxSequence));
-    EXPECT_TRUE(s.InsertAlone("k", kArtMaxSequence - 1));
-    EXPECT_FALSE(s.InsertAlone("x0", 101) && before > 0);
+    EXPECT_FALSE(s.InsertSingleWriter("k", sequence + 10));
+    EXPECT_TRUE(s.InsertSingleWriter("k", sequence + 9));
+    EXPECT_TRUE(s.InsertSingleWriter("k", sequence + 11));
+    EXPECT_FALSE(s.InsertSingleWriter("k", sequence + 11));
+    EXPECT_TRUE(s.InsertSingleWriter("k", kArtMaxSequence));
+    EXPECT_FALSE(s.InsertSingleWriter("k", kArtMaxSequence));
+    EXPECT_TRUE(s.InsertSingleWriter("k", kArtMaxSequence - 1));
+    EXPECT_FALSE(s.InsertSingleWriter("x0", 101) && before > 0);
     ASSERT_NO_FATAL_FAILURE(s.CheckAll());
   }
 }
@@ -460,7 +462,7 @@ TEST_P(ArtInsertAloneTest, AnyOrderOfKeysGetsInWhole) {
       Scaffold s(GetParam());
       for (int i = 0; i < kEntries; ++i) {
         ASSERT_TRUE(
-            s.InsertAlone(kinds[kind](i), static_cast<uint64_t>(i + 1)));
+            s.InsertSingleWriter(kinds[kind](i), static_cast<uint64_t>(i + 1)));
         if (random_() % seldom == 0) {
           const int other = static_cast<int>(random_() % kEntries);
           const TestKey target{kinds[kind](other),

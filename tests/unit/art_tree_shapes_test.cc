@@ -215,7 +215,7 @@ TEST_P(ArtTreeShapesTest, TreeIsRightAndNoDeeperThanItSays) {
     ++sequence;
     // In turn one by one, and in batches that wait.
     if (sequence / 256 % 2 == 0) {
-      ASSERT_TRUE(s.InsertAlone(key, sequence));
+      ASSERT_TRUE(s.InsertSingleWriter(key, sequence));
     } else {
       ASSERT_TRUE(s.Insert(key, sequence));
     }
@@ -268,7 +268,7 @@ TEST_P(ArtTreeShapesTest, RangesAreCountedOrEstimatedWell) {
   Scaffold s(order());
   uint64_t sequence = 0;
   for (const std::string& key : keys_) {
-    s.InsertAlone(key, ++sequence);
+    s.InsertSingleWriter(key, ++sequence);
   }
   const std::vector<TestKey> sorted(s.sorted().begin(), s.sorted().end());
   int off = 0;

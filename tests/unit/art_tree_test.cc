@@ -31,7 +31,7 @@ TEST_P(ArtTreeTest, EmptyTreeTakesNoMemoryAndHasNoEntry) {
   EXPECT_EQ(0u, tree.ApproximateNumEntries(scaffold_.Key({"a", 1}),
                                            scaffold_.Key({"a", 0})));
   EXPECT_FALSE(tree.Insert(kArtNoRef));
-  EXPECT_FALSE(tree.InsertAlone(kArtNoRef));
+  EXPECT_FALSE(tree.InsertSingleWriter(kArtNoRef));
   tree.Help();
   EXPECT_EQ(0u, tree.GetStats().allocated_bytes);
 }
@@ -381,7 +381,7 @@ TEST_P(ArtTreeTest, OldSnapshotUnderManyOverwritesIsFewNodesDeep) {
   for (uint64_t sequence = 1; sequence <= kOverwrites; ++sequence) {
     const ArtRef entry = NewEntry(&tree, "hot", sequence);
     ASSERT_TRUE(sequence % 2 == 0 ? tree.Insert(entry)
-                                  : tree.InsertAlone(entry));
+                                  : tree.InsertSingleWriter(entry));
     if (sequence % 1000 == 0) {
       const uint64_t snapshot = 1 + random_() % sequence;
       const char* got = tree.Get(scaffold_.Key({"hot", snapshot}));
@@ -505,15 +505,16 @@ TEST_P(ArtTreeTest, ValidateSeesEveryByteThatTellsNeighboursApart) {
   std::sort(entries.begin(), entries.end(), [&](char* a, char* b) {
     return SlowLess{order}(KeyOf(a), KeyOf(b));
   });
-  // At which rank neighbours differ, and which symbol the second has there.
+  // At which depth neighbours differ, and which symbol the second has there.
   const auto borders = [&] {
-    std::vector<std::pair<ArtRank, int>> result;
+    std::vector<std::pair<ArtDepth, int>> result;
     for (size_t i = 1; i < entries.size(); ++i) {
       const ArtKey key = key_of(entries[i]);
-      const ArtRank rank = key_of(entries[i - 1]).Diverge(key);
-      result.emplace_back(rank,
-                          rank == kArtEqualRank ? -2 : key.SymbolAt(rank));
-      if (rank != kArtEqualRank && key.LessAt(rank, key_of(entries[i - 1]))) {
+      const ArtDepth depth = key_of(entries[i - 1]).Diverge(key);
+      result.emplace_back(depth,
+                          depth == kArtEqualDepth ? -2 : key.SymbolAt(depth));
+      if (depth != kArtEqualDepth &&
+          key.LessAt(depth, key_of(entries[i - 1]))) {
         result.back().second = -2;
       }
     }
@@ -661,7 +662,7 @@ TEST_P(ArtTreeThrowTest, InsertAloneThatThrowsLeavesTheTreeAsItWas) {
       for (int tries = 0;; ++tries) {
         allocator.left = tries < round ? 0 : 10;
         try {
-          ASSERT_TRUE(tree.InsertAlone(entries_[i])) << keys_[i];
+          ASSERT_TRUE(tree.InsertSingleWriter(entries_[i])) << keys_[i];
           break;
         } catch (const std::bad_alloc&) {
           ++failures;
@@ -731,7 +732,7 @@ TEST_P(ArtTreeThrowTest, ReadersAndMarkReadOnlyTakeNothingFromTheAllocator) {
     MakeEntries(&tree, 0);
     for (int i = 0; i < entries; ++i) {
       allocator.left = 100;
-      ASSERT_TRUE(tree.InsertAlone(entries_[static_cast<size_t>(i)]));
+      ASSERT_TRUE(tree.InsertSingleWriter(entries_[static_cast<size_t>(i)]));
       allocator.left = 0;
       // Now and then, so that entries have come to wait again.
       if (i % 100 == 90) {
@@ -746,7 +747,8 @@ TEST_P(ArtTreeThrowTest, ReadersAndMarkReadOnlyTakeNothingFromTheAllocator) {
     }
     // Against the rules, and right all the same.
     allocator.left = 100;
-    ASSERT_TRUE(tree.InsertAlone(entries_[static_cast<size_t>(entries)]));
+    ASSERT_TRUE(
+        tree.InsertSingleWriter(entries_[static_cast<size_t>(entries)]));
     ASSERT_EQ(static_cast<uint64_t>(entries) + 1, tree.NumEntries());
     std::string reason;
     ASSERT_TRUE(tree.Validate(&reason)) << reason;

@@ -235,8 +235,8 @@ void ExpectIndexOf(const std::vector<Group>& groups, const std::string& bytes,
   for (int i = 0; i < 100; ++i) probes.push_back(RandomKey(rng));
   probes.push_back(std::string(40, '\xff'));
   for (size_t p = 0; p < probes.size(); p += 8) {
-    std::deque<key_trie::Target> targets;
-    std::vector<const key_trie::Target*> pointers;
+    std::deque<key_trie::SoughtKey> targets;
+    std::vector<const key_trie::SoughtKey*> pointers;
     const size_t n = std::min<size_t>(8, probes.size() - p);
     for (size_t k = 0; k < n; ++k) {
       pointers.push_back(&targets.emplace_back(probes[p + k]));

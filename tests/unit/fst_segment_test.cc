@@ -200,7 +200,7 @@ TEST(FstSegmentTest, BuilderCanBeUsedAgain) {
 }
 
 TEST(FstSegmentTest, SealedSegmentHoldsWhatItWillWriteAndNoMore) {
-  // What a segment takes while it waits for the dictionary, whatever keys,
+  // What a segment takes while it waits for the token table, whatever keys,
   // values and versions are: as much as it will take in the file, in symbols
   // of whole bytes, and the object.
   struct Shape {

@@ -122,7 +122,7 @@ TEST(FstSizeTrialTest, SaysWhatTheFileWillTake) {
               const auto truth = static_cast<double>(
                   segments.Size(encoder.get()) + block.size());
               const auto said = static_cast<double>(trial.stored_bytes() +
-                                                    trial.dictionary_bytes());
+                                                    trial.token_table_bytes());
               EXPECT_GT(said, 0.8 * truth) << all;
               EXPECT_LT(said, 1.2 * truth) << all;
               EXPECT_NEAR(trial.ratio(), truth / static_cast<double>(all), 0.2);
@@ -153,7 +153,7 @@ TEST(FstSizeTrialTest, KnownDictionaryIsTakenAsItIs) {
     trial.Add(segments.all, [&] { return encoder.get(); });
     if (segments.all.size() < 4) return;
     EXPECT_TRUE(trial.uses_found());
-    EXPECT_EQ(trial.dictionary_bytes(), 0u);
+    EXPECT_EQ(trial.token_table_bytes(), 0u);
     const auto truth = static_cast<double>(segments.Size(encoder.get()));
     EXPECT_NEAR(static_cast<double>(trial.stored_bytes()), truth, 0.1 * truth);
   });

@@ -34,7 +34,7 @@ uint32_t RandomBits(unsigned width, std::mt19937_64* rng) {
 // A bucket of random numbers and codes, and where the codes of each key start.
 class RandomBucket {
  public:
-  RandomBucket(const Codes& codes, uint32_t num_keys, unsigned lcp_width,
+  RandomBucket(const SuffixCoding& codes, uint32_t num_keys, unsigned lcp_width,
                unsigned length_width, std::mt19937_64* rng) {
     std::vector<uint32_t> lcps(num_keys);
     for (uint32_t& lcp : lcps) {
@@ -100,7 +100,7 @@ class RandomBucket {
   Bucket bucket_;
 };
 
-void ExpectTwinsAgree(const Codes& codes, std::mt19937_64* rng) {
+void ExpectTwinsAgree(const SuffixCoding& codes, std::mt19937_64* rng) {
   for (const uint32_t num_keys : kKeyCounts) {
     for (const unsigned lcp_width : {0, 1, 3, 7, 8, 9, 11}) {
       SCOPED_TRACE(std::to_string(num_keys) + " keys, LCPs of " +
@@ -109,7 +109,7 @@ void ExpectTwinsAgree(const Codes& codes, std::mt19937_64* rng) {
       const RandomBucket random(codes, num_keys, lcp_width, length_width, rng);
       const Bucket& bucket = random.bucket();
       const std::vector<uint64_t>& starts = random.starts();
-      Heads heads;
+      UnpackedBucket heads;
       heads.Unpack(codes, bucket);
       ASSERT_EQ(heads.LcpAt(0), bucket.head_lcp);
       for (uint32_t i = 0; i < num_keys; ++i) {
@@ -144,7 +144,7 @@ void ExpectTwinsAgree(const Codes& codes, std::mt19937_64* rng) {
           }
           ASSERT_EQ(heads.NotEndedIn(begin, end), not_ended);
         }
-        Suffixes suffixes(codes, bucket, heads);
+        SuffixCursor suffixes(codes, bucket, heads);
         suffixes.Set(begin, starts[begin]);
         ASSERT_TRUE(suffixes.GoTo(end));
         ASSERT_EQ(suffixes.index(), end);
@@ -160,7 +160,7 @@ TEST(KeyTrieBucketSearchTest, SymbolsAgreeWithTheirSlowTwins) {
   std::mt19937_64 rng(KeyTrieTestSeed());
   for (unsigned width = 1; width <= 8; ++width) {
     SCOPED_TRACE(std::to_string(width) + " bits");
-    Codes codes;
+    SuffixCoding codes;
     codes.width = width;
     std::string symbols;
     for (int byte = 0; byte < 256; byte += 1 << (8 - width)) {
@@ -186,7 +186,7 @@ TEST(KeyTrieBucketSearchTest, TokensAgreeWithTheirSlowTwins) {
     std::string reason;
     ASSERT_TRUE(tokens.Open(DictionaryOfWidth(width, keys, &rng), &reason))
         << reason;
-    Codes codes;
+    SuffixCoding codes;
     codes.coding = kTokenCodes;
     codes.width = width;
     codes.tokens = &tokens;
@@ -208,7 +208,7 @@ TEST(KeyTrieBucketSearchTest, EightSymbolsAreThoseTakenOneByOne) {
       SCOPED_TRACE(std::to_string(num_symbols) + " symbols of " +
                    std::to_string(width) + " bits");
       const PaddedBytes symbols(RandomBytes(&rng, num_symbols));
-      Codes codes;
+      SuffixCoding codes;
       codes.width = width;
       codes.symbols = symbols.data();
       codes.num_symbols = num_symbols;
@@ -225,12 +225,13 @@ TEST(KeyTrieBucketSearchTest, CodesOfAByteAreThoseOfWhatBeginsWithIt) {
   std::mt19937_64 rng(KeyTrieTestSeed());
   const std::string symbols("\x01\x02\x41\xff", 4);
   const PaddedBytes padded(symbols);
-  Codes codes;
+  SuffixCoding codes;
   codes.width = 2;
   codes.symbols = padded.data();
   codes.num_symbols = 4;
   for (int byte = 0; byte < 256; ++byte) {
-    const Tokens::Codes of_byte = codes.CodesFor(static_cast<uint8_t>(byte));
+    const Tokens::CodeRange of_byte =
+        codes.CodesFor(static_cast<uint8_t>(byte));
     const auto below = static_cast<uint16_t>(std::count_if(
         symbols.begin(), symbols.end(),
         [byte](char c) { return static_cast<uint8_t>(c) < byte; }));
@@ -253,7 +254,7 @@ TEST(KeyTrieBucketSearchTest, TargetsAreComparedAsTheirBytesAre) {
     for (char& c : key) {
       c = static_cast<char>(rng() % 5 == 0 ? rng() % 3 : 0);
     }
-    const Target target(key);
+    const SoughtKey target(key);
     ASSERT_EQ(target.size(), size);
     for (size_t at = 0; at <= size; ++at) {
       if (at < size) {
@@ -270,7 +271,7 @@ TEST(KeyTrieBucketSearchTest, TargetsAreComparedAsTheirBytesAre) {
       const size_t common =
           CommonPrefix(other, std::string_view(key).substr(at));
       std::string readable = other;
-      readable.append(Target::kOverread, '\0');
+      readable.append(SoughtKey::kOverread, '\0');
       const auto owned = std::make_unique<uint8_t[]>(readable.size());
       std::copy(readable.begin(), readable.end(), owned.get());
       for (const size_t n : {size_t{0}, other.size() / 2, other.size()}) {

@@ -40,8 +40,8 @@ std::string Encode(const KeyList& separators) {
 
 void ExpectFinds(const SeparatorTrie& trie, const KeyList& separators,
                  const std::string& key) {
-  SeparatorTrie::Place place;
-  ASSERT_TRUE(trie.Find(Target(key), &place));
+  SeparatorTrie::FloorResult place;
+  ASSERT_TRUE(trie.Find(SoughtKey(key), &place));
   const auto above =
       std::upper_bound(separators.begin(), separators.end(), key);
   const auto floor = static_cast<uint32_t>(above - separators.begin() - 1);
@@ -130,9 +130,9 @@ TEST(KeyTrieSeparatorsTest, AListHoldsStringsByWhatTheyDoNotShare) {
 TEST(KeyTrieSeparatorsTest, TheEmptyOneAloneTakesNoBytes) {
   EXPECT_EQ(Encode({""}), "");
   const SeparatorTrie trie;
-  SeparatorTrie::Place place;
+  SeparatorTrie::FloorResult place;
   place.ordinal = 7;
-  ASSERT_TRUE(trie.Find(Target("key"), &place));
+  ASSERT_TRUE(trie.Find(SoughtKey("key"), &place));
   EXPECT_EQ(place.ordinal, 0u);
   EXPECT_EQ(place.matched, 0u);
   std::string separator = "left over";

@@ -22,7 +22,7 @@ void ExpectBehavesLikeAtEveryBucketSize(const KeyList& keys) {
   ExpectBehavesLike(keys, {1, 2, 7, 32, 64, 65, 127, 128});
 }
 
-// The width of the codes of a dictionary's bytes.
+// The width of the codes of a token table's bytes.
 unsigned CodeWidthOf(const std::string& bytes) {
   return static_cast<uint8_t>(bytes[2]);
 }
@@ -196,8 +196,8 @@ TEST(KeyTrieTest, TokensOfEveryLength) {
       }
     }
   }
-  const std::string dictionary = DictionaryOf(tokens);
-  ExpectBehavesLikeIn(dictionary, keys, {1, 2, 7, 32, 64, 65, 127, 128});
+  const std::string token_table = DictionaryOf(tokens);
+  ExpectBehavesLikeIn(token_table, keys, {1, 2, 7, 32, 64, 65, 127, 128});
 }
 
 TEST(KeyTrieTest, SeparatorsWithLabelsAroundTheLongestShortOne) {

@@ -66,7 +66,8 @@ inline std::unique_ptr<KeyTrieBuilder> NewKeyTrieBuilder(
 }
 
 // The bytes of the tokens that the keys' suffixes are written in: none for
-// symbols; for tokens a dictionary trained on the keys, whether it pays or not.
+// symbols; for tokens a token table trained on the keys, whether it pays or
+// not.
 inline std::string TokensFor(const KeyList& keys, key_trie::Coding coding) {
   std::string tokens;
   if (coding == key_trie::kTokenCodes) {
@@ -85,9 +86,9 @@ inline bool FinishKeyTrie(KeyTrieBuilder* builder, std::string_view tokens,
   if (tokens.empty()) {
     return builder->Finish(nullptr, out, reason);
   }
-  key_trie::Tokens dictionary;
-  EXPECT_TRUE(dictionary.Open(tokens, reason)) << *reason;
-  const key_trie::TokenEncoder encoder(dictionary);
+  key_trie::Tokens token_table;
+  EXPECT_TRUE(token_table.Open(tokens, reason)) << *reason;
+  const key_trie::TokenEncoder encoder(token_table);
   return builder->Finish(&encoder, out, reason);
 }
 
@@ -140,8 +141,8 @@ class OwnedKeyTrie {
   std::string reason_;
 };
 
-// The bytes of a dictionary made of the tokens and of those that every
-// dictionary has: each byte alone, and the one of no bytes that ends a key.
+// The bytes of a token table made of the tokens and of those that every
+// token table has: each byte alone, and the one of no bytes that ends a key.
 inline std::string DictionaryOf(std::vector<key_trie::Tokens::Token> tokens) {
   using Token = key_trie::Tokens::Token;
   for (int byte = 0; byte < 256; ++byte) {
@@ -169,7 +170,7 @@ inline std::string RandomBytes(std::mt19937_64* rng, size_t size) {
   return s;
 }
 
-// The bytes of a dictionary whose codes are that wide: pieces of the keys, and
+// The bytes of a token table whose codes are that wide: pieces of the keys, and
 // random tokens that make up the number.
 inline std::string DictionaryOfWidth(unsigned width, const KeyList& keys,
                                      std::mt19937_64* rng) {
@@ -327,8 +328,8 @@ inline void ExpectBatchesAgree(const std::vector<const KeyTrieReader*>& tries,
                                const KeyList& targets) {
   constexpr size_t kBatch = KeyTrieReader::kMaxBatch;
   ASSERT_EQ(tries.size(), targets.size());
-  std::deque<key_trie::Target> sought;
-  std::vector<const key_trie::Target*> pointers;
+  std::deque<key_trie::SoughtKey> sought;
+  std::vector<const key_trie::SoughtKey*> pointers;
   for (const std::string& target : targets) {
     pointers.push_back(&sought.emplace_back(target));
   }
@@ -354,7 +355,7 @@ inline void ExpectCursorAt(const KeyTrieCursor& cursor, const KeyList& keys,
   }
 }
 
-// Everything a dictionary of these keys must do, near every one of them.
+// Everything a key trie of these keys must do, near every one of them.
 inline void ExpectTrieBehavesLike(const KeyTrieReader& reader,
                                   const KeyList& keys) {
   std::string reason;

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// The dictionary of tokens: its bytes, how it is trained, and how suffixes are
+// The token table: its bytes, how it is trained, and how suffixes are
 // cut into it.
 
 #include <map>
@@ -26,7 +26,7 @@ std::string Encoded(const std::vector<Token>& tokens) {
   return bytes;
 }
 
-// The tokens of a dictionary's bytes.
+// The tokens of a token table's bytes.
 std::vector<Token> TokensIn(const std::string& bytes) {
   Tokens tokens;
   std::string reason;
@@ -84,10 +84,10 @@ std::string TrainTokensOn(const std::vector<KeyList>& lists,
 }
 
 // Whether the codes of every suffix name its bytes, and its end alone ends it.
-void ExpectRoundTrip(const std::string& dictionary, const KeyList& suffixes) {
+void ExpectRoundTrip(const std::string& token_table, const KeyList& suffixes) {
   Tokens tokens;
   std::string reason;
-  ASSERT_TRUE(tokens.Open(dictionary, &reason)) << reason;
+  ASSERT_TRUE(tokens.Open(token_table, &reason)) << reason;
   const TokenEncoder encoder(tokens);
   ASSERT_EQ(encoder.width(), tokens.width());
   const std::vector<std::string_view> views(suffixes.begin(), suffixes.end());
@@ -181,7 +181,8 @@ TEST(KeyTrieTokensTest, CodesOfAByteAreThoseOfTokensThatBeginWithIt) {
     std::string reason;
     ASSERT_TRUE(tokens.Open(bytes, &reason)) << reason;
     for (int byte = 0; byte < 256; ++byte) {
-      const Tokens::Codes codes = tokens.CodesFor(static_cast<uint8_t>(byte));
+      const Tokens::CodeRange codes =
+          tokens.CodesFor(static_cast<uint8_t>(byte));
       for (uint32_t code = 0; code < tokens.num_tokens(); ++code) {
         const std::string token = tokens.TokenOf(code);
         const bool begins =

@@ -1,9 +1,9 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The dictionaries of the files that a table factory has open, by the keys they
+// The token tables of the files that a table factory has open, by the keys they
 // are of.  A compaction replaces files by others of the same keys; what it
-// writes can mostly be written in a dictionary that one of its inputs has, and
+// writes can mostly be written in a token table that one of its inputs has, and
 // to train another takes as long as writing the keys (decision 0008).
 //
 // They are in a treap: a binary search tree by first key and number, a heap by
@@ -13,7 +13,7 @@
 // What Find() may miss: it looks at kMaxCandidates ranges that have the middle
 // key, those that begin last first.  Where more files than that have one key
 // (thousands of column families of the same keys that share a factory), it may
-// not see the best one; the caller then trains a dictionary of its own.  Keys
+// not see the best one; the caller then trains a token table of its own.  Keys
 // of more than kMaxKeyBytes are known by their beginning: a range seems a
 // little wider than it is.
 //
@@ -41,15 +41,15 @@
 
 namespace memkv {
 
-// A dictionary, and what it was made for.
-struct Dictionary {
+// A token table, and what it was made for.
+struct TokenTable {
   std::shared_ptr<const key_trie::Tokens> tokens;
   // The bits a byte of its keys' suffixes took, in the file that it was trained
   // for; see key_trie::MeasureSuffixes().
   double bits_a_byte = 0;
 };
 
-class OpenDictionaries {
+class TokenTableRegistry {
  private:
   struct Node;
 
@@ -57,8 +57,8 @@ class OpenDictionaries {
   static constexpr size_t kMaxCandidates = 64;
   static constexpr size_t kMaxKeyBytes = 1024;
 
-  // That a dictionary can be found: its destruction ends that.  Whoever has the
-  // file open owns it.  It keeps the OpenDictionaries alive.
+  // That a token table can be found: its destruction ends that.  Whoever has
+  // the file open owns it.  It keeps the TokenTableRegistry alive.
   class Registration {
    public:
     Registration() = default;
@@ -67,28 +67,28 @@ class OpenDictionaries {
     ~Registration();
 
    private:
-    friend class OpenDictionaries;
+    friend class TokenTableRegistry;
 
-    std::shared_ptr<OpenDictionaries> owner_;
+    std::shared_ptr<TokenTableRegistry> owner_;
     Node* node_ = nullptr;  // the owner's
   };
 
-  OpenDictionaries();
-  ~OpenDictionaries();
-  OpenDictionaries(const OpenDictionaries&) = delete;
-  OpenDictionaries& operator=(const OpenDictionaries&) = delete;
+  TokenTableRegistry();
+  ~TokenTableRegistry();
+  TokenTableRegistry(const TokenTableRegistry&) = delete;
+  TokenTableRegistry& operator=(const TokenTableRegistry&) = delete;
 
-  // The dictionary is of a file with keys from `first` to `last`, bytewise, and
-  // can be found in *to until the registration ends.  O(log n) expected.
+  // The token table is of a file with keys from `first` to `last`, bytewise,
+  // and can be found in *to until the registration ends.  O(log n) expected.
   [[nodiscard]] static Registration Add(
-      const std::shared_ptr<OpenDictionaries>& to, const Dictionary& dictionary,
-      std::string first, std::string last);
+      const std::shared_ptr<TokenTableRegistry>& to,
+      const TokenTable& token_table, std::string first, std::string last);
 
-  // The dictionary whose file has most of `keys` between its first and its last
-  // one, and at least half of them; of equal ones the one added last.  Without
-  // tokens if there is none.  O(log n) expected for each of at most
-  // 2 * kMaxCandidates ranges.  REQUIRES: keys ascend bytewise
-  Dictionary Find(const std::vector<std::string_view>& keys) const;
+  // The token table whose file has most of `keys` between its first and its
+  // last one, and at least half of them; of equal ones the one added last.
+  // Without tokens if there is none.  O(log n) expected for each of at most 2 *
+  // kMaxCandidates ranges.  REQUIRES: keys ascend bytewise
+  TokenTable Find(const std::vector<std::string_view>& keys) const;
 
   size_t size() const;
   // Checks (D1) and (D2), in O(n).

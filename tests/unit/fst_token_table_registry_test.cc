@@ -13,33 +13,33 @@
 #include <utility>
 #include <vector>
 
-#include "table/fst/open_dictionaries.h"
+#include "table/fst/token_table_registry.h"
 
 namespace memkv {
 namespace {
 
 using key_trie::Tokens;
-using Registration = OpenDictionaries::Registration;
+using Registration = TokenTableRegistry::Registration;
 using TokensPtr = std::shared_ptr<const Tokens>;
 
 class OpenDictionariesTest : public ::testing::Test {
  protected:
   ~OpenDictionariesTest() override {
     std::string reason;
-    EXPECT_TRUE(dictionaries_->Validate(&reason)) << reason;
+    EXPECT_TRUE(token_tables_->Validate(&reason)) << reason;
   }
 
   TokensPtr Find(const std::vector<std::string_view>& keys) const {
-    return dictionaries_->Find(keys).tokens;
+    return token_tables_->Find(keys).tokens;
   }
   Registration Add(const TokensPtr& tokens, std::string first,
                    std::string last) {
-    return OpenDictionaries::Add(dictionaries_, {tokens, 1}, std::move(first),
-                                 std::move(last));
+    return TokenTableRegistry::Add(token_tables_, {tokens, 1}, std::move(first),
+                                   std::move(last));
   }
 
-  const std::shared_ptr<OpenDictionaries> dictionaries_ =
-      std::make_shared<OpenDictionaries>();
+  const std::shared_ptr<TokenTableRegistry> token_tables_ =
+      std::make_shared<TokenTableRegistry>();
 };
 
 TokensPtr NewTokens() { return std::make_shared<const Tokens>(); }
@@ -51,9 +51,9 @@ TEST_F(OpenDictionariesTest, TheOneOfMostKeysIsFound) {
   const TokensPtr others = NewTokens();
   const Registration a = Add(few, "b", "c");
   const Registration b =
-      OpenDictionaries::Add(dictionaries_, {most, 2}, "b", "d");
+      TokenTableRegistry::Add(token_tables_, {most, 2}, "b", "d");
   const Registration c = Add(others, "e", "z");
-  const Dictionary found = dictionaries_->Find({"b", "c", "d", "e"});
+  const TokenTable found = token_tables_->Find({"b", "c", "d", "e"});
   EXPECT_EQ(found.tokens, most);
   EXPECT_EQ(found.bits_a_byte, 2);
   EXPECT_EQ(Find({"z"}), others);
@@ -91,24 +91,24 @@ TEST_F(OpenDictionariesTest, WhatIsClosedIsGone) {
     tokens.reset();
     EXPECT_NE(Find({"k"}), nullptr);
     const Registration moved = std::move(a);
-    EXPECT_EQ(dictionaries_->size(), 1u);
+    EXPECT_EQ(token_tables_->size(), 1u);
   }
   EXPECT_TRUE(held.expired());
   EXPECT_EQ(Find({"k"}), nullptr);
-  EXPECT_EQ(dictionaries_->size(), 0u);
+  EXPECT_EQ(token_tables_->size(), 0u);
 }
 
 TEST_F(OpenDictionariesTest, FileOutlivesItsFactory) {
-  auto of_factory = std::make_shared<OpenDictionaries>();
+  auto of_factory = std::make_shared<TokenTableRegistry>();
   const Registration a =
-      OpenDictionaries::Add(of_factory, {NewTokens(), 1}, "a", "b");
+      TokenTableRegistry::Add(of_factory, {NewTokens(), 1}, "a", "b");
   of_factory.reset();
 }
 
 TEST_F(OpenDictionariesTest, LongKeysAreKnownByTheirBeginning) {
   const TokensPtr tokens = NewTokens();
-  const std::string prefix(OpenDictionaries::kMaxKeyBytes, 'p');
-  const std::string high(OpenDictionaries::kMaxKeyBytes, '\xff');
+  const std::string prefix(TokenTableRegistry::kMaxKeyBytes, 'p');
+  const std::string high(TokenTableRegistry::kMaxKeyBytes, '\xff');
   {
     const Registration a = Add(tokens, prefix + "f", prefix + "l");
     EXPECT_EQ(Find({prefix + "f", prefix + "l"}), tokens);
@@ -175,9 +175,9 @@ TEST_F(OpenDictionariesTest, FilesOfManyLevelsAreFoundAsByLookingAtAll) {
     if (ranges.size() == 60) ranges.erase(ranges.begin());
     range.registration = Add(range.tokens, range.first, range.last);
     ranges.push_back(std::move(range));
-    ASSERT_EQ(dictionaries_->size(), ranges.size());
+    ASSERT_EQ(token_tables_->size(), ranges.size());
     if (round % 50 == 0) {
-      ASSERT_TRUE(dictionaries_->Validate(&reason)) << reason;
+      ASSERT_TRUE(token_tables_->Validate(&reason)) << reason;
     }
     std::vector<std::string> keys;
     const uint64_t begin = rng() % kKeys;
@@ -220,7 +220,7 @@ TEST_F(OpenDictionariesTest, MoreFilesAtOneKeyThanAreLookedAtCostNoMore) {
   }
   EXPECT_EQ(Find({"k", "l"}), tokens);
   registrations.clear();
-  EXPECT_EQ(dictionaries_->size(), 0u);
+  EXPECT_EQ(token_tables_->size(), 0u);
 }
 
 TEST_F(OpenDictionariesTest, FilesOpenAndCloseWhileOthersAreBuilt) {
@@ -239,7 +239,7 @@ TEST_F(OpenDictionariesTest, FilesOpenAndCloseWhileOthersAreBuilt) {
   for (std::thread& thread : threads) {
     thread.join();
   }
-  EXPECT_EQ(dictionaries_->size(), 1u);
+  EXPECT_EQ(token_tables_->size(), 1u);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "table/fst/open_dictionaries.h"
+#include "table/fst/token_table_registry.h"
 
 #include <algorithm>
 #include <cassert>
@@ -9,8 +9,8 @@
 
 namespace memkv {
 
-struct OpenDictionaries::Node {
-  Dictionary dictionary;
+struct TokenTableRegistry::Node {
+  TokenTable token_table;
   std::string first;
   std::string last;
   uint64_t number = 0;  // in the order of Add()
@@ -20,29 +20,29 @@ struct OpenDictionaries::Node {
   Node* furthest = nullptr;
 };
 
-OpenDictionaries::OpenDictionaries() = default;
+TokenTableRegistry::TokenTableRegistry() = default;
 
-OpenDictionaries::~OpenDictionaries() {
+TokenTableRegistry::~TokenTableRegistry() {
   assert(root_ == nullptr);  // registrations keep it alive
 }
 
-OpenDictionaries::Registration& OpenDictionaries::Registration::operator=(
+TokenTableRegistry::Registration& TokenTableRegistry::Registration::operator=(
     Registration&& other) noexcept {
   std::swap(owner_, other.owner_);
   std::swap(node_, other.node_);
   return *this;
 }
 
-OpenDictionaries::Registration::~Registration() {
+TokenTableRegistry::Registration::~Registration() {
   if (owner_ != nullptr) owner_->Remove(node_);
 }
 
-bool OpenDictionaries::Before(const Node& a, const Node& b) {
+bool TokenTableRegistry::Before(const Node& a, const Node& b) {
   const int order = a.first.compare(b.first);
   return order != 0 ? order < 0 : a.number < b.number;
 }
 
-OpenDictionaries::Node* OpenDictionaries::Furthest(Node* node) {
+TokenTableRegistry::Node* TokenTableRegistry::Furthest(Node* node) {
   Node* furthest = node;
   for (Node* child : {node->left, node->right}) {
     if (child != nullptr && child->furthest->last > furthest->last) {
@@ -52,10 +52,10 @@ OpenDictionaries::Node* OpenDictionaries::Furthest(Node* node) {
   return furthest;
 }
 
-void OpenDictionaries::Update(Node* node) { node->furthest = Furthest(node); }
+void TokenTableRegistry::Update(Node* node) { node->furthest = Furthest(node); }
 
-void OpenDictionaries::Split(Node* node, const Node& at, Node** before,
-                             Node** others) {
+void TokenTableRegistry::Split(Node* node, const Node& at, Node** before,
+                               Node** others) {
   if (node == nullptr) {
     *before = nullptr;
     *others = nullptr;
@@ -70,7 +70,8 @@ void OpenDictionaries::Split(Node* node, const Node& at, Node** before,
   }
 }
 
-OpenDictionaries::Node* OpenDictionaries::Merge(Node* before, Node* others) {
+TokenTableRegistry::Node* TokenTableRegistry::Merge(Node* before,
+                                                    Node* others) {
   if (before == nullptr) return others;
   if (others == nullptr) return before;
   Node* root;
@@ -85,9 +86,9 @@ OpenDictionaries::Node* OpenDictionaries::Merge(Node* before, Node* others) {
   return root;
 }
 
-OpenDictionaries::Registration OpenDictionaries::Add(
-    const std::shared_ptr<OpenDictionaries>& to, const Dictionary& dictionary,
-    std::string first, std::string last) {
+TokenTableRegistry::Registration TokenTableRegistry::Add(
+    const std::shared_ptr<TokenTableRegistry>& to,
+    const TokenTable& token_table, std::string first, std::string last) {
   // The range of what stands for a long key has the key.
   if (first.size() > kMaxKeyBytes) first.resize(kMaxKeyBytes);
   if (last.size() > kMaxKeyBytes) {
@@ -102,7 +103,7 @@ OpenDictionaries::Registration OpenDictionaries::Add(
   first.shrink_to_fit();
   last.shrink_to_fit();
   auto* const node = new Node;
-  node->dictionary = dictionary;
+  node->token_table = token_table;
   node->first = std::move(first);
   node->last = std::move(last);
   node->furthest = node;
@@ -120,7 +121,7 @@ OpenDictionaries::Registration OpenDictionaries::Add(
   return registration;
 }
 
-void OpenDictionaries::Remove(Node* node) {
+void TokenTableRegistry::Remove(Node* node) {
   // Its tokens may be the last ones' owner: freed without the lock.
   const std::unique_ptr<Node> owned(node);
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -136,8 +137,8 @@ void OpenDictionaries::Remove(Node* node) {
   --size_;
 }
 
-void OpenDictionaries::FindAt(const Node* node, std::string_view key,
-                              std::vector<const Node*>* found) {
+void TokenTableRegistry::FindAt(const Node* node, std::string_view key,
+                                std::vector<const Node*>* found) {
   if (node == nullptr || std::string_view(node->furthest->last) < key ||
       found->size() == kMaxCandidates) {
     return;
@@ -151,9 +152,9 @@ void OpenDictionaries::FindAt(const Node* node, std::string_view key,
   FindAt(node->left, key, found);
 }
 
-Dictionary OpenDictionaries::Find(
+TokenTable TokenTableRegistry::Find(
     const std::vector<std::string_view>& keys) const {
-  if (keys.empty()) return Dictionary();
+  if (keys.empty()) return TokenTable();
   const size_t n = keys.size();
   const std::lock_guard<std::mutex> lock(mutex_);
   const Node* best = nullptr;
@@ -177,15 +178,15 @@ Dictionary OpenDictionaries::Find(
     }
     if (n % 2 == 1) break;
   }
-  return best == nullptr ? Dictionary() : best->dictionary;
+  return best == nullptr ? TokenTable() : best->token_table;
 }
 
-size_t OpenDictionaries::size() const {
+size_t TokenTableRegistry::size() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return size_;
 }
 
-bool OpenDictionaries::Validate(std::string* reason) const {
+bool TokenTableRegistry::Validate(std::string* reason) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   std::vector<const Node*> pending;
   const Node* before = nullptr;
