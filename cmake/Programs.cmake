@@ -136,7 +136,7 @@ target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 # The same, with a key trie that counts the cache lines it waits for; its objects
 # come before those of the library.
 set(memkv_key_trie_sources ${MEMKV_CORE_SOURCES})
-list(FILTER memkv_key_trie_sources INCLUDE REGEX "/(key_trie|packed_array)")
+list(FILTER memkv_key_trie_sources INCLUDE REGEX "^(table/key_trie|util)/")
 list(TRANSFORM memkv_key_trie_sources PREPEND "${memkv_root}/")
 memkv_bench_program(key_coding_lines key_coding_bench key_coding_bench_main.cc
                     codings.cc

@@ -519,7 +519,7 @@ void RunRound(Round* round, uint64_t seed) {
   if (round->writers() == 1) {
     crowd.Add([round] {
       while (!round->Finished()) {
-        round->tree().Help();
+        round->tree().DrainIfWaiting();
         std::this_thread::yield();
       }
     });
@@ -638,7 +638,7 @@ TEST(ArtTreeWaitingRaceTest, AWaitingEntryIsFoundByAllAndCountedOnce) {
               entry = iter.Valid() ? iter.entry() : nullptr;
               break;
             case 4:
-              tree.Help();
+              tree.DrainIfWaiting();
               continue;
           }
           if (seen > 0) {
@@ -671,7 +671,7 @@ TEST(ArtTreeWaitingRaceTest, HelpersAtOnceInsertEachEntryOnce) {
       Crowd crowd;
       for (int t = 0; t < 3; ++t) {
         crowd.Add([&] {
-          tree.Help();
+          tree.DrainIfWaiting();
           EXPECT_TRUE(tree.Contains(ToArtKey(
               {std::to_string(sequence % 5), sequence}, tree.order())));
         });

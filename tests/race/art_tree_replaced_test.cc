@@ -126,7 +126,7 @@ TEST_P(ArtTreeLockTest, WhoMeetsALockedNodeWaitsAndNobodyElse) {
       [&] {
         EXPECT_TRUE(
             tree_.InsertSingleWriter(NewEntry(&tree_, inside_.user_key, 3)));
-        tree_.Help();
+        tree_.DrainIfWaiting();
       },
   };
   for (size_t i = 0; i < works.size(); ++i) {

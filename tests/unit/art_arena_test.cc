@@ -535,8 +535,8 @@ TEST(ArtArenaTest, TreeStaysWholeWhenTheReserveIsUsedUp) {
   for (; i < entries.size(); ++i) {
     ASSERT_TRUE(tree.InsertSingleWriter(entries[i]));
   }
-  EXPECT_THROW(tree.Help(), std::bad_alloc);
-  EXPECT_THROW(tree.Help(), std::bad_alloc);
+  EXPECT_THROW(tree.DrainIfWaiting(), std::bad_alloc);
+  EXPECT_THROW(tree.DrainIfWaiting(), std::bad_alloc);
 }
 
 // ---- Waiting ----

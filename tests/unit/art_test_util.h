@@ -159,7 +159,7 @@ inline std::ostream& operator<<(std::ostream& out, const TestKey& key) {
 // Calls visit(node, depth) for every node, the root's depth being 0.
 template <typename Visit>
 void ForEachNode(ArtTree* tree, const Visit& visit) {
-  tree->Help();
+  tree->DrainIfWaiting();
   std::vector<std::pair<const ArtNode*, size_t>> left = {
       {tree->TEST_Root(), 0}};
   while (!left.empty()) {

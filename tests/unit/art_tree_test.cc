@@ -32,7 +32,7 @@ TEST_P(ArtTreeTest, EmptyTreeTakesNoMemoryAndHasNoEntry) {
                                            scaffold_.Key({"a", 0})));
   EXPECT_FALSE(tree.Insert(kArtNoRef));
   EXPECT_FALSE(tree.InsertSingleWriter(kArtNoRef));
-  tree.Help();
+  tree.DrainIfWaiting();
   EXPECT_EQ(0u, tree.GetStats().allocated_bytes);
 }
 
@@ -668,7 +668,7 @@ TEST_P(ArtTreeThrowTest, InsertAloneThatThrowsLeavesTheTreeAsItWas) {
           ++failures;
           allocator.left = 0;
           try {
-            tree.Help();
+            tree.DrainIfWaiting();
           } catch (const std::bad_alloc&) {
             ++failures;
           }
