@@ -14,8 +14,6 @@
 #include "rocksdb/merge_operator.h"
 #include "rocksdb/table.h"
 #include "table/block_based/block_based_table_factory.h"
-#include "table/key_trie/token_trainer.h"
-#include "table/key_trie/tokens.h"
 #include "util/coding.h"
 
 namespace memkv {
@@ -77,42 +75,8 @@ std::string ShortSuccessor(const Slice& internal_key,
   return successor;
 }
 
-// A token table of other keys may take this much more for these than for those.
-constexpr double kAsGood = 1.02;
-
-constexpr size_t kTrailerSize = 5;
-
 // Of whole separators in a segment; see SegmentBuilder::separator_bytes().
 constexpr size_t kMaxSeparatorBytes = size_t{16} << 20;
-// Larger blocks do not leave their memory to the next.
-constexpr size_t kKeptBlock = size_t{1} << 20;
-// A token table takes more than this in the memory of its reader.
-constexpr double kLeastDictionary = 4096;
-
-void LetGo(std::string* block) {
-  if (block->capacity() > kKeptBlock) std::string().swap(*block);
-}
-
-// As BlockBasedTableBuilder charges the buffer of its dictionaries.
-std::unique_ptr<ROCKSDB_NAMESPACE::CacheReservationManager> ReservationFor(
-    const BlockBasedTableOptions& block_based) {
-  constexpr auto kRole =
-      ROCKSDB_NAMESPACE::CacheEntryRole::kCompressionDictionaryBuildingBuffer;
-  const auto& usage = block_based.cache_usage_options;
-  const auto role = usage.options_overrides.find(kRole);
-  const auto charged = role != usage.options_overrides.end()
-                           ? role->second.charged
-                           : usage.options.charged;
-  if (block_based.block_cache == nullptr ||
-      charged ==
-          ROCKSDB_NAMESPACE::CacheEntryRoleOptions::Decision::kDisabled) {
-    return nullptr;
-  }
-  return std::make_unique<
-      ROCKSDB_NAMESPACE::CacheReservationManagerImpl<kRole>>(
-      block_based.block_cache);
-}
-
 size_t SegmentSizeOf(const FstTableOptions& options) {
   // A segment that is read alone should be about as large as a data block; one
   // that stays in memory, whatever is smallest.
@@ -132,25 +96,25 @@ FstTableBuilder::FstTableBuilder(
     WritableFileWriter* file, bool mirrored)
     : options_(options),
       segment_size_(SegmentSizeOf(options)),
-      checksum_(block_based.checksum),
-      verify_compression_(block_based.verify_compression),
       ioptions_(tbo.ioptions),
-      write_options_(tbo.write_options),
-      token_tables_(std::move(token_tables)),
-      file_(file),
-      compressor_(tbo.compression_type, tbo.compression_opts),
+      writer_(block_based, tbo, &collectors_, file),
+      filter_(block_based, tbo),
       mirrored_(mirrored),
       segment_(std::make_unique<SegmentBuilder>(mirrored)),
-      // A flush must be fast, and what it writes is soon compacted.
-      buffering_(options.key_buffer_size != 0 &&
-                 tbo.reason != TableFileCreationReason::kFlush &&
-                 tbo.reason != TableFileCreationReason::kRecovery),
-      reservation_(buffering_ ? ReservationFor(block_based) : nullptr),
-      trial_([this](std::string_view raw) { return StoredSize(raw); }),
       index_(mirrored),
       range_del_block_(/*block_restart_interval=*/1) {
   compat::MakeCollectors(tbo, &collectors_);
-  StartFilter(block_based, tbo);
+  // A flush must be fast, and what it writes is soon compacted.
+  if (options.key_buffer_size != 0 &&
+      tbo.reason != TableFileCreationReason::kFlush &&
+      tbo.reason != TableFileCreationReason::kRecovery) {
+    waiting_ = std::make_unique<WaitingSegments>(
+        block_based, std::move(token_tables), options.key_buffer_size, mirrored,
+        [this](std::string_view raw) { return writer_.StoredSize(raw); });
+  }
+  if (filter_.policy_name() != nullptr) {
+    props_.filter_policy_name = filter_.policy_name();
+  }
   props_.column_family_id = tbo.column_family_id;
   props_.column_family_name = tbo.column_family_name;
   props_.oldest_key_time = tbo.oldest_key_time;
@@ -189,37 +153,6 @@ FstTableBuilder::~FstTableBuilder() {
   assert(closed_);  // Finish() or Abandon() was called
 }
 
-void FstTableBuilder::StartFilter(const BlockBasedTableOptions& block_based,
-                                  const TableBuilderOptions& tbo) {
-  // As BlockBasedTableBuilder decides it.
-  filter_keys_ = block_based.whole_key_filtering;
-  prefix_extractor_ = tbo.moptions.prefix_extractor;
-  const bool wanted =
-      block_based.filter_policy != nullptr &&
-      (filter_keys_ || prefix_extractor_ != nullptr) && !tbo.skip_filters &&
-      !(ioptions_.optimize_filters_for_hits && tbo.is_bottommost);
-  if (!wanted) return;
-  ROCKSDB_NAMESPACE::FilterBuildingContext context(block_based);
-  context.info_log = ioptions_.logger;
-  context.column_family_name = tbo.column_family_name;
-  context.reason = tbo.reason;
-  // SstFileWriter, which has no level, knows of no column family either.
-  if (tbo.level_at_creation >= 0) {
-    context.compaction_style = ioptions_.compaction_style;
-    context.num_levels = ioptions_.num_levels;
-    context.level_at_creation = tbo.level_at_creation;
-    context.is_bottommost = tbo.is_bottommost;
-  }
-  filter_policy_ = block_based.filter_policy;
-  filter_.reset(filter_policy_->GetBuilderWithContext(context));
-  if (filter_ == nullptr) return;
-  props_.filter_policy_name = filter_policy_->Name();
-  constexpr size_t kSize = size_t{1} << 20;
-  filter_entry_bytes_ = static_cast<double>(kSize) /
-                        static_cast<double>(std::max<size_t>(
-                            1, filter_->ApproximateNumEntries(kSize)));
-}
-
 void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
   assert(!closed_);
   if (!ok()) return;
@@ -233,13 +166,13 @@ void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
   } else if (type == ROCKSDB_NAMESPACE::kTypeRangeDeletion) {
     range_del_block_.Add(internal_key, value);
   } else {
-    SetStatus(Status::InvalidArgument(
+    writer_.Fail(Status::InvalidArgument(
         "FstTableBuilder::Add() received a key with invalid value type " +
         std::to_string(static_cast<unsigned>(type))));
     return;
   }
-  NotifyCollectTableCollectorsOnAdd(internal_key, value, offset_, collectors_,
-                                    ioptions_.logger);
+  NotifyCollectTableCollectorsOnAdd(internal_key, value, writer_.offset(),
+                                    collectors_, ioptions_.logger);
 
   props_.key_largest_seqno = std::max(props_.key_largest_seqno, seq);
   props_.num_entries++;
@@ -294,8 +227,8 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
   // A reader takes it for damage.
   if (same_key &&
       tag >= ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(last_internal_key_)) {
-    SetStatus(Status::Corruption(file_->file_name() +
-                                 ": entries of a key that do not descend"));
+    writer_.Fail(Status::Corruption(writer_.file()->file_name() +
+                                    ": entries of a key that do not descend"));
     return;
   }
   if (!segment_->empty() && (same_key ? CutsKey() : CutsBefore(user_key))) {
@@ -312,7 +245,7 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
   }
   if (!same_key) {
     key_entries_ = 0;
-    if (filter_ != nullptr) AddToFilter(user_key);
+    filter_.Add(user_key);
   }
   ++key_entries_;
   segment_->Add(user_key, tag, value.ToStringView());
@@ -337,21 +270,6 @@ bool FstTableBuilder::KeepValuesInline(bool all) {
              (all ? 0 : options_.value_block_size);
 }
 
-void FstTableBuilder::AddToFilter(const Slice& user_key) {
-  // As FullFilterBlockBuilder has it; RocksDB's builder of the bits leaves out
-  // a prefix that is that of the key before.
-  if (prefix_extractor_ != nullptr && prefix_extractor_->InDomain(user_key)) {
-    const Slice prefix = prefix_extractor_->Transform(user_key);
-    if (filter_keys_) {
-      filter_->AddKeyAndAlt(user_key, prefix);
-    } else {
-      filter_->AddKey(prefix);
-    }
-  } else if (filter_keys_) {
-    filter_->AddKey(user_key);
-  }
-}
-
 void FstTableBuilder::WriteValueBlocks(bool all) {
   const ValueRunBuilder& pending = segment_->pending_values();
   if (KeepValuesInline(all)) return;
@@ -359,11 +277,11 @@ void FstTableBuilder::WriteValueBlocks(bool all) {
          (all || pending.value_bytes() >= options_.value_block_size)) {
     raw_block_.clear();
     segment_->TakePendingValues(options_.value_block_size, &raw_block_);
-    const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
+    const BlockHandle handle = writer_.Write(raw_block_, /*compress=*/true);
     segment_->AddValueBlock({handle.offset(), handle.size()});
     value_bytes_ += handle.size();
     props_.num_data_blocks++;
-    LetGo(&raw_block_);
+    LetGoIfLarge(&raw_block_);
   }
 }
 
@@ -371,162 +289,45 @@ void FstTableBuilder::SealSegment() {
   WriteValueBlocks(/*all=*/true);
   if (!ok()) return;
   segment_->Seal();
-  if (buffering_) {
-    BufferSegment();
+  if (waiting_ != nullptr) {
+    const bool more_may_wait = waiting_->Add(std::move(segment_));
+    segment_ = std::make_unique<SegmentBuilder>(mirrored_);
+    if (!more_may_wait) WriteWaitingSegments();
   } else {
     WriteSegment(*segment_);
     segment_->Reset();
   }
 }
 
-void FstTableBuilder::BufferSegment() {
-  buffered_bytes_ += segment_->MemoryUsage();
-  buffered_.push_back(std::move(segment_));
-  segment_ = std::make_unique<SegmentBuilder>(mirrored_);
-  if (buffered_bytes_ >= options_.key_buffer_size || !ChargeBuffer()) {
-    WriteBufferedSegments();
-  } else {
-    TrySizes();
-  }
-}
-
-bool FstTableBuilder::ChargeBuffer() {
-  if (reservation_ == nullptr) return true;
-  const Status s = reservation_->UpdateCacheReservation(buffered_bytes_);
-  // No other failure is known, and none would be a reason to give up.
-  return !s.IsMemoryLimit();
-}
-
-void FstTableBuilder::ReleaseBuffer() {
-  tried_.clear();
-  buffered_.clear();
-  buffered_bytes_ = 0;
-  buffering_ = false;
-  // To release never fails.
-  ChargeBuffer();
-}
-
-const key_trie::TokenEncoder* FstTableBuilder::FindTokens(
-    const std::vector<const KeyTrieBuilder*>& keys, bool may_make_encoder) {
-  std::vector<std::string_view> last_keys;
-  uint64_t num_keys = 0;
-  for (const auto& segment : buffered_) {
-    last_keys.emplace_back(segment->last_key());
-    num_keys += segment->num_keys();
-  }
-  if (mirrored_) std::reverse(last_keys.begin(), last_keys.end());
-  TokenTable found = token_tables_->Find(last_keys);
-  if (found.tokens == nullptr ||
-      !key_trie::TokensMayPay(
-          *found.tokens, key_trie::MeasureSuffixes(nullptr, keys), num_keys)) {
-    return nullptr;
-  }
-  if (found.tokens != found_.tokens) {
-    if (!may_make_encoder) return nullptr;
-    found_encoder_.reset();
-    found_ = std::move(found);
-    found_encoder_ = std::make_unique<key_trie::TokenEncoder>(*found_.tokens);
-  }
-  const key_trie::SuffixSizes sizes =
-      key_trie::MeasureSuffixes(found_encoder_.get(), keys);
-  return sizes.bits_a_byte() <= kAsGood * found_.bits_a_byte &&
-                 key_trie::TokensPay(*found_.tokens, sizes)
-             ? found_encoder_.get()
-             : nullptr;
-}
-
-std::vector<const KeyTrieBuilder*> FstTableBuilder::BufferedKeys() const {
-  std::vector<const KeyTrieBuilder*> keys;
-  for (const auto& segment : buffered_) keys.push_back(&segment->keys());
-  return keys;
-}
-
-void FstTableBuilder::ChooseTokens() {
-  const std::vector<const KeyTrieBuilder*> keys = BufferedKeys();
-  const bool take_over = FindTokens(keys, /*may_make_encoder=*/true) != nullptr;
-  const TokenTable found = std::move(found_);
-  std::unique_ptr<key_trie::TokenEncoder> encoder = std::move(found_encoder_);
-  if (take_over) {
-    encoder_ = std::move(encoder);
-    token_bits_a_byte_ = found.bits_a_byte;
-    key_trie::Tokens::Encode(found.tokens->List(), &tokens_block_);
-    stored_tokens_ = StoredSize(tokens_block_);
-    return;
-  }
-  encoder.reset();
-  stored_tokens_ = 0;
-  if (key_trie::MeasureSuffixes(nullptr, keys).symbol_bytes <=
-      kLeastDictionary) {
-    return;
-  }
-  key_trie::TrainTokens(keys, key_trie::kTokenSampleBytes, &tokens_block_);
-  if (tokens_block_.empty()) return;
-  key_trie::Tokens tokens;
+void FstTableBuilder::WriteWaitingSegments() {
   std::string reason;
-  if (!tokens.Open(tokens_block_, &reason)) {
-    SetStatus(Status::Corruption(file_->file_name() + ": " + reason));
-    return;
+  if (!waiting_->ChooseTokens(&tokens_, &reason)) {
+    writer_.Fail(
+        Status::Corruption(writer_.file()->file_name() + ": " + reason));
   }
-  encoder = std::make_unique<key_trie::TokenEncoder>(tokens);
-  const key_trie::SuffixSizes sizes =
-      key_trie::MeasureSuffixes(encoder.get(), keys);
-  if (!key_trie::TokensPay(tokens, sizes)) {
-    tokens_block_.clear();
-    return;
-  }
-  encoder_ = std::move(encoder);
-  token_bits_a_byte_ = sizes.bits_a_byte();
-  stored_tokens_ = StoredSize(tokens_block_);
-}
-
-void FstTableBuilder::TrySizes() {
-  tried_.push_back(buffered_.back().get());
-  trial_.Add(tried_, [this]() -> const key_trie::TokenEncoder* {
-    // The encoder of another may be in use.
-    const bool may_make = found_.tokens == nullptr;
-    return FindTokens(BufferedKeys(), may_make);
-  });
-  // One that is found is no larger than in memory.
-  stored_tokens_ = trial_.uses_found() ? found_.tokens->MemoryUsage()
-                                       : trial_.token_table_bytes();
-}
-
-size_t FstTableBuilder::StoredSize(std::string_view raw) {
-  CompressionType type;
-  const size_t size =
-      compressor_
-          .Compress(Slice(raw.data(), raw.size()), kFooterFormatVersion,
-                    &compressed_block_, &type)
-          .size();
-  LetGo(&compressed_block_);
-  return size + kTrailerSize;
-}
-
-void FstTableBuilder::WriteBufferedSegments() {
-  ChooseTokens();
-  for (auto& segment : buffered_) {
+  for (std::unique_ptr<SegmentBuilder>& segment : waiting_->segments()) {
     if (ok()) WriteSegment(*segment);
     segment.reset();
   }
-  ReleaseBuffer();
+  waiting_.reset();
 }
 
 void FstTableBuilder::WriteSegment(const SegmentBuilder& segment) {
   raw_block_.clear();
   std::string reason;
-  bool fits = segment.Finish(encoder_.get(), &raw_block_, &reason);
+  bool fits = segment.Finish(tokens_.encoder.get(), &raw_block_, &reason);
   if (fits && raw_block_.size() > kMaxSegmentBytes) {
     fits = false;
     reason = "a segment of " + std::to_string(raw_block_.size()) + " bytes; " +
              std::to_string(kMaxSegmentBytes) + " is the most";
   }
   if (!fits) {
-    SetStatus(
-        Status::NotSupported(file_->file_name() + ": " + reason,
+    writer_.Fail(
+        Status::NotSupported(writer_.file()->file_name() + ": " + reason,
                              "write_format=block_based has no such limit"));
     return;
   }
-  const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
+  const BlockHandle handle = writer_.Write(raw_block_, /*compress=*/true);
   index_.AddSegment({handle.offset(), handle.size()}, segment.num_keys(),
                     segment.num_entries(), segment.value_block_bytes());
   key_bytes_ += handle.size();
@@ -536,69 +337,42 @@ void FstTableBuilder::WriteSegment(const SegmentBuilder& segment) {
       handle.size() * segment.inline_value_bytes() / raw_block_.size();
   written_estimates_ += segment.EstimatedSize();
   props_.num_data_blocks++;
-  props_.data_size = offset_;
-  LetGo(&raw_block_);
+  props_.data_size = writer_.offset();
+  LetGoIfLarge(&raw_block_);
 }
 
 Status FstTableBuilder::Finish() {
   assert(!closed_);
   closed_ = true;
   if (ok() && !segment_->empty()) SealSegment();
-  if (ok() && buffering_) WriteBufferedSegments();
-  ReleaseBuffer();
-  if (!ok()) return status_;
-  props_.tail_start_offset = offset_;
+  if (ok() && waiting_ != nullptr) WriteWaitingSegments();
+  waiting_.reset();
+  if (!ok()) return status();
+  props_.tail_start_offset = writer_.offset();
 
   FileDirectory directory;
-  WriteFilter(&directory);
+  filter_.Finish(&writer_, &directory, &props_);
   directory.tokens = WriteTokens();
   WriteIndex(&directory);
   directory.num_keys = index_.num_keys();
   MetaIndexBuilder metaindex;
   if (!range_del_block_.empty()) {
     metaindex.Add(ROCKSDB_NAMESPACE::kRangeDelBlockName,
-                  WriteBlock(range_del_block_.Finish(), /*compress=*/false));
+                  writer_.Write(range_del_block_.Finish(), /*compress=*/false));
   }
   const BlockHandle stub_index = WriteStubIndex();
   metaindex.Add(ROCKSDB_NAMESPACE::kPropertiesBlockName,
                 WriteProperties(directory));
-  WriteFooter(WriteBlock(metaindex.Finish(), /*compress=*/false), stub_index);
-  tail_size_ = offset_ - props_.tail_start_offset;
-  return status_;
-}
-
-void FstTableBuilder::WriteFilter(FileDirectory* directory) {
-  directory->filter = BlockHandle(0, 0);
-  if (filter_ == nullptr || filter_->EstimateEntriesAdded() == 0) return;
-  props_.num_filter_entries = filter_->EstimateEntriesAdded();
-  std::unique_ptr<const char[]> bytes;
-  Status s;
-  const Slice filter = filter_->Finish(&bytes, &s);
-  if (s.ok()) s = filter_->MaybePostVerify(filter);
-  if (!s.ok()) {
-    SetStatus(s);
-    return;
-  }
-  directory->filter = WriteBlock(filter, /*compress=*/false);
-  directory->filter_name = filter_policy_->CompatibilityName();
-  if (!filter_keys_)
-    directory->features |= FileDirectory::kFilterHasNoWholeKeys;
-  using Names = ROCKSDB_NAMESPACE::BlockBasedTablePropertyNames;
-  const auto truth = [](bool is) {
-    return is ? ROCKSDB_NAMESPACE::kPropTrue : ROCKSDB_NAMESPACE::kPropFalse;
-  };
-  props_.user_collected_properties[Names::kWholeKeyFiltering] =
-      truth(filter_keys_);
-  props_.user_collected_properties[Names::kPrefixFiltering] =
-      truth(prefix_extractor_ != nullptr);
-  props_.filter_size = filter.size();
-  filter_.reset();
+  writer_.WriteFooter(writer_.Write(metaindex.Finish(), /*compress=*/false),
+                      stub_index);
+  tail_size_ = writer_.offset() - props_.tail_start_offset;
+  return status();
 }
 
 BlockHandle FstTableBuilder::WriteTokens() {
-  if (tokens_block_.empty()) return BlockHandle(0, 0);
-  const BlockHandle handle = WriteBlock(tokens_block_, /*compress=*/true);
-  std::string().swap(tokens_block_);
+  if (tokens_.block.empty()) return BlockHandle(0, 0);
+  const BlockHandle handle = writer_.Write(tokens_.block, /*compress=*/true);
+  std::string().swap(tokens_.block);
   return handle;
 }
 
@@ -615,11 +389,11 @@ void FstTableBuilder::WriteIndex(FileDirectory* directory) {
   raw_block_.clear();
   std::string reason;
   if (!index_.Finish(last_key, &raw_block_, &reason)) {
-    SetStatus(
-        Status::NotSupported(file_->file_name() + ": " + reason,
+    writer_.Fail(
+        Status::NotSupported(writer_.file()->file_name() + ": " + reason,
                              "write_format=block_based has no such limit"));
   }
-  const BlockHandle handle = WriteBlock(raw_block_, /*compress=*/true);
+  const BlockHandle handle = writer_.Write(raw_block_, /*compress=*/true);
   props_.index_size = handle.size();
   directory->index = handle;
 }
@@ -628,11 +402,11 @@ BlockHandle FstTableBuilder::WriteStubIndex() {
   BlockBuilder stub(/*block_restart_interval=*/1);
   if (!last_internal_key_.empty()) {
     std::string poison;
-    WriteBlock(PoisonBlock(), /*compress=*/false).EncodeTo(&poison);
+    writer_.Write(PoisonBlock(), /*compress=*/false).EncodeTo(&poison);
     stub.Add(ShortSuccessor(last_internal_key_, *ioptions_.user_comparator),
              poison);
   }
-  return WriteBlock(stub.Finish(), /*compress=*/false);
+  return writer_.Write(stub.Finish(), /*compress=*/false);
 }
 
 BlockHandle FstTableBuilder::WriteProperties(const FileDirectory& directory) {
@@ -645,9 +419,9 @@ BlockHandle FstTableBuilder::WriteProperties(const FileDirectory& directory) {
   (*user)[kDistinctKeysProperty] = std::to_string(index_.num_keys());
   put(kKeyBytesProperty, key_bytes_);
   put(kValueBytesProperty, value_bytes_);
-  if (encoder_ != nullptr) {
+  if (tokens_.encoder != nullptr) {
     put(kTokenBitsProperty,
-        static_cast<uint64_t>(std::llround(token_bits_a_byte_ * 1000)));
+        static_cast<uint64_t>(std::llround(tokens_.bits_a_byte * 1000)));
   }
   put(kTagBytesProperty, tag_bytes_);
   put(kInlineValueBytesProperty, inline_value_bytes_);
@@ -658,106 +432,26 @@ BlockHandle FstTableBuilder::WriteProperties(const FileDirectory& directory) {
   NotifyCollectTableCollectorsOnFinish(collectors_, ioptions_.logger, &block,
                                        props_.user_collected_properties,
                                        props_.readable_properties);
-  return WriteBlock(block.Finish(), /*compress=*/false);
-}
-
-void FstTableBuilder::WriteFooter(const BlockHandle& metaindex,
-                                  const BlockHandle& stub_index) {
-  if (!ok()) return;
-  ROCKSDB_NAMESPACE::FooterBuilder builder;
-  const Status s = builder.Build(ROCKSDB_NAMESPACE::kBlockBasedTableMagicNumber,
-                                 kFooterFormatVersion, offset_, checksum_,
-                                 metaindex, stub_index);
-  if (!s.ok()) {
-    SetStatus(s);
-    return;
-  }
-  std::string footer = builder.GetSlice().ToString();
-  assert(footer.size() == kFooterSize);
-  // The handles of any file of less than 2^56 bytes leave the marker's place
-  // free.
-  const std::string place =
-      footer.substr(kFooterMarkerOffset, kFooterMarkerSize);
-  if (place.find_first_not_of('\0') != std::string::npos) {
-    SetStatus(Status::NotSupported(file_->file_name(), "file is too large"));
-    return;
-  }
-  footer.replace(kFooterMarkerOffset, kFooterMarkerSize, kFooterMarker);
-  Append(footer);
-}
-
-BlockHandle FstTableBuilder::WriteBlock(const Slice& raw, bool compress) {
-  Slice stored = raw;
-  CompressionType type = ROCKSDB_NAMESPACE::kNoCompression;
-  if (compress) {
-    stored = compressor_.Compress(raw, kFooterFormatVersion, &compressed_block_,
-                                  &type);
-    CountCompression(raw, stored, type);
-    if (verify_compression_ && type != ROCKSDB_NAMESPACE::kNoCompression) {
-      SetStatus(compat::BlockCompressor::Verify(
-          raw, stored, type, kFooterFormatVersion, ioptions_));
-    }
-  }
-  const BlockHandle handle(offset_, stored.size());
-  char trailer[kTrailerSize];
-  trailer[0] = static_cast<char>(type);
-  ROCKSDB_NAMESPACE::EncodeFixed32(
-      trailer + 1, ROCKSDB_NAMESPACE::ComputeBuiltinChecksumWithLastByte(
-                       checksum_, stored.data(), stored.size(), trailer[0]));
-  Append(stored);
-  Append(Slice(trailer, sizeof(trailer)));
-  LetGo(&compressed_block_);
-  return handle;
-}
-
-void FstTableBuilder::CountCompression(const Slice& raw, const Slice& stored,
-                                       CompressionType type) {
-  // Without samples of how well else it would compress.
-  NotifyCollectTableCollectorsOnBlockAdd(collectors_, raw.size(), 0, 0);
-  auto* const stats = ioptions_.stats;
-  if (type != ROCKSDB_NAMESPACE::kNoCompression) {
-    RecordTick(stats, ROCKSDB_NAMESPACE::NUMBER_BLOCK_COMPRESSED);
-    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSED_FROM, raw.size());
-    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSED_TO, stored.size());
-  } else if (!compressed_block_.empty()) {
-    RecordTick(stats, ROCKSDB_NAMESPACE::NUMBER_BLOCK_COMPRESSION_REJECTED);
-    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSION_REJECTED,
-               raw.size());
-  } else {
-    RecordTick(stats, ROCKSDB_NAMESPACE::NUMBER_BLOCK_COMPRESSION_BYPASSED);
-    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSION_BYPASSED,
-               raw.size());
-  }
-}
-
-void FstTableBuilder::Append(const Slice& data) {
-  if (!ok()) return;
-  const IOStatus s = compat::Append(write_options_, file_, data);
-  if (s.ok()) {
-    offset_ += data.size();
-  } else {
-    io_status_ = s;
-    SetStatus(s);
-  }
+  return writer_.Write(block.Finish(), /*compress=*/false);
 }
 
 uint64_t FstTableBuilder::EstimatedFileSize() const {
-  if (closed_) return offset_;
-  const double written = written_estimates_ == 0
-                             ? trial_.ratio()
-                             : static_cast<double>(key_bytes_) /
-                                   static_cast<double>(written_estimates_);
-  const double held =
-      static_cast<double>(buffering_ ? trial_.stored_bytes() : 0) +
-      (segment_->empty()
-           ? 0
-           : written * static_cast<double>(segment_->EstimatedSize()));
-  const uint64_t filter_entries =
-      filter_ == nullptr ? 0 : filter_->EstimateEntriesAdded();
-  const double rest = held + static_cast<double>(stored_tokens_) +
-                      static_cast<double>(index_.EstimatedSize()) +
-                      filter_entry_bytes_ * static_cast<double>(filter_entries);
-  return offset_ + static_cast<uint64_t>(rest);
+  if (closed_) return writer_.offset();
+  const double written = written_estimates_ != 0
+                             ? static_cast<double>(key_bytes_) /
+                                   static_cast<double>(written_estimates_)
+                         : waiting_ != nullptr ? waiting_->ratio()
+                                               : SizeTrial::kUntried;
+  double rest =
+      static_cast<double>(index_.EstimatedSize()) + filter_.EstimatedSize();
+  if (!segment_->empty()) {
+    rest += written * static_cast<double>(segment_->EstimatedSize());
+  }
+  rest += static_cast<double>(waiting_ != nullptr
+                                  ? waiting_->EstimatedBytes() +
+                                        waiting_->EstimatedTokenBytes()
+                                  : tokens_.stored_bytes);
+  return writer_.offset() + static_cast<uint64_t>(rest);
 }
 
 bool FstTableBuilder::NeedCompact() const {
@@ -766,13 +460,14 @@ bool FstTableBuilder::NeedCompact() const {
 }
 
 std::string FstTableBuilder::GetFileChecksum() const {
-  return file_ != nullptr ? file_->GetFileChecksum()
-                          : ROCKSDB_NAMESPACE::kUnknownFileChecksum;
+  return writer_.file() != nullptr ? writer_.file()->GetFileChecksum()
+                                   : ROCKSDB_NAMESPACE::kUnknownFileChecksum;
 }
 
 const char* FstTableBuilder::GetFileChecksumFuncName() const {
-  return file_ != nullptr ? file_->GetFileChecksumFuncName()
-                          : ROCKSDB_NAMESPACE::kUnknownFileChecksumFuncName;
+  return writer_.file() != nullptr
+             ? writer_.file()->GetFileChecksumFuncName()
+             : ROCKSDB_NAMESPACE::kUnknownFileChecksumFuncName;
 }
 
 void FstTableBuilder::SetSeqnoTimeTableProperties(

@@ -2,17 +2,16 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // Writes an FST file: RocksDB hands it internal keys in order, at a flush or a
-// compaction, and it streams value blocks out as they fill.  Segments wait, as
-// RocksDB's blocks wait for a compression dictionary, until the dictionary of
-// their keys is trained; after that they are streamed out, too.
+// compaction, and it streams value blocks out as they fill.  Segments wait (see
+// WaitingSegments) until the token table of their keys is trained; after that
+// they are streamed out, too.
 //
-// Its memory is bounded by that buffer, key_buffer_size bytes of what segments
-// really hold; by the segment at hand; by
-// training, some 15 bytes for each of a sample of at most 8 MiB and a twelfth
-// of the buffer, and 6 MB for the encoder; and by a block before and after its
-// compression; not by the file.  The index and a filter come on top, as in
-// block-based files.  The buffer is charged to the block cache as that of
-// RocksDB's compression dictionaries is; a full cache ends the buffering.
+// Its memory is bounded by what waits, key_buffer_size bytes of what segments
+// really hold; by the segment at hand; by training, some 15 bytes for each of a
+// sample of at most 8 MiB and a twelfth of what waits, and 6 MB for the
+// encoder; and by a block before and after its compression; not by the file.
+// The index and a filter come on top, as in block-based files.  What waits is
+// charged to the block cache; a full cache ends the waiting.
 //
 // Thread safety: as TableBuilder says; nothing here runs in the background.
 
@@ -24,16 +23,14 @@
 #include <string_view>
 #include <vector>
 
-#include "cache/cache_reservation_manager.h"
 #include "compat/rocksdb_compat.h"
 #include "plugin/memkv.h"
-#include "rocksdb/filter_policy.h"
-#include "rocksdb/slice_transform.h"
 #include "table/block_based/block_builder.h"
-#include "table/block_based/filter_policy_internal.h"
+#include "table/fst/block_writer.h"
+#include "table/fst/filter_builder.h"
 #include "table/fst/format.h"
 #include "table/fst/token_table_registry.h"
-#include "table/key_trie/token_encoder.h"
+#include "table/fst/waiting_segments.h"
 #include "table/segment/file_index.h"
 #include "table/segment/segment.h"
 #include "table/segment/size_trial.h"
@@ -60,16 +57,18 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
 
   void Add(const ROCKSDB_NAMESPACE::Slice& internal_key,
            const ROCKSDB_NAMESPACE::Slice& value) override;
-  ROCKSDB_NAMESPACE::Status status() const override { return status_; }
-  ROCKSDB_NAMESPACE::IOStatus io_status() const override { return io_status_; }
+  ROCKSDB_NAMESPACE::Status status() const override { return writer_.status(); }
+  ROCKSDB_NAMESPACE::IOStatus io_status() const override {
+    return writer_.io_status();
+  }
   ROCKSDB_NAMESPACE::Status Finish() override;
   void Abandon() override {
     closed_ = true;
-    ReleaseBuffer();
+    waiting_.reset();
   }
 
   uint64_t NumEntries() const override { return props_.num_entries; }
-  uint64_t FileSize() const override { return offset_; }
+  uint64_t FileSize() const override { return writer_.offset(); }
   // What is written, what the segments still held will take, by what those
   // before them took or by a trial (see SizeTrial), the token table, the index
   // and the filter.  Once finished, the file's size.  O(1).
@@ -86,7 +85,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
       uint64_t oldest_ancestor_time) override;
 
  private:
-  bool ok() const { return status_.ok(); }
+  bool ok() const { return writer_.status().ok(); }
   // Whether the segment, which is not empty, shall end before an entry of
   // another user key; of its last key.
   bool CutsBefore(std::string_view user_key);
@@ -102,62 +101,21 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   // all.
   void WriteValueBlocks(bool all);
   void SealSegment();
-  // Holds a sealed segment back.
-  void BufferSegment();
   // Writes the segments that wait for the token table, once there is one.
-  void WriteBufferedSegments();
-  void ReleaseBuffer();
-  // Tells the cache what is buffered.  False if that is too much for it.
-  bool ChargeBuffer();
-  // Makes the file's token table that of another file of these keys, or trains
-  // one on them, if that pays.
-  void ChooseTokens();
-  std::vector<const KeyTrieBuilder*> BufferedKeys() const;
-  // The encoder of the token table of another file of these keys, if there is
-  // one that does as well here as there, and pays; else null.
-  // may_make_encoder: which takes some milliseconds
-  const key_trie::TokenEncoder* FindTokens(
-      const std::vector<const KeyTrieBuilder*>& keys, bool may_make_encoder);
-  // Tries what the buffered segments will take in the file.
-  void TrySizes();
-  // What a block takes in the file, with its trailer.
-  size_t StoredSize(std::string_view raw);
+  void WriteWaitingSegments();
   void WriteSegment(const SegmentBuilder& segment);
-  // Makes the filter's builder, if there shall be a filter.
-  void StartFilter(const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
-                   const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo);
-  void AddToFilter(const ROCKSDB_NAMESPACE::Slice& user_key);
-  void WriteFilter(FileDirectory* directory);
   ROCKSDB_NAMESPACE::BlockHandle WriteTokens();
   void WriteIndex(FileDirectory* directory);
   ROCKSDB_NAMESPACE::BlockHandle WriteStubIndex();
   ROCKSDB_NAMESPACE::BlockHandle WriteProperties(
       const FileDirectory& directory);
-  void WriteFooter(const ROCKSDB_NAMESPACE::BlockHandle& metaindex,
-                   const ROCKSDB_NAMESPACE::BlockHandle& stub_index);
-  // Appends a block and its trailer, compressed if `compress` and worth it.
-  ROCKSDB_NAMESPACE::BlockHandle WriteBlock(const ROCKSDB_NAMESPACE::Slice& raw,
-                                            bool compress);
-  // Tells statistics and collectors what compression made of a block.
-  void CountCompression(const ROCKSDB_NAMESPACE::Slice& raw,
-                        const ROCKSDB_NAMESPACE::Slice& stored,
-                        ROCKSDB_NAMESPACE::CompressionType type);
-  void Append(const ROCKSDB_NAMESPACE::Slice& data);
-  void SetStatus(const ROCKSDB_NAMESPACE::Status& s) {
-    if (status_.ok()) status_ = s;
-  }
 
   const FstTableOptions options_;
   const size_t segment_size_;
-  const ROCKSDB_NAMESPACE::ChecksumType checksum_;
-  const bool verify_compression_;
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
-  // A copy: the caller's is gone after the constructor.
-  const ROCKSDB_NAMESPACE::WriteOptions write_options_;
-  const std::shared_ptr<const TokenTableRegistry> token_tables_;
-  ROCKSDB_NAMESPACE::WritableFileWriter* const file_;
-  compat::BlockCompressor compressor_;
   compat::Collectors collectors_;
+  BlockWriter writer_;
+  FileFilterBuilder filter_;
 
   ROCKSDB_NAMESPACE::TableProperties props_;
   const bool mirrored_;
@@ -165,37 +123,13 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   bool continues_ = false;    // the last key of the segment before
   size_t full_size_ = 0;      // of the segment when it was full first
   uint64_t key_entries_ = 0;  // of its last key
-  // Segments wait here, sealed, until there are options_.key_buffer_size bytes
-  // of them or the file ends; later ones do not.
-  std::vector<std::unique_ptr<SegmentBuilder>> buffered_;
-  uint64_t buffered_bytes_ = 0;  // that they hold
-  bool buffering_ = true;
-  // Null if the cache is not to be charged.
-  const std::unique_ptr<ROCKSDB_NAMESPACE::CacheReservationManager>
-      reservation_;
-  SizeTrial trial_;
-  std::vector<const SegmentBuilder*> tried_;  // those of buffered_
-  // A token table that was found, and its encoder, which a trial may use.
-  TokenTable found_;
-  std::unique_ptr<key_trie::TokenEncoder> found_encoder_;
-  std::string tokens_block_;    // the token table, empty if there is none
-  uint64_t stored_tokens_ = 0;  // what it takes, before it is known an estimate
-  double token_bits_a_byte_ = 0;
-  std::unique_ptr<key_trie::TokenEncoder> encoder_;
-  // Its builder refers to the policy.
-  std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;
-  std::unique_ptr<ROCKSDB_NAMESPACE::FilterBitsBuilder> filter_;
-  bool filter_keys_ = false;  // go into the filter
-  double filter_entry_bytes_ = 0;
-  // Their prefixes do, unless it is null.
-  std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform> prefix_extractor_;
+  // Null if segments do not wait, or no longer.
+  std::unique_ptr<WaitingSegments> waiting_;
+  WaitingSegments::Choice tokens_;  // of what is written
   FileIndexBuilder index_;
   ROCKSDB_NAMESPACE::BlockBuilder range_del_block_;
   std::string last_internal_key_;
   std::string raw_block_;
-  std::string compressed_block_;
-
-  uint64_t offset_ = 0;
   uint64_t written_estimates_ = 0;  // of the segments that are written
   uint64_t key_bytes_ = 0;
   uint64_t segment_bytes_ = 0;  // the same before they were compressed
@@ -204,8 +138,6 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   uint64_t tag_bytes_ = 0;
   uint64_t inline_value_bytes_ = 0;
   uint64_t tail_size_ = 0;
-  ROCKSDB_NAMESPACE::Status status_;
-  ROCKSDB_NAMESPACE::IOStatus io_status_;
   bool closed_ = false;
 };
 

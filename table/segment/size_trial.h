@@ -38,7 +38,7 @@ class SizeTrial {
   explicit SizeTrial(StoredSize stored) : stored_(std::move(stored)) {}
 
   // Measures a sealed segment that waits; now and then again all that do, with
-  // another dictionary: when they have become many times as many.
+  // another token table: when they have become many times as many.
   // segments: all that wait, `added` the last.  found() gives the encoder of a
   // token table that they may be written in, null if none is known; it stays as
   // long as the trial.
@@ -49,12 +49,15 @@ class SizeTrial {
   uint64_t stored_bytes() const;
   uint64_t token_table_bytes() const;
   bool uses_found() const { return uses_found_; }
-  // Stored bytes of the last segment by SegmentBuilder::EstimatedSize(); until
-  // there is one, what tokens leave of front-coded keys beside tiny values.
+  // Stored bytes of the last segment by SegmentBuilder::EstimatedSize();
+  // kUntried until there is one.
   double ratio() const { return last_ratio_ * better_part(last_code_share_); }
 
-  // How many times it looked for a dictionary: O(log(bytes)).
+  // How many times it looked for a token table: O(log(bytes)).
   int trainings() const { return trainings_; }
+
+  // What tokens leave of front-coded keys beside tiny values.
+  static constexpr double kUntried = 0.6;
 
  private:
   // Until there is so much, nothing is measured.
@@ -78,7 +81,7 @@ class SizeTrial {
   uint64_t pending_ = 0;       // of estimates_, not measured
   double sum_ = 0;             // of what the measured ones take
   double code_sum_ = 0;        // of that, codes
-  double last_ratio_ = 0.6;
+  double last_ratio_ = kUntried;
   double last_code_share_ = 0;
 
   uint64_t next_training_ = kFirst;  // estimates_ that it comes at

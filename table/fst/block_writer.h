@@ -1,0 +1,76 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The end of an FST file in the making: appends blocks with their trailers, and
+// the footer.  It keeps the first error; after one it appends nothing.
+//
+// Thread safety: none; one thread at a time.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "compat/rocksdb_compat.h"
+#include "rocksdb/table.h"
+
+namespace memkv {
+
+class BlockWriter {
+ public:
+  // The checksum and whether compression is verified are `block_based`'s.
+  // `file` and `collectors` must outlive the writer; the options need not.
+  BlockWriter(const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
+              const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
+              const compat::Collectors* collectors,
+              ROCKSDB_NAMESPACE::WritableFileWriter* file);
+  BlockWriter(const BlockWriter&) = delete;
+  BlockWriter& operator=(const BlockWriter&) = delete;
+
+  // Appends a block and its trailer, compressed if `compress` and worth it.
+  ROCKSDB_NAMESPACE::BlockHandle Write(const ROCKSDB_NAMESPACE::Slice& raw,
+                                       bool compress);
+  // What a block takes in the file if it is worth to be compressed, with its
+  // trailer.
+  size_t StoredSize(std::string_view raw);
+  void WriteFooter(const ROCKSDB_NAMESPACE::BlockHandle& metaindex,
+                   const ROCKSDB_NAMESPACE::BlockHandle& stub_index);
+
+  // Takes an error of the file's user.
+  void Fail(const ROCKSDB_NAMESPACE::Status& s) {
+    if (status_.ok()) status_ = s;
+  }
+  const ROCKSDB_NAMESPACE::Status& status() const { return status_; }
+  const ROCKSDB_NAMESPACE::IOStatus& io_status() const { return io_status_; }
+  // Bytes that are written.
+  uint64_t offset() const { return offset_; }
+  ROCKSDB_NAMESPACE::WritableFileWriter* file() const { return file_; }
+
+ private:
+  // Tells statistics and collectors what compression made of a block.
+  void CountCompression(const ROCKSDB_NAMESPACE::Slice& raw,
+                        const ROCKSDB_NAMESPACE::Slice& stored,
+                        ROCKSDB_NAMESPACE::CompressionType type);
+  void Append(const ROCKSDB_NAMESPACE::Slice& data);
+
+  const ROCKSDB_NAMESPACE::ChecksumType checksum_;
+  const bool verify_compression_;
+  const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
+  // A copy: the caller's is gone after the constructor.
+  const ROCKSDB_NAMESPACE::WriteOptions write_options_;
+  const compat::Collectors* const collectors_;
+  ROCKSDB_NAMESPACE::WritableFileWriter* const file_;
+  compat::BlockCompressor compressor_;
+  std::string compressed_block_;
+  uint64_t offset_ = 0;
+  ROCKSDB_NAMESPACE::Status status_;
+  ROCKSDB_NAMESPACE::IOStatus io_status_;
+};
+
+// Gives up the memory of a block that was large, so that the next ones, which
+// mostly are not, do not hold it.
+void LetGoIfLarge(std::string* block);
+
+}  // namespace memkv
