@@ -169,12 +169,10 @@
 //   symbols, refs       (meta:         relaxed)         reads of the version
 //   entry bytes         before Insert  plain            plain, after a version
 //                                                       that was released later
-//   places of the ring  the writer     release          acquire
-//   arrived             the writer     release          acquire
-//   drained             any drainer    release          acquire
 //   counters            anyone         relaxed          relaxed
 // clang-format on
-// (What the arena's slots and cells are written and read with: arena.h.)
+// (What the arena's slots and cells are written and read with: arena.h; those
+// of the ring: insert_buffer.h.)
 //
 // Forbidden moves
 // ---------------
@@ -209,6 +207,7 @@
 #include <string>
 
 #include "memtable/art/arena.h"
+#include "memtable/art/insert_buffer.h"
 #include "memtable/art/key.h"
 #include "memtable/art/node.h"
 #include "memtable/art/path.h"
@@ -257,8 +256,7 @@ class ArtTree {
 
   // Lets waiting entries in. Any thread, any time; cheap if none waits.
   void DrainIfWaiting() const {
-    if (insert_buffer_.drained.load(std::memory_order_acquire) !=
-        insert_buffer_.arrived.load(std::memory_order_acquire)) {
+    if (!insert_buffer_.empty()) {
       const_cast<ArtTree*>(this)->DrainForReader();
     }
   }
@@ -288,8 +286,7 @@ class ArtTree {
   size_t ReportedBytes() const { return arena_.ReportedBytes(); }
   // A number that has grown whenever an insert has returned.
   uint64_t Changes() const {
-    return arena_.NumEntries() +
-           insert_buffer_.arrived.load(std::memory_order_acquire);
+    return arena_.NumEntries() + insert_buffer_.arrived();
   }
   ArtOrder order() const { return order_; }
 
@@ -386,34 +383,19 @@ class ArtTree {
                  ArtPath* last, size_t* fork) const;
   class Counter;
 
+  // ---- Writers that let entries wait (tree_insert_together.cc) ----
+
+  void DrainInsertBuffer();
+  void DrainForReader();
+  // REQUIRES: n <= ArtInsertBuffer::kSize. Entries that are there already are
+  // left out.
+  void InsertTogether(const ArtRef* entries, size_t n);
+  void InsertInTurn(const ArtRef* entries, size_t n);
+
   // ---- Writers (tree_insert.cc) ----
 
   class NewNode;
 
-  // Entries that wait, in a ring. `arrived` and `drained` count entries; the
-  // ring holds those in between. See InsertSingleWriter in tree_insert.cc.
-  static constexpr size_t kRing = 16;
-  struct alignas(64) InsertBuffer {
-    std::atomic<uint64_t> arrived{0};
-    std::atomic<uint64_t> drained{0};
-    std::atomic<ArtRef> refs[kRing] = {};
-    // How often DrainInsertBuffer is not to try descending together. Of no
-    // consequence.
-    std::atomic<uint32_t> apart{0};
-    // A reader had to drain.
-    std::atomic<bool> helped{false};
-    // The writer's own: the last sequence, and how many entries more go in at
-    // once because of readers.
-    uint64_t last_sequence = 0;
-    uint32_t at_once = 0;
-  };
-
-  void DrainInsertBuffer();
-  void DrainForReader();
-  // REQUIRES: n <= kRing. Entries that are there already are left out.
-  void InsertTogether(const ArtRef* entries, size_t n);
-
-  void InsertInTurn(const ArtRef* entries, size_t n);
   // Until it is in, or cannot be.
   Outcome InsertFromRoot(ArtPath* path, const ArtKey& key, ArtRef entry);
   // From the path that Descend found for the key, as often as room has to be
@@ -478,7 +460,7 @@ class ArtTree {
   ArtNode* const root_;
   const ArtOrder order_;
   ArtArena arena_;
-  InsertBuffer insert_buffer_;
+  ArtInsertBuffer insert_buffer_;
 };
 
 }  // namespace memkv
