@@ -12,8 +12,8 @@
 #include "table/key_trie/cursor.h"
 #include "table/key_trie/reader.h"
 #include "table/key_trie/separators.h"
+#include "table/key_trie/token_choice.h"
 #include "table/key_trie/token_encoder.h"
-#include "table/key_trie/token_trainer.h"
 #include "util/cache_line_counter.h"
 #include "util/trie_coding.h"
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "table/key_trie/token_trainer.h"
+#include "table/key_trie/token_choice.h"
 #include "table/key_trie/tokens.h"
 
 namespace memkv {

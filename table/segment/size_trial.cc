@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "table/key_trie/token_trainer.h"
+#include "table/key_trie/token_choice.h"
 #include "table/key_trie/tokens.h"
 
 namespace memkv {

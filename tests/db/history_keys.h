@@ -8,9 +8,9 @@
 // URL-like keys, keys that are prefixes of each other byte by byte, bytes 0x00
 // and 0xff, random bytes, big-endian counters, keys of kilobytes, and the
 // empty key. Or it is one of the shapes that are hard for an index
-// (db_bench_ext/keys/key_shapes.h), made small. A part of the pool is set aside for
-// single deletes, whose contract (put once, then single-deleted, and nothing
-// else) the history keeps.
+// (db_bench_ext/keys/key_shapes.h), made small. A part of the pool is set aside
+// for single deletes, whose contract (put once, then single-deleted, and
+// nothing else) the history keeps.
 //
 // Thread safety: none; one object, one thread.
 
@@ -26,7 +26,8 @@ namespace memkv {
 
 class HistoryKeys {
  public:
-  // shape: of db_bench_ext/keys/key_shapes.h, or empty for the pool of all kinds.
+  // shape: of db_bench_ext/keys/key_shapes.h, or empty for the pool of all
+  // kinds.
   HistoryKeys(RandomSource* random, const std::string& shape);
 
   // A key of the general part; a few keys are drawn much more often.

@@ -30,8 +30,8 @@ Options WithString(const Options& base, const std::string& text) {
   return options;
 }
 
-// Those of db_bench_ext/keys/key_shapes.h that have different keys, and more than
-// one; without those of a megabyte.
+// Those of db_bench_ext/keys/key_shapes.h that have different keys, and more
+// than one; without those of a megabyte.
 constexpr const char* kKeyShapes[] = {
     "random_binary", "chain_up", "comb_up",  "phrases",      "shared_4k",
     "sorted",        "streams",  "one_byte", "extreme_bytes"};

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "table/key_trie/token_trainer.h"
+#include "table/key_trie/token_choice.h"
 #include "table/key_trie/tokens.h"
 #include "table/segment/size_trial.h"
 

@@ -25,6 +25,7 @@
 #include "table/key_trie/cursor.h"
 #include "table/key_trie/format.h"
 #include "table/key_trie/reader.h"
+#include "table/key_trie/token_choice.h"
 #include "table/key_trie/token_encoder.h"
 #include "table/key_trie/token_trainer.h"
 #include "table/key_trie/tokens.h"

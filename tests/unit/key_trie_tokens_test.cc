@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "table/key_trie/token_choice.h"
 #include "table/key_trie/token_encoder.h"
 #include "table/key_trie/token_trainer.h"
 #include "table/key_trie/tokens.h"
