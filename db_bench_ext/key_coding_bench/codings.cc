@@ -100,10 +100,10 @@ class FrontCoding : public KeyCoding {
     size_t low = 0;
     for (size_t n = restarts_.size(); n > 1;) {
       const size_t half = n / 2;
-      WaitFor(&restarts_[low + half]);
+      CountCacheLine(&restarts_[low + half]);
       uint32_t length = 0;
       const uint8_t* const p = Varint(Start(low + half), &length);
-      WaitFor(p);
+      CountCacheLine(p);
       if (std::string_view(reinterpret_cast<const char*>(p), length) <= key) {
         low += half;
         n -= half;
@@ -122,7 +122,7 @@ class FrontCoding : public KeyCoding {
         p = Varint(p, &shared);
       }
       p = Varint(p, &length);
-      WaitFor(p);
+      CountCacheLine(p);
       if (shared < matched) {
         return i;
       }
@@ -247,17 +247,17 @@ class KeyTrieCoding : public KeyCoding {
 
   uint64_t Find(std::string_view key) const override {
     const key_trie::SoughtKey target(key);
-    key_trie::SeparatorTrie::Place place;
+    key_trie::SeparatorTrie::FloorResult place;
     if (segments_.empty() || !index_.Find(target, &place)) {
       return kNotFound;
     }
-    WaitFor(&segments_[place.ordinal]);
+    CountCacheLine(&segments_[place.ordinal]);
     return RankOf(place.ordinal, segments_[place.ordinal].Find(target));
   }
 
   uint64_t Rank(std::string_view key) const override {
     const key_trie::SoughtKey target(key);
-    key_trie::SeparatorTrie::Place place;
+    key_trie::SeparatorTrie::FloorResult place;
     if (segments_.empty() || !index_.Find(target, &place)) {
       return 0;
     }
@@ -269,7 +269,7 @@ class KeyTrieCoding : public KeyCoding {
     std::array<std::optional<key_trie::SoughtKey>, kMaxBatch> targets;
     std::array<const key_trie::SoughtKey*, kMaxBatch> sought = {};
     std::array<const key_trie::SeparatorTrie*, kMaxBatch> indexes = {};
-    std::array<key_trie::SeparatorTrie::Place, kMaxBatch> places;
+    std::array<key_trie::SeparatorTrie::FloorResult, kMaxBatch> places;
     std::array<bool, kMaxBatch> whole;
     std::array<const KeyTrieReader*, kMaxBatch> segments = {};
     std::array<uint32_t, kMaxBatch> ordinals;

@@ -255,9 +255,14 @@ void HostileDatabase::AskOpen(DB* db, const Use& use,
   Read(db, use, "at first", out);
   if (!out->broken.empty()) return;
   // Estimates, which name no error.
+  const rocksdb::Comparator* const order =
+      db->DefaultColumnFamily()->GetComparator();
   std::vector<rocksdb::Range> ranges;
   for (size_t i = 0; i + 1 < shape_.probes.size(); ++i) {
-    ranges.emplace_back(shape_.probes[i].first, shape_.probes[i + 1].first);
+    Slice start = shape_.probes[i].first;
+    Slice limit = shape_.probes[i + 1].first;
+    if (order->Compare(start, limit) > 0) std::swap(start, limit);
+    ranges.emplace_back(start, limit);
   }
   std::vector<uint64_t> sizes(ranges.size());
   db->GetApproximateSizes(ranges.data(), static_cast<int>(ranges.size()),

@@ -685,8 +685,17 @@ void HistoryRunner::SetOptions() {
   for (const auto& [name, value] : changes) {
     current_ += " " + name + "=" + value;
   }
+  // A compaction that ends after the change installs a version with the prefix
+  // extractor it began with, and RocksDB's iterators over levels go by that.
+  const bool quiet = changes.count("prefix_extractor") != 0;
   Both([&](rocksdb::DB* db, size_t side) {
-    return side == 0 && chosen >= both ? Status::OK() : db->SetOptions(changes);
+    if (side == 0 && chosen >= both) return Status::OK();
+    Status s = quiet ? db->PauseBackgroundWork() : Status::OK();
+    if (!s.ok()) return s;
+    s = db->SetOptions(changes);
+    if (!quiet) return s;
+    const Status resumed = db->ContinueBackgroundWork();
+    return s.ok() ? resumed : s;
   });
 }
 

@@ -19,7 +19,7 @@ namespace memkv {
 namespace art_test {
 
 using ArtIteratorTest = ArtScaffoldTest;
-using ArtInsertAloneTest = ArtScaffoldTest;
+using ArtInsertSingleWriterTest = ArtScaffoldTest;
 using Set = Scaffold::Set;
 
 // Keys with room between neighbours: bytes are odd multiples of 4.
@@ -291,7 +291,7 @@ TEST_P(ArtIteratorTest, WalkFindsWhatWasInsertedAheadOfIt) {
 
 // ---- Entries that wait ----
 
-TEST_P(ArtInsertAloneTest, WhoeverReadsFindsWhatWaits) {
+TEST_P(ArtInsertSingleWriterTest, WhoeverReadsFindsWhatWaits) {
   // What a reader says first after some entries were inserted.
   using Reader = std::function<void(Scaffold*)>;
   const auto first = [](Scaffold* s) { return *s->sorted().begin(); };
@@ -367,7 +367,7 @@ TEST_P(ArtInsertAloneTest, WhoeverReadsFindsWhatWaits) {
   }
 }
 
-TEST_P(ArtInsertAloneTest, StandingIteratorFindsWhatWaits) {
+TEST_P(ArtInsertSingleWriterTest, StandingIteratorFindsWhatWaits) {
   // Long enough after the last reader, so that entries wait again.
   Scaffold& s = scaffold_;
   uint64_t sequence = 0;
@@ -401,7 +401,7 @@ TEST_P(ArtInsertAloneTest, StandingIteratorFindsWhatWaits) {
   ASSERT_NO_FATAL_FAILURE(s.CheckAll());
 }
 
-TEST_P(ArtInsertAloneTest, DuplicatesAreRefusedExactlyWhenEqual) {
+TEST_P(ArtInsertSingleWriterTest, DuplicatesAreRefusedExactlyWhenEqual) {
   // The scaffold expects of each call what the set says.
   for (int before = 0; before < 40; ++before) {
     Scaffold s(GetParam());
@@ -435,7 +435,7 @@ TEST_P(ArtInsertAloneTest, DuplicatesAreRefusedExactlyWhenEqual) {
   }
 }
 
-TEST_P(ArtInsertAloneTest, AnyOrderOfKeysGetsInWhole) {
+TEST_P(ArtInsertSingleWriterTest, AnyOrderOfKeysGetsInWhole) {
   constexpr int kEntries = 12000;
   const std::vector<std::function<std::string(int)>> kinds = {
       [](int i) { return std::to_string(100000 + i); },
@@ -484,7 +484,7 @@ TEST_P(ArtInsertAloneTest, AnyOrderOfKeysGetsInWhole) {
 
 INSTANTIATE_TEST_SUITE_P(Orders, ArtIteratorTest, ::testing::ValuesIn(kOrders),
                          OrderName);
-INSTANTIATE_TEST_SUITE_P(Orders, ArtInsertAloneTest,
+INSTANTIATE_TEST_SUITE_P(Orders, ArtInsertSingleWriterTest,
                          ::testing::ValuesIn(kOrders), OrderName);
 
 }  // namespace art_test

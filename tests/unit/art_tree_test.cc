@@ -650,7 +650,7 @@ TEST_P(ArtTreeThrowTest, InsertThatThrowsLeavesTheTreeAsItWas) {
   EXPECT_GT(failures, 50);
 }
 
-TEST_P(ArtTreeThrowTest, InsertAloneThatThrowsLeavesTheTreeAsItWas) {
+TEST_P(ArtTreeThrowTest, SingleWriterThatThrowsLeavesTheTreeAsItWas) {
   int failures = 0;
   for (int round = 0; round < 10; ++round) {
     ThrowingAllocator allocator;
