@@ -13,6 +13,8 @@
 #                        there into the documents; NAME=urls by default; ONCE=1
 #                        measures once; FLAGS=--delta or --scale and NAME=delta
 #                        or scale for docs/delta_size.md and docs/scale.md
+#   make quick           the cores and their unit tests with sanitizers, format
+#                        and lint, without RocksDB: the loop of who edits a core
 #   make check           build and run every test, sanitizers included
 #   make rocksdb_tests   run RocksDB's own database tests on memkv; the first
 #                        time, build them: docs/rocksdb_tests.md
@@ -35,7 +37,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
 
 .DEFAULT_GOAL := release
-.PHONY: $(FLAVOURS) demo bench numbers check rocksdb_tests stress fuzz fuzz_files \
+.PHONY: $(FLAVOURS) demo bench numbers quick check rocksdb_tests stress fuzz fuzz_files \
   format clean deps
 
 deps:
@@ -55,6 +57,13 @@ bench: release
 NAME ?= urls
 numbers: release
 	@build_tools/numbers.sh $(if $(ONCE),once,measure) build/release/memkv_bench $(NAME) $(if $(KEYS),--keys="$(KEYS)") $(FLAGS)
+
+quick: deps
+	@tests/docs/lint_test.sh .
+	@tests/docs/layers_test.sh .
+	@cmake --preset quick $(CMAKE_ARGS) >/dev/null
+	@cmake --build build/quick -j $(JOBS) -- -s --no-print-directory
+	@ctest --test-dir build/quick --no-tests=error --output-on-failure -j $(JOBS)
 
 # The trees are built one after the other, each with all cores; the first that
 # does not build ends it.  Then one ctest run covers them all, so that there is

@@ -10,18 +10,19 @@
 #   sanitize  ASan + UBSan + assertions, RocksDB likewise; tests
 #   debug     assertions, RocksDB likewise; to run RocksDB's own tests
 #   tsan      ThreadSanitizer on the cores; no RocksDB at all
+#   quick     ASan + UBSan + assertions on the cores; no RocksDB at all
 #   fuzz      clang's libFuzzer, ASan and UBSan on the cores; no RocksDB at all
 
 set(MEMKV_FLAVOUR
     release
-    CACHE STRING "release, sanitize, debug, tsan or fuzz")
+    CACHE STRING "release, sanitize, debug, tsan, quick or fuzz")
 set_property(CACHE MEMKV_FLAVOUR PROPERTY STRINGS release sanitize debug tsan
-                                          fuzz)
+                                          quick fuzz)
 
 if(MEMKV_FLAVOUR STREQUAL "release")
   set(memkv_build_type Release)
   set(MEMKV_SANITIZER_FLAGS)
-elseif(MEMKV_FLAVOUR STREQUAL "sanitize")
+elseif(MEMKV_FLAVOUR MATCHES "^(sanitize|quick)$")
   set(memkv_build_type None)
   # The first undefined behaviour ends the program: a test that goes on after a
   # printed diagnostic would pass.
@@ -43,7 +44,7 @@ elseif(MEMKV_FLAVOUR STREQUAL "fuzz")
                             -fno-sanitize-recover=undefined)
 else()
   message(FATAL_ERROR "MEMKV_FLAVOUR is '${MEMKV_FLAVOUR}'; expected release, "
-                      "sanitize, debug, tsan or fuzz")
+                      "sanitize, debug, tsan, quick or fuzz")
 endif()
 
 if(CMAKE_BUILD_TYPE AND NOT CMAKE_BUILD_TYPE STREQUAL memkv_build_type)

@@ -31,7 +31,7 @@ memkv_add_objects(memkv_core_objects ${MEMKV_CORE_SOURCES})
 add_library(memkv_core STATIC $<TARGET_OBJECTS:memkv_core_objects>)
 target_link_libraries(memkv_core PUBLIC memkv_common)
 
-if(MEMKV_FLAVOUR MATCHES "^(tsan|fuzz)$")
+if(MEMKV_FLAVOUR MATCHES "^(tsan|quick|fuzz)$")
   return()
 endif()
 
