@@ -212,13 +212,10 @@ class BlockCompressor {
       const ROCKSDB_NAMESPACE::Slice& stored,
       ROCKSDB_NAMESPACE::CompressionType type, uint32_t format_version,
       const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions) {
-    ROCKSDB_NAMESPACE::UncompressionContext context(type);
-    ROCKSDB_NAMESPACE::UncompressionInfo info(
-        context, ROCKSDB_NAMESPACE::UncompressionDict::GetEmptyDict(), type);
     ROCKSDB_NAMESPACE::BlockContents contents;
-    const ROCKSDB_NAMESPACE::Status s = ROCKSDB_NAMESPACE::UncompressBlockData(
-        info, stored.data(), stored.size(), &contents, format_version,
-        ioptions);
+    const ROCKSDB_NAMESPACE::Status s =
+        Uncompress(stored, type, format_version, ioptions,
+                   /*allocator=*/nullptr, &contents);
     if (!s.ok()) {
       return ROCKSDB_NAMESPACE::Status::Corruption(
           "Could not decompress: " +

@@ -405,9 +405,9 @@ class ArtTree {
   // As FindBranchPoint, with a path that need not be the key's, but leads to
   // some entry. Also false if another entry may share more symbols with the
   // key.
-  bool FindDepartureNear(const ArtPath& path, const ArtKey& key,
-                         const ArtKey& other, ArtDepth depth,
-                         BranchPoint* out) const;
+  bool FindBranchPointNear(const ArtPath& path, const ArtKey& key,
+                           const ArtKey& other, ArtDepth depth,
+                           BranchPoint* out) const;
   // kAgain: room was made; the path ends at the last node that stayed, from
   // which on the key must be sought again.
   Outcome InsertAtBranchPoint(ArtPath* path, BranchPoint d, const ArtKey& key,

@@ -66,9 +66,9 @@ ArtTree::Outcome ArtTree::InsertFromRoot(ArtPath* path, const ArtKey& key,
   return outcome;
 }
 
-bool ArtTree::FindDepartureNear(const ArtPath& path, const ArtKey& key,
-                                const ArtKey& other, ArtDepth depth,
-                                BranchPoint* out) const {
+bool ArtTree::FindBranchPointNear(const ArtPath& path, const ArtKey& key,
+                                  const ArtKey& other, ArtDepth depth,
+                                  BranchPoint* out) const {
   if (!FindBranchPoint(path, key, other, depth, out)) {
     return false;
   }

@@ -108,7 +108,7 @@ void ArtTree::InsertInTurn(const ArtRef* entries, size_t n) {
       const ArtDepth depth = key.Diverge(other);
       BranchPoint d;
       if (depth != kArtEqualDepth &&
-          FindDepartureNear(path, key, other, depth, &d)) {
+          FindBranchPointNear(path, key, other, depth, &d)) {
         outcome = InsertAtBranchPoint(&path, d, key, other, entries[i]);
         if (outcome == Outcome::kAgain) {
           outcome = InsertAt(&path, DescendOn(key, &path), key, entries[i]);

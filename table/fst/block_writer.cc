@@ -24,7 +24,6 @@ namespace {
 
 // Larger blocks do not leave their memory to the next.
 constexpr size_t kKeptBlock = size_t{1} << 20;
-constexpr size_t kTrailerSize = 5;
 
 }  // namespace
 

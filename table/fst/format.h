@@ -23,6 +23,8 @@ namespace memkv {
 constexpr uint32_t kFooterFormatVersion = 5;
 constexpr size_t kFooterSize =
     ROCKSDB_NAMESPACE::Footer::kNewVersionsEncodedLength;
+// Behind each block: its compression and its checksum.
+constexpr size_t kTrailerSize = 5;
 constexpr char kFooterMarker[] = "MEMKVFST";
 constexpr size_t kFooterMarkerSize = sizeof(kFooterMarker) - 1;
 constexpr size_t kFooterMarkerOffset =

@@ -328,18 +328,18 @@ void FstTableIterator::Seek(const Slice& target) {
   StartSeek();
   sought_segment_ = kNowhere;
   if (!PassesFilter(target, /*forward=*/true)) return;
-  // The target may be a view of the cursor's key, which moves.
-  sought_.assign(target.data(), target.size());
   FindEntry(target);
   if (valid_) {
+    sought_.swap(target_);
     sought_segment_ = segment_index_;
     sought_entry_ = entry_;
   }
 }
 
 void FstTableIterator::FindEntry(const Slice& target) {
+  target_.assign(target.data(), target.size());
   const std::string_view user_key =
-      ROCKSDB_NAMESPACE::ExtractUserKey(target).ToStringView();
+      ROCKSDB_NAMESPACE::ExtractUserKey(target_).ToStringView();
   const uint32_t i = reader_.index().SegmentFor(user_key);
   if (i == FileIndex::kCorrupt) {
     Fail(reader_.CorruptIndex());
@@ -355,10 +355,8 @@ void FstTableIterator::FindEntry(const Slice& target) {
     // The target is between the group's keys and their bound.
     const uint32_t next = reader_.index().NextGroup(i);
     if (next < reader_.index().num_segments()) {
-      // The target may be a view of the cursor's key, which moves.
-      left_.assign(target.data(), target.size());
       EnterSegment(next, End::kFirst);
-      ExpectBeyond(left_, /*forward=*/true);
+      ExpectBeyond(target_, /*forward=*/true);
     }
     return;
   }
@@ -373,16 +371,14 @@ void FstTableIterator::FindEntry(const Slice& target) {
     LoadKey(End::kFirst);
     return;
   }
-  const uint64_t tag = ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target);
+  const uint64_t tag = ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target_);
   if (segment_->Mirror(cursor_.ordinal()) + 1 == segment_->num_keys()) {
     const uint32_t at = reader_.Continue(i, tag);
     if (at != i) {
-      // The target may be a view of the cursor's key, which moves.
-      const std::string key(user_key);
       if (!LoadSegment(at)) return;
       cursor_.SeekToFirst();
       if (segment_->num_keys() != 1 || !cursor_.Valid() ||
-          cursor_.key() != key) {
+          cursor_.key() != user_key) {
         Fail(reader_.CorruptSegment(at,
                                     "it does not continue the key before it"));
         return;
@@ -410,10 +406,10 @@ void FstTableIterator::SeekForPrev(const Slice& target) {
   if (!status_.ok()) return;
   if (!valid_) {
     EnterFileEnd(End::kLast);
-    ExpectBeyond(target, /*forward=*/false);
-  } else if (reader_.internal_comparator().Compare(key_, target) > 0) {
+    ExpectBeyond(target_, /*forward=*/false);
+  } else if (reader_.internal_comparator().Compare(key_, target_) > 0) {
     Prev();
-    ExpectBeyond(target, /*forward=*/false);
+    ExpectBeyond(target_, /*forward=*/false);
   }
 }
 

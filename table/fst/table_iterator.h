@@ -82,7 +82,8 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   void StartSeek();
   // Whether the filter lets a seek go on.
   bool PassesFilter(const ROCKSDB_NAMESPACE::Slice& target, bool forward);
-  // Moves to the first entry that is not before the target.
+  // Moves to the first entry that is not before the target, which is target_
+  // from now on.
   void FindEntry(const ROCKSDB_NAMESPACE::Slice& target);
   void EnterFileEnd(End end);
   // Counts, as BlockBasedTableIterator does, a seek that came to a segment, and
@@ -161,7 +162,11 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   uint32_t end_ = 0;
   ROCKSDB_NAMESPACE::Slice key_;  // in cursor_
   std::string left_;  // the entry that a step to another segment left
-  // The target of the last Seek(), and what that found.
+  // A copy, for a target may be a view of the cursor's key, which moves.
+  std::string target_;
+  // The target of the last Seek(), and what that found.  A SeekForPrev() leaves
+  // them: whoever seeks a key and then goes backwards, by whatever calls, must
+  // come before that key, or DBIter goes in circles over a damaged index.
   static constexpr uint32_t kNowhere = UINT32_MAX;
   std::string sought_;
   uint32_t sought_segment_ = kNowhere;

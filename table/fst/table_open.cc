@@ -246,9 +246,19 @@ Status FstTableReader::FetchProperties(
   s = ROCKSDB_NAMESPACE::ReadTablePropertiesHelper(
       context.read_options, properties_handle_, store_.file(),
       context.prefetch_buffer, store_.footer(), store_.ioptions(), properties);
-  return s.IsCorruption() ? store_.Corrupt(properties_handle_.offset(),
-                                           "properties: " + s.ToString())
-                          : s;
+  if (s.IsCorruption()) {
+    return store_.Corrupt(properties_handle_.offset(),
+                          "properties: " + s.ToString());
+  }
+  // RepairDB() subtracts it from the file's size.
+  if (s.ok() && (*properties)->tail_start_offset > file_size_) {
+    return store_.Corrupt(properties_handle_.offset(),
+                          "properties: the tail begins at " +
+                              std::to_string((*properties)->tail_start_offset) +
+                              " of a file of " + std::to_string(file_size_) +
+                              " bytes");
+  }
+  return s;
 }
 
 Status FstTableReader::ReadProperties(const BlockReadContext& context,

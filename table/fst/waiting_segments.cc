@@ -60,8 +60,7 @@ bool WaitingSegments::Add(std::unique_ptr<SegmentBuilder> segment) {
   bytes_ += segment->MemoryUsage();
   segments_.push_back(std::move(segment));
   if (bytes_ >= limit_ || !Charge()) return false;
-  tried_.push_back(segments_.back().get());
-  trial_.Add(tried_, [this]() -> const key_trie::TokenEncoder* {
+  trial_.Add(segments_.back().get(), [this]() -> const key_trie::TokenEncoder* {
     // The encoder of another may be in use.
     const bool may_make = found_.tokens == nullptr;
     return FindTokens(Keys(), may_make);

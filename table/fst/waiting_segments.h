@@ -46,7 +46,7 @@ class WaitingSegments {
   };
   // Makes the file's token table that of another file of these keys, or trains
   // one on them, if that pays.  False, with a reason, if what it has trained
-  // cannot be read.
+  // cannot be read.  This ends the wait: what remains is to write segments().
   bool ChooseTokens(Choice* choice, std::string* reason);
 
   // The segments, in the file's order.  Who writes one may let go of it.
@@ -78,7 +78,6 @@ class WaitingSegments {
   std::vector<std::unique_ptr<SegmentBuilder>> segments_;
   uint64_t bytes_ = 0;  // that they hold
   SizeTrial trial_;
-  std::vector<const SegmentBuilder*> tried_;  // those of segments_
   // A token table that was found, and its encoder, which a trial may use.
   TokenTable found_;
   std::unique_ptr<key_trie::TokenEncoder> found_encoder_;

@@ -36,10 +36,10 @@ constexpr double kHeads = 172;
 
 }  // namespace
 
-void SizeTrial::Train(const std::vector<const SegmentBuilder*>& segments) {
+void SizeTrial::Train() {
   std::vector<const KeyTrieBuilder*> keys;
-  keys.reserve(segments.size());
-  for (const SegmentBuilder* segment : segments) {
+  keys.reserve(segments_.size());
+  for (const SegmentBuilder* segment : segments_) {
     keys.push_back(&segment->keys());
   }
   trained_.reset();
@@ -120,12 +120,12 @@ bool SizeTrial::IsDue(const SegmentBuilder& segment) const {
 }
 
 void SizeTrial::Add(
-    const std::vector<const SegmentBuilder*>& segments,
+    const SegmentBuilder* added,
     const std::function<const key_trie::TokenEncoder*()>& found) {
-  const SegmentBuilder& added = *segments.back();
-  estimates_ += added.EstimatedSize();
-  suffix_bytes_ += added.keys().suffix_bytes();
-  pending_ += added.EstimatedSize();
+  segments_.push_back(added);
+  estimates_ += added->EstimatedSize();
+  suffix_bytes_ += added->keys().suffix_bytes();
+  pending_ += added->EstimatedSize();
   if (estimates_ < kFirst) return;
   if (estimates_ >= next_training_) {
     next_training_ = kTrainAgain * estimates_;
@@ -133,19 +133,19 @@ void SizeTrial::Add(
     encoder_ = found();
     uses_found_ = encoder_ != nullptr;
     if (!uses_found_) {
-      Train(segments);
+      Train();
       encoder_ = trained_.get();
     }
     // All of them anew.
     sum_ = 0;
     code_sum_ = 0;
     pending_ = 0;
-    for (const SegmentBuilder* segment : segments) {
+    for (const SegmentBuilder* segment : segments_) {
       pending_ += segment->EstimatedSize();
-      if (IsDue(*segment) || segment == &added) Measure(*segment);
+      if (IsDue(*segment) || segment == added) Measure(*segment);
     }
-  } else if (IsDue(added)) {
-    Measure(added);
+  } else if (IsDue(*added)) {
+    Measure(*added);
   }
   if (uses_found_) {
     better_ = 1;

@@ -39,10 +39,10 @@ class SizeTrial {
 
   // Measures a sealed segment that waits; now and then again all that do, with
   // another token table: when they have become many times as many.
-  // segments: all that wait, `added` the last.  found() gives the encoder of a
-  // token table that they may be written in, null if none is known; it stays as
-  // long as the trial.
-  void Add(const std::vector<const SegmentBuilder*>& segments,
+  // The segment must outlive the trial's last Add().  found() gives the encoder
+  // of a token table that they may be written in, null if none is known; it
+  // stays as long as the trial.
+  void Add(const SegmentBuilder* added,
            const std::function<const key_trie::TokenEncoder*()>& found);
 
   // What the segments will take, and the token table, if it is not a found one.
@@ -66,7 +66,7 @@ class SizeTrial {
   static constexpr uint64_t kEvery = uint64_t{48} << 10;
   static constexpr uint64_t kShare = 32;
 
-  void Train(const std::vector<const SegmentBuilder*>& segments);
+  void Train();
   bool IsDue(const SegmentBuilder& segment) const;
   void Measure(const SegmentBuilder& segment);
   // What is left of a size of which so much are codes, in the file's
@@ -76,11 +76,12 @@ class SizeTrial {
   }
 
   const StoredSize stored_;
-  uint64_t estimates_ = 0;     // of all segments
-  uint64_t suffix_bytes_ = 0;  // of all segments
-  uint64_t pending_ = 0;       // of estimates_, not measured
-  double sum_ = 0;             // of what the measured ones take
-  double code_sum_ = 0;        // of that, codes
+  std::vector<const SegmentBuilder*> segments_;  // all that wait
+  uint64_t estimates_ = 0;                       // of all segments
+  uint64_t suffix_bytes_ = 0;                    // of all segments
+  uint64_t pending_ = 0;                         // of estimates_, not measured
+  double sum_ = 0;       // of what the measured ones take
+  double code_sum_ = 0;  // of that, codes
   double last_ratio_ = kUntried;
   double last_code_share_ = 0;
 

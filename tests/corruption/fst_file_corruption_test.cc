@@ -18,21 +18,16 @@
 #include <utility>
 #include <vector>
 
-#include "db/merge_context.h"
 #include "db/range_tombstone_fragmenter.h"
 #include "rocksdb/filter_policy.h"
-#include "rocksdb/merge_operator.h"
 #include "table/block_based/block.h"
 #include "table/fst/format.h"
-#include "table/get_context.h"
 #include "table/internal_iterator.h"
 #include "table/meta_blocks.h"
 #include "table/segment/file_index.h"
 #include "table/segment/segment.h"
 #include "tests/corruption/fst_memory_table.h"
 #include "util/coding.h"
-#include "util/compression.h"
-#include "utilities/merge_operators.h"
 
 namespace memkv {
 namespace {
@@ -51,18 +46,18 @@ uint64_t Seed() {
 }
 
 // What a table answers to one question, and the status that came with it.
-struct DeliverVersions {
+struct Answer {
   std::vector<std::string> rows;
   Status status;
 };
 
 // Everything a table can be asked, in fixed order.
 struct Answers {
-  DeliverVersions forwards;
-  DeliverVersions backwards;
-  DeliverVersions range_deletions;
-  std::vector<DeliverVersions> gets;   // per probe
-  std::vector<DeliverVersions> seeks;  // per probe
+  Answer forwards;
+  Answer backwards;
+  Answer range_deletions;
+  std::vector<Answer> gets;   // per probe
+  std::vector<Answer> seeks;  // per probe
   Status verify;
 };
 
@@ -101,21 +96,10 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
 
   // What is inside the block at `at`.
   std::string BlockAt(const rocksdb::BlockHandle& at) const {
-    const std::string stored = table_.bytes().substr(at.offset(), at.size());
-    const auto type = static_cast<rocksdb::CompressionType>(
-        table_.bytes()[at.offset() + at.size()]);
-    if (type == rocksdb::kNoCompression) return stored;
-    const rocksdb::UncompressionContext context(type);
-    const rocksdb::UncompressionInfo info(
-        context, rocksdb::UncompressionDict::GetEmptyDict(), type);
-    rocksdb::BlockContents contents;
-    const rocksdb::Options options;
-    const rocksdb::ImmutableOptions ioptions(options);
-    EXPECT_TRUE(rocksdb::UncompressBlockData(info, stored.data(), stored.size(),
-                                             &contents, kFooterFormatVersion,
-                                             ioptions)
-                    .ok());
-    return contents.data.ToString();
+    std::string raw;
+    const Status s = ReadBlock(table_.bytes(), at, &raw);
+    EXPECT_TRUE(s.ok()) << s.ToString();
+    return raw;
   }
 
   // Fills properties_end_ and blocks_.
@@ -273,30 +257,22 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
   // A damaged file may be walked in circles only as far as this.
   size_t StepLimit() const { return 50 * entries_.size(); }
 
-  DeliverVersions Get(TableReader* reader, const ReadOptions& ro,
-                      const std::string& user_key, uint64_t seq) const {
-    rocksdb::PinnableSlice value;
-    rocksdb::MergeContext merge_context;
-    rocksdb::SequenceNumber covering = 0;
-    const auto merge = rocksdb::MergeOperators::CreateStringAppendOperator();
-    rocksdb::GetContext context(
-        table_.comparator().user_comparator(), merge.get(), nullptr, nullptr,
-        rocksdb::GetContext::kNotFound, user_key, &value, nullptr, nullptr,
-        &merge_context, /*do_merge=*/true, &covering,
-        rocksdb::SystemClock::Default().get());
-    DeliverVersions answer;
+  Answer Get(TableReader* reader, const ReadOptions& ro,
+             const std::string& user_key, uint64_t seq) const {
     const rocksdb::InternalKey target(user_key, seq,
                                       rocksdb::kValueTypeForSeek);
-    answer.status = reader->Get(ro, target.Encode(), &context, nullptr, false);
-    if (context.State() == rocksdb::GetContext::kCorrupt &&
-        answer.status.ok()) {
+    const MemoryTable::LookUpResult found =
+        table_.LookUp(user_key, [&](rocksdb::GetContext* context) {
+          return reader->Get(ro, target.Encode(), context, nullptr, false);
+        });
+    Answer answer;
+    answer.status = found.status;
+    if (found.state == rocksdb::GetContext::kCorrupt && answer.status.ok()) {
       answer.status = Status::Corruption("GetContext");
     }
-    answer.rows.push_back(std::to_string(context.State()) + " " +
-                          value.ToString());
-    for (const Slice& operand : merge_context.GetOperands()) {
-      answer.rows.push_back(operand.ToString());
-    }
+    answer.rows.push_back(std::to_string(found.state) + " " + found.value);
+    answer.rows.insert(answer.rows.end(), found.operands.begin(),
+                       found.operands.end());
     return answer;
   }
 
@@ -309,7 +285,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
     {
       const std::unique_ptr<rocksdb::InternalIterator> iter(reader->NewIterator(
           ro, nullptr, nullptr, false, TableReaderCaller::kUserIterator));
-      DeliverVersions* answer = &answers->forwards;
+      Answer* answer = &answers->forwards;
       for (iter->SeekToFirst();
            iter->Valid() && answer->rows.size() < StepLimit(); iter->Next()) {
         answer->rows.push_back(Row(iter->key(), iter->value()));
@@ -324,7 +300,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
       for (const auto& [user_key, seq] : probes_) {
         const rocksdb::InternalKey target(user_key, seq,
                                           rocksdb::kValueTypeForSeek);
-        DeliverVersions seek;
+        Answer seek;
         iter->Seek(target.Encode());
         if (iter->Valid()) {
           seek.rows.push_back(Row(iter->key(), iter->value()));
@@ -334,7 +310,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
       }
     }
     {
-      DeliverVersions* const answer = &answers->range_deletions;
+      Answer* const answer = &answers->range_deletions;
       const std::unique_ptr<rocksdb::FragmentedRangeTombstoneIterator> iter(
           reader->NewRangeTombstoneIterator(ro));
       if (iter != nullptr) {
@@ -353,13 +329,11 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
   }
 
   // An answer is right, or right as far as it goes and then an error.
-  static bool Honest(const DeliverVersions& answer,
-                     const DeliverVersions& truth) {
+  static bool Honest(const Answer& answer, const Answer& truth) {
     if (answer.status.ok()) return answer.rows == truth.rows;
     return true;
   }
-  static bool HonestScan(const DeliverVersions& answer,
-                         const DeliverVersions& truth) {
+  static bool HonestScan(const Answer& answer, const Answer& truth) {
     if (answer.status.ok()) return answer.rows == truth.rows;
     return answer.rows.size() <= truth.rows.size() &&
            std::equal(answer.rows.begin(), answer.rows.end(),
@@ -389,7 +363,7 @@ class FstFileCorruptionTest : public ::testing::TestWithParam<Variant> {
     ASSERT_TRUE(HonestScan(answers.range_deletions, truth_.range_deletions))
         << what;
     bool errors = false;
-    for (const DeliverVersions* a : {&answers.forwards, &answers.backwards}) {
+    for (const Answer* a : {&answers.forwards, &answers.backwards}) {
       if (a->status.ok()) continue;
       errors = true;
       if (!in_footer) ExpectNamesThePlace(a->status, what, in_footer);
@@ -459,7 +433,7 @@ TEST_P(FstFileCorruptionTest, UndamagedFileIsWhatTheTestNeeds) {
                                     truth_.backwards.rows.rend());
   EXPECT_EQ(truth_.forwards.rows, reversed);
   size_t found = 0;
-  for (const DeliverVersions& get : truth_.gets) {
+  for (const Answer& get : truth_.gets) {
     EXPECT_TRUE(get.status.ok());
     found += get.rows[0][0] == '0' + rocksdb::GetContext::kFound;
   }

@@ -18,7 +18,6 @@ namespace memkv {
 
 namespace {
 
-constexpr size_t kTrailerSize = 5;
 // An array that is said to have more numbers is written without any bits, as
 // one of equal numbers.
 constexpr uint64_t kMostNumbers = 1 << 16;

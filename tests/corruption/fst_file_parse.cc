@@ -10,7 +10,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "options/cf_options.h"
 #include "rocksdb/options.h"
 #include "table/block_based/block.h"
 #include "table/fst/format.h"
@@ -20,7 +19,7 @@
 #include "table/segment/file_index.h"
 #include "table/segment/segment.h"
 #include "tests/corruption/fst_file_fields.h"
-#include "util/compression.h"
+#include "tests/corruption/fst_memory_table.h"
 #include "util/packed_array.h"
 #include "util/trie_coding.h"
 
@@ -30,8 +29,6 @@ namespace {
 
 using rocksdb::BlockHandle;
 
-constexpr size_t kTrailerSize = 5;
-
 // What is not as FORMAT.md says.
 class Unexpected : public std::runtime_error {
  public:
@@ -40,22 +37,6 @@ class Unexpected : public std::runtime_error {
 
 void Expect(bool fact, const std::string& what) {
   if (!fact) throw Unexpected(what);
-}
-
-std::string Uncompress(const std::string& stored,
-                       rocksdb::CompressionType type) {
-  if (type == rocksdb::kNoCompression) return stored;
-  const rocksdb::UncompressionContext context(type);
-  const rocksdb::UncompressionInfo info(
-      context, rocksdb::UncompressionDict::GetEmptyDict(), type);
-  rocksdb::BlockContents contents;
-  const rocksdb::Options options;
-  const rocksdb::ImmutableOptions ioptions(options);
-  const rocksdb::Status s =
-      rocksdb::UncompressBlockData(info, stored.data(), stored.size(),
-                                   &contents, kFooterFormatVersion, ioptions);
-  Expect(s.ok(), s.ToString());
-  return contents.data.ToString();
 }
 
 using Computed = std::function<uint64_t(const PartInWriting&, size_t)>;
@@ -185,7 +166,7 @@ class FileFieldsParser {
       part.stored = bytes_.substr(offset, block.size);
       part.compression =
           static_cast<rocksdb::CompressionType>(bytes_.at(offset + block.size));
-      part.raw = Uncompress(part.stored, part.compression);
+      part.raw = Contents(BlockHandle(offset, block.size));
       out_->parts_.push_back(std::move(part));
     }
     FilePart footer;
@@ -218,9 +199,10 @@ class FileFieldsParser {
   }
 
   std::string Contents(const BlockHandle& at) const {
-    return Uncompress(bytes_.substr(at.offset(), at.size()),
-                      static_cast<rocksdb::CompressionType>(
-                          bytes_.at(at.offset() + at.size())));
+    std::string raw;
+    const rocksdb::Status s = ReadBlock(bytes_, at, &raw);
+    Expect(s.ok(), s.ToString());
+    return raw;
   }
 
   // Keys and values of a block of RocksDB's.
@@ -609,7 +591,8 @@ class FileFieldsParser {
     } else if (key == "rocksdb.external_sst_file.global_seqno") {
       in->Fixed(name + "value of " + key, 8);
     } else if (key == "rocksdb.num.range-deletions" ||
-               key == "rocksdb.deleted.keys") {
+               key == "rocksdb.deleted.keys" ||
+               key == "rocksdb.tail.start.offset") {
       in->Varint(name + "value of " + key);
     } else {
       const bool ours = kind == FilePartKind::kProperties;

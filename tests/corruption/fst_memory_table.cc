@@ -7,12 +7,15 @@
 #include <cstring>
 #include <utility>
 
+#include "db/merge_context.h"
 #include "file/random_access_file_reader.h"
 #include "file/writable_file_writer.h"
 #include "rocksdb/file_system.h"
 #include "rocksdb/merge_operator.h"
+#include "table/fst/format.h"
 #include "table/sst_file_writer_collectors.h"
 #include "table/table_builder.h"
+#include "util/compression.h"
 #include "utilities/merge_operators.h"
 
 namespace memkv {
@@ -162,6 +165,47 @@ Status MemoryTable::Open(const std::string& bytes,
   return factory_->NewTableReader(read_options, options, std::move(file),
                                   bytes.size(), reader,
                                   /*prefetch_index_and_filter_in_cache=*/true);
+}
+
+MemoryTable::LookUpResult MemoryTable::LookUp(
+    const std::string& user_key,
+    const std::function<Status(rocksdb::GetContext*)>& fill) const {
+  rocksdb::PinnableSlice value;
+  rocksdb::MergeContext merge_context;
+  rocksdb::SequenceNumber covering = 0;
+  const auto merge = rocksdb::MergeOperators::CreateStringAppendOperator();
+  rocksdb::GetContext context(icmp_.user_comparator(), merge.get(), nullptr,
+                              nullptr, rocksdb::GetContext::kNotFound, user_key,
+                              &value, nullptr, nullptr, &merge_context,
+                              /*do_merge=*/true, &covering,
+                              rocksdb::SystemClock::Default().get());
+  LookUpResult result;
+  result.status = fill(&context);
+  result.state = context.State();
+  result.value = value.ToString();
+  for (const Slice& operand : merge_context.GetOperands()) {
+    result.operands.push_back(operand.ToString());
+  }
+  return result;
+}
+
+Status ReadBlock(const std::string& file, const rocksdb::BlockHandle& at,
+                 std::string* raw) {
+  raw->assign(file, at.offset(), at.size());
+  const auto type =
+      static_cast<rocksdb::CompressionType>(file.at(at.offset() + at.size()));
+  if (type == rocksdb::kNoCompression) return Status::OK();
+  const rocksdb::UncompressionContext context(type);
+  const rocksdb::UncompressionInfo info(
+      context, rocksdb::UncompressionDict::GetEmptyDict(), type);
+  rocksdb::BlockContents contents;
+  const rocksdb::Options options;
+  const rocksdb::ImmutableOptions ioptions(options);
+  const Status s =
+      rocksdb::UncompressBlockData(info, raw->data(), raw->size(), &contents,
+                                   kFooterFormatVersion, ioptions);
+  if (s.ok()) *raw = contents.data.ToString();
+  return s;
 }
 
 }  // namespace memkv

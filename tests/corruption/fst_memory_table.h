@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@
 #include "rocksdb/options.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
+#include "table/format.h"
+#include "table/get_context.h"
 #include "table/table_reader.h"
 
 namespace memkv {
@@ -36,6 +39,11 @@ struct TableEntry {
     return rocksdb::InternalKey(user_key, seq, type).Encode().ToString();
   }
 };
+
+// Sets *raw to what is inside the block at `at` of a file's bytes, without its
+// compression.  REQUIRES: block and trailer lie in the file
+rocksdb::Status ReadBlock(const std::string& file,
+                          const rocksdb::BlockHandle& at, std::string* raw);
 
 class MemoryTable {
  public:
@@ -66,6 +74,18 @@ class MemoryTable {
   rocksdb::Status Open(const std::string& bytes,
                        const rocksdb::ReadOptions& read_options,
                        std::unique_ptr<rocksdb::TableReader>* reader) const;
+
+  // What a look-up comes to.
+  struct LookUpResult {
+    rocksdb::Status status;
+    rocksdb::GetContext::GetState state;
+    std::string value;
+    std::vector<std::string> operands;  // of merges
+  };
+  // Has a context filled by a reader, or by a look-up of several keys.
+  LookUpResult LookUp(
+      const std::string& user_key,
+      const std::function<rocksdb::Status(rocksdb::GetContext*)>& fill) const;
 
   const rocksdb::InternalKeyComparator& comparator() const { return icmp_; }
   const Settings& settings() const { return settings_; }

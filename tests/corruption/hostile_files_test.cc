@@ -261,6 +261,40 @@ TEST(HostileFilesSelfTest, VersionsOutOfOrderAreCorruption) {
   EXPECT_GT(refused, 0u);
 }
 
+// RocksDB subtracts some properties from others, and from the file's size.
+TEST(HostilePropertiesTest, NumbersLargerThanTheirFileAreCorruption) {
+  std::string reason;
+  const auto shape = MakeHostileShape("ranges only", &reason);
+  ASSERT_NE(shape, nullptr) << reason;
+  HostileAnswers truth;
+  AskHostileTable(*shape, false, shape->bytes, ReadOptions(), &truth);
+  const HostileEdits edits(shape->fields);
+  for (const char* name : {"rocksdb.tail.start.offset", "rocksdb.num.entries",
+                           "rocksdb.num.range-deletions"}) {
+    const std::string spot_name = std::string("properties: value of ") + name;
+    const auto spot =
+        std::find_if(edits.spots().begin(), edits.spots().end(),
+                     [&](const Spot& s) { return s.name == spot_name; });
+    ASSERT_NE(spot, edits.spots().end()) << name;
+    for (const uint64_t number :
+         {uint64_t{shape->bytes.size()} + 100, uint64_t{UINT64_MAX}}) {
+      FileEdit edit;
+      edit.part = spot->at[0].part;
+      edit.field = spot->at[0].field;
+      edit.number = number;
+      HostileInput input;
+      ASSERT_TRUE(MakeHostileInput(shape->fields, {edit}, /*repair=*/true,
+                                   false, 0, &input));
+      HostileAnswers answers;
+      AskHostileTable(*shape, false, input.bytes, ReadOptions(), &answers);
+      ASSERT_EQ(answers.broken, "") << input.what;
+      ASSERT_EQ(answers.answers.size(), 1u) << input.what;
+      EXPECT_TRUE(answers.answers[0].status.IsCorruption())
+          << answers.answers[0].status.ToString();
+    }
+  }
+}
+
 TEST(HostileFilesSelfTest, AllocationsAreSeen) {
   const AllocationWatch watch;
   const size_t before = watch.most_held();

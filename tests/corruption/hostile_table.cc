@@ -8,15 +8,12 @@
 #include <map>
 #include <memory>
 
-#include "db/merge_context.h"
 #include "db/range_tombstone_fragmenter.h"
 #include "rocksdb/file_system.h"
 #include "rocksdb/merge_operator.h"
 #include "table/fst/table_reader.h"
-#include "table/get_context.h"
 #include "table/internal_iterator.h"
 #include "tests/corruption/allocation_watch.h"
-#include "utilities/merge_operators.h"
 
 namespace memkv {
 
@@ -196,25 +193,19 @@ class TableAsker {
 
   void Get(TableReader* reader, const std::string& user_key, uint64_t seq) {
     HostileAnswer* const answer = out_->New("get " + user_key);
-    rocksdb::PinnableSlice value;
-    rocksdb::MergeContext merge_context;
-    rocksdb::SequenceNumber covering = 0;
-    const auto merge = rocksdb::MergeOperators::CreateStringAppendOperator();
-    rocksdb::GetContext context(
-        table_.comparator().user_comparator(), merge.get(), nullptr, nullptr,
-        rocksdb::GetContext::kNotFound, user_key, &value, nullptr, nullptr,
-        &merge_context, /*do_merge=*/true, &covering,
-        rocksdb::SystemClock::Default().get());
     const InternalKey target(user_key, seq, rocksdb::kValueTypeForSeek);
-    answer->status =
-        reader->Get(read_options_, target.Encode(), &context,
-                    shape_.pinned->settings().prefix_extractor.get(), false);
-    answer->Add(std::to_string(context.State()), value);
-    for (const Slice& operand : merge_context.GetOperands()) {
+    const MemoryTable::LookUpResult found =
+        table_.LookUp(user_key, [&](rocksdb::GetContext* context) {
+          return reader->Get(read_options_, target.Encode(), context,
+                             shape_.pinned->settings().prefix_extractor.get(),
+                             false);
+        });
+    answer->status = found.status;
+    answer->Add(std::to_string(found.state), found.value);
+    for (const std::string& operand : found.operands) {
       answer->Add("operand", operand);
     }
-    if (context.State() == rocksdb::GetContext::kCorrupt &&
-        answer->status.ok()) {
+    if (found.state == rocksdb::GetContext::kCorrupt && answer->status.ok()) {
       answer->status = Status::Corruption("GetContext");
     }
   }

@@ -331,7 +331,7 @@ TEST_P(KeyTrieCorruptionTest, BucketsAtRandomAreSafe) {
   const KeyList some = MakeKeys(KeyShapes()[0], 100, &rng);
   std::vector<std::string> token_tables;
   for (const unsigned width : {9, 10, 13, 15, 16}) {
-    token_tables.push_back(DictionaryOfWidth(width, some, &rng));
+    token_tables.push_back(TokenTableOfWidth(width, some, &rng));
   }
   Tally tally;
   for (int round = 0; round < 3000; ++round) {
@@ -555,11 +555,11 @@ TEST(KeyTrieDamagedTokensTest, OtherTokensOfTheSameWidthAreSafe) {
     const KeyList keys = MakeKeys(KeyShapes()[shape], 150, &rng);
     for (const unsigned width : {9, 12, 15, 16}) {
       SCOPED_TRACE(std::to_string(width) + " bits");
-      const std::string tokens = DictionaryOfWidth(width, keys, &rng);
+      const std::string tokens = TokenTableOfWidth(width, keys, &rng);
       const std::string bytes = BuildKeyTrie(keys, 20, tokens);
       const KeyList others = {"xy", RandomBytes(&rng, 60)};
       ASSERT_NO_FATAL_FAILURE(ExpectDamageIsSafe(
-          bytes, DictionaryOfWidth(width, others, &rng),
+          bytes, TokenTableOfWidth(width, others, &rng),
           {NearKey(keys, &rng), NearKey(keys, &rng), ""}, &tally));
       // Tokens that all end a key but one, and as few as there may be.
       std::vector<Tokens::Token> ends = {{"x", false}};

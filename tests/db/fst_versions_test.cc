@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "db/dbformat.h"
-#include "db/merge_context.h"
 #include "plugin/memkv.h"
 #include "rocksdb/comparator.h"
 #include "rocksdb/filter_policy.h"
@@ -26,11 +25,9 @@
 #include "rocksdb/utilities/debug.h"
 #include "table/fst/format.h"
 #include "table/fst/table_reader.h"
-#include "table/get_context.h"
 #include "table/internal_iterator.h"
 #include "tests/corruption/fst_memory_table.h"
 #include "tests/db/fst_db_test_util.h"
-#include "utilities/merge_operators.h"
 
 namespace memkv {
 namespace {
@@ -47,20 +44,10 @@ using rocksdb::TableReaderCaller;
 // What a look-up comes to: its state, the value, and the operands of merges.
 std::string Outcome(const MemoryTable& table, const std::string& user_key,
                     const std::function<Status(GetContext*)>& fill) {
-  rocksdb::PinnableSlice value;
-  rocksdb::MergeContext merge_context;
-  SequenceNumber covering = 0;
-  const auto merge = rocksdb::MergeOperators::CreateStringAppendOperator();
-  GetContext context(table.comparator().user_comparator(), merge.get(), nullptr,
-                     nullptr, GetContext::kNotFound, user_key, &value, nullptr,
-                     nullptr, &merge_context, /*do_merge=*/true, &covering,
-                     rocksdb::SystemClock::Default().get());
-  const Status s = fill(&context);
-  std::string outcome = s.ToString() + " " + std::to_string(context.State()) +
-                        " " + value.ToString();
-  for (const Slice& operand : merge_context.GetOperands()) {
-    outcome += "," + operand.ToString();
-  }
+  const MemoryTable::LookUpResult found = table.LookUp(user_key, fill);
+  std::string outcome = found.status.ToString() + " " +
+                        std::to_string(found.state) + " " + found.value;
+  for (const std::string& operand : found.operands) outcome += "," + operand;
   return outcome;
 }
 

@@ -149,7 +149,7 @@ inline std::string FuzzTokensOf(FuzzInput* in, const KeyList& keys) {
       tokens.push_back({bytes, in->Flag()});
     }
   }
-  return DictionaryOf(std::move(tokens));
+  return TokenTableOf(std::move(tokens));
 }
 
 // The token table that a trie of these keys is written in, empty for symbols.

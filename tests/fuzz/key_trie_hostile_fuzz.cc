@@ -126,7 +126,7 @@ void CheckTrie(std::string_view bytes, std::string_view tokens,
 
 // A whole key trie from the input.
 void CheckRawTrie(FuzzInput* in) {
-  const std::string tokens = in->Flag() ? DictionaryOf({}) : "";
+  const std::string tokens = in->Flag() ? TokenTableOf({}) : "";
   const KeyList targets = {"", "a", in->Bytes(in->Below(16))};
   CheckTrie(in->Rest(), tokens, targets);
 }
@@ -135,7 +135,7 @@ void CheckRawTrie(FuzzInput* in) {
 void CheckRawSections(FuzzInput* in) {
   Parts parts;
   const bool in_tokens = in->Flag();
-  const std::string tokens = in_tokens ? DictionaryOf({{"ab", true}}) : "";
+  const std::string tokens = in_tokens ? TokenTableOf({{"ab", true}}) : "";
   parts.coding = in_tokens ? key_trie::kTokenCodes : key_trie::kSymbols;
   parts.width = in_tokens ? 9 : static_cast<unsigned>(1 + in->Below(8));
   if (parts.width < 8) {

@@ -103,7 +103,7 @@ TEST(FstSizeTrialTest, SaysWhatTheFileWillTake) {
         BuildAll(
             Keys(words, 250000), segment_size, value_size,
             [&](const Segments& segments) {
-              trial.Add(segments.all, [] { return nullptr; });
+              trial.Add(segments.all.back(), [] { return nullptr; });
               all += segments.all.back()->EstimatedSize();
               if (all < next) return;
               next = 2 * all;
@@ -129,8 +129,8 @@ TEST(FstSizeTrialTest, SaysWhatTheFileWillTake) {
             });
         EXPECT_GE(compared, 2);
         EXPECT_LE(trial.trainings(), 4);
-        // A sixteenth of each, and again of all that there were when there were
-        // four times as many.
+        // A thirty-second part of each, and again of all that there were when
+        // there were 16 times as many.
         EXPECT_LT(tried, all / 4);
       }
     }
@@ -150,7 +150,7 @@ TEST(FstSizeTrialTest, KnownDictionaryIsTakenAsItIs) {
       ASSERT_TRUE(tokens.Open(block, &reason)) << reason;
       encoder = std::make_unique<TokenEncoder>(tokens);
     }
-    trial.Add(segments.all, [&] { return encoder.get(); });
+    trial.Add(segments.all.back(), [&] { return encoder.get(); });
     if (segments.all.size() < 4) return;
     EXPECT_TRUE(trial.uses_found());
     EXPECT_EQ(trial.token_table_bytes(), 0u);

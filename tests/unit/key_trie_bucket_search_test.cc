@@ -184,7 +184,7 @@ TEST(KeyTrieBucketSearchTest, TokensAgreeWithTheirSlowTwins) {
     SCOPED_TRACE(std::to_string(width) + " bits");
     Tokens tokens;
     std::string reason;
-    ASSERT_TRUE(tokens.Open(DictionaryOfWidth(width, keys, &rng), &reason))
+    ASSERT_TRUE(tokens.Open(TokenTableOfWidth(width, keys, &rng), &reason))
         << reason;
     SuffixCoding codes;
     codes.coding = kTokenCodes;

@@ -168,7 +168,7 @@ TEST(KeyTrieTest, TokenCodesOfEveryWidth) {
     SCOPED_TRACE(std::to_string(width) + " bits");
     for (const size_t shape : {0, 3}) {
       const KeyList keys = MakeKeys(KeyShapes()[shape], 250, &rng);
-      const std::string tokens = DictionaryOfWidth(width, keys, &rng);
+      const std::string tokens = TokenTableOfWidth(width, keys, &rng);
       const std::string bytes = BuildKeyTrie(keys, 128, tokens);
       ASSERT_EQ(CodeWidthOf(bytes), width);
       OwnedKeyTrie trie(bytes, tokens);
@@ -196,7 +196,7 @@ TEST(KeyTrieTest, TokensOfEveryLength) {
       }
     }
   }
-  const std::string token_table = DictionaryOf(tokens);
+  const std::string token_table = TokenTableOf(tokens);
   ExpectBehavesLikeIn(token_table, keys, {1, 2, 7, 32, 64, 65, 127, 128});
 }
 
@@ -287,7 +287,7 @@ TEST(KeyTrieTest, SixtyFourMebibyteKey) {
   const KeyList keys = {"a", std::string(64 << 20, 'h'), "i"};
   const std::string in_symbols;
   const std::string in_tokens =
-      DictionaryOf({{std::string(63, 'h'), false}, {"hh", true}});
+      TokenTableOf({{std::string(63, 'h'), false}, {"hh", true}});
   for (const std::string& tokens : {in_symbols, in_tokens}) {
     OwnedKeyTrie trie(BuildKeyTrie(keys, 2, tokens), tokens);
     ASSERT_TRUE(trie.Open()) << trie.reason();
@@ -715,7 +715,7 @@ TEST(KeyTrieTest, EstimatedSizeIsAtLeastAboutTheSizeInSymbols) {
 TEST(KeyTrieTest, ReadersWantTheTokensTheyWereWrittenIn) {
   std::mt19937_64 rng(KeyTrieTestSeed());
   const KeyList keys = MakeKeys(KeyShapes()[0], 100, &rng);
-  const std::string tokens = DictionaryOfWidth(10, keys, &rng);
+  const std::string tokens = TokenTableOfWidth(10, keys, &rng);
   const std::string bytes = BuildKeyTrie(keys, 7, tokens);
   const struct {
     const char* what;
@@ -723,9 +723,9 @@ TEST(KeyTrieTest, ReadersWantTheTokensTheyWereWrittenIn) {
     const char* reason;
   } kCases[] = {
       {"no tokens", "", "codes of 10 bits, but the file's tokens have none"},
-      {"narrower tokens", DictionaryOfWidth(9, keys, &rng),
+      {"narrower tokens", TokenTableOfWidth(9, keys, &rng),
        "codes of 10 bits, but the file's tokens have 9"},
-      {"wider tokens", DictionaryOfWidth(11, keys, &rng),
+      {"wider tokens", TokenTableOfWidth(11, keys, &rng),
        "codes of 10 bits, but the file's tokens have 11"},
   };
   for (const auto& c : kCases) {

@@ -144,7 +144,7 @@ class OwnedKeyTrie {
 
 // The bytes of a token table made of the tokens and of those that every
 // token table has: each byte alone, and the one of no bytes that ends a key.
-inline std::string DictionaryOf(std::vector<key_trie::Tokens::Token> tokens) {
+inline std::string TokenTableOf(std::vector<key_trie::Tokens::Token> tokens) {
   using Token = key_trie::Tokens::Token;
   for (int byte = 0; byte < 256; ++byte) {
     tokens.push_back({std::string(1, static_cast<char>(byte)), false});
@@ -173,7 +173,7 @@ inline std::string RandomBytes(std::mt19937_64* rng, size_t size) {
 
 // The bytes of a token table whose codes are that wide: pieces of the keys, and
 // random tokens that make up the number.
-inline std::string DictionaryOfWidth(unsigned width, const KeyList& keys,
+inline std::string TokenTableOfWidth(unsigned width, const KeyList& keys,
                                      std::mt19937_64* rng) {
   using key_trie::Tokens;
   constexpr size_t kRequired = 257;
@@ -197,7 +197,7 @@ inline std::string DictionaryOfWidth(unsigned width, const KeyList& keys,
   for (const auto& [bytes, ends] : chosen) {
     tokens.push_back({bytes, ends});
   }
-  return DictionaryOf(std::move(tokens));
+  return TokenTableOf(std::move(tokens));
 }
 
 struct KeyShape {

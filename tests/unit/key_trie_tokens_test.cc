@@ -145,7 +145,7 @@ TEST(KeyTrieTokensTest, DictionariesOfEveryWidthAreThoseEncoded) {
   const KeyList keys = MakeKeys(KeyShapes()[0], 100, &rng);
   for (unsigned width = Tokens::kMinWidth; width <= Tokens::kMaxWidth;
        ++width) {
-    const std::string bytes = DictionaryOfWidth(width, keys, &rng);
+    const std::string bytes = TokenTableOfWidth(width, keys, &rng);
     Tokens tokens;
     std::string reason;
     ASSERT_TRUE(tokens.Open(bytes, &reason)) << reason;
@@ -177,7 +177,7 @@ TEST(KeyTrieTokensTest, CodesOfAByteAreThoseOfTokensThatBeginWithIt) {
                                     {"", true},
                                     {"b", true},
                                     {"\xff\xff", true}});
-  for (const std::string& bytes : {some, DictionaryOfWidth(11, keys, &rng)}) {
+  for (const std::string& bytes : {some, TokenTableOfWidth(11, keys, &rng)}) {
     Tokens tokens;
     std::string reason;
     ASSERT_TRUE(tokens.Open(bytes, &reason)) << reason;
@@ -276,7 +276,7 @@ TEST(KeyTrieTokensTest, OpenRefusesDamageWithItsReason) {
 }
 
 TEST(KeyTrieTokensTest, EveryTruncationIsRefused) {
-  const std::string bytes = DictionaryOf({{"abc", false}, {"abc", true}});
+  const std::string bytes = TokenTableOf({{"abc", false}, {"abc", true}});
   for (size_t size = 0; size < bytes.size(); ++size) {
     Tokens tokens;
     std::string reason;
@@ -289,7 +289,7 @@ TEST(KeyTrieTokensTest, EveryTruncationIsRefused) {
 TEST(KeyTrieTokensTest, EncoderCutsTheLongestTokenFirst) {
   Tokens tokens;
   std::string reason;
-  ASSERT_TRUE(tokens.Open(DictionaryOf({{"ab", false},
+  ASSERT_TRUE(tokens.Open(TokenTableOf({{"ab", false},
                                         {"abcd", false},
                                         {"cde", false},
                                         {"de", true},
@@ -334,7 +334,7 @@ TEST(KeyTrieTokensTest, WhatIsEncodedNamesTheSuffix) {
     ASSERT_NO_FATAL_FAILURE(
         ExpectRoundTrip(TokensFor(keys, kTokenCodes), suffixes));
     ASSERT_NO_FATAL_FAILURE(
-        ExpectRoundTrip(DictionaryOfWidth(12, keys, &rng), suffixes));
+        ExpectRoundTrip(TokenTableOfWidth(12, keys, &rng), suffixes));
   }
 }
 
