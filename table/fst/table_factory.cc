@@ -433,7 +433,7 @@ Status FstTableFactory::NewTableReader(
     if (HasFooterMarker(footer)) {
       const auto prepared = PreparedBlockBased();
       const auto& bbto = *prepared->GetOptions<BlockBasedTableOptions>();
-      FstTableReader::Settings settings;
+      FstFile::Settings settings;
       settings.pin_segments =
           config_.fst.residency == FstTableOptions::Residency::kPin;
       settings.pin_filter =
@@ -451,8 +451,14 @@ Status FstTableFactory::NewTableReader(
       settings.max_auto_readahead_size = bbto.max_auto_readahead_size;
       settings.num_file_reads_for_auto_readahead =
           bbto.num_file_reads_for_auto_readahead;
-      return FstTableReader::Open(settings, read_options, options,
-                                  std::move(file), file_size, footer, reader);
+      std::unique_ptr<const FstFile> opened;
+      const Status opening =
+          FstFile::Open(settings, read_options, options, std::move(file),
+                        file_size, footer, &opened);
+      if (opening.ok()) {
+        *reader = std::make_unique<FstTableReader>(std::move(opened));
+      }
+      return opening;
     }
   }
   return PreparedBlockBased()->NewTableReader(

@@ -44,24 +44,25 @@ Status FstTableReader::Get(const ReadOptions& read_options,
                            const Slice& internal_key, GetContext* get_context,
                            const SliceTransform* prefix_extractor,
                            bool skip_filters) {
-  if (!order_status_.ok()) return order_status_;
+  if (!file_->order_status().ok()) return file_->order_status();
   const BlockReadContext context{read_options};
-  const bool filtered = store_.has_filter() && !skip_filters;
+  const bool filtered = file_->store().has_filter() && !skip_filters;
   if (filtered) {
     Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
     Slice* keys[] = {&user_key};
     bool may_match = true;
-    const Status s =
-        filter_.KeysMayMatch(context, prefix_extractor, 1, keys, &may_match);
+    const Status s = file_->filter().KeysMayMatch(context, prefix_extractor, 1,
+                                                  keys, &may_match);
     if (!s.ok() || !may_match) return s;
   }
   const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
   const key_trie::SoughtKey target(user_key.ToStringView());
-  const uint32_t i = index_.SegmentFor(target);
-  if (i == FileIndex::kCorrupt) return CorruptIndex();
-  if (i == index_.num_segments()) return Status::OK();
+  const uint32_t i = file_->index().SegmentFor(target);
+  if (i == FileIndex::kCorrupt) return file_->CorruptIndex();
+  if (i == file_->index().num_segments()) return Status::OK();
   SegmentEntry entry;
-  const Status s = store_.GetSegment(context, index_, i, &entry);
+  const Status s =
+      file_->store().GetSegment(context, file_->index(), i, &entry);
   if (!s.ok()) {
     if (s.IsIncomplete()) get_context->MarkKeyMayExist();
     return s;
@@ -72,7 +73,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
   uint32_t begin;
   uint32_t end;
   if (k == Segment::kCorrupt || !segment.EntriesOf(k, &begin, &end)) {
-    return CorruptSegment(i, "damaged trie or entries");
+    return file_->CorruptSegment(i, "damaged trie or entries");
   }
   return DeliverVersions(context, i, segment, k, begin, end, internal_key,
                          filtered, get_context);
@@ -82,7 +83,8 @@ Status FstTableReader::MultiGetFilter(const ReadOptions& read_options,
                                       const SliceTransform* prefix_extractor,
                                       MultiGetContext::Range* mget_range) {
   // What Get() would answer, MultiGet() says.
-  if (!order_status_.ok() || !store_.has_filter()) return Status::OK();
+  if (!file_->order_status().ok() || !file_->store().has_filter())
+    return Status::OK();
   std::array<bool, kMostKeys> may_match;
   const Status s =
       AskFilter(read_options, prefix_extractor, mget_range, &may_match);
@@ -104,8 +106,9 @@ Status FstTableReader::AskFilter(const ReadOptions& read_options,
     keys[static_cast<size_t>(n++)] = &key->ukey_without_ts;
   }
   may_match->fill(true);
-  return filter_.KeysMayMatch(BlockReadContext{read_options}, prefix_extractor,
-                              n, keys.data(), may_match->data());
+  return file_->filter().KeysMayMatch(BlockReadContext{read_options},
+                                      prefix_extractor, n, keys.data(),
+                                      may_match->data());
 }
 
 void FstTableReader::MultiGet(const ReadOptions& read_options,
@@ -113,10 +116,10 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
                               const SliceTransform* prefix_extractor,
                               bool skip_filters) {
   const BlockReadContext context{read_options};
-  const bool filtered = store_.has_filter() && !skip_filters;
+  const bool filtered = file_->store().has_filter() && !skip_filters;
   std::array<bool, kMostKeys> may_match;
   may_match.fill(true);
-  Status s = order_status_;
+  Status s = file_->order_status();
   if (s.ok() && filtered) {
     s = AskFilter(read_options, prefix_extractor, mget_range, &may_match);
   }
@@ -139,6 +142,7 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
 
 void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
                             size_t n, bool filtered) const {
+  const FileIndex& index = file_->index();
   // Goes on with those that step() returns true for.
   const auto go_on = [&](const auto& step) {
     size_t left = 0;
@@ -150,7 +154,7 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
   std::array<const key_trie::SoughtKey*, kMostKeys> targets = {};
   std::array<uint32_t, kMostKeys> found;
   for (size_t j = 0; j < n; ++j) targets[j] = lookups[j].target;
-  index_.SegmentsFor(targets.data(), n, found.data());
+  index.SegmentsFor(targets.data(), n, found.data());
 
   // Keys ascend, so those of a segment are neighbours.
   std::array<SegmentEntry, kMostKeys> entries;
@@ -159,14 +163,14 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
   go_on([&](size_t j, Lookup* lookup) {
     lookup->i = found[j];
     if (lookup->i == FileIndex::kCorrupt) {
-      *lookup->key->s = CorruptIndex();
+      *lookup->key->s = file_->CorruptIndex();
       return false;
     }
-    if (lookup->i == index_.num_segments()) return false;
+    if (lookup->i == index.num_segments()) return false;
     if (segment == nullptr || lookup->i != segment_number) {
       segment = nullptr;
       const Status s =
-          store_.GetSegment(context, index_, lookup->i, &entries[j]);
+          file_->store().GetSegment(context, index, lookup->i, &entries[j]);
       if (!s.ok()) {
         if (s.IsIncomplete()) lookup->key->get_context->MarkKeyMayExist();
         *lookup->key->s = s;
@@ -189,7 +193,7 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
   go_on([&](size_t j, Lookup* lookup) {
     lookup->k = lookup->segment->IndexOf(found[j]);
     if (lookup->k == Segment::kCorrupt) {
-      *lookup->key->s = CorruptSegment(lookup->i, "damaged trie");
+      *lookup->key->s = file_->CorruptSegment(lookup->i, "damaged trie");
     }
     if (lookup->k >= Segment::kCorrupt) return false;
     lookup->segment->PrefetchEntriesOf(lookup->k);
@@ -197,7 +201,7 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
   });
   go_on([&](size_t /*j*/, Lookup* lookup) {
     if (!lookup->segment->EntriesOf(lookup->k, &lookup->begin, &lookup->end)) {
-      *lookup->key->s = CorruptSegment(lookup->i, "damaged entries");
+      *lookup->key->s = file_->CorruptSegment(lookup->i, "damaged entries");
       return false;
     }
     lookup->segment->PrefetchEntry(lookup->begin);
@@ -222,10 +226,11 @@ Status FstTableReader::DeliverVersions(const BlockReadContext& context,
                                        GetContext* get_context) const {
   // Only the last key of a segment may have continuations.
   const uint32_t limit =
-      k + 1 == segment.num_keys() ? index_.NextGroup(i) : i + 1;
+      k + 1 == segment.num_keys() ? file_->index().NextGroup(i) : i + 1;
   uint32_t at = i;
   if (limit != i + 1) {
-    at = Continue(i, ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key));
+    at = file_->Continue(
+        i, ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key));
   }
   bool matched = false;
   bool more = true;
@@ -237,7 +242,7 @@ Status FstTableReader::DeliverVersions(const BlockReadContext& context,
   }
   for (; s.ok() && more && at < limit; ++at) {
     SegmentEntry entry;
-    s = GetContinuation(
+    s = file_->GetContinuation(
         context, at, ROCKSDB_NAMESPACE::ExtractUserKey(internal_key), &entry);
     if (!s.ok()) {
       if (s.IsIncomplete()) get_context->MarkKeyMayExist();
@@ -247,20 +252,7 @@ Status FstTableReader::DeliverVersions(const BlockReadContext& context,
     s = AnswerFrom(context, at, continuation, 0, continuation.num_entries(),
                    internal_key, get_context, &matched, &more);
   }
-  if (s.ok() && matched && filtered) filter_.CountTruePositive();
-  return s;
-}
-
-Status FstTableReader::GetContinuation(const BlockReadContext& context,
-                                       uint32_t i, const Slice& user_key,
-                                       SegmentEntry* entry) const {
-  const Status s = store_.GetSegment(context, index_, i, entry);
-  if (!s.ok()) return s;
-  const Segment& segment = entry->GetValue()->segment();
-  if (segment.num_keys() != 1 ||
-      segment.FindKey(user_key.ToStringView()) != 0) {
-    return CorruptSegment(i, "it does not continue the key before it");
-  }
+  if (s.ok() && matched && filtered) file_->filter().CountTruePositive();
   return s;
 }
 
@@ -273,19 +265,22 @@ Status FstTableReader::AnswerFrom(const BlockReadContext& context, uint32_t i,
       ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key);
   ValueEntry block;
   uint32_t block_number = 0;
-  for (uint32_t e = SeekEntry(segment, begin, end, target); e < end; ++e) {
+  for (uint32_t e = file_->SeekEntry(segment, begin, end, target); e < end;
+       ++e) {
     ParsedInternalKey parsed;
     parsed.user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
-    const uint64_t tag = EffectiveTag(segment, e);
-    if (!HasValueType(tag)) return CorruptSegment(i, "unknown value type");
+    const uint64_t tag = file_->EffectiveTag(segment, e);
+    if (!FstFile::HasValueType(tag))
+      return file_->CorruptSegment(i, "unknown value type");
     ROCKSDB_NAMESPACE::UnPackSequenceAndType(tag, &parsed.sequence,
                                              &parsed.type);
     Slice value;
     // A deletion has no value, so none is worth a read.
     if (parsed.type != ROCKSDB_NAMESPACE::kTypeDeletion &&
         parsed.type != ROCKSDB_NAMESPACE::kTypeSingleDeletion) {
-      const Status s = ReadValue(context, i, segment, e, &block, &block_number,
-                                 /*pinner=*/nullptr, &value);
+      const Status s =
+          file_->ReadValue(context, i, segment, e, &block, &block_number,
+                           /*pinner=*/nullptr, &value);
       if (!s.ok()) {
         if (s.IsIncomplete()) get_context->MarkKeyMayExist();
         return s;

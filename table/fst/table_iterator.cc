@@ -9,7 +9,6 @@
 
 #include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
-#include "table/fst/table_reader.h"
 #include "util/coding.h"
 
 namespace memkv {
@@ -31,16 +30,15 @@ constexpr uint32_t kStepsToCheckBound = 16;
 }  // namespace
 
 FstTableIterator::FstTableIterator(
-    const FstTableReader& reader,
-    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    const FstFile& file, const ROCKSDB_NAMESPACE::ReadOptions& read_options,
     FileFilter::Seeks filtered_seeks, TableReaderCaller caller,
     size_t compaction_readahead_size, bool allow_unprepared_value)
-    : reader_(reader),
+    : file_(file),
       read_options_(read_options),
       filtered_seeks_(filtered_seeks),
       for_compaction_(caller == TableReaderCaller::kCompaction),
       allow_unprepared_value_(allow_unprepared_value) {
-  const auto& ioptions = reader.store().ioptions();
+  const auto& ioptions = file.store().ioptions();
   if (ioptions.allow_mmap_reads) return;
   ReadaheadParams params;
   if (for_compaction_) {
@@ -50,7 +48,7 @@ FstTableIterator::FstTableIterator(
     params.initial_readahead_size = read_options.readahead_size;
     params.max_readahead_size = read_options.readahead_size;
   } else {
-    const FstTableReader::Settings& settings = reader.settings();
+    const FstFile::Settings& settings = file.settings();
     // Users may ask for more at first than at most, as of block-based files.
     params.initial_readahead_size = std::min(
         settings.initial_auto_readahead_size, settings.max_auto_readahead_size);
@@ -66,7 +64,7 @@ FstTableIterator::FstTableIterator(
         ioptions.clock, ioptions.stats);
   };
   values_ahead_ = ahead();
-  if (!reader.settings().pin_segments) segments_ahead_ = ahead();
+  if (!file.settings().pin_segments) segments_ahead_ = ahead();
 }
 
 BlockReadContext FstTableIterator::Context() {
@@ -78,7 +76,7 @@ BlockReadContext FstTableIterator::Context() {
 
 BlockReadContext FstTableIterator::SegmentContext(uint32_t i) {
   BlockReadContext context = Context();
-  context.prefetch_buffer = reader_.store().IsContiguous(reader_.index(), i)
+  context.prefetch_buffer = file_.store().IsContiguous(file_.index(), i)
                                 ? segments_ahead_.get()
                                 : nullptr;
   return context;
@@ -101,8 +99,8 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
   ReleaseTo(Pinner(), &value_block_);
   SetValuesAtHand(nullptr, 0, 0);
   ReleaseTo(Pinner(), &segment_entry_);
-  const Status s = reader_.store().GetSegment(
-      SegmentContext(i), reader_.index(), i, &segment_entry_);
+  const Status s = file_.store().GetSegment(SegmentContext(i), file_.index(), i,
+                                            &segment_entry_);
   if (!s.ok()) {
     Fail(s);
     return false;
@@ -111,10 +109,10 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
   segment_index_ = i;
   cursor_.Reset(&segment_->trie());
   same_tags_ = segment_->same_tags();
-  same_tag_ = reader_.EffectiveTag(*segment_, 0);
-  if (same_tags_ && !FstTableReader::HasValueType(same_tag_)) {
+  same_tag_ = file_.EffectiveTag(*segment_, 0);
+  if (same_tags_ && !FstFile::HasValueType(same_tag_)) {
     segment_ = nullptr;
-    Fail(reader_.CorruptSegment(i, "unknown value type"));
+    Fail(file_.CorruptSegment(i, "unknown value type"));
     return false;
   }
   uniform_values_ = nullptr;
@@ -129,10 +127,10 @@ void FstTableIterator::CheckUpperBound() {
   const Slice* const bound = read_options_.iterate_upper_bound;
   std::string end;  // of the segment's group
   within_bound_ = false;
-  if (bound == nullptr || !reader_.index().Bound(segment_index_, &end)) return;
+  if (bound == nullptr || !file_.index().Bound(segment_index_, &end)) return;
   // All keys are before it, or, in a mirrored file, not behind it.
   const int order =
-      reader_.internal_comparator().user_comparator()->Compare(end, *bound);
+      file_.internal_comparator().user_comparator()->Compare(end, *bound);
   within_bound_ = segment_->mirrored() ? order < 0 : order <= 0;
 }
 
@@ -154,12 +152,12 @@ void FstTableIterator::StepKey(bool forward) {
   }
   if (cursor_.Valid() || cursor_.corrupt()) {
     LoadKey(forward ? End::kFirst : End::kLast);
-  } else if (forward ? segment_index_ + 1 < reader_.index().num_segments()
+  } else if (forward ? segment_index_ + 1 < file_.index().num_segments()
                      : segment_index_ != 0) {
     // The cursor has found no other key, and so still has its own.
     left_.assign(cursor_.key());
     ROCKSDB_NAMESPACE::PutFixed64(
-        &left_, reader_.EffectiveTag(*segment_, forward ? end_ - 1 : begin_));
+        &left_, file_.EffectiveTag(*segment_, forward ? end_ - 1 : begin_));
     if (forward) {
       EnterSegment(segment_index_ + 1, End::kFirst);
     } else {
@@ -173,12 +171,12 @@ void FstTableIterator::StepKey(bool forward) {
 
 void FstTableIterator::ExpectBeyond(const Slice& internal_key, bool forward) {
   if (!valid_) return;
-  const int order = reader_.internal_comparator().Compare(key_, internal_key);
+  const int order = file_.internal_comparator().Compare(key_, internal_key);
   if (order == 0 || (order > 0) != forward) FailOrder();
 }
 
 void FstTableIterator::FailOrder() {
-  Fail(reader_.CorruptSegment(segment_index_, "its entries are out of order"));
+  Fail(file_.CorruptSegment(segment_index_, "its entries are out of order"));
 }
 
 uint64_t FstTableIterator::TagHere() {
@@ -189,7 +187,7 @@ void FstTableIterator::LoadKey(End end) {
   if (!cursor_.Valid() ||
       !segment_->EntriesOf(segment_->Mirror(cursor_.ordinal()), &begin_,
                            &end_)) {
-    Fail(reader_.CorruptSegment(segment_index_, "damaged trie or entries"));
+    Fail(file_.CorruptSegment(segment_index_, "damaged trie or entries"));
     return;
   }
   entry_ = end == End::kFirst ? begin_ : end_ - 1;
@@ -199,9 +197,9 @@ void FstTableIterator::LoadKey(End end) {
 void FstTableIterator::LoadEntry() {
   uint64_t tag = same_tag_;
   if (!same_tags_) {
-    tag = reader_.EffectiveTag(*segment_, entry_);
-    if (!FstTableReader::HasValueType(tag)) {
-      Fail(reader_.CorruptSegment(segment_index_, "unknown value type"));
+    tag = file_.EffectiveTag(*segment_, entry_);
+    if (!FstFile::HasValueType(tag)) {
+      Fail(file_.CorruptSegment(segment_index_, "unknown value type"));
       return;
     }
   }
@@ -234,8 +232,8 @@ bool FstTableIterator::PrepareValue() {
   // ReadValue() may give the block at hand up, and then fail.
   if (!segment_->values_inline()) SetValuesAtHand(nullptr, 0, 0);
   const Status s =
-      reader_.ReadValue(Context(), segment_index_, *segment_, entry_,
-                        &value_block_, &value_block_number_, Pinner(), &value_);
+      file_.ReadValue(Context(), segment_index_, *segment_, entry_,
+                      &value_block_, &value_block_number_, Pinner(), &value_);
   if (!s.ok()) {
     Fail(s);
     return false;
@@ -260,7 +258,7 @@ uint64_t FstTableIterator::write_unix_time() const {
   if (seqno == ROCKSDB_NAMESPACE::kUnknownSeqnoBeforeAll) {
     return ROCKSDB_NAMESPACE::kUnknownTimeBeforeAll;
   }
-  const auto& times = reader_.seqno_to_time_mapping();
+  const auto& times = file_.seqno_to_time_mapping();
   if (times.Empty()) return kUnknown;
   if (type == ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno) {
     if (!value_ready_) return kUnknown;
@@ -280,7 +278,7 @@ void FstTableIterator::StartSeek() {
 bool FstTableIterator::PassesFilter(const Slice& target, bool forward) {
   if (filtered_seeks_ == FileFilter::Seeks::kNone) return true;
   bool may_match = true;
-  const Status s = reader_.filter().SeekMayMatch(
+  const Status s = file_.filter().SeekMayMatch(
       BlockReadContext{read_options_}, filtered_seeks_, forward,
       ROCKSDB_NAMESPACE::ExtractUserKey(target), &may_match, &filter_asked_);
   if (!s.ok()) Fail(s);
@@ -290,8 +288,8 @@ bool FstTableIterator::PassesFilter(const Slice& target, bool forward) {
 void FstTableIterator::CountSeek() {
   count_seek_ = false;
   count_value_ = true;
-  RecordTick(reader_.store().ioptions().stats,
-             reader_.at_last_level()
+  RecordTick(file_.store().ioptions().stats,
+             file_.at_last_level()
                  ? ROCKSDB_NAMESPACE::LAST_LEVEL_SEEK_DATA
                  : ROCKSDB_NAMESPACE::NON_LAST_LEVEL_SEEK_DATA);
 }
@@ -299,8 +297,8 @@ void FstTableIterator::CountSeek() {
 void FstTableIterator::CountValue() const {
   count_value_ = false;
   using namespace ROCKSDB_NAMESPACE;  // NOLINT: long names
-  const bool last = reader_.at_last_level();
-  RecordTick(reader_.store().ioptions().stats,
+  const bool last = file_.at_last_level();
+  RecordTick(file_.store().ioptions().stats,
              filter_asked_
                  ? (last ? LAST_LEVEL_SEEK_DATA_USEFUL_FILTER_MATCH
                          : NON_LAST_LEVEL_SEEK_DATA_USEFUL_FILTER_MATCH)
@@ -309,7 +307,7 @@ void FstTableIterator::CountValue() const {
 }
 
 void FstTableIterator::EnterFileEnd(End end) {
-  const uint32_t segments = reader_.index().num_segments();
+  const uint32_t segments = file_.index().num_segments();
   if (segments == 0) return;
   EnterSegment(end == End::kFirst ? 0 : segments - 1, end);
 }
@@ -340,12 +338,12 @@ void FstTableIterator::FindEntry(const Slice& target) {
   target_.assign(target.data(), target.size());
   const std::string_view user_key =
       ROCKSDB_NAMESPACE::ExtractUserKey(target_).ToStringView();
-  const uint32_t i = reader_.index().SegmentFor(user_key);
+  const uint32_t i = file_.index().SegmentFor(user_key);
   if (i == FileIndex::kCorrupt) {
-    Fail(reader_.CorruptIndex());
+    Fail(file_.CorruptIndex());
     return;
   }
-  if (i == reader_.index().num_segments() || !LoadSegment(i)) return;
+  if (i == file_.index().num_segments() || !LoadSegment(i)) return;
   if (segment_->mirrored()) {
     cursor_.SeekForPrev(user_key);
   } else {
@@ -353,8 +351,8 @@ void FstTableIterator::FindEntry(const Slice& target) {
   }
   if (!cursor_.Valid() && !cursor_.corrupt()) {
     // The target is between the group's keys and their bound.
-    const uint32_t next = reader_.index().NextGroup(i);
-    if (next < reader_.index().num_segments()) {
+    const uint32_t next = file_.index().NextGroup(i);
+    if (next < file_.index().num_segments()) {
       EnterSegment(next, End::kFirst);
       ExpectBeyond(target_, /*forward=*/true);
     }
@@ -363,7 +361,7 @@ void FstTableIterator::FindEntry(const Slice& target) {
   int order = cursor_.Valid() ? cursor_.key().compare(user_key) : 0;
   if (segment_->mirrored()) order = -order;
   if (order < 0 || !cursor_.Valid()) {
-    Fail(reader_.CorruptSegment(i, "damaged trie"));
+    Fail(file_.CorruptSegment(i, "damaged trie"));
     return;
   }
   // Reads a value only when the entry is known.
@@ -373,24 +371,24 @@ void FstTableIterator::FindEntry(const Slice& target) {
   }
   const uint64_t tag = ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target_);
   if (segment_->Mirror(cursor_.ordinal()) + 1 == segment_->num_keys()) {
-    const uint32_t at = reader_.Continue(i, tag);
+    const uint32_t at = file_.Continue(i, tag);
     if (at != i) {
       if (!LoadSegment(at)) return;
       cursor_.SeekToFirst();
       if (segment_->num_keys() != 1 || !cursor_.Valid() ||
           cursor_.key() != user_key) {
-        Fail(reader_.CorruptSegment(at,
-                                    "it does not continue the key before it"));
+        Fail(
+            file_.CorruptSegment(at, "it does not continue the key before it"));
         return;
       }
     }
   }
   const uint32_t k = segment_->Mirror(cursor_.ordinal());
   if (!segment_->EntriesOf(k, &begin_, &end_)) {
-    Fail(reader_.CorruptSegment(segment_index_, "damaged entries"));
+    Fail(file_.CorruptSegment(segment_index_, "damaged entries"));
     return;
   }
-  entry_ = reader_.SeekEntry(*segment_, begin_, end_, tag);
+  entry_ = file_.SeekEntry(*segment_, begin_, end_, tag);
   if (entry_ == end_) {
     StepKey(/*forward=*/true);
     return;
@@ -407,7 +405,7 @@ void FstTableIterator::SeekForPrev(const Slice& target) {
   if (!valid_) {
     EnterFileEnd(End::kLast);
     ExpectBeyond(target_, /*forward=*/false);
-  } else if (reader_.internal_comparator().Compare(key_, target_) > 0) {
+  } else if (file_.internal_comparator().Compare(key_, target_) > 0) {
     Prev();
     ExpectBeyond(target_, /*forward=*/false);
   }

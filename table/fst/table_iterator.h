@@ -29,19 +29,16 @@
 #include "db/pinned_iterators_manager.h"
 #include "file/file_prefetch_buffer.h"
 #include "rocksdb/table_reader_caller.h"
-#include "table/fst/block_store.h"
-#include "table/fst/filter.h"
+#include "table/fst/file.h"
 #include "table/internal_iterator.h"
 #include "table/key_trie/cursor.h"
 
 namespace memkv {
 
-class FstTableReader;
-
 class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
  public:
-  // `reader` must outlive the iterator.
-  FstTableIterator(const FstTableReader& reader,
+  // `file` must outlive the iterator.
+  FstTableIterator(const FstFile& file,
                    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
                    FileFilter::Seeks filtered_seeks,
                    ROCKSDB_NAMESPACE::TableReaderCaller caller,
@@ -133,7 +130,7 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
     valid_ = false;
   }
 
-  const FstTableReader& reader_;
+  const FstFile& file_;
   const ROCKSDB_NAMESPACE::ReadOptions read_options_;
   const FileFilter::Seeks filtered_seeks_;
   const bool for_compaction_;

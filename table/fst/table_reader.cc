@@ -4,23 +4,19 @@
 #include "table/fst/table_reader.h"
 
 #include <algorithm>
-#include <array>
 #include <mutex>
 #include <unordered_set>
+#include <utility>
 
 #include "memory/arena.h"
 #include "table/fst/table_iterator.h"
-#include "util/coding.h"
 
 namespace memkv {
 
-using ROCKSDB_NAMESPACE::Cleanable;
-using ROCKSDB_NAMESPACE::Footer;
 using ROCKSDB_NAMESPACE::FragmentedRangeTombstoneIterator;
 using ROCKSDB_NAMESPACE::InternalIterator;
-using ROCKSDB_NAMESPACE::kDisableGlobalSequenceNumber;
 using ROCKSDB_NAMESPACE::kMaxSequenceNumber;
-using ROCKSDB_NAMESPACE::RandomAccessFileReader;
+using ROCKSDB_NAMESPACE::ParsedInternalKey;
 using ROCKSDB_NAMESPACE::RangePtr;
 using ROCKSDB_NAMESPACE::ReadOptions;
 using ROCKSDB_NAMESPACE::SequenceNumber;
@@ -29,8 +25,6 @@ using ROCKSDB_NAMESPACE::SliceTransform;
 using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableReader;
 using ROCKSDB_NAMESPACE::TableReaderCaller;
-using ROCKSDB_NAMESPACE::TableReaderOptions;
-using ROCKSDB_NAMESPACE::ValueType;
 
 namespace {
 
@@ -56,25 +50,17 @@ const FstTableReader* FstTableReader::From(const TableReader& reader) {
              : static_cast<const FstTableReader*>(&reader);
 }
 
+FstTableReader::FstTableReader(std::unique_ptr<const FstFile> file)
+    : file_(std::move(file)) {
+  OpenReaders& open = OpenReaders::Get();
+  const std::lock_guard<std::mutex> lock(open.mutex);
+  open.readers.insert(this);
+}
+
 FstTableReader::~FstTableReader() {
   OpenReaders& open = OpenReaders::Get();
   const std::lock_guard<std::mutex> lock(open.mutex);
   open.readers.erase(this);
-}
-
-FstTableReader::FstTableReader(const Settings& settings,
-                               const TableReaderOptions& options,
-                               std::unique_ptr<RandomAccessFileReader>&& file,
-                               uint64_t file_size, const Footer& footer)
-    : settings_(settings),
-      internal_comparator_(&options.internal_comparator),
-      file_size_(file_size),
-      store_(options.ioptions, settings.block_cache, settings.index_priority,
-             std::move(file), footer),
-      filter_(store_, options.level) {
-  OpenReaders& open = OpenReaders::Get();
-  const std::lock_guard<std::mutex> lock(open.mutex);
-  open.readers.insert(this);
 }
 
 InternalIterator* FstTableReader::NewIterator(
@@ -82,15 +68,16 @@ InternalIterator* FstTableReader::NewIterator(
     ROCKSDB_NAMESPACE::Arena* arena, bool skip_filters,
     TableReaderCaller caller, size_t compaction_readahead_size,
     bool allow_unprepared_value) {
-  if (!order_status_.ok() && caller != TableReaderCaller::kRepair) {
-    return ROCKSDB_NAMESPACE::NewErrorInternalIterator<Slice>(order_status_,
-                                                              arena);
+  if (!file_->order_status().ok() && caller != TableReaderCaller::kRepair) {
+    return ROCKSDB_NAMESPACE::NewErrorInternalIterator<Slice>(
+        file_->order_status(), arena);
   }
   const FileFilter::Seeks filtered_seeks =
-      skip_filters ? FileFilter::Seeks::kNone
-                   : filter_.SeeksThatAsk(read_options, prefix_extractor);
+      skip_filters
+          ? FileFilter::Seeks::kNone
+          : file_->filter().SeeksThatAsk(read_options, prefix_extractor);
   if (arena == nullptr) {
-    return new FstTableIterator(*this, read_options, filtered_seeks, caller,
+    return new FstTableIterator(*file_, read_options, filtered_seeks, caller,
                                 compaction_readahead_size,
                                 allow_unprepared_value);
   }
@@ -100,7 +87,7 @@ InternalIterator* FstTableReader::NewIterator(
   memory = std::align(alignof(FstTableIterator), sizeof(FstTableIterator),
                       memory, space);
   return new (memory)
-      FstTableIterator(*this, read_options, filtered_seeks, caller,
+      FstTableIterator(*file_, read_options, filtered_seeks, caller,
                        compaction_readahead_size, allow_unprepared_value);
 }
 
@@ -114,102 +101,37 @@ FragmentedRangeTombstoneIterator* FstTableReader::NewRangeTombstoneIterator(
 
 FragmentedRangeTombstoneIterator* FstTableReader::NewRangeTombstoneIterator(
     SequenceNumber read_seqno, const Slice* timestamp) {
-  if (range_dels_ == nullptr) return nullptr;
-  return new FragmentedRangeTombstoneIterator(
-      range_dels_, *internal_comparator_, read_seqno, timestamp);
-}
-
-uint64_t FstTableReader::EffectiveTag(const Segment& segment,
-                                      uint32_t e) const {
-  const uint64_t tag = segment.Tag(e);
-  if (global_seqno_ == kDisableGlobalSequenceNumber) return tag;
-  return ROCKSDB_NAMESPACE::PackSequenceAndType(
-      global_seqno_, static_cast<ValueType>(tag & 0xff));
-}
-
-uint32_t FstTableReader::SeekEntry(const Segment& segment, uint32_t begin,
-                                   uint32_t end, uint64_t tag) const {
-  if (global_seqno_ == kDisableGlobalSequenceNumber) {
-    return segment.SeekEntry(begin, end, tag);
-  }
-  while (begin < end && EffectiveTag(segment, begin) > tag) ++begin;
-  return begin;
-}
-
-Status FstTableReader::ReadValue(const BlockReadContext& context, uint32_t i,
-                                 const Segment& segment, uint32_t e,
-                                 ValueEntry* block, uint32_t* block_number,
-                                 Cleanable* pinner, Slice* value) const {
-  std::string_view bytes;
-  uint64_t at;
-  bool found;
-  if (segment.values_inline()) {
-    at = index_.Location(i).offset;
-    found = segment.InlineValue(e, &bytes);
-  } else {
-    // A scan mostly stays in its block, and need not search for it.
-    uint32_t b = *block_number;
-    const bool same_block = block->GetValue() != nullptr &&
-                            e >= segment.ValueBlockFirstEntry(b) &&
-                            e < segment.ValueBlockFirstEntry(b + 1);
-    if (!same_block) b = segment.ValueBlockOf(e);
-    at = segment.ValueBlockLocation(b).offset;
-    if (!same_block) {
-      ReleaseTo(pinner, block);
-      const Status s = store_.GetValues(context, segment, b, block);
-      if (!s.ok()) return s;
-      *block_number = b;
-    }
-    const ValueRunView& values = block->GetValue()->values();
-    const uint32_t first = segment.ValueBlockFirstEntry(b);
-    found = e >= first && e - first < values.size() &&
-            values.Get(e - first, &bytes);
-  }
-  if (!found) {
-    return store_.Corrupt(
-        at, "value of entry " + std::to_string(e) + " lies outside it");
-  }
-  // RocksDB cuts the preferred sequence number off without a look at the size.
-  if ((segment.Tag(e) & 0xff) == ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno &&
-      bytes.size() < sizeof(uint64_t)) {
-    return store_.Corrupt(at, "a preferred sequence number in " +
-                                  std::to_string(bytes.size()) +
-                                  " bytes, expected 8 or more");
-  }
-  *value = Slice(bytes.data(), bytes.size());
-  return Status::OK();
-}
-
-Status FstTableReader::CorruptSegment(uint32_t i,
-                                      const std::string& what) const {
-  return store_.Corrupt(index_.Location(i).offset, "segment: " + what);
-}
-
-Status FstTableReader::CorruptIndex() const {
-  return store_.Corrupt(directory_.index.offset(), "index: damaged trie");
+  if (file_->range_deletions() == nullptr) return nullptr;
+  return new FragmentedRangeTombstoneIterator(file_->range_deletions(),
+                                              file_->internal_comparator(),
+                                              read_seqno, timestamp);
 }
 
 Status FstTableReader::KeysBefore(const BlockReadContext& context,
                                   const Slice& user_key, uint64_t* keys) const {
+  const FileIndex& index = file_->index();
   const std::string_view key = user_key.ToStringView();
-  const uint32_t i = index_.SegmentFor(key);
-  if (i == FileIndex::kCorrupt) return CorruptIndex();
-  *keys = index_.KeysBefore(i);
-  if (i == index_.num_segments()) return Status::OK();
+  const uint32_t i = index.SegmentFor(key);
+  if (i == FileIndex::kCorrupt) return file_->CorruptIndex();
+  *keys = index.KeysBefore(i);
+  if (i == index.num_segments()) return Status::OK();
   SegmentEntry entry;
-  Status s = store_.GetSegment(context, index_, i, &entry);
+  Status s = file_->store().GetSegment(context, index, i, &entry);
   if (!s.ok()) return s;
   const uint32_t before = entry.GetValue()->segment().KeysBefore(key);
-  if (before == Segment::kCorrupt) return CorruptSegment(i, "damaged trie");
+  if (before == Segment::kCorrupt) {
+    return file_->CorruptSegment(i, "damaged trie");
+  }
   *keys += before;
   return s;
 }
 
 Status FstTableReader::CountKeys(const ReadOptions& read_options,
                                  const RangePtr& range, uint64_t* count) const {
+  const FileIndex& index = file_->index();
   const BlockReadContext context{read_options};
   uint64_t begin = 0;
-  uint64_t end = index_.KeysBefore(index_.num_segments());
+  uint64_t end = index.KeysBefore(index.num_segments());
   Status s;
   if (range.start != nullptr) {
     s = KeysBefore(context, *range.start, &begin);
@@ -223,21 +145,22 @@ Status FstTableReader::CountKeys(const ReadOptions& read_options,
 
 uint64_t FstTableReader::DataBytesBefore(const BlockReadContext& context,
                                          const Slice& internal_key) const {
+  const FileIndex& index = file_->index();
   const std::string_view user_key =
       ROCKSDB_NAMESPACE::ExtractUserKey(internal_key).ToStringView();
-  const uint32_t i = index_.SegmentFor(user_key);
-  if (i >= index_.num_segments()) return DataBytes();
-  const uint64_t begin = index_.BytesBefore(i);
-  const uint64_t end = index_.BytesBefore(i + 1);
+  const uint32_t i = index.SegmentFor(user_key);
+  if (i >= index.num_segments()) return DataBytes();
+  const uint64_t begin = index.BytesBefore(i);
+  const uint64_t end = index.BytesBefore(i + 1);
   SegmentEntry entry;
-  if (!store_.GetSegment(context, index_, i, &entry).ok()) {
+  if (!file_->store().GetSegment(context, index, i, &entry).ok()) {
     return begin + (end - begin) / 2;
   }
   const Segment& segment = entry.GetValue()->segment();
   const uint32_t before = segment.KeysBefore(user_key);
   if (before > segment.num_keys()) return begin + (end - begin) / 2;
   if (before == segment.num_keys()) {
-    return index_.BytesBefore(index_.NextGroup(i));
+    return index.BytesBefore(index.NextGroup(i));
   }
   return begin + segment.StoredBytesBefore(before, end - begin);
 }
@@ -246,18 +169,18 @@ uint64_t FstTableReader::ApproximateOffsetOf(const ReadOptions& read_options,
                                              const Slice& internal_key,
                                              TableReaderCaller /*caller*/) {
   // Only range deletions: as BlockBasedTable, neither end.
-  if (DataBytes() == 0) return file_size_ / 2;
+  if (DataBytes() == 0) return file_->size() / 2;
   // The file's metadata is spread over its data in proportion.
   const BlockReadContext context{read_options};
   return static_cast<uint64_t>(
       static_cast<double>(DataBytesBefore(context, internal_key)) /
-      static_cast<double>(DataBytes()) * static_cast<double>(file_size_));
+      static_cast<double>(DataBytes()) * static_cast<double>(file_->size()));
 }
 
 uint64_t FstTableReader::ApproximateSize(const ReadOptions& read_options,
                                          const Slice& start, const Slice& end,
                                          TableReaderCaller caller) {
-  if (DataBytes() == 0) return file_size_;
+  if (DataBytes() == 0) return file_->size();
   const uint64_t from = ApproximateOffsetOf(read_options, start, caller);
   const uint64_t to = ApproximateOffsetOf(read_options, end, caller);
   return to > from ? to - from : 0;
@@ -265,8 +188,9 @@ uint64_t FstTableReader::ApproximateSize(const ReadOptions& read_options,
 
 Status FstTableReader::ApproximateKeyAnchors(const ReadOptions& read_options,
                                              std::vector<Anchor>& anchors) {
+  const FileIndex& index = file_->index();
   constexpr uint32_t kAnchors = 128;
-  const uint32_t segments = index_.num_segments();
+  const uint32_t segments = index.num_segments();
   if (segments == 0) return Status::OK();
   const BlockReadContext context{read_options};
   // Many segments: every step-th is an anchor.  Few: several keys of each are.
@@ -284,12 +208,12 @@ Status FstTableReader::ApproximateKeyAnchors(const ReadOptions& read_options,
   for (uint32_t i = 0; i < segments; ++i) {
     const bool last = i + 1 == segments;
     if ((i + 1) % step != 0 && !last) continue;
-    const uint64_t begin = index_.BytesBefore(i);
-    const uint64_t end = index_.BytesBefore(i + 1);
+    const uint64_t begin = index.BytesBefore(i);
+    const uint64_t end = index.BytesBefore(i + 1);
     std::string key;
     SegmentEntry entry;
     if (last || per_segment > 1) {
-      const Status s = store_.GetSegment(context, index_, i, &entry);
+      const Status s = file_->store().GetSegment(context, index, i, &entry);
       if (!s.ok()) return s;
       const Segment& segment = entry.GetValue()->segment();
       // Of a continuation there is none: its key began before it.
@@ -298,20 +222,20 @@ Status FstTableReader::ApproximateKeyAnchors(const ReadOptions& read_options,
                                              per_segment);
         if (k == 0) continue;
         if (!segment.KeyAt(k - 1, &key)) {
-          return CorruptSegment(i, "damaged trie");
+          return file_->CorruptSegment(i, "damaged trie");
         }
         add(key,
             std::max(done, begin + segment.StoredBytesBefore(k, end - begin)));
       }
     }
     // A key's segments have no anchor between them.
-    if (!last && index_.IsContinuation(i + 1)) continue;
+    if (!last && index.IsContinuation(i + 1)) continue;
     if (!last) {
-      if (!index_.Bound(i, &key)) return CorruptIndex();
+      if (!index.Bound(i, &key)) return file_->CorruptIndex();
     } else {
       const Segment& segment = entry.GetValue()->segment();
       if (!segment.KeyAt(segment.num_keys() - 1, &key)) {
-        return CorruptSegment(i, "damaged trie");
+        return file_->CorruptSegment(i, "damaged trie");
       }
     }
     add(key, end);
@@ -320,9 +244,45 @@ Status FstTableReader::ApproximateKeyAnchors(const ReadOptions& read_options,
 }
 
 size_t FstTableReader::ApproximateMemoryUsage() const {
-  return sizeof(*this) + store_.pinned_bytes() +
-         index_contents_.ApproximateMemoryUsage() +
-         (properties_ != nullptr ? properties_->ApproximateMemoryUsage() : 0);
+  return sizeof(*this) + file_->MemoryUsage();
+}
+
+Status FstTableReader::DumpTable(ROCKSDB_NAMESPACE::WritableFile* out) {
+  const FileIndex& index = file_->index();
+  std::string text =
+      "FST table " + file_->store().file()->file_name() + "\n  " +
+      file_->store().footer().ToString() + "\nTable properties\n  " +
+      file_->properties()->ToString("\n  ", ": ") + "\nSegments\n";
+  for (uint32_t i = 0; i < index.num_segments(); ++i) {
+    std::string bound;
+    if (!index.Bound(i, &bound)) return file_->CorruptIndex();
+    text +=
+        "  " + std::to_string(i) + ": offset " +
+        std::to_string(index.Location(i).offset) + ", size " +
+        std::to_string(index.Location(i).size) + ", keys " +
+        std::to_string(index.KeysBefore(i + 1) - index.KeysBefore(i)) +
+        ", entries " +
+        std::to_string(index.EntriesBefore(i + 1) - index.EntriesBefore(i)) +
+        ", bound " + Slice(bound).ToString(/*hex=*/true) +
+        (index.IsContinuation(i) ? ", a continuation\n" : "\n");
+  }
+  Status s = out->Append(text);
+  if (!s.ok()) return s;
+  const ReadOptions ro;
+  FstTableIterator iter(*file_, ro, FileFilter::Seeks::kNone,
+                        TableReaderCaller::kSSTDumpTool,
+                        /*compaction_readahead_size=*/0,
+                        /*allow_unprepared_value=*/false);
+  for (iter.SeekToFirst(); s.ok() && iter.Valid(); iter.Next()) {
+    ParsedInternalKey parsed;
+    s = ROCKSDB_NAMESPACE::ParseInternalKey(iter.key(), &parsed,
+                                            /*log_err_key=*/true);
+    if (s.ok()) {
+      s = out->Append(parsed.DebugString(/*log_err_key=*/true, /*hex=*/true) +
+                      " => " + iter.value().ToString(/*hex=*/true) + "\n");
+    }
+  }
+  return s.ok() ? iter.status() : s;
 }
 
 }  // namespace memkv

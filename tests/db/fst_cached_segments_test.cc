@@ -74,7 +74,7 @@ class FstCachedSegmentsTest : public ::testing::TestWithParam<bool> {
 
   static std::weak_ptr<const key_trie::Tokens> TokensOf(
       const TableReader& reader) {
-    return static_cast<const FstTableReader&>(reader).store().tokens();
+    return static_cast<const FstTableReader&>(reader).file().store().tokens();
   }
 
   std::unique_ptr<rocksdb::InternalIterator> NewIterator(

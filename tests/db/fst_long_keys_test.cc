@@ -67,7 +67,7 @@ class FstLongKeysTest : public ::testing::TestWithParam<Shape> {
     ASSERT_TRUE(table.Open(table.bytes(), ReadOptions(), &reader).ok());
     const auto& properties = *reader->GetTableProperties();
     const FileIndex& index =
-        static_cast<const FstTableReader&>(*reader).index();
+        static_cast<const FstTableReader&>(*reader).file().index();
     EXPECT_GT(index.num_segments(), 4u);
     // Its head and padding, some bytes a segment, a part of the data, and where
     // each key goes on from the one before, those once.

@@ -273,7 +273,8 @@ class FstVersionsTest : public ::testing::TestWithParam<Shape> {
       }
     }
     EXPECT_EQ(anchors.back().user_key, entries_.back().user_key);
-    EXPECT_EQ(sum, fst().index().BytesBefore(fst().index().num_segments()));
+    EXPECT_EQ(sum, fst().file().index().BytesBefore(
+                       fst().file().index().num_segments()));
   }
 
   void ExpectEverything() {
@@ -287,8 +288,8 @@ class FstVersionsTest : public ::testing::TestWithParam<Shape> {
 
   uint32_t NumContinuations() const {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < fst().index().num_segments(); ++i) {
-      n += fst().index().IsContinuation(i) ? 1 : 0;
+    for (uint32_t i = 0; i < fst().file().index().num_segments(); ++i) {
+      n += fst().file().index().IsContinuation(i) ? 1 : 0;
     }
     return n;
   }
@@ -323,7 +324,7 @@ TEST_P(FstVersionsTest, KeysOfManyVersionsAmongOthers) {
 TEST_P(FstVersionsTest, OneKeyAlone) {
   MakeEntries({{"hot", 5000}});
   ASSERT_NO_FATAL_FAILURE(BuildAndOpen());
-  EXPECT_EQ(NumContinuations() + 1, fst().index().num_segments());
+  EXPECT_EQ(NumContinuations() + 1, fst().file().index().num_segments());
   EXPECT_GE(NumContinuations(), 2u);
   ASSERT_NO_FATAL_FAILURE(ExpectEverything());
 }
@@ -334,8 +335,8 @@ TEST_P(FstVersionsTest, KeysOfFewVersionsAreNeverCut) {
   if (GetParam().reverse) std::reverse(list.begin(), list.end());
   MakeEntries(list);
   ASSERT_NO_FATAL_FAILURE(BuildAndOpen());
-  EXPECT_GT(fst().index().num_segments(), 1u);
-  EXPECT_FALSE(fst().index().has_continuations());
+  EXPECT_GT(fst().file().index().num_segments(), 1u);
+  EXPECT_FALSE(fst().file().index().has_continuations());
   FileDirectory directory;
   ASSERT_TRUE(
       directory

@@ -1,30 +1,26 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// What FstTableReader does with a whole file: verify and dump it.
+// How FstFile is verified.
 
 #include <string>
 #include <utility>
 
 #include "file/file_prefetch_buffer.h"
-#include "table/fst/table_iterator.h"
-#include "table/fst/table_reader.h"
+#include "table/fst/file.h"
 
 namespace memkv {
 
 using ROCKSDB_NAMESPACE::BlockContents;
 using ROCKSDB_NAMESPACE::BlockType;
 using ROCKSDB_NAMESPACE::FilePrefetchBuffer;
-using ROCKSDB_NAMESPACE::ParsedInternalKey;
 using ROCKSDB_NAMESPACE::ReadOptions;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableProperties;
-using ROCKSDB_NAMESPACE::TableReaderCaller;
 
-bool FstTableReader::FollowsIndex(const Segment& segment, uint32_t i,
-                                  LastEntry* last_entry,
-                                  std::string* reason) const {
+bool FstFile::FollowsIndex(const Segment& segment, uint32_t i,
+                           LastEntry* last_entry, std::string* reason) const {
   const bool continues = index_.IsContinuation(i);
   const uint64_t keys = index_.KeysBefore(i + 1) - index_.KeysBefore(i);
   if (segment.num_keys() != (continues ? 1 : keys) ||
@@ -70,9 +66,9 @@ bool FstTableReader::FollowsIndex(const Segment& segment, uint32_t i,
   return true;
 }
 
-Status FstTableReader::VerifySegment(const BlockReadContext& segment_context,
-                                     const BlockReadContext& context,
-                                     uint32_t i, LastEntry* last_entry) {
+Status FstFile::VerifySegment(const BlockReadContext& segment_context,
+                              const BlockReadContext& context, uint32_t i,
+                              LastEntry* last_entry) const {
   SegmentEntry entry;
   Status s = store_.GetSegment(segment_context, index_, i, &entry);
   if (!s.ok()) return s;
@@ -93,25 +89,20 @@ Status FstTableReader::VerifySegment(const BlockReadContext& segment_context,
   return s;
 }
 
-Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
-                                      TableReaderCaller /*caller*/) {
-  ReadOptions ro = read_options;
-  ro.verify_checksums = true;
-  ro.read_tier = ROCKSDB_NAMESPACE::kReadAllTier;
+Status FstFile::VerifySegments(const ReadOptions& read_options) const {
   ROCKSDB_NAMESPACE::ReadaheadParams params;
-  params.initial_readahead_size = ro.readahead_size != 0
-                                      ? ro.readahead_size
+  params.initial_readahead_size = read_options.readahead_size != 0
+                                      ? read_options.readahead_size
                                       : settings_.max_auto_readahead_size;
   params.max_readahead_size = params.initial_readahead_size;
   const bool mapped = store_.ioptions().allow_mmap_reads;
   // As in an iterator.
   FilePrefetchBuffer values_ahead(params, /*enable=*/!mapped);
   FilePrefetchBuffer segments_ahead(params, /*enable=*/!mapped);
-  BlockReadContext context{ro};
+  BlockReadContext context{read_options};
   context.prefetch_buffer = mapped ? nullptr : &values_ahead;
   context.bypass_cache = true;
   BlockReadContext segment_context = context;
-
   LastEntry last_entry;
   for (uint32_t i = 0; i < index_.num_segments(); ++i) {
     segment_context.prefetch_buffer =
@@ -119,10 +110,19 @@ Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
     const Status s = VerifySegment(segment_context, context, i, &last_entry);
     if (!s.ok()) return s;
   }
+  return Status::OK();
+}
 
+Status FstFile::Verify(const ReadOptions& read_options) const {
+  ReadOptions ro = read_options;
+  ro.verify_checksums = true;
+  ro.read_tier = ROCKSDB_NAMESPACE::kReadAllTier;
+  Status s = VerifySegments(ro);
+  if (!s.ok()) return s;
+  BlockReadContext context{ro};
+  context.bypass_cache = true;
   BlockContents contents;
-  Status s =
-      store_.ReadRaw(context, directory_.index, BlockType::kIndex, &contents);
+  s = store_.ReadRaw(context, directory_.index, BlockType::kIndex, &contents);
   if (!s.ok()) return s;
   FileIndex index;
   std::string reason;
@@ -147,48 +147,11 @@ Status FstTableReader::VerifyChecksum(const ReadOptions& read_options,
                        &contents);
     if (!s.ok()) return s;
   }
-  context.prefetch_buffer = nullptr;
   std::unique_ptr<TableProperties> properties;
   s = FetchProperties(context, &properties);
   if (!s.ok()) return s;
   return store_.ReadRaw(context, store_.footer().metaindex_handle(),
                         BlockType::kMetaIndex, &contents);
-}
-
-Status FstTableReader::DumpTable(ROCKSDB_NAMESPACE::WritableFile* out) {
-  std::string text = "FST table " + store_.file()->file_name() + "\n  " +
-                     store_.footer().ToString() + "\nTable properties\n  " +
-                     properties_->ToString("\n  ", ": ") + "\nSegments\n";
-  for (uint32_t i = 0; i < index_.num_segments(); ++i) {
-    std::string bound;
-    if (!index_.Bound(i, &bound)) return CorruptIndex();
-    text +=
-        "  " + std::to_string(i) + ": offset " +
-        std::to_string(index_.Location(i).offset) + ", size " +
-        std::to_string(index_.Location(i).size) + ", keys " +
-        std::to_string(index_.KeysBefore(i + 1) - index_.KeysBefore(i)) +
-        ", entries " +
-        std::to_string(index_.EntriesBefore(i + 1) - index_.EntriesBefore(i)) +
-        ", bound " + Slice(bound).ToString(/*hex=*/true) +
-        (index_.IsContinuation(i) ? ", a continuation\n" : "\n");
-  }
-  Status s = out->Append(text);
-  if (!s.ok()) return s;
-  const ReadOptions ro;
-  FstTableIterator iter(*this, ro, FileFilter::Seeks::kNone,
-                        TableReaderCaller::kSSTDumpTool,
-                        /*compaction_readahead_size=*/0,
-                        /*allow_unprepared_value=*/false);
-  for (iter.SeekToFirst(); s.ok() && iter.Valid(); iter.Next()) {
-    ParsedInternalKey parsed;
-    s = ROCKSDB_NAMESPACE::ParseInternalKey(iter.key(), &parsed,
-                                            /*log_err_key=*/true);
-    if (s.ok()) {
-      s = out->Append(parsed.DebugString(/*log_err_key=*/true, /*hex=*/true) +
-                      " => " + iter.value().ToString(/*hex=*/true) + "\n");
-    }
-  }
-  return s.ok() ? iter.status() : s;
 }
 
 }  // namespace memkv

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// How FstTableReader opens a file: footer, metaindex, properties, tokens, index
+// How FstFile opens: footer, metaindex, properties, tokens, index
 // and range deletions are read and checked, in that order.
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 #include "file/file_prefetch_buffer.h"
 #include "table/block_based/block.h"
 #include "table/block_based/block_based_table_reader.h"
-#include "table/fst/table_reader.h"
+#include "table/fst/file.h"
 #include "table/key_trie/token_encoder.h"
 #include "table/sst_file_writer_collectors.h"
 #include "table/unique_id_impl.h"
@@ -36,7 +36,6 @@ using ROCKSDB_NAMESPACE::SequenceNumber;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableProperties;
-using ROCKSDB_NAMESPACE::TableReader;
 using ROCKSDB_NAMESPACE::TableReaderOptions;
 using ROCKSDB_NAMESPACE::ValueType;
 
@@ -115,12 +114,11 @@ const ROCKSDB_NAMESPACE::InternalKeyComparator* ComparatorOf(bool mirrored) {
 
 }  // namespace
 
-Status FstTableReader::Open(const Settings& settings,
-                            const ReadOptions& read_options,
-                            const TableReaderOptions& options,
-                            std::unique_ptr<RandomAccessFileReader>&& file,
-                            uint64_t file_size, const std::string& footer_bytes,
-                            std::unique_ptr<TableReader>* out) {
+Status FstFile::Open(const Settings& settings, const ReadOptions& read_options,
+                     const TableReaderOptions& options,
+                     std::unique_ptr<RandomAccessFileReader>&& file,
+                     uint64_t file_size, const std::string& footer_bytes,
+                     std::unique_ptr<const FstFile>* out) {
   Footer footer;
   Status s = footer.DecodeFrom(footer_bytes, file_size - footer_bytes.size());
   if (s.ok() && footer.format_version() != kFooterFormatVersion) {
@@ -149,54 +147,34 @@ Status FstTableReader::Open(const Settings& settings,
     context.prefetch_buffer = &tail;
   }
 
-  std::unique_ptr<FstTableReader> reader(new FstTableReader(
-      settings, options, std::move(file), file_size, footer));
-  s = reader->ReadMetaindex(context);
-  if (s.ok()) s = reader->ReadProperties(context, options);
-  if (s.ok()) s = reader->ReadIndex(context);
-  if (s.ok()) s = reader->ReadTokens(context);
-  // A policy knows only what one of its compatibility name has written.
-  const FileDirectory& directory = reader->directory_;
-  if (s.ok() && directory.filter.size() != 0 &&
-      settings.filter_policy != nullptr &&
-      directory.filter_name == settings.filter_policy->CompatibilityName()) {
-    reader->filter_.Open(directory, *reader->properties_,
-                         options.prefix_extractor,
-                         settings.whole_key_filtering);
-    if (reader->filter_.useful()) {
-      s = reader->store_.SetFilter(context, settings.filter_policy,
-                                   directory.filter, settings.pin_filter);
-    }
-  }
-  if (s.ok()) s = reader->ReadRangeDeletions(context);
-  if (s.ok() && settings.pin_segments) {
-    ROCKSDB_NAMESPACE::ReadaheadParams params;
-    params.initial_readahead_size = settings.max_auto_readahead_size;
-    params.max_readahead_size = settings.max_auto_readahead_size;
-    FilePrefetchBuffer ahead(params);
-    context.prefetch_buffer =
-        mapped || params.max_readahead_size == 0 ? nullptr : &ahead;
-    const auto& user = reader->properties_->user_collected_properties;
-    const auto bytes = user.find(kSegmentBytesProperty);
-    // What it says must not become a huge allocation.
-    constexpr uint64_t kMostExpansion = 16;
-    s = reader->store_.PinSegments(
-        context, reader->index_,
-        bytes == user.end()
-            ? 0
-            : std::min<uint64_t>(
-                  std::strtoull(bytes->second.c_str(), nullptr, 10),
-                  kMostExpansion * file_size));
-  }
-  if (s.ok()) reader->RegisterTokens();
-  if (s.ok()) s = reader->ReserveMemory();
-  if (s.ok()) *out = std::move(reader);
+  std::unique_ptr<FstFile> opened(
+      new FstFile(settings, options, std::move(file), file_size, footer));
+  s = opened->ReadMetaindex(context);
+  if (s.ok()) s = opened->ReadProperties(context, options);
+  if (s.ok()) s = opened->ReadIndex(context);
+  if (s.ok()) s = opened->ReadTokens(context);
+  if (s.ok()) s = opened->ReadFilter(context, options);
+  if (s.ok()) s = opened->ReadRangeDeletions(context);
+  if (s.ok() && settings.pin_segments) s = opened->PinSegments(context, mapped);
+  if (s.ok()) opened->RegisterTokens();
+  if (s.ok()) s = opened->ReserveMemory();
+  if (s.ok()) *out = std::move(opened);
   return s;
 }
 
-Status FstTableReader::CheckEntries(const Slice& block, const char* name,
-                                    const BlockHandle& handle,
-                                    const EntryCheck& check) const {
+FstFile::FstFile(const Settings& settings, const TableReaderOptions& options,
+                 std::unique_ptr<RandomAccessFileReader>&& file,
+                 uint64_t file_size, const Footer& footer)
+    : settings_(settings),
+      internal_comparator_(&options.internal_comparator),
+      size_(file_size),
+      store_(options.ioptions, settings.block_cache, settings.index_priority,
+             std::move(file), footer),
+      filter_(store_, options.level) {}
+
+Status FstFile::CheckEntries(const Slice& block, const char* name,
+                             const BlockHandle& handle,
+                             const EntryCheck& check) const {
   std::string reason;
   return CheckEntryBlock(block.ToStringView(), check, &reason)
              ? Status::OK()
@@ -204,7 +182,7 @@ Status FstTableReader::CheckEntries(const Slice& block, const char* name,
                               std::string(name) + ": " + reason);
 }
 
-Status FstTableReader::ReadMetaindex(const BlockReadContext& context) {
+Status FstFile::ReadMetaindex(const BlockReadContext& context) {
   BlockContents contents;
   Status s = store_.ReadRaw(context, store_.footer().metaindex_handle(),
                             BlockType::kMetaIndex, &contents);
@@ -225,7 +203,7 @@ Status FstTableReader::ReadMetaindex(const BlockReadContext& context) {
                                  "metaindex: " + s.ToString());
 }
 
-Status FstTableReader::FetchProperties(
+Status FstFile::FetchProperties(
     const BlockReadContext& context,
     std::unique_ptr<TableProperties>* properties) const {
   // Ingestion may have written into the properties, which the helper knows how
@@ -251,18 +229,18 @@ Status FstTableReader::FetchProperties(
                           "properties: " + s.ToString());
   }
   // RepairDB() subtracts it from the file's size.
-  if (s.ok() && (*properties)->tail_start_offset > file_size_) {
+  if (s.ok() && (*properties)->tail_start_offset > size_) {
     return store_.Corrupt(properties_handle_.offset(),
                           "properties: the tail begins at " +
                               std::to_string((*properties)->tail_start_offset) +
-                              " of a file of " + std::to_string(file_size_) +
+                              " of a file of " + std::to_string(size_) +
                               " bytes");
   }
   return s;
 }
 
-Status FstTableReader::ReadProperties(const BlockReadContext& context,
-                                      const TableReaderOptions& options) {
+Status FstFile::ReadProperties(const BlockReadContext& context,
+                               const TableReaderOptions& options) {
   std::unique_ptr<TableProperties> properties;
   Status s = FetchProperties(context, &properties);
   if (!s.ok()) return s;
@@ -317,7 +295,7 @@ Status FstTableReader::ReadProperties(const BlockReadContext& context,
   return s;
 }
 
-Status FstTableReader::ReadIndex(const BlockReadContext& context) {
+Status FstFile::ReadIndex(const BlockReadContext& context) {
   const uint64_t at = directory_.index.offset();
   const Status s = store_.ReadRaw(context, directory_.index, BlockType::kIndex,
                                   &index_contents_);
@@ -355,12 +333,46 @@ Status FstTableReader::ReadIndex(const BlockReadContext& context) {
   return s;
 }
 
-Status FstTableReader::ReadTokens(const BlockReadContext& context) {
+Status FstFile::ReadTokens(const BlockReadContext& context) {
   if (directory_.tokens.size() == 0) return Status::OK();
   return store_.ReadTokens(context, directory_.tokens);
 }
 
-void FstTableReader::RegisterTokens() {
+Status FstFile::ReadFilter(const BlockReadContext& context,
+                           const TableReaderOptions& options) {
+  // A policy knows only what one of its compatibility name has written.
+  if (directory_.filter.size() == 0 || settings_.filter_policy == nullptr ||
+      directory_.filter_name != settings_.filter_policy->CompatibilityName()) {
+    return Status::OK();
+  }
+  filter_.Open(directory_, *properties_, options.prefix_extractor,
+               settings_.whole_key_filtering);
+  if (!filter_.useful()) return Status::OK();
+  return store_.SetFilter(context, settings_.filter_policy, directory_.filter,
+                          settings_.pin_filter);
+}
+
+Status FstFile::PinSegments(BlockReadContext context, bool mapped) {
+  ROCKSDB_NAMESPACE::ReadaheadParams params;
+  params.initial_readahead_size = settings_.max_auto_readahead_size;
+  params.max_readahead_size = settings_.max_auto_readahead_size;
+  FilePrefetchBuffer ahead(params);
+  context.prefetch_buffer =
+      mapped || params.max_readahead_size == 0 ? nullptr : &ahead;
+  const auto& user = properties_->user_collected_properties;
+  const auto bytes = user.find(kSegmentBytesProperty);
+  // What it says must not become a huge allocation.
+  constexpr uint64_t kMostExpansion = 16;
+  return store_.PinSegments(
+      context, index_,
+      bytes == user.end()
+          ? 0
+          : std::min<uint64_t>(
+                std::strtoull(bytes->second.c_str(), nullptr, 10),
+                kMostExpansion * size_));
+}
+
+void FstFile::RegisterTokens() {
   if (store_.tokens() == nullptr || settings_.token_tables == nullptr ||
       index_.num_segments() == 0 ||
       !key_trie::TokenEncoder::CanCut(*store_.tokens())) {
@@ -400,7 +412,7 @@ void FstTableReader::RegisterTokens() {
       std::move(first), std::move(last));
 }
 
-Status FstTableReader::ReadRangeDeletions(const BlockReadContext& context) {
+Status FstFile::ReadRangeDeletions(const BlockReadContext& context) {
   if (range_del_handle_.IsNull()) return Status::OK();
   BlockContents contents;
   Status s = store_.ReadRaw(context, range_del_handle_,
@@ -434,9 +446,8 @@ Status FstTableReader::ReadRangeDeletions(const BlockReadContext& context) {
   return s;
 }
 
-bool FstTableReader::CheckRangeDeletion(std::string_view key,
-                                        std::string_view value,
-                                        std::string* reason) const {
+bool FstFile::CheckRangeDeletion(std::string_view key, std::string_view value,
+                                 std::string* reason) const {
   using ROCKSDB_NAMESPACE::kNumInternalBytes;
   if (key.size() < kNumInternalBytes) {
     *reason = "a key of " + std::to_string(key.size()) + " bytes, expected " +
@@ -464,14 +475,14 @@ bool FstTableReader::CheckRangeDeletion(std::string_view key,
   return true;
 }
 
-Status FstTableReader::ReserveMemory() {
+Status FstFile::ReserveMemory() {
   if (settings_.reservation == nullptr) return Status::OK();
   const Status s = settings_.reservation->MakeCacheReservation(
-      ApproximateMemoryUsage(), &reservation_handle_);
+      MemoryUsage(), &reservation_handle_);
   if (!s.IsMemoryLimit()) return s;
   return Status::MemoryLimit(
       store_.file()->file_name() + ": no room in the block cache for " +
-      std::to_string(ApproximateMemoryUsage()) +
+      std::to_string(MemoryUsage()) +
       " bytes of pinned segments; residency=cache needs none");
 }
 
