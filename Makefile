@@ -37,7 +37,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
 
 .DEFAULT_GOAL := release
-.PHONY: $(FLAVOURS) demo bench numbers quick check rocksdb_tests stress fuzz fuzz_files \
+.PHONY: $(FLAVOURS) memkv_bench demo bench numbers quick check rocksdb_tests stress fuzz fuzz_files \
   format clean deps
 
 deps:
@@ -47,15 +47,20 @@ $(FLAVOURS): deps
 	@cmake --preset $@ $(CMAKE_ARGS)
 	@cmake --build build/$@ -j $(JOBS)
 
-demo: release
+# The release flavour, and of it no more than these need.
+memkv_bench: deps
+	@cmake --preset release $(CMAKE_ARGS)
+	@cmake --build build/release -j $(JOBS) --target memkv_bench
+
+demo: memkv_bench
 	@build/release/memkv_bench --demo $(if $(KEYS),--keys="$(KEYS)") $(FLAGS)
 
-bench: release
+bench: memkv_bench
 	@build/release/memkv_bench $(if $(KEYS),--keys="$(KEYS)") --html=report.html $(FLAGS)
 	@echo "report.html shows it"
 
 NAME ?= urls
-numbers: release
+numbers: memkv_bench
 	@build_tools/numbers.sh $(if $(ONCE),once,measure) build/release/memkv_bench $(NAME) $(if $(KEYS),--keys="$(KEYS)") $(FLAGS)
 
 quick: deps

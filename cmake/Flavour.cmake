@@ -90,7 +90,6 @@ if(NOT MEMKV_FLAVOUR STREQUAL "release")
   list(APPEND MEMKV_COMPILE_OPTIONS -O1 -g1
        $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 endif()
-option(MEMKV_WERROR "Treat warnings in memkv's own code as errors" ON)
 if(MEMKV_WERROR)
   list(APPEND MEMKV_COMPILE_OPTIONS -Werror)
 endif()

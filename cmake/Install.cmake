@@ -14,8 +14,12 @@ install(
   LIBRARY DESTINATION lib)
 # The folder holds librocksdb.a, librocksdb.so and its versioned names.
 install(DIRECTORY "${MEMKV_ROCKSDB_LIB_DIR}/" DESTINATION lib)
-install(TARGETS memkv_bench db_bench memkv_ldb memkv_sst_dump
-        RUNTIME DESTINATION bin)
+if(MEMKV_BUILD_BENCHMARKS)
+  install(TARGETS memkv_bench db_bench RUNTIME DESTINATION bin)
+endif()
+if(MEMKV_BUILD_TOOLS)
+  install(TARGETS memkv_ldb memkv_sst_dump RUNTIME DESTINATION bin)
+endif()
 
 string(REGEX MATCH "^[0-9]+" MEMKV_ROCKSDB_VERSION_MAJOR
              "${MEMKV_ROCKSDB_VERSION}")

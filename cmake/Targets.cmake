@@ -4,7 +4,8 @@
 #   memkv_core            the RocksDB-free cores; links without librocksdb
 #   memkv::memkv          static: cores, adapters, registration by RegisterMemkv()
 #   memkv::memkv_shared   libmemkv.so: the same, registered by being loaded
-#   memkv_bench, db_bench, memkv_ldb, ...   programs (release only)
+#   memkv_bench, db_bench, memkv_ldb, ...   programs (release only), if they are
+#                         asked for: MEMKV_BUILD_BENCHMARKS, MEMKV_BUILD_TOOLS
 #
 # Every source is compiled once, as position-independent objects that all the
 # libraries share.
@@ -73,6 +74,12 @@ target_link_libraries(
           ${MEMKV_ROCKSDB_DEPENDENCIES}
   PUBLIC memkv_common)
 
-include(Programs)
-include(Tools)
-include(Install)
+if(MEMKV_BUILD_BENCHMARKS)
+  include(Programs)
+endif()
+if(MEMKV_BUILD_TOOLS)
+  include(Tools)
+endif()
+if(MEMKV_INSTALL)
+  include(Install)
+endif()
