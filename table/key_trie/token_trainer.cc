@@ -57,8 +57,14 @@ class PairCounts {
       size *= 2;
     }
     slots_.assign(size, 0);
-    seen_.assign(kSeenBits / 64, 0);
     used_ = 0;
+    // Of a small sample few words are not 0.
+    if (touched_.size() < kMostTouched) {
+      for (const uint32_t word : touched_) seen_[word] = 0;
+    } else {
+      seen_.assign(kSeenBits / 64, 0);
+    }
+    touched_.clear();
   }
 
   void Prefetch(uint32_t a, uint32_t b) const {
@@ -72,6 +78,9 @@ class PairCounts {
     uint64_t& seen = seen_[hash / 64];
     const uint64_t bit = uint64_t{1} << (hash % 64);
     if ((seen & bit) == 0) {
+      if (seen == 0 && touched_.size() < kMostTouched) {
+        touched_.push_back(static_cast<uint32_t>(hash / 64));
+      }
       seen |= bit;
       return;
     }
@@ -114,6 +123,7 @@ class PairCounts {
   static constexpr unsigned kCountBits = 64 - 2 * kPieceBits - 1;
   static constexpr uint64_t kMaxCount = (uint64_t{1} << kCountBits) - 1;
   static constexpr uint64_t kSeenBits = uint64_t{1} << 23;
+  static constexpr size_t kMostTouched = kSeenBits / 64 / 8;
 
   static uint64_t Key(uint32_t a, uint32_t b) {
     return (uint64_t{a} << kPieceBits | b) + 1;
@@ -136,7 +146,9 @@ class PairCounts {
 
   // key << kCountBits | count, but for the first time
   std::vector<uint64_t> slots_;
-  std::vector<uint64_t> seen_;
+  std::vector<uint64_t> seen_ = std::vector<uint64_t>(kSeenBits / 64);
+  // The words of seen_ that are not 0, or kMostTouched of them.
+  std::vector<uint32_t> touched_;
   size_t used_ = 0;
 };
 

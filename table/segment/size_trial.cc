@@ -126,7 +126,20 @@ void SizeTrial::Add(
   estimates_ += added->EstimatedSize();
   suffix_bytes_ += added->keys().suffix_bytes();
   pending_ += added->EstimatedSize();
-  if (estimates_ < kFirst) return;
+  if (estimates_ >= kFirst) MeasureAdded(*added, found);
+  // RocksDB asks for them with every key.
+  stored_bytes_ =
+      static_cast<uint64_t>(sum_ - (1 - better_) * code_sum_ +
+                            ratio() * static_cast<double>(pending_));
+  token_table_bytes_ =
+      uses_found_ ? 0
+                  : static_cast<uint64_t>(static_cast<double>(stored_tokens_) *
+                                          std::pow(growth_, kDictionaryGrowth));
+}
+
+void SizeTrial::MeasureAdded(
+    const SegmentBuilder& added,
+    const std::function<const key_trie::TokenEncoder*()>& found) {
   if (estimates_ >= next_training_) {
     next_training_ = kTrainAgain * estimates_;
     ++trainings_;
@@ -142,10 +155,10 @@ void SizeTrial::Add(
     pending_ = 0;
     for (const SegmentBuilder* segment : segments_) {
       pending_ += segment->EstimatedSize();
-      if (IsDue(*segment) || segment == added) Measure(*segment);
+      if (IsDue(*segment) || segment == &added) Measure(*segment);
     }
-  } else if (IsDue(*added)) {
-    Measure(*added);
+  } else if (IsDue(added)) {
+    Measure(added);
   }
   if (uses_found_) {
     better_ = 1;
@@ -155,17 +168,6 @@ void SizeTrial::Add(
               static_cast<double>(sample_);
     better_ = std::pow(a_doubling_, kLasting * std::log2(growth_));
   }
-}
-
-uint64_t SizeTrial::stored_bytes() const {
-  return static_cast<uint64_t>(sum_ - (1 - better_) * code_sum_ +
-                               ratio() * static_cast<double>(pending_));
-}
-
-uint64_t SizeTrial::token_table_bytes() const {
-  if (uses_found_) return 0;
-  return static_cast<uint64_t>(static_cast<double>(stored_tokens_) *
-                               std::pow(growth_, kDictionaryGrowth));
 }
 
 }  // namespace memkv

@@ -46,8 +46,8 @@ class SizeTrial {
            const std::function<const key_trie::TokenEncoder*()>& found);
 
   // What the segments will take, and the token table, if it is not a found one.
-  uint64_t stored_bytes() const;
-  uint64_t token_table_bytes() const;
+  uint64_t stored_bytes() const { return stored_bytes_; }
+  uint64_t token_table_bytes() const { return token_table_bytes_; }
   bool uses_found() const { return uses_found_; }
   // Stored bytes of the last segment by SegmentBuilder::EstimatedSize();
   // kUntried until there is one.
@@ -66,6 +66,9 @@ class SizeTrial {
   static constexpr uint64_t kEvery = uint64_t{48} << 10;
   static constexpr uint64_t kShare = 32;
 
+  void MeasureAdded(
+      const SegmentBuilder& added,
+      const std::function<const key_trie::TokenEncoder*()>& found);
   void Train();
   bool IsDue(const SegmentBuilder& segment) const;
   void Measure(const SegmentBuilder& segment);
@@ -95,6 +98,9 @@ class SizeTrial {
   double a_doubling_ = 1;  // of the sample leaves that of the codes
   double growth_ = 1;      // of the sample, until the file's
   double better_ = 1;      // a_doubling_ of all that
+
+  uint64_t stored_bytes_ = 0;
+  uint64_t token_table_bytes_ = 0;
 };
 
 }  // namespace memkv
