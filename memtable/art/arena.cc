@@ -441,7 +441,7 @@ void ArtArena::FreeNode(ArtRef ref, int node_class) {
 }
 
 uint64_t ArtArena::NumEntries() const {
-  uint64_t n = 0;
+  uint64_t n = alone_.entries.load(std::memory_order_relaxed);
   for (const Shard& shard : shards_) {
     n += shard.entries.load(std::memory_order_relaxed);
   }
@@ -450,6 +450,7 @@ uint64_t ArtArena::NumEntries() const {
 
 ArtStats ArtArena::GetStats() const {
   ArtStats stats;
+  stats.entries = alone_.entries.load(std::memory_order_relaxed);
   for (const Shard& shard : shards_) {
     stats.entries += shard.entries.load(std::memory_order_relaxed);
     stats.entry_bytes += shard.entry_bytes.load(std::memory_order_relaxed);

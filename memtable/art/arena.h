@@ -243,9 +243,18 @@ class ArtArena {
                                  max, sequence, std::memory_order_relaxed)) {
     }
   }
+  // The same for a thread that inserts alone (ArtTree::InsertSingleWriter):
+  // what one thread writes needs no read-modify-write.
+  void CountEntryAlone(uint64_t sequence) {
+    alone_.entries.store(alone_.entries.load(std::memory_order_relaxed) + 1,
+                         std::memory_order_relaxed);
+    if (alone_.max_sequence.load(std::memory_order_relaxed) < sequence) {
+      alone_.max_sequence.store(sequence, std::memory_order_relaxed);
+    }
+  }
   // The largest sequence of all entries counted.
   uint64_t MaxSequence() const {
-    uint64_t max = 0;
+    uint64_t max = alone_.max_sequence.load(std::memory_order_relaxed);
     for (const Shard& shard : shards_) {
       max = std::max(max, shard.max_sequence.load(std::memory_order_relaxed));
     }
@@ -402,6 +411,10 @@ class ArtArena {
   std::atomic<uint64_t> free_bytes_{0};
   Nodes nodes_[kArtNodeClasses];
   Shard shards_[kShards];
+  struct alignas(64) {
+    std::atomic<uint64_t> entries{0};
+    std::atomic<uint64_t> max_sequence{0};
+  } alone_;
 };
 
 }  // namespace memkv

@@ -45,6 +45,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cassert>
 #include <cstddef>
@@ -254,6 +255,14 @@ class ArtNode {
   // REQUIRES: count < capacity.
   MEMKV_ART_RACY void Insert(int item, int border, int code, int symbol,
                              ArtRef ref);
+  // The same behind all items.
+  MEMKV_ART_RACY void Append(int code, int symbol, ArtRef ref) {
+    const Meta m = meta();
+    assert(m.count() < m.capacity());
+    SetBorder(m, m.count(), code, symbol);
+    SetRef(m, m.count(), ref);
+    SetMeta(m.With(m.count() + 1, std::min(m.low_code(), code)));
+  }
   // Appends the items first, ..., last - 1 of `from`, with their borders, said
   // from this node's base, which is not below from's. (The border of an item
   // that becomes the first means nothing.)

@@ -45,6 +45,14 @@ class ArtPath {
     step.meta = meta;
     step.ref = ref;
   }
+  // The owner of the path has put a node in the place of the last step's item,
+  // by one writing, and goes on into it.
+  void LeadOn(ArtRef ref, const Step& next) {
+    Step& step = back();
+    step.ref = ref;
+    step.version += 2;
+    Push(next.node, next.version, next.item, next.meta, next.ref);
+  }
   void Truncate(size_t size) {
     assert(size <= size_);
     size_ = size;

@@ -147,6 +147,15 @@
 // they do the writer's work. So when a reader has had to drain, the next
 // entries go in at once.
 //
+// Keys that come in order all belong into one node, and gain nothing by
+// waiting: the first makes the paths of the others out of date. So the writer
+// keeps the path to its last entry, and when entries go beside the one before,
+// they go in at once, from there: no descent, and no node is read that is not
+// written. A path says by its versions what of it is true, however long it is
+// kept (a node's memory keeps its version as long as the arena); where it does
+// not tell, the entry descends from the root. Nothing waits meanwhile, so no
+// reader has anything to let in.
+//
 // An entry may wait only if no equal one can be in the tree, since its insert
 // has to say so: if its sequence is above all others'. It was accepted, and the
 // arena's reserve has names for the nodes it may need; if that should ever
@@ -201,6 +210,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -243,7 +253,8 @@ class ArtTree {
 
   // The same for a thread that inserts alone: no other thread is in Insert or
   // InsertSingleWriter. An entry newer than all others waits for a few more,
-  // and then they descend together, so that their cache misses overlap. Whoever
+  // and then they descend together, so that their cache misses overlap; unless
+  // keys come in order, when each goes beside the one before at once. Whoever
   // reads in between lets it in first: but for the time and the counters nobody
   // can tell the difference. (So a reader may need memory, which is the heap's,
   // and throw bad_alloc; nothing is lost by that.)
@@ -294,6 +305,8 @@ class ArtTree {
   // violated, says which and where in *reason, and returns false.
   bool Validate(std::string* reason) const;
 
+  // Whether the single writer's keys come in order.
+  bool TEST_InOrder() const { return in_order_.credit > 0; }
   // For tests that play the part of another writer, or break the tree.
   ArtNode* TEST_Root() { return root_; }
   const ArtArena& TEST_Arena() const { return arena_; }
@@ -385,12 +398,27 @@ class ArtTree {
 
   // ---- Writers that let entries wait (tree_insert_together.cc) ----
 
-  void DrainInsertBuffer();
-  void DrainForReader();
+  // These return how many entries went beside the one before; then *path leads
+  // to the last.
+  size_t DrainInsertBuffer(ArtPath* path);
   // REQUIRES: n <= ArtInsertBuffer::kSize. Entries that are there already are
   // left out.
-  void InsertTogether(const ArtRef* entries, size_t n);
-  void InsertInTurn(const ArtRef* entries, size_t n);
+  size_t InsertTogether(const ArtRef* entries, size_t n, ArtPath* path);
+  size_t InsertInTurn(const ArtRef* entries, size_t n, ArtPath* path);
+  // Near the entry that the path leads to; kRestart if that cannot be told, or
+  // the path is empty or out of date.
+  Outcome InsertBeside(ArtPath* path, const ArtKey& key, ArtRef entry);
+  class PathInChange;
+  // The single writer's.
+  size_t DrainByWriter();
+  // The single writer's, of an entry that does not wait. REQUIRES: none waits.
+  bool InsertAtOnce(const ArtKey& key, ArtRef entry, bool may_be_in_order);
+  // (W2) for the key behind the last item of the last node of the path, where
+  // that is all there is to do. False, and nothing is done, elsewhere.
+  bool AppendInOrder(const ArtKey& key, ArtRef entry);
+  // Finds out what is around that node; false if the path is out of date.
+  bool LookAround();
+  void DrainForReader();
 
   // ---- Writers (tree_insert.cc) ----
 
@@ -461,6 +489,27 @@ class ArtTree {
   const ArtOrder order_;
   ArtArena arena_;
   ArtInsertBuffer insert_buffer_;
+
+  // The single writer's own, while its keys come in order: where its last entry
+  // went.  Every entry that goes beside the last earns credit, every other
+  // costs some; without credit entries wait again.
+  struct InOrder {
+    static constexpr int kMostCredit = 8;
+    static constexpr int kMissCosts = 3;
+    int credit = 0;
+    uint32_t at_once = 0;  // entries that went in at once, without credit
+    ArtPath path;          // empty, or leads to an entry
+    // What is around the path's last node. It holds while the nodes above,
+    // from level `watched` on, are unchanged.
+    bool looked_around = false;
+    size_t watched = 0;
+    ArtDepth beside = 0;    // the highest border beside it, in the node above
+    ArtDepth behind = -1;   // the border behind it, if there is one,
+    int behind_symbol = 0;  // and its symbol
+
+    void Credit() { credit = std::min(credit + 1, kMostCredit); }
+  };
+  InOrder in_order_;
 };
 
 }  // namespace memkv

@@ -30,6 +30,11 @@ class ArtTree::NewNode {
   ArtNode::Meta Empty(ArtDepth base, int height) const {
     return ArtNode::Meta(base, 0, class_, height, ArtNode::kNoCode);
   }
+  // On a path, with the version that it has before anybody can reach it.
+  ArtPath::Step StepTo(int item, ArtRef ref) const {
+    ArtNode* const node = arena_->NodeAt(ref_);
+    return {node, node->meta(), node->Version(), item, ref};
+  }
   ArtRef Release() {
     const ArtRef ref = ref_;
     ref_ = kArtNoRef;
@@ -46,9 +51,9 @@ bool ArtTree::Insert(ArtRef entry) {
   if (entry == kArtNoRef) {
     return false;
   }
-  DrainInsertBuffer();
-  const ArtKey key(EntryAt(entry), order_);
   ArtPath path;
+  DrainInsertBuffer(&path);
+  const ArtKey key(EntryAt(entry), order_);
   if (InsertFromRoot(&path, key, entry) != Outcome::kInserted) {
     return false;
   }
@@ -222,7 +227,12 @@ ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level,
                                ArtRef entry) {
   const ArtPath::Step& above = (*path)[level - 1];
   const ArtPath::Step& at = (*path)[level];
-  NewNode grown(&arena_, at.meta.node_class() + 1);
+  // Keys that come in order will fill it.
+  const int more = path == &in_order_.path && in_order_.credit > 0
+                       ? std::max(at.meta.node_class(), 1)
+                       : 1;
+  NewNode grown(&arena_,
+                std::min(at.meta.node_class() + more, kArtNodeClasses - 1));
   if (!grown.ok()) {
     return Outcome::kFull;
   }
@@ -231,18 +241,21 @@ ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level,
   }
   grown->SetMeta(grown.Empty(at.meta.base(), at.meta.height()));
   grown->AppendFrom(*at.node, 0, at.meta.count());
-  if (d != nullptr) {
-    grown->Insert(d->before ? d->first : d->last + 1,
-                  d->before ? d->first + 1 : d->last + 1, code, symbol, entry);
+  if (d == nullptr) {
+    above.node->SetRef(above.meta, above.item, grown.Release());
+    UnlockReplaced(above, at);
+    path->Truncate(level);
+    return Outcome::kAgain;
   }
-  above.node->SetRef(above.meta, above.item, grown.Release());
+  const int item = d->before ? d->first : d->last + 1;
+  grown->Insert(item, d->before ? item + 1 : item, code, symbol, entry);
+  const ArtPath::Step leads = grown.StepTo(item, entry);
+  const ArtRef ref = grown.Release();
+  above.node->SetRef(above.meta, above.item, ref);
   UnlockReplaced(above, at);
-  if (d != nullptr) {
-    path->Clear();
-    return Outcome::kInserted;
-  }
   path->Truncate(level);
-  return Outcome::kAgain;
+  path->LeadOn(ref, leads);
+  return Outcome::kInserted;
 }
 
 ArtTree::Outcome ArtTree::Rebase(ArtPath* path, size_t level, ArtDepth depth) {
@@ -275,12 +288,12 @@ ArtDepth ArtTree::BaseFor(const ArtPath::Step& above, ArtDepth depth) {
 ArtTree::Outcome ArtTree::SplitItem(ArtPath* path, size_t level,
                                     const BranchPoint& d, int symbol,
                                     ArtRef entry) {
-  const ArtPath::Step at = (*path)[level];
-  path->Clear();
   NewNode pair(&arena_, 0);
   if (!pair.ok()) {
     return Outcome::kFull;
   }
+  path->Truncate(level + 1);
+  const ArtPath::Step at = path->back();
   const ArtDepth base = BaseFor(at, d.depth);
   // What was read of a node that is being written may be no depth at all, and
   // must not go into a Meta: what is written by it would lie elsewhere.
@@ -300,11 +313,14 @@ ArtTree::Outcome ArtTree::SplitItem(ArtPath* path, size_t level,
   pair->SetBorder(meta, 1, code, symbol);
   pair->SetRef(meta, 0, d.before ? entry : at.ref);
   pair->SetRef(meta, 1, d.before ? at.ref : entry);
+  const ArtPath::Step leads = pair.StepTo(d.before ? 0 : 1, entry);
   if (!at.node->TryLock(at.version)) {
     return Outcome::kRestart;
   }
-  at.node->SetRef(at.meta, at.item, pair.Release());
+  const ArtRef ref = pair.Release();
+  at.node->SetRef(at.meta, at.item, ref);
   at.node->Unlock(at.version);
+  path->LeadOn(ref, leads);
   return Outcome::kInserted;
 }
 

@@ -4,6 +4,7 @@
 // How ArtTree lets entries of a single writer wait, and inserts those that
 // wait.
 
+#include <algorithm>
 #include <new>
 #include <optional>
 
@@ -11,16 +12,48 @@
 
 namespace memkv {
 
+// While the writer's path is being changed, it need not lead to an entry: if
+// that ends by an exception, or without room, it leads nowhere.
+class ArtTree::PathInChange {
+ public:
+  explicit PathInChange(ArtPath* path) : path_(path) {}
+  ~PathInChange() {
+    if (!done_) {
+      path_->Clear();
+    }
+  }
+  PathInChange(const PathInChange&) = delete;
+  PathInChange& operator=(const PathInChange&) = delete;
+
+  void Done() { done_ = true; }
+
+ private:
+  ArtPath* const path_;
+  bool done_ = false;
+};
+
 bool ArtTree::InsertSingleWriter(ArtRef entry) {
   if (entry == kArtNoRef) {
     return false;
   }
-  const uint64_t sequence = ArtKey(EntryAt(entry), order_).sequence();
+  const ArtKey key(EntryAt(entry), order_);
+  if (in_order_.credit > 0) {
+    return InsertAtOnce(key, entry, /*may_be_in_order=*/true);
+  }
+  in_order_.looked_around = false;
+  const uint64_t sequence = key.sequence();
   if (sequence <= arena_.MaxSequence() || !insert_buffer_.MayWait(sequence)) {
-    return Insert(entry);
+    DrainByWriter();
+    // Where keys come in no order, to try costs a part of an insert.
+    constexpr uint32_t kTryEvery = 8;
+    return InsertAtOnce(key, entry, ++in_order_.at_once % kTryEvery == 0);
   }
   if (insert_buffer_.full()) {
-    DrainInsertBuffer();
+    // In a batch of one place nearly every entry goes beside the one before.
+    constexpr size_t kNearlyAll = ArtInsertBuffer::kSize * 3 / 4;
+    if (DrainByWriter() >= kNearlyAll) {
+      return InsertAtOnce(key, entry, /*may_be_in_order=*/true);
+    }
   }
   // For whoever lets the entries in.
   arena_.Provide();
@@ -28,32 +61,145 @@ bool ArtTree::InsertSingleWriter(ArtRef entry) {
   return true;
 }
 
-void ArtTree::DrainInsertBuffer() {
+bool ArtTree::InsertAtOnce(const ArtKey& key, ArtRef entry,
+                           bool may_be_in_order) {
+  if (may_be_in_order && AppendInOrder(key, entry)) {
+    in_order_.Credit();
+    arena_.CountEntryAlone(key.sequence());
+    return true;
+  }
+  ArtPath* const path = &in_order_.path;
+  PathInChange change(path);
+  in_order_.looked_around = false;
+  Outcome outcome =
+      may_be_in_order ? InsertBeside(path, key, entry) : Outcome::kRestart;
+  if (outcome != Outcome::kRestart) {
+    in_order_.Credit();
+  } else {
+    in_order_.credit = std::max(in_order_.credit - InOrder::kMissCosts, 0);
+    outcome = InsertFromRoot(path, key, entry);
+  }
+  if (outcome != Outcome::kFull) {
+    change.Done();
+  }
+  if (outcome != Outcome::kInserted) {
+    return false;
+  }
+  arena_.CountEntryAlone(key.sequence());
+  return true;
+}
+
+bool ArtTree::LookAround() {
+  const ArtPath& path = in_order_.path;
+  in_order_.beside = 0;
+  in_order_.behind = -1;
+  size_t level = path.size() - 1;
+  while (level > 0) {
+    const ArtPath::Step& above = path[--level];
+    const int border = above.item + 1;
+    const bool is_behind = border < above.meta.count();
+    if (level + 2 == path.size()) {
+      in_order_.beside = above.node->BorderBeside(above.meta, above.item);
+    }
+    if (is_behind) {
+      in_order_.behind =
+          ArtNode::DepthOf(above.node->CodeAt(border), above.meta.base());
+      in_order_.behind_symbol = above.node->SymbolAt(above.meta, border);
+    }
+    if (!above.node->Unchanged(above.version)) {
+      return false;
+    }
+    if (is_behind) {
+      break;
+    }
+  }
+  in_order_.watched = level;
+  return true;
+}
+
+bool ArtTree::AppendInOrder(const ArtKey& key, ArtRef entry) {
+  ArtPath& path = in_order_.path;
+  if (path.size() < 2) {
+    return false;
+  }
+  // Elsewhere, and in a node that was made to hold nodes, there is more to
+  // think of: InsertAtBranchPoint does.
+  ArtPath::Step& at = path.back();
+  if (at.item + 1 != at.meta.count() || at.meta.count() == at.meta.capacity() ||
+      at.meta.height() != 0) {
+    return false;
+  }
+  if (!in_order_.looked_around && !LookAround()) {
+    return false;
+  }
+  in_order_.looked_around = true;
+  const ArtKey other(EntryAt(at.ref), order_);
+  const ArtDepth depth = key.Diverge(other);
+  if (depth == kArtEqualDepth || depth < in_order_.beside) {
+    return false;
+  }
+  const int code = ArtNode::CodeOf(depth, at.meta.base());
+  const int symbol = key.SymbolAt(depth);
+  if (code < 0 || symbol < other.SymbolAt(depth)) {
+    return false;
+  }
+  // What is behind must not share more with the key than `other` does.
+  if (in_order_.behind > depth ||
+      (in_order_.behind == depth && symbol >= in_order_.behind_symbol)) {
+    return false;
+  }
+  for (size_t level = in_order_.watched; level + 1 < path.size(); ++level) {
+    if (!path[level].node->Unchanged(path[level].version)) {
+      return false;
+    }
+  }
+  if (!at.node->TryLock(at.version)) {
+    return false;
+  }
+  at.node->Append(code, symbol, entry);
+  at.meta = at.node->meta();
+  at.node->Unlock(at.version);
+  at.version += 2;
+  ++at.item;
+  at.ref = entry;
+  return true;
+}
+
+size_t ArtTree::DrainByWriter() {
+  PathInChange change(&in_order_.path);
+  const size_t beside = DrainInsertBuffer(&in_order_.path);
+  change.Done();
+  return beside;
+}
+
+size_t ArtTree::DrainInsertBuffer(ArtPath* path) {
   const ArtInsertBuffer::Batch batch = insert_buffer_.Waiting();
   if (batch.size == 0) {
-    return;
+    return 0;
   }
-  InsertTogether(batch.entries, batch.size);
+  const size_t beside = InsertTogether(batch.entries, batch.size, path);
   insert_buffer_.CountDrained(batch);
+  return beside;
 }
 
 void ArtTree::DrainForReader() {
   insert_buffer_.SayReaderDrains();
   const ArtArena::NoAllocatorScope scope;
-  DrainInsertBuffer();
+  ArtPath path;
+  DrainInsertBuffer(&path);
 }
 
 void ArtTree::MarkReadOnly() {
   const ArtArena::NoAllocatorScope scope;
-  DrainInsertBuffer();
+  ArtPath path;
+  DrainInsertBuffer(&path);
   // An entry that comes all the same does not wait: nobody may let it in.
   insert_buffer_.Close();
 }
 
-void ArtTree::InsertTogether(const ArtRef* entries, size_t n) {
+size_t ArtTree::InsertTogether(const ArtRef* entries, size_t n, ArtPath* path) {
   if (!insert_buffer_.DescendTogether()) {
-    InsertInTurn(entries, n);
-    return;
+    return InsertInTurn(entries, n, path);
   }
   constexpr size_t kMost = ArtInsertBuffer::kSize;
   std::optional<ArtKey> keys[kMost];
@@ -95,28 +241,19 @@ void ArtTree::InsertTogether(const ArtRef* entries, size_t n) {
   if (n == kMost && outdated > n / 2) {
     insert_buffer_.SayPathsWereOutdated();
   }
+  return 0;
 }
 
-void ArtTree::InsertInTurn(const ArtRef* entries, size_t n) {
-  ArtPath path;
+size_t ArtTree::InsertInTurn(const ArtRef* entries, size_t n, ArtPath* path) {
+  size_t beside = 0;
+  path->Clear();
   for (size_t i = 0; i < n; ++i) {
     const ArtKey key(EntryAt(entries[i]), order_);
-    Outcome outcome = Outcome::kRestart;
-    if (path.size() > 0) {
-      // It leads to the entry before.
-      const ArtKey other(EntryAt(path.back().ref), order_);
-      const ArtDepth depth = key.Diverge(other);
-      BranchPoint d;
-      if (depth != kArtEqualDepth &&
-          FindBranchPointNear(path, key, other, depth, &d)) {
-        outcome = InsertAtBranchPoint(&path, d, key, other, entries[i]);
-        if (outcome == Outcome::kAgain) {
-          outcome = InsertAt(&path, DescendOn(key, &path), key, entries[i]);
-        }
-      }
-    }
+    Outcome outcome = InsertBeside(path, key, entries[i]);
     if (outcome == Outcome::kRestart) {
-      outcome = InsertFromRoot(&path, key, entries[i]);
+      outcome = InsertFromRoot(path, key, entries[i]);
+    } else {
+      ++beside;
     }
     if (outcome == Outcome::kFull) {
       throw std::bad_alloc();  // They all go on waiting.
@@ -125,6 +262,25 @@ void ArtTree::InsertInTurn(const ArtRef* entries, size_t n) {
       arena_.CountEntry(key.sequence());
     }
   }
+  return beside;
+}
+
+ArtTree::Outcome ArtTree::InsertBeside(ArtPath* path, const ArtKey& key,
+                                       ArtRef entry) {
+  if (path->size() == 0) {
+    return Outcome::kRestart;
+  }
+  const ArtKey other(EntryAt(path->back().ref), order_);
+  const ArtDepth depth = key.Diverge(other);
+  BranchPoint d;
+  if (depth == kArtEqualDepth ||
+      !FindBranchPointNear(*path, key, other, depth, &d)) {
+    return Outcome::kRestart;
+  }
+  const Outcome outcome = InsertAtBranchPoint(path, d, key, other, entry);
+  return outcome == Outcome::kAgain
+             ? InsertAt(path, DescendOn(key, path), key, entry)
+             : outcome;
 }
 
 }  // namespace memkv

@@ -192,6 +192,42 @@ class ArtTreeModelTest
         << key;
   }
 
+  // Keys in order, as a sorted load brings them, between any keys there are;
+  // now and then one out of order, an old one, a duplicate, another thread's,
+  // or a reader.
+  void InsertRun() {
+    Model run(SlowLess{order_});
+    const size_t size = 1 + random_() % 200;
+    // Scattered over all keys, or side by side behind one of them.
+    const bool side_by_side = random_() % 2 == 0;
+    const TestKey first = RandomTestKey();
+    for (size_t i = 0; i < size; ++i) {
+      TestKey key = side_by_side ? first : RandomTestKey();
+      if (side_by_side) {
+        key.user_key.push_back(static_cast<char>(random_() % 5));
+        key.user_key.push_back(static_cast<char>(random_()));
+      }
+      run.emplace(std::move(key), nullptr);
+    }
+    for (const auto& [key, unused] : run) {
+      if (random_() % 64 == 0) {
+        ASSERT_NO_FATAL_FAILURE(InsertOne());
+      }
+      TestKey next = key;
+      if (ascending_) {
+        next.sequence = ++newest_;
+      }
+      const ArtRef ref = NewEntry(&tree_, next.user_key, next.sequence);
+      const bool is_new =
+          model_.emplace(next, tree_.TEST_Arena().Resolve(ref)).second;
+      ASSERT_EQ(is_new, tree_.InsertSingleWriter(ref)) << next;
+      in_order_ += tree_.TEST_InOrder();
+      if (random_() % 64 == 0) {
+        ASSERT_NO_FATAL_FAILURE(CheckSome());
+      }
+    }
+  }
+
   void CheckAt(const ArtIterator& iter, Model::const_iterator it,
                const char* what, const TestKey& target) {
     ASSERT_EQ(it != model_.end(), iter.Valid()) << what << " " << target;
@@ -313,7 +349,19 @@ class ArtTreeModelTest
   ArtTree tree_;
   Model model_;
   uint64_t newest_ = 0;
+  size_t in_order_ = 0;  // entries that were known to come in order
 };
+
+TEST_P(ArtTreeModelTest, RunsInOrderAgreeWithMap) {
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_NO_FATAL_FAILURE(InsertRun());
+    if (i % 16 == 0) {
+      ASSERT_NO_FATAL_FAILURE(CheckWholeWalks());
+    }
+  }
+  ASSERT_NO_FATAL_FAILURE(CheckWholeWalks());
+  EXPECT_GT(in_order_, 400u);
+}
 
 TEST_P(ArtTreeModelTest, EveryOperationAgreesWithMap) {
   for (int i = 0; i < 40000; ++i) {

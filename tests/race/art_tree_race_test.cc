@@ -142,6 +142,7 @@ class Round {
     }
     const std::vector<std::string> sorted_names(names.begin(), names.end());
     const bool in_turn = random() % 2 == 0;
+    const uint64_t run = random() % 2 == 0 ? 16 : 256;
     std::vector<uint64_t> sequences(inserts);
     for (size_t i = 0; i < inserts; ++i) {
       sequences[i] = 2 * i + 2;
@@ -156,7 +157,7 @@ class Round {
     size_t name = 0;
     for (size_t i = 0; i < inserts; ++i) {
       // Neighbours one after the other, or no order at all.
-      name = in_turn && random() % 16 != 0 ? name + random() % 2 : random();
+      name = in_turn && random() % run != 0 ? name + random() % 2 : random();
       name %= sorted_names.size();
       const size_t writer = writing == Writing::kAlone ? 0 : i % kWriters;
       plan_.push_back(Planned{TestKey{sorted_names[name], sequences[i]}, writer,

@@ -601,12 +601,20 @@ class ArtTreeThrowTest : public ArtTreeTest {
   static constexpr int kEntries = 3000;
 
   // All at once and early, so that later only nodes need memory.
-  void MakeEntries(ArtTree* tree, int round) {
+  enum class Keys { kScattered, kInOrder, kPairsInOrder };
+  void MakeEntries(ArtTree* tree, int round, Keys keys = Keys::kScattered) {
     keys_.clear();
     entries_.clear();
     for (int i = 0; i < kEntries; ++i) {
-      keys_.push_back(
-          {std::to_string(i * 7919 % kEntries), static_cast<uint64_t>(i + 1)});
+      std::string key = std::to_string(i * 7919 % kEntries);
+      if (keys == Keys::kInOrder) {
+        key = std::to_string(10000 + i);
+      } else if (keys == Keys::kPairsInOrder) {
+        // Two share more than the codes of a node reach.
+        key = std::to_string(10000 + i / 2) + std::string(300, 'p') +
+              std::to_string(i % 2);
+      }
+      keys_.push_back({key, static_cast<uint64_t>(i + 1)});
       entries_.push_back(
           NewEntry(tree, keys_.back().user_key, keys_.back().sequence));
     }
@@ -652,10 +660,10 @@ TEST_P(ArtTreeThrowTest, InsertThatThrowsLeavesTheTreeAsItWas) {
 
 TEST_P(ArtTreeThrowTest, SingleWriterThatThrowsLeavesTheTreeAsItWas) {
   int failures = 0;
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < 20; ++round) {
     ThrowingAllocator allocator;
     ArtTree tree(GetParam(), &allocator);
-    MakeEntries(&tree, round);
+    MakeEntries(&tree, round, static_cast<Keys>(round % 3));
     std::string reason;
     for (size_t i = 0; i < entries_.size(); ++i) {
       // Some are tried again and again while there is nothing to be had.
