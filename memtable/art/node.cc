@@ -54,9 +54,7 @@ ArtDepth ArtNode::BorderBeside(Meta m, int item) const {
   return depth;
 }
 
-void ArtNode::Insert(int item, int border, int code, int symbol, ArtRef ref) {
-  const Meta m = meta();
-  assert(m.count() < m.capacity());
+void ArtNode::MakeGap(Meta m, int item, int border) {
   uint8_t* c = codes();
   uint8_t* s = symbols(m.node_class());
   ArtRef* r = refs(m.node_class());
@@ -64,9 +62,6 @@ void ArtNode::Insert(int item, int border, int code, int symbol, ArtRef ref) {
   RacyMove(c + border + 1, c + border, borders_behind);
   RacyMove(s + border + 1, s + border, borders_behind);
   RacyMove(r + item + 1, r + item, static_cast<size_t>(m.count() - item));
-  SetBorder(m, border, code, symbol);
-  SetRef(m, item, ref);
-  SetMeta(m.With(m.count() + 1, std::min(m.low_code(), code)));
 }
 
 void ArtNode::AppendFrom(const ArtNode& from, int first, int last) {

@@ -254,13 +254,14 @@ class ArtNode {
   // border `border`; item == border or item + 1 == border.
   // REQUIRES: count < capacity.
   MEMKV_ART_RACY void Insert(int item, int border, int code, int symbol,
-                             ArtRef ref);
-  // The same behind all items.
-  MEMKV_ART_RACY void Append(int code, int symbol, ArtRef ref) {
+                             ArtRef ref) {
     const Meta m = meta();
     assert(m.count() < m.capacity());
-    SetBorder(m, m.count(), code, symbol);
-    SetRef(m, m.count(), ref);
+    if (item < m.count()) {
+      MakeGap(m, item, border);
+    }
+    SetBorder(m, border, code, symbol);
+    SetRef(m, item, ref);
     SetMeta(m.With(m.count() + 1, std::min(m.low_code(), code)));
   }
   // Appends the items first, ..., last - 1 of `from`, with their borders, said
@@ -276,6 +277,8 @@ class ArtNode {
   }
 
  private:
+  // Moves what is there from the item and from the border on.
+  MEMKV_ART_RACY void MakeGap(Meta m, int item, int border);
   // Of the borders given, a bit each, those that accept the key.
   MEMKV_ART_RACY uint64_t AcceptingOneByOne(const ArtKey& key, Meta m,
                                             uint64_t borders) const;

@@ -210,7 +210,6 @@
 
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -389,12 +388,12 @@ class ArtTree {
   Found StepTo(size_t level, int item, bool forward, ArtPath* path) const;
   // Get, with all that may be in its way.
   const char* GetByPath(const ArtKey& key) const;
-  // The paths to the first entry at or after `start` and at or after `end`, the
-  // latter with the item behind the root's if there is none, and the level at
-  // which they part. kNo if no entry is between.
-  Found TryRange(const ArtKey& start, const ArtKey& end, ArtPath* first,
-                 ArtPath* last, size_t* fork) const;
+  // Of ApproximateNumEntries (tree_count.cc).
+  class RangePaths;
   class Counter;
+  // How many entries an iterator finds in [start, end); it stops at `most`.
+  uint64_t CountEntries(const ArtKey& start, const ArtKey& end,
+                        uint64_t most) const;
 
   // ---- Writers that let entries wait (tree_insert_together.cc) ----
 
@@ -405,17 +404,20 @@ class ArtTree {
   // left out.
   size_t InsertTogether(const ArtRef* entries, size_t n, ArtPath* path);
   size_t InsertInTurn(const ArtRef* entries, size_t n, ArtPath* path);
-  // Near the entry that the path leads to; kRestart if that cannot be told, or
-  // the path is empty or out of date.
-  Outcome InsertBeside(ArtPath* path, const ArtKey& key, ArtRef entry);
+  // Near the entry that the path leads to, with the key `other`, from which the
+  // key differs first at `depth`; kRestart if that cannot be told, or the path
+  // is out of date.
+  Outcome InsertBeside(ArtPath* path, const ArtKey& key, const ArtKey& other,
+                       ArtDepth depth, ArtRef entry);
   class PathInChange;
   // The single writer's.
   size_t DrainByWriter();
   // The single writer's, of an entry that does not wait. REQUIRES: none waits.
   bool InsertAtOnce(const ArtKey& key, ArtRef entry, bool may_be_in_order);
-  // (W2) for the key behind the last item of the last node of the path, where
-  // that is all there is to do. False, and nothing is done, elsewhere.
-  bool AppendInOrder(const ArtKey& key, ArtRef entry);
+  // The same behind the last item of the last node of the writer's path, where
+  // (W2) is all there is to do. False, and nothing is done, elsewhere.
+  bool AppendInOrder(const ArtKey& key, const ArtKey& other, ArtDepth depth,
+                     ArtRef entry);
   // Finds out what is around that node; false if the path is out of date.
   bool LookAround();
   void DrainForReader();
@@ -506,8 +508,6 @@ class ArtTree {
     ArtDepth beside = 0;    // the highest border beside it, in the node above
     ArtDepth behind = -1;   // the border behind it, if there is one,
     int behind_symbol = 0;  // and its symbol
-
-    void Credit() { credit = std::min(credit + 1, kMostCredit); }
   };
   InOrder in_order_;
 };

@@ -128,6 +128,9 @@ class Points {
   double next_ = 0.5;
 };
 
+// Up to here a count is exact, whatever the tree looks like.
+constexpr uint64_t kExactEntries = 256;
+
 }  // namespace
 
 void ArtTree::Counter::LookInto(const ArtNode* node, ArtNode::Meta meta,
@@ -281,138 +284,144 @@ void ArtTree::Counter::Count() {
   }
 }
 
-ArtTree::Found ArtTree::TryRange(const ArtKey& start, const ArtKey& end,
-                                 ArtPath* first, ArtPath* last,
-                                 size_t* fork) const {
-  const Found found = TrySeek(start, true, true, first, nullptr);
+// The paths to the first entry of a range and to the first behind it.
+class ArtTree::RangePaths {
+ public:
+  // kNo if nothing is in [start, end). Where nothing is behind the range, the
+  // path behind it is the item behind the root's last.
+  // REQUIRES: start < end
+  Found TryFind(const ArtTree& tree, const ArtKey& start, const ArtKey& end);
+
+  // Sets *count; false if anything has changed below the paths.
+  // REQUIRES: TryFind() has found it
+  bool TryCount(const ArtTree& tree, uint64_t* count) const;
+
+ private:
+  static constexpr size_t kWidth = 24;
+  static constexpr size_t kLines = 128;
+
+  // The first item of the level's node that the path does not lead through. The
+  // entry that the path ends with is behind it.
+  static int ItemBehind(const ArtPath& path, size_t level) {
+    return path[level].item + (level + 1 < path.size() ? 1 : 0);
+  }
+  size_t num_levels() const { return std::max(first_.size(), last_.size()); }
+
+  // What hangs in the range, and what hangs on either side of it.
+  void AddInside(Counter* counter) const;
+  void AddOutside(Counter* counter) const;
+
+  ArtPath first_;
+  ArtPath last_;
+  size_t fork_ = 0;  // the level of the node in which they part
+};
+
+ArtTree::Found ArtTree::RangePaths::TryFind(const ArtTree& tree,
+                                            const ArtKey& start,
+                                            const ArtKey& end) {
+  const Found found = tree.TrySeek(start, true, true, &first_, nullptr);
   if (found != Found::kYes) {
     return found;
   }
-  const Found behind = TrySeek(end, true, true, last, nullptr);
+  const Found behind = tree.TrySeek(end, true, true, &last_, nullptr);
   if (behind == Found::kRestart) {
     return behind;
   }
   if (behind == Found::kNo) {
-    const ArtPath::Step root = (*first)[0];
-    last->Clear();
-    last->Push(root.node, root.version, root.item + 1, root.meta, root.ref);
+    const ArtPath::Step root = first_[0];
+    last_.Clear();
+    last_.Push(root.node, root.version, root.item + 1, root.meta, root.ref);
   }
-  for (size_t level = 0; level < first->size() && level < last->size();
+  for (size_t level = 0; level < first_.size() && level < last_.size();
        ++level) {
-    const ArtPath::Step& a = (*first)[level];
-    const ArtPath::Step& b = (*last)[level];
+    const ArtPath::Step& a = first_[level];
+    const ArtPath::Step& b = last_[level];
     if (a.node != b.node || a.version != b.version) {
       return Found::kRestart;
     }
     if (a.item != b.item) {
-      *fork = level;
+      fork_ = level;
       return a.item < b.item ? Found::kYes : Found::kNo;
     }
   }
   return Found::kNo;
 }
 
-uint64_t ArtTree::ApproximateNumEntries(const ArtKey& start,
-                                        const ArtKey& end) const {
-  // Up to here a count is exact, whatever the tree looks like.
-  constexpr double kExact = 256;
-  constexpr size_t kWidth = 24;
-  constexpr size_t kLines = 128;
-  constexpr int kTries = 8;
-  DrainIfWaiting();
-  const ArtDepth depth = start.Diverge(end);
-  if (depth == kArtEqualDepth || end.LessAt(depth, start)) {
-    return 0;
+void ArtTree::RangePaths::AddInside(Counter* counter) const {
+  counter->Add(first_[fork_], fork_, ItemBehind(first_, fork_),
+               last_[fork_].item);
+  for (size_t level = fork_ + 1; level < num_levels(); ++level) {
+    if (level < first_.size()) {
+      counter->Add(first_[level], level, ItemBehind(first_, level),
+                   first_[level].meta.count());
+    }
+    if (level < last_.size()) {
+      counter->Add(last_[level], level, 0, last_[level].item);
+    }
   }
-  ArtPath first;
-  ArtPath last;
-  size_t fork = 0;
-  for (int tries = 0; tries < kTries; ++tries) {
-    const Found found = TryRange(start, end, &first, &last, &fork);
-    if (found == Found::kRestart) {
-      ArtPause(tries);
-      continue;
+}
+
+void ArtTree::RangePaths::AddOutside(Counter* counter) const {
+  for (size_t level = 0; level < num_levels(); ++level) {
+    if (level < first_.size()) {
+      counter->Add(first_[level], level, 0, first_[level].item);
     }
-    if (found == Found::kNo) {
-      return 0;
+    if (level < last_.size()) {
+      counter->Add(last_[level], level, ItemBehind(last_, level),
+                   last_[level].meta.count());
     }
-    const auto add_inside = [&](Counter* counter) {
-      for (size_t level = fork; level < std::max(first.size(), last.size());
-           ++level) {
-        if (level == fork) {
-          const int begin =
-              first[level].item + (level + 1 < first.size() ? 1 : 0);
-          counter->Add(first[level], level, begin, last[level].item);
-          continue;
-        }
-        if (level < first.size()) {
-          const ArtPath::Step& step = first[level];
-          counter->Add(step, level,
-                       step.item + (level + 1 < first.size() ? 1 : 0),
-                       step.meta.count());
-        }
-        if (level < last.size()) {
-          counter->Add(last[level], level, 0, last[level].item);
-        }
-      }
-    };
-    const auto add_outside = [&](Counter* counter) {
-      for (size_t level = 0; level < std::max(first.size(), last.size());
-           ++level) {
-        if (level < first.size()) {
-          counter->Add(first[level], level, 0, first[level].item);
-        }
-        if (level < last.size()) {
-          const ArtPath::Step& step = last[level];
-          counter->Add(step, level,
-                       step.item + (level + 1 < last.size() ? 1 : 0),
-                       step.meta.count());
-        }
-      }
-    };
-    Counter inside(*this, kLines, kWidth);
-    add_inside(&inside);
-    inside.Count();
-    if (inside.ok() && !inside.exact() && inside.entries() < 4 * kExact) {
-      // Few entries in many nodes.
-      Counter all(*this, Counter::kAll, Counter::kAll);
-      add_inside(&all);
-      all.Count();
-      if (!all.ok()) {
-        continue;
-      }
-      if (all.exact()) {
-        return static_cast<uint64_t>(all.entries());
-      }
+  }
+}
+
+bool ArtTree::RangePaths::TryCount(const ArtTree& tree, uint64_t* count) const {
+  Counter inside(tree, kLines, kWidth);
+  AddInside(&inside);
+  inside.Count();
+  if (!inside.ok()) {
+    return false;
+  }
+  if (inside.exact()) {
+    *count = static_cast<uint64_t>(inside.entries());
+    return true;
+  }
+  if (inside.entries() < 4 * kExactEntries) {
+    // Few entries in many nodes.
+    Counter all(tree, Counter::kAll, Counter::kAll);
+    AddInside(&all);
+    all.Count();
+    if (!all.ok()) {
+      return false;
     }
-    if (!inside.ok()) {
-      ArtPause(tries);
-      continue;
+    if (all.exact()) {
+      *count = static_cast<uint64_t>(all.entries());
+      return true;
     }
-    if (inside.exact()) {
-      return static_cast<uint64_t>(inside.entries());
-    }
-    const double all = static_cast<double>(NumEntries());
-    double entries = inside.entries();
-    Counter outside(*this, kLines, kWidth);
-    if (2 * entries > all) {
-      // What is outside is less, and says as much, since all together are
-      // known. The difference belongs to where more was estimated.
-      add_outside(&outside);
-      outside.Count();
-    }
-    if (2 * entries > all && outside.ok()) {
+  }
+  const double all = static_cast<double>(tree.NumEntries());
+  double entries = inside.entries();
+  if (2 * entries > all) {
+    // What is outside is less, and says as much, since all together are known.
+    // The difference belongs to where more was estimated.
+    Counter outside(tree, kLines, kWidth);
+    AddOutside(&outside);
+    outside.Count();
+    if (outside.ok()) {
       entries += (all - inside.entries() - outside.entries()) *
                  inside.estimated() /
                  (inside.estimated() + outside.estimated());
     }
-    // More than that many nodes, of two items or more.
-    return static_cast<uint64_t>(std::max(kExact, std::min(entries, all)));
   }
-  // Under many inserts at this very place: as far as an iterator comes.
+  // More than that many nodes, of two items or more.
+  *count = static_cast<uint64_t>(
+      std::max<double>(kExactEntries, std::min(entries, all)));
+  return true;
+}
+
+uint64_t ArtTree::CountEntries(const ArtKey& start, const ArtKey& end,
+                               uint64_t most) const {
   uint64_t counted = 0;
   ArtIterator iter(this);
-  for (iter.Seek(start); iter.Valid() && counted < kExact; iter.Next()) {
+  for (iter.Seek(start); iter.Valid() && counted < most; iter.Next()) {
     const ArtKey key(iter.entry(), order_);
     const ArtDepth at = key.Diverge(end);
     if (at == kArtEqualDepth || end.LessAt(at, key)) {
@@ -421,6 +430,30 @@ uint64_t ArtTree::ApproximateNumEntries(const ArtKey& start,
     ++counted;
   }
   return counted;
+}
+
+uint64_t ArtTree::ApproximateNumEntries(const ArtKey& start,
+                                        const ArtKey& end) const {
+  constexpr int kTries = 8;
+  DrainIfWaiting();
+  const ArtDepth depth = start.Diverge(end);
+  if (depth == kArtEqualDepth || end.LessAt(depth, start)) {
+    return 0;
+  }
+  RangePaths paths;
+  for (int tries = 0; tries < kTries; ++tries) {
+    const Found found = paths.TryFind(*this, start, end);
+    if (found == Found::kNo) {
+      return 0;
+    }
+    uint64_t count = 0;
+    if (found == Found::kYes && paths.TryCount(*this, &count)) {
+      return count;
+    }
+    ArtPause(tries);
+  }
+  // Under many inserts at this very place: as far as an iterator comes.
+  return CountEntries(start, end, kExactEntries);
 }
 
 }  // namespace memkv

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include "memtable/art/tree.h"
 
@@ -40,7 +41,6 @@ bool ArtTree::InsertSingleWriter(ArtRef entry) {
   if (in_order_.credit > 0) {
     return InsertAtOnce(key, entry, /*may_be_in_order=*/true);
   }
-  in_order_.looked_around = false;
   const uint64_t sequence = key.sequence();
   if (sequence <= arena_.MaxSequence() || !insert_buffer_.MayWait(sequence)) {
     DrainByWriter();
@@ -63,18 +63,20 @@ bool ArtTree::InsertSingleWriter(ArtRef entry) {
 
 bool ArtTree::InsertAtOnce(const ArtKey& key, ArtRef entry,
                            bool may_be_in_order) {
-  if (may_be_in_order && AppendInOrder(key, entry)) {
-    in_order_.Credit();
-    arena_.CountEntryAlone(key.sequence());
-    return true;
-  }
   ArtPath* const path = &in_order_.path;
   PathInChange change(path);
-  in_order_.looked_around = false;
-  Outcome outcome =
-      may_be_in_order ? InsertBeside(path, key, entry) : Outcome::kRestart;
+  Outcome outcome = Outcome::kRestart;
+  if (may_be_in_order && path->size() > 0) {
+    const ArtKey other(EntryAt(path->back().ref), order_);
+    const ArtDepth depth = key.Diverge(other);
+    outcome = AppendInOrder(key, other, depth, entry)
+                  ? Outcome::kInserted
+                  : InsertBeside(path, key, other, depth, entry);
+  } else {
+    in_order_.looked_around = false;
+  }
   if (outcome != Outcome::kRestart) {
-    in_order_.Credit();
+    in_order_.credit = std::min(in_order_.credit + 1, InOrder::kMostCredit);
   } else {
     in_order_.credit = std::max(in_order_.credit - InOrder::kMissCosts, 0);
     outcome = InsertFromRoot(path, key, entry);
@@ -117,24 +119,21 @@ bool ArtTree::LookAround() {
   return true;
 }
 
-bool ArtTree::AppendInOrder(const ArtKey& key, ArtRef entry) {
+bool ArtTree::AppendInOrder(const ArtKey& key, const ArtKey& other,
+                            ArtDepth depth, ArtRef entry) {
   ArtPath& path = in_order_.path;
-  if (path.size() < 2) {
-    return false;
-  }
+  // Until this has appended, the path may come to lead elsewhere.
+  const bool looked_around = std::exchange(in_order_.looked_around, false);
   // Elsewhere, and in a node that was made to hold nodes, there is more to
   // think of: InsertAtBranchPoint does.
-  ArtPath::Step& at = path.back();
-  if (at.item + 1 != at.meta.count() || at.meta.count() == at.meta.capacity() ||
-      at.meta.height() != 0) {
+  const ArtPath::Step& at = path.back();
+  if (path.size() < 2 || at.item + 1 != at.meta.count() ||
+      at.meta.count() == at.meta.capacity() || at.meta.height() != 0) {
     return false;
   }
-  if (!in_order_.looked_around && !LookAround()) {
+  if (!looked_around && !LookAround()) {
     return false;
   }
-  in_order_.looked_around = true;
-  const ArtKey other(EntryAt(at.ref), order_);
-  const ArtDepth depth = key.Diverge(other);
   if (depth == kArtEqualDepth || depth < in_order_.beside) {
     return false;
   }
@@ -153,20 +152,16 @@ bool ArtTree::AppendInOrder(const ArtKey& key, ArtRef entry) {
       return false;
     }
   }
-  if (!at.node->TryLock(at.version)) {
-    return false;
-  }
-  at.node->Append(code, symbol, entry);
-  at.meta = at.node->meta();
-  at.node->Unlock(at.version);
-  at.version += 2;
-  ++at.item;
-  at.ref = entry;
-  return true;
+  const BranchPoint d = {depth, path.size() - 1, at.item, at.item,
+                         /*before=*/false};
+  in_order_.looked_around =
+      AddItem(&path, d, code, symbol, entry) == Outcome::kInserted;
+  return in_order_.looked_around;
 }
 
 size_t ArtTree::DrainByWriter() {
   PathInChange change(&in_order_.path);
+  in_order_.looked_around = false;
   const size_t beside = DrainInsertBuffer(&in_order_.path);
   change.Done();
   return beside;
@@ -249,7 +244,11 @@ size_t ArtTree::InsertInTurn(const ArtRef* entries, size_t n, ArtPath* path) {
   path->Clear();
   for (size_t i = 0; i < n; ++i) {
     const ArtKey key(EntryAt(entries[i]), order_);
-    Outcome outcome = InsertBeside(path, key, entries[i]);
+    Outcome outcome = Outcome::kRestart;
+    if (path->size() > 0) {
+      const ArtKey other(EntryAt(path->back().ref), order_);
+      outcome = InsertBeside(path, key, other, key.Diverge(other), entries[i]);
+    }
     if (outcome == Outcome::kRestart) {
       outcome = InsertFromRoot(path, key, entries[i]);
     } else {
@@ -266,12 +265,8 @@ size_t ArtTree::InsertInTurn(const ArtRef* entries, size_t n, ArtPath* path) {
 }
 
 ArtTree::Outcome ArtTree::InsertBeside(ArtPath* path, const ArtKey& key,
+                                       const ArtKey& other, ArtDepth depth,
                                        ArtRef entry) {
-  if (path->size() == 0) {
-    return Outcome::kRestart;
-  }
-  const ArtKey other(EntryAt(path->back().ref), order_);
-  const ArtDepth depth = key.Diverge(other);
   BranchPoint d;
   if (depth == kArtEqualDepth ||
       !FindBranchPointNear(*path, key, other, depth, &d)) {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "compat/rocksdb_compat.h"
 #include "db/merge_context.h"
 #include "file/random_access_file_reader.h"
 #include "file/writable_file_writer.h"
@@ -15,7 +16,6 @@
 #include "table/fst/format.h"
 #include "table/sst_file_writer_collectors.h"
 #include "table/table_builder.h"
-#include "util/compression.h"
 #include "utilities/merge_operators.h"
 
 namespace memkv {
@@ -195,15 +195,11 @@ Status ReadBlock(const std::string& file, const rocksdb::BlockHandle& at,
   const auto type =
       static_cast<rocksdb::CompressionType>(file.at(at.offset() + at.size()));
   if (type == rocksdb::kNoCompression) return Status::OK();
-  const rocksdb::UncompressionContext context(type);
-  const rocksdb::UncompressionInfo info(
-      context, rocksdb::UncompressionDict::GetEmptyDict(), type);
   rocksdb::BlockContents contents;
   const rocksdb::Options options;
-  const rocksdb::ImmutableOptions ioptions(options);
-  const Status s =
-      rocksdb::UncompressBlockData(info, raw->data(), raw->size(), &contents,
-                                   kFooterFormatVersion, ioptions);
+  const Status s = compat::Uncompress(*raw, type, kFooterFormatVersion,
+                                      rocksdb::ImmutableOptions(options),
+                                      /*allocator=*/nullptr, &contents);
   if (s.ok()) *raw = contents.data.ToString();
   return s;
 }

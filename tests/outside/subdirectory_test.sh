@@ -43,8 +43,7 @@ for package in GTest benchmark fmt; do
     exit 1
   fi
 done
-if grep -qs memkv "$scratch/build/memkv/cmake_install.cmake" &&
-  grep -q 'file(INSTALL' "$scratch/build/memkv/cmake_install.cmake"; then
+if grep -q 'file(INSTALL' "$scratch/build/memkv/cmake_install.cmake"; then
   echo "memkv would be installed with its host" >&2
   exit 1
 fi
