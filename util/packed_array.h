@@ -60,6 +60,14 @@ class PackedArrayView {
   // head is malformed, data is too short, or n > kMaxElements.
   static bool Open(std::string_view data, size_t n, PackedArrayView* out,
                    size_t* consumed);
+  // Opens the array that *rest begins with, and takes it off *rest.  False,
+  // with both untouched, as Open().
+  static bool Take(std::string_view* rest, size_t n, PackedArrayView* out) {
+    size_t used = 0;
+    if (!Open(*rest, n, out, &used)) return false;
+    rest->remove_prefix(used);
+    return true;
+  }
 
   size_t size() const { return num_elements_; }
   // Of element i, to the byte.

@@ -100,7 +100,7 @@ FstTableBuilder::FstTableBuilder(
       writer_(block_based, tbo, &collectors_, file),
       filter_(block_based, tbo),
       mirrored_(mirrored),
-      segment_(std::make_unique<SegmentBuilder>(mirrored)),
+      segment_(NewSegment()),
       index_(mirrored),
       range_del_block_(/*block_restart_interval=*/1) {
   compat::MakeCollectors(tbo, &collectors_);
@@ -253,36 +253,23 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
   WriteValueBlocks(/*all=*/false);
 }
 
-bool FstTableBuilder::KeepValuesInline(bool all) {
-  const ValueRunBuilder& pending = segment_->pending_values();
-  if (segment_->has_value_blocks()) return false;
-  if (pending.largest_value() <= options_.inline_value_size) return true;
-  if (!pending.keeps_distinct()) {
-    // A look now and then, and when a block is full.
-    const size_t n = pending.num_values();
-    const bool look = pending.value_bytes() >= options_.value_block_size ||
-                      (n & (n - 1)) == 0;
-    if (!look || !pending.SeemsRepetitive()) return false;
-    segment_->KeepDistinctValues();
-  }
-  return pending.EstimatedSize() <=
-         options_.inline_value_size * pending.num_values() +
-             (all ? 0 : options_.value_block_size);
-}
-
 void FstTableBuilder::WriteValueBlocks(bool all) {
-  const ValueRunBuilder& pending = segment_->pending_values();
-  if (KeepValuesInline(all)) return;
-  while (ok() && !pending.empty() &&
-         (all || pending.value_bytes() >= options_.value_block_size)) {
+  SegmentValues& values = segment_->values();
+  while (ok()) {
     raw_block_.clear();
-    segment_->TakePendingValues(options_.value_block_size, &raw_block_);
+    if (!values.TakeBlock(all, &raw_block_)) return;
     const BlockHandle handle = writer_.Write(raw_block_, /*compress=*/true);
-    segment_->AddValueBlock({handle.offset(), handle.size()});
+    values.AddBlock({handle.offset(), handle.size()});
     value_bytes_ += handle.size();
     props_.num_data_blocks++;
     LetGoIfLarge(&raw_block_);
   }
+}
+
+std::unique_ptr<SegmentBuilder> FstTableBuilder::NewSegment() const {
+  return std::make_unique<SegmentBuilder>(
+      mirrored_, SegmentValues::Limits{options_.inline_value_size,
+                                       options_.value_block_size});
 }
 
 void FstTableBuilder::SealSegment() {
@@ -291,7 +278,7 @@ void FstTableBuilder::SealSegment() {
   segment_->Seal();
   if (waiting_ != nullptr) {
     const bool more_may_wait = waiting_->Add(std::move(segment_));
-    segment_ = std::make_unique<SegmentBuilder>(mirrored_);
+    segment_ = NewSegment();
     if (!more_may_wait) WriteWaitingSegments();
   } else {
     WriteSegment(*segment_);
@@ -329,7 +316,7 @@ void FstTableBuilder::WriteSegment(const SegmentBuilder& segment) {
   }
   const BlockHandle handle = writer_.Write(raw_block_, /*compress=*/true);
   index_.AddSegment({handle.offset(), handle.size()}, segment.num_keys(),
-                    segment.num_entries(), segment.value_block_bytes());
+                    segment.num_entries(), segment.values().block_bytes());
   key_bytes_ += handle.size();
   segment_bytes_ += raw_block_.size();
   tag_bytes_ += handle.size() * segment.tag_bytes() / raw_block_.size();

@@ -92,14 +92,10 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   bool CutsKey() const;
   void AddEntry(const ROCKSDB_NAMESPACE::Slice& internal_key, uint64_t tag,
                 const ROCKSDB_NAMESPACE::Slice& value);
-  // Keeps pending values in the segment, if they are tiny, or repeat so much
-  // that, each kept once, they take no more than tiny ones; before the
-  // segment's end, `all`, one block of them may take more.  False if they go to
-  // blocks.
-  bool KeepValuesInline(bool all);
-  // Otherwise writes pending values as value blocks: those that fill one, or
-  // all.
+  // Writes the value blocks that are due; with `all`, those of a segment that
+  // ends.
   void WriteValueBlocks(bool all);
+  std::unique_ptr<SegmentBuilder> NewSegment() const;
   void SealSegment();
   // Writes the segments that wait for the token table, once there is one.
   void WriteWaitingSegments();

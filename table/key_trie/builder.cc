@@ -169,47 +169,59 @@ void Builder::WriteBucket(const Coding& coding, Scratch* scratch,
     bits.Put(keys[i].lcp - min_lcp, lcp_width);
   }
   bits.Finish();
-  if (coding.tokens == nullptr) {
-    for (const Key& key : keys) {
-      bits.Put(length_of(key) - min_length, length_width);
-    }
-    bits.Finish();
-  }
   if (coding.tokens != nullptr) {
-    scratch->suffixes.clear();
-    for (const Key& key : keys) {
-      scratch->suffixes.push_back(key.suffix);
+    WriteTokens(coding, scratch, out);
+    return;
+  }
+  for (const Key& key : keys) {
+    bits.Put(length_of(key) - min_length, length_width);
+  }
+  bits.Finish();
+  WriteBytes(coding, keys, out);
+}
+
+void Builder::WriteTokens(const Coding& coding, Scratch* scratch,
+                          std::string* out) {
+  BitsWriter bits(out);
+  scratch->suffixes.clear();
+  for (const Key& key : scratch->keys) {
+    scratch->suffixes.push_back(key.suffix);
+  }
+  const size_t n = scratch->keys.size();
+  Cuts<uint16_t>& codes = scratch->codes;
+  coding.tokens->Encode(scratch->suffixes.data(), n, &codes);
+  for (size_t i = 0; i < n; ++i) {
+    bits.Put(*codes.begin(i), coding.width);
+  }
+  bits.Finish();
+  for (size_t i = 0; i < n; ++i) {
+    for (const uint16_t* c = codes.begin(i) + 1; c != codes.end(i); ++c) {
+      bits.Put(*c, coding.width);
     }
-    Cuts<uint16_t>& codes = scratch->codes;
-    coding.tokens->Encode(scratch->suffixes.data(), n, &codes);
-    for (size_t i = 0; i < n; ++i) {
-      bits.Put(*codes.begin(i), coding.width);
+    scratch->code_bits +=
+        static_cast<uint64_t>(codes.end(i) - codes.begin(i)) * coding.width;
+  }
+  bits.Finish();
+}
+
+void Builder::WriteBytes(const Coding& coding, const std::vector<Key>& keys,
+                         std::string* out) {
+  BitsWriter bits(out);
+  const auto put = [&](char c) {
+    bits.Put(coding.code_of[static_cast<uint8_t>(c)], coding.width);
+  };
+  for (const Key& key : keys) {
+    if (key.suffix.empty()) {
+      bits.Put(0, coding.width);  // The empty key's, which no one reads.
+    } else {
+      put(key.suffix[0]);
     }
-    bits.Finish();
-    for (size_t i = 0; i < n; ++i) {
-      for (const uint16_t* c = codes.begin(i) + 1; c != codes.end(i); ++c) {
-        bits.Put(*c, coding.width);
-      }
-      scratch->code_bits +=
-          static_cast<uint64_t>(codes.end(i) - codes.begin(i)) * coding.width;
-    }
-  } else {
-    const auto put = [&](char c) {
-      bits.Put(coding.code_of[static_cast<uint8_t>(c)], coding.width);
-    };
-    for (const Key& key : keys) {
-      if (key.suffix.empty()) {
-        bits.Put(0, coding.width);  // The empty key's, which no one reads.
-      } else {
-        put(key.suffix[0]);
-      }
-    }
-    bits.Finish();
-    for (const Key& key : keys) {
-      for (const char c :
-           key.suffix.substr(std::min<size_t>(1, key.suffix.size()))) {
-        put(c);
-      }
+  }
+  bits.Finish();
+  for (const Key& key : keys) {
+    for (const char c :
+         key.suffix.substr(std::min<size_t>(1, key.suffix.size()))) {
+      put(c);
     }
   }
   bits.Finish();

@@ -166,6 +166,11 @@ class Builder {
   // Appends the bucket of keys that *scratch has.
   void WriteBucket(const Coding& coding, Scratch* scratch,
                    std::string* out) const;
+  // The suffixes of a bucket: the first code of each, then the others.
+  static void WriteTokens(const Coding& coding, Scratch* scratch,
+                          std::string* out);
+  static void WriteBytes(const Coding& coding, const std::vector<Key>& keys,
+                         std::string* out);
   bool TooLarge(std::string* reason) const;
 
   const uint32_t bucket_keys_;

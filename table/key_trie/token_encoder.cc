@@ -217,6 +217,134 @@ size_t TokenMatcher::CountWithout(const Token& token) const {
   }
 }
 
+// Cuts texts side by side.
+template <class Number>
+class TokenMatcher::Cutter {
+ public:
+  Cutter(const TokenMatcher& matcher, const std::string_view* texts, size_t n,
+         Cuts<Number>* cuts)
+      : nodes_(matcher.nodes_.data()),
+        last_(matcher.last_.data()),
+        empty_(static_cast<Number>(matcher.empty_)),
+        texts_(texts),
+        n_(n),
+        cuts_(cuts) {}
+
+  void Run() {
+    constexpr size_t kLanes = 6;
+    Lane lanes[kLanes];
+    size_t busy = 0;
+    while (busy < kLanes && Start(&lanes[busy])) {
+      ++busy;
+    }
+    while (busy == kLanes) {
+      for (Lane& lane : lanes) {
+        if (lane.p == lane.end && !AtEnd(&lane)) {
+          lane = lanes[--busy];
+          break;
+        }
+        Step(&lane);
+      }
+    }
+    for (size_t i = 0; i < busy; ++i) {
+      while (AtEnd(&lanes[i])) {
+        Step(&lanes[i]);
+      }
+    }
+  }
+
+ private:
+  // A text that is being cut: it was read up to p, and the bytes behind the
+  // last number are those of the node at place.
+  struct Lane {
+    const uint8_t* p;
+    const uint8_t* end;
+    Node node;
+    Number* out;
+    uint32_t place;
+    size_t text;
+  };
+
+  // Takes the next text.  False if there is none left.
+  bool Start(Lane* lane) {
+    for (; next_text_ < n_; ++next_text_) {
+      const std::string_view text = texts_[next_text_];
+      Number* const out = &cuts_->numbers_[cuts_->begins_[next_text_]];
+      if (!text.empty()) {
+        lane->p = reinterpret_cast<const uint8_t*>(text.data());
+        lane->end = lane->p + text.size();
+        lane->place = *lane->p++;
+        lane->node = nodes_[lane->place];
+        lane->out = out;
+        lane->text = next_text_++;
+        return true;
+      }
+      out[0] = empty_;
+      cuts_->sizes_[next_text_] = 1;
+    }
+    return false;
+  }
+
+  // If the text was read to its end: ends a token before it, or the text, and
+  // takes the next.  False if there is none left.
+  bool AtEnd(Lane* lane) {
+    while (lane->p == lane->end) {
+      if (!HasLast(lane->node)) {
+        *lane->out++ = static_cast<Number>(Plain(lane->node));
+        lane->p -= Behind(lane->node);
+        if (lane->p != lane->end) {
+          lane->place = *lane->p++;
+          lane->node = nodes_[lane->place];
+          continue;
+        }
+      }
+      *lane->out++ = HasLast(lane->node)
+                         ? static_cast<Number>(last_[lane->place])
+                         : empty_;
+      cuts_->sizes_[lane->text] = static_cast<size_t>(
+          lane->out - &cuts_->numbers_[cuts_->begins_[lane->text]]);
+      if (!Start(lane)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  void Step(Lane* lane) const {
+    const uint32_t byte = *lane->p;
+    const uint32_t child = Base(lane->node) ^ byte;
+    const Node found = nodes_[child];
+    // What follows if there is no such child, reckoned in any case.
+    const uint8_t* const back = lane->p - Behind(lane->node);
+    const bool is_child = Check(found) == (kTaken | byte);
+    *lane->out = static_cast<Number>(Plain(lane->node));
+    lane->out += is_child ? 0 : 1;
+    lane->place = is_child ? child : *back;
+    lane->node = is_child ? found : nodes_[*back];
+    lane->p = (is_child ? lane->p : back) + 1;
+  }
+
+  const Node* const nodes_;
+  const uint32_t* const last_;
+  const Number empty_;
+  const std::string_view* const texts_;
+  const size_t n_;
+  Cuts<Number>* const cuts_;
+  size_t next_text_ = 0;
+};
+
+template <class Number>
+void TokenMatcher::Cut(const std::string_view* texts, size_t n,
+                       Cuts<Number>* cuts) const {
+  cuts->Prepare(texts, n);
+  Cutter<Number>(*this, texts, n, cuts).Run();
+}
+
+template void TokenMatcher::Cut(const std::string_view* texts, size_t n,
+                                Cuts<uint16_t>* cuts) const;
+template void TokenMatcher::Cut(const std::string_view* texts, size_t n,
+                                Cuts<uint32_t>* cuts) const;
+
 bool TokenEncoder::CanCut(const Tokens& tokens) {
   if (tokens.first_end() >= tokens.num_tokens() ||
       tokens.LengthOf(tokens.first_end()) != 0) {

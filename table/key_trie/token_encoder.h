@@ -73,7 +73,7 @@ class TokenMatcher {
 
   static constexpr size_t kMaxMatched = size_t{1} << 17;
 
-  // Cuts n texts, which end keys.
+  // Cuts n texts, which end keys.  Number is uint16_t or uint32_t.
   template <class Number>
   void Cut(const std::string_view* texts, size_t n, Cuts<Number>* cuts) const;
 
@@ -120,103 +120,14 @@ class TokenMatcher {
   }
   static bool HasLast(Node node) { return (node >> kLastShift) != 0; }
 
+  template <class Number>
+  class Cutter;
+
   // The root is none of them: its base is 0, its children are 0 to 255.
   std::vector<Node> nodes_;
   std::vector<uint32_t> last_;  // of a node: the token that ends a key there
   uint32_t empty_ = 0;          // the token of no bytes
 };
-
-template <class Number>
-void TokenMatcher::Cut(const std::string_view* texts, size_t n,
-                       Cuts<Number>* cuts) const {
-  // A text that is being cut: it was read up to p, and the bytes behind the
-  // last number are those of the node at place.
-  struct Lane {
-    const uint8_t* p;
-    const uint8_t* end;
-    Node node;
-    Number* out;
-    uint32_t place;
-    uint32_t text;
-  };
-  cuts->Prepare(texts, n);
-  const Node* const nodes = nodes_.data();
-  uint32_t next_text = 0;
-  // False if there is no text left.
-  const auto start = [&](Lane* lane) {
-    for (; next_text < n; ++next_text) {
-      const std::string_view text = texts[next_text];
-      Number* const out = &cuts->numbers_[cuts->begins_[next_text]];
-      if (!text.empty()) {
-        lane->p = reinterpret_cast<const uint8_t*>(text.data());
-        lane->end = lane->p + text.size();
-        lane->place = *lane->p++;
-        lane->node = nodes[lane->place];
-        lane->out = out;
-        lane->text = next_text++;
-        return true;
-      }
-      out[0] = static_cast<Number>(empty_);
-      cuts->sizes_[next_text] = 1;
-    }
-    return false;
-  };
-  // Ends a token before the end of the text, or the text.
-  const auto at_end = [&](Lane* lane) {
-    while (lane->p == lane->end) {
-      if (!HasLast(lane->node)) {
-        *lane->out++ = static_cast<Number>(Plain(lane->node));
-        lane->p -= Behind(lane->node);
-        if (lane->p != lane->end) {
-          lane->place = *lane->p++;
-          lane->node = nodes[lane->place];
-          continue;
-        }
-      }
-      *lane->out++ = static_cast<Number>(
-          HasLast(lane->node) ? last_[lane->place] : empty_);
-      cuts->sizes_[lane->text] = static_cast<size_t>(
-          lane->out - &cuts->numbers_[cuts->begins_[lane->text]]);
-      if (!start(lane)) {
-        return false;
-      }
-    }
-    return true;
-  };
-  const auto step = [nodes](Lane* lane) {
-    const uint32_t byte = *lane->p;
-    const uint32_t child = Base(lane->node) ^ byte;
-    const Node found = nodes[child];
-    // What follows if there is no such child, reckoned in any case.
-    const uint8_t* const back = lane->p - Behind(lane->node);
-    const bool is_child = Check(found) == (kTaken | byte);
-    *lane->out = static_cast<Number>(Plain(lane->node));
-    lane->out += is_child ? 0 : 1;
-    lane->place = is_child ? child : *back;
-    lane->node = is_child ? found : nodes[*back];
-    lane->p = (is_child ? lane->p : back) + 1;
-  };
-  constexpr size_t kLanes = 6;
-  Lane lanes[kLanes];
-  size_t busy = 0;
-  while (busy < kLanes && start(&lanes[busy])) {
-    ++busy;
-  }
-  while (busy == kLanes) {
-    for (Lane& lane : lanes) {
-      if (lane.p == lane.end && !at_end(&lane)) {
-        lane = lanes[--busy];
-        break;
-      }
-      step(&lane);
-    }
-  }
-  for (size_t i = 0; i < busy; ++i) {
-    while (at_end(&lanes[i])) {
-      step(&lanes[i]);
-    }
-  }
-}
 
 class TokenEncoder {
  public:

@@ -180,6 +180,32 @@ class Merges {
     }
   }
 
+  // Makes pairs of *symbols the pieces they become: from left to right, but a
+  // more frequent pair, which has the lower number, goes before its left
+  // neighbour.
+  void Apply(std::vector<uint32_t>* symbols) const {
+    uint32_t* const s = symbols->data();
+    const size_t n = symbols->size();
+    const auto merged_at = [this, s, n](size_t i) {
+      return i + 1 < n && s[i] != kGap && s[i + 1] != kGap ? Get(s[i], s[i + 1])
+                                                           : kGap;
+    };
+    size_t out = 0;
+    uint32_t merged = merged_at(0);
+    for (size_t i = 0; i < n;) {
+      const uint32_t next = merged_at(i + 1);
+      if (merged == kGap || next < merged) {
+        s[out++] = s[i++];
+        merged = next;
+      } else {
+        s[out++] = merged;
+        i += 2;
+        merged = merged_at(i);
+      }
+    }
+    symbols->resize(out);
+  }
+
  private:
   struct Slot {
     uint64_t key;
@@ -190,6 +216,31 @@ class Merges {
   }
   std::vector<Slot> slots_;
 };
+
+// Counts the pairs of neighbours in a text.
+void CountPairs(const std::vector<uint32_t>& text, PairCounts* counts) {
+  constexpr size_t kAhead = 12;
+  const uint32_t* const symbols = text.data();
+  const size_t n = text.size();
+  uint32_t before = kGap;
+  for (size_t i = 0; i + 1 < n; ++i) {
+    if (i + kAhead + 1 < n) {
+      counts->Prefetch(symbols[i + kAhead], symbols[i + kAhead + 1]);
+    }
+    const uint32_t a = symbols[i];
+    const uint32_t b = symbols[i + 1];
+    if (a == kGap || b == kGap) {
+      before = kGap;
+      continue;
+    }
+    if (a == b && before == a) {
+      before = kGap;  // Of three equal ones only two can merge.
+      continue;
+    }
+    before = a;
+    counts->Add(a, b);
+  }
+}
 
 }  // namespace
 
@@ -293,29 +344,11 @@ bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
                               uint64_t plain_bytes) {
   const auto suffixes =
       static_cast<size_t>(std::count(symbols_.begin(), symbols_.end(), kGap));
-  constexpr size_t kAhead = 12;
   PairCounts counts;
   std::vector<PairCounts::Pair> pairs;
   while (pieces_.size() < max_pieces) {
     counts.Clear(pieces_.size() * 4);
-    uint32_t before = kGap;
-    for (size_t i = 0; i + 1 < symbols_.size(); ++i) {
-      if (i + kAhead + 1 < symbols_.size()) {
-        counts.Prefetch(symbols_[i + kAhead], symbols_[i + kAhead + 1]);
-      }
-      const uint32_t a = symbols_[i];
-      const uint32_t b = symbols_[i + 1];
-      if (a == kGap || b == kGap) {
-        before = kGap;
-        continue;
-      }
-      if (a == b && before == a) {
-        before = kGap;  // Of three equal ones only two can merge.
-        continue;
-      }
-      before = a;
-      counts.Add(a, b);
-    }
+    CountPairs(symbols_, &counts);
     pairs.clear();
     counts.ForEach([&](const PairCounts::Pair& pair) {
       // The end needs no room in a token.
@@ -342,30 +375,9 @@ bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
           {pair.first, pair.second,
            pieces_[pair.first].length + pieces_[pair.second].length});
     }
-    // From left to right, but a more frequent pair, which has the lower number,
-    // goes before its left neighbour.
-    const auto merged_at = [&](size_t i) {
-      return i + 1 < symbols_.size() && symbols_[i] != kGap &&
-                     symbols_[i + 1] != kGap
-                 ? merges.Get(symbols_[i], symbols_[i + 1])
-                 : kGap;
-    };
-    size_t out = 0;
-    uint32_t merged = merged_at(0);
-    for (size_t i = 0; i < symbols_.size();) {
-      const uint32_t next = merged_at(i + 1);
-      if (merged == kGap || next < merged) {
-        symbols_[out++] = symbols_[i++];
-        merged = next;
-      } else {
-        symbols_[out++] = merged;
-        i += 2;
-        merged = merged_at(i);
-      }
-    }
-    symbols_.resize(out);
+    merges.Apply(&symbols_);
     // Random keys are known by then: more tokens gain them a few percent.
-    const auto codes = static_cast<double>(out - suffixes);
+    const auto codes = static_cast<double>(symbols_.size() - suffixes);
     if (pieces_.size() >= kEnoughPieces &&
         codes * Tokens::WidthFor(pieces_.size()) / 8 >
             kHopeless * static_cast<double>(plain_bytes)) {

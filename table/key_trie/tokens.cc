@@ -61,6 +61,26 @@ void Tokens::Encode(const std::vector<Token>& tokens, std::string* out) {
 }
 
 bool Tokens::Open(std::string_view data, std::string* reason) {
+  Header header;
+  if (!ReadHeader(data, &header, reason)) return false;
+  std::vector<uint32_t> entries;
+  if (!ReadEntries(data.substr(kHeaderSize), header, &entries, reason)) {
+    return false;
+  }
+  num_tokens_ = header.num_tokens;
+  width_ = header.width;
+  first_end_ = header.first_end;
+  entries_ = std::move(entries);
+  bytes_.clear();
+  bytes_.reserve(header.bytes + kMaxLength + kOverread);
+  bytes_.append(data.data() + kHeaderSize + num_tokens_, header.bytes);
+  bytes_.append(kMaxLength + kOverread, '\0');
+  IndexByFirstByte();
+  return true;
+}
+
+bool Tokens::ReadHeader(std::string_view data, Header* header,
+                        std::string* reason) {
   const auto* p = reinterpret_cast<const uint8_t*>(data.data());
   if (data.size() < kHeaderSize) {
     *reason = "tokens: " + std::to_string(data.size()) + " bytes, expected " +
@@ -73,66 +93,67 @@ bool Tokens::Open(std::string_view data, std::string* reason) {
               "; a newer memkv may be able to read it";
     return false;
   }
-  const unsigned width = p[1];
-  const uint32_t reserved = LoadFixed16(p + 2);
-  const uint32_t num_tokens = LoadFixed32(p + 4);
-  const uint32_t first_end = LoadFixed32(p + 8);
-  const uint32_t bytes = LoadFixed32(p + 12);
-  if (reserved != 0) {
+  header->width = p[1];
+  header->num_tokens = LoadFixed32(p + 4);
+  header->first_end = LoadFixed32(p + 8);
+  header->bytes = LoadFixed32(p + 12);
+  if (LoadFixed16(p + 2) != 0) {
     *reason = "tokens: reserved bytes are not 0";
     return false;
   }
-  if (num_tokens == 0 || num_tokens > kMaxTokens ||
-      width != WidthFor(num_tokens)) {
-    *reason = "tokens: " + std::to_string(num_tokens) +
-              " tokens with codes of " + std::to_string(width) + " bits";
+  const uint32_t n = header->num_tokens;
+  if (n == 0 || n > kMaxTokens || header->width != WidthFor(n)) {
+    *reason = "tokens: " + std::to_string(n) + " tokens with codes of " +
+              std::to_string(header->width) + " bits";
     return false;
   }
-  if (first_end >= num_tokens ||
-      uint64_t{num_tokens} + bytes != data.size() - kHeaderSize) {
+  const size_t body = data.size() - kHeaderSize;
+  if (header->first_end >= n || uint64_t{n} + header->bytes != body) {
     *reason = "tokens: the first that ends a key is " +
-              std::to_string(first_end) + " of " + std::to_string(num_tokens) +
-              ", with " + std::to_string(bytes) + " bytes in a body of " +
-              std::to_string(data.size() - kHeaderSize);
+              std::to_string(header->first_end) + " of " + std::to_string(n) +
+              ", with " + std::to_string(header->bytes) +
+              " bytes in a body of " + std::to_string(body);
     return false;
   }
-  const uint8_t* lengths = p + kHeaderSize;
+  return true;
+}
+
+bool Tokens::ReadEntries(std::string_view body, const Header& header,
+                         std::vector<uint32_t>* entries, std::string* reason) {
+  const auto* lengths = reinterpret_cast<const uint8_t*>(body.data());
   // Codes no token has are ends without bytes.
-  std::vector<uint32_t> entries(size_t{1} << width);
+  entries->assign(size_t{1} << header.width, 0);
   uint64_t offset = 0;
   std::string_view before;
-  for (uint32_t i = 0; i < num_tokens; ++i) {
-    if (lengths[i] > kMaxLength || offset + lengths[i] > bytes ||
-        (lengths[i] == 0 && i < first_end)) {
+  for (uint32_t i = 0; i < header.num_tokens; ++i) {
+    if (lengths[i] > kMaxLength || offset + lengths[i] > header.bytes ||
+        (lengths[i] == 0 && i < header.first_end)) {
       *reason = "tokens: token " + std::to_string(i) + " of " +
                 std::to_string(lengths[i]) + " bytes at " +
-                std::to_string(offset) + " of " + std::to_string(bytes);
+                std::to_string(offset) + " of " + std::to_string(header.bytes);
       return false;
     }
     const std::string_view token =
-        data.substr(kHeaderSize + num_tokens + offset, lengths[i]);
-    if (i != 0 && i != first_end && token <= before) {
+        body.substr(header.num_tokens + offset, lengths[i]);
+    if (i != 0 && i != header.first_end && token <= before) {
       *reason = "tokens: token " + std::to_string(i) + " does not ascend";
       return false;
     }
     before = token;
-    entries[i] = static_cast<uint32_t>(offset << kLengthBits) | lengths[i];
+    (*entries)[i] = static_cast<uint32_t>(offset << kLengthBits) | lengths[i];
     offset += lengths[i];
   }
-  if (offset != bytes) {
-    *reason = "tokens: " + std::to_string(bytes - offset) + " unused bytes";
+  if (offset != header.bytes) {
+    *reason =
+        "tokens: " + std::to_string(header.bytes - offset) + " unused bytes";
     return false;
   }
-  num_tokens_ = num_tokens;
-  width_ = width;
-  first_end_ = first_end;
-  entries_ = std::move(entries);
-  bytes_.clear();
-  bytes_.reserve(bytes + kMaxLength + kOverread);
-  bytes_.append(data.data() + kHeaderSize + num_tokens, bytes);
-  bytes_.append(kMaxLength + kOverread, '\0');
+  return true;
+}
+
+void Tokens::IndexByFirstByte() {
   uint32_t plain = 0;
-  uint32_t last = first_end;
+  uint32_t last = first_end_;
   for (int byte = -1; byte < 256; ++byte) {
     const auto after = [&](uint32_t code, uint32_t end) {
       while (code < end &&
@@ -141,8 +162,8 @@ bool Tokens::Open(std::string_view data, std::string* reason) {
       }
       return code;
     };
-    const uint32_t plain_end = after(plain, first_end);
-    const uint32_t last_end = after(last, num_tokens);
+    const uint32_t plain_end = after(plain, first_end_);
+    const uint32_t last_end = after(last, num_tokens_);
     if (byte >= 0) {
       by_byte_[byte] = {
           static_cast<uint16_t>(plain), static_cast<uint16_t>(plain_end),
@@ -151,7 +172,6 @@ bool Tokens::Open(std::string_view data, std::string* reason) {
     plain = plain_end;
     last = last_end;
   }
-  return true;
 }
 
 }  // namespace key_trie

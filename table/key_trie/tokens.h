@@ -121,6 +121,20 @@ class Tokens {
  private:
   static constexpr unsigned kLengthBits = 6;
 
+  struct Header {
+    unsigned width;
+    uint32_t num_tokens;
+    uint32_t first_end;
+    uint32_t bytes;
+  };
+  // What Open() consists of.  The header has a body of its size behind it, and
+  // `entries` get a word for every code, as entries_.
+  static bool ReadHeader(std::string_view data, Header* header,
+                         std::string* reason);
+  static bool ReadEntries(std::string_view body, const Header& header,
+                          std::vector<uint32_t>* entries, std::string* reason);
+  void IndexByFirstByte();
+
   uint32_t num_tokens_ = 0;
   unsigned width_ = 0;
   uint32_t first_end_ = 0;

@@ -199,67 +199,13 @@ bool FileIndexBuilder::Finish(std::string_view last_key, std::string* out,
 
 bool FileIndex::Open(std::string_view data, FileIndex* out,
                      std::string* reason) {
-  if (data.size() < kHeaderSize) {
-    *reason = "index: " + std::to_string(data.size()) +
-              " bytes, a header has " + std::to_string(kHeaderSize);
+  std::string_view rest = data;
+  std::string_view separators;
+  bool has_continuations = false;
+  if (!out->TakeHeader(&rest, &separators, &has_continuations, reason) ||
+      !out->TakeColumns(has_continuations, &rest, reason)) {
+    *reason = "index: " + *reason;
     return false;
-  }
-  const uint8_t* const header = reinterpret_cast<const uint8_t*>(data.data());
-  if ((header[0] & ~kKnownFlags) != 0 ||
-      (header[0] & (kMirrored | kHasEmptyBound)) == kHasEmptyBound ||
-      data[1] != 0 || data[2] != 0 || data[3] != 0) {
-    *reason = "index: unknown flags";
-    return false;
-  }
-  out->mirrored_ = (header[0] & kMirrored) != 0;
-  out->has_empty_bound_ = (header[0] & kHasEmptyBound) != 0;
-  out->num_segments_ = LoadFixed32(header + 4);
-  const uint32_t separators_size = LoadFixed32(header + 8);
-  std::string_view rest = data.substr(kHeaderSize);
-  if (uint64_t{separators_size} + key_trie::kPadding > rest.size()) {
-    *reason = "index: separators of " + std::to_string(separators_size) +
-              " bytes in " + std::to_string(rest.size());
-    return false;
-  }
-  const std::string_view separators = rest.substr(0, separators_size);
-  rest.remove_prefix(separators_size);
-  if (rest.find_first_not_of('\0') < key_trie::kPadding) {
-    *reason = "index: the bytes after the separators are not zero";
-    return false;
-  }
-  rest.remove_prefix(key_trie::kPadding);
-  if (out->num_segments_ > kMaxSegments ||
-      (out->has_empty_bound_ && out->num_segments_ == 0)) {
-    *reason = "index: " + std::to_string(out->num_segments_) + " segments";
-    return false;
-  }
-  const auto open_array = [&](size_t n, PackedArrayView* array) {
-    size_t used = 0;
-    if (!PackedArrayView::Open(rest, n, array, &used)) {
-      *reason = "index: an array is damaged";
-      return false;
-    }
-    rest.remove_prefix(used);
-    return true;
-  };
-  for (PackedArrayView* part : {&out->offsets_, &out->sizes_, &out->keys_,
-                                &out->entries_, &out->bytes_}) {
-    if (!open_array(out->num_segments_, part)) return false;
-  }
-  out->continuations_ = PackedArrayView();
-  out->tags_ = PackedArrayView();
-  if ((header[0] & kHasContinuations) != 0) {
-    uint32_t n = 0;
-    const uint8_t* const begin = reinterpret_cast<const uint8_t*>(rest.data());
-    const uint8_t* const p = GetVarint32(begin, begin + rest.size(), &n);
-    if (p == nullptr || n == 0 || n >= out->num_segments_) {
-      *reason = "index: bad number of continuations";
-      return false;
-    }
-    rest.remove_prefix(static_cast<size_t>(p - begin));
-    if (!open_array(n, &out->continuations_) || !open_array(n, &out->tags_)) {
-      return false;
-    }
   }
   if (!rest.empty()) {
     *reason = "index: " + std::to_string(rest.size()) +
@@ -278,6 +224,75 @@ bool FileIndex::Open(std::string_view data, FileIndex* out,
           separators, out->num_groups() + (out->has_empty_bound_ ? 0 : 1),
           &out->separators_, reason)) {
     *reason = "index: " + *reason;
+    return false;
+  }
+  return true;
+}
+
+bool FileIndex::TakeHeader(std::string_view* rest, std::string_view* separators,
+                           bool* has_continuations, std::string* reason) {
+  if (rest->size() < kHeaderSize) {
+    *reason = std::to_string(rest->size()) + " bytes, a header has " +
+              std::to_string(kHeaderSize);
+    return false;
+  }
+  const auto* const header = reinterpret_cast<const uint8_t*>(rest->data());
+  const uint8_t flags = header[0];
+  if ((flags & ~kKnownFlags) != 0 ||
+      (flags & (kMirrored | kHasEmptyBound)) == kHasEmptyBound ||
+      header[1] != 0 || header[2] != 0 || header[3] != 0) {
+    *reason = "unknown flags";
+    return false;
+  }
+  mirrored_ = (flags & kMirrored) != 0;
+  has_empty_bound_ = (flags & kHasEmptyBound) != 0;
+  *has_continuations = (flags & kHasContinuations) != 0;
+  num_segments_ = LoadFixed32(header + 4);
+  const uint32_t separators_size = LoadFixed32(header + 8);
+  rest->remove_prefix(kHeaderSize);
+  if (uint64_t{separators_size} + key_trie::kPadding > rest->size()) {
+    *reason = "separators of " + std::to_string(separators_size) +
+              " bytes in " + std::to_string(rest->size());
+    return false;
+  }
+  *separators = rest->substr(0, separators_size);
+  rest->remove_prefix(separators_size);
+  if (rest->find_first_not_of('\0') < key_trie::kPadding) {
+    *reason = "the bytes after the separators are not zero";
+    return false;
+  }
+  rest->remove_prefix(key_trie::kPadding);
+  if (num_segments_ > kMaxSegments ||
+      (has_empty_bound_ && num_segments_ == 0)) {
+    *reason = std::to_string(num_segments_) + " segments";
+    return false;
+  }
+  return true;
+}
+
+bool FileIndex::TakeColumns(bool has_continuations, std::string_view* rest,
+                            std::string* reason) {
+  for (PackedArrayView* column :
+       {&offsets_, &sizes_, &keys_, &entries_, &bytes_}) {
+    if (!PackedArrayView::Take(rest, num_segments_, column)) {
+      *reason = "an array is damaged";
+      return false;
+    }
+  }
+  continuations_ = PackedArrayView();
+  tags_ = PackedArrayView();
+  if (!has_continuations) return true;
+  uint32_t n = 0;
+  const auto* const begin = reinterpret_cast<const uint8_t*>(rest->data());
+  const uint8_t* const p = GetVarint32(begin, begin + rest->size(), &n);
+  if (p == nullptr || n == 0 || n >= num_segments_) {
+    *reason = "bad number of continuations";
+    return false;
+  }
+  rest->remove_prefix(static_cast<size_t>(p - begin));
+  if (!PackedArrayView::Take(rest, n, &continuations_) ||
+      !PackedArrayView::Take(rest, n, &tags_)) {
+    *reason = "an array is damaged";
     return false;
   }
   return true;

@@ -202,6 +202,11 @@ class FileIndex {
   bool Validate(std::string* reason) const;
 
  private:
+  // What Open() begins with: each takes its section off *rest.
+  bool TakeHeader(std::string_view* rest, std::string_view* separators,
+                  bool* has_continuations, std::string* reason);
+  bool TakeColumns(bool has_continuations, std::string_view* rest,
+                   std::string* reason);
   // (X3)
   bool CheckLocations(std::string* reason) const;
   bool ValidateSeparators() const;

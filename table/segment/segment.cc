@@ -24,6 +24,13 @@ constexpr unsigned char kKnownFlags = kManyVersions | kValuesInline;
 // counts stay in 32.
 constexpr size_t kMaxCount = 0x7fffffff;
 
+bool TakeArray(size_t n, const char* what, std::string_view* rest,
+               PackedArrayView* array, std::string* reason) {
+  if (PackedArrayView::Take(rest, n, array)) return true;
+  *reason = std::string("segment: array of ") + what + " is damaged";
+  return false;
+}
+
 }  // namespace
 
 void SegmentBuilder::Add(std::string_view user_key, uint64_t tag,
@@ -46,25 +53,23 @@ void SegmentBuilder::Add(std::string_view user_key, uint64_t tag,
   }
   tags_.push_back(tag);
   ++num_entries_;
-  pending_.Add(value);
+  values_.Add(value);
 }
 
 size_t SegmentBuilder::EstimatedSize() const {
   if (sealed_) return sealed_estimate_;
   // Two bytes stand for a sequence number and type, which often vanish.
   return kHeaderSize + trie_.EstimatedSize() + key_bytes_.size() +
-         2 * tags_.size() + 8 * block_offsets_.size() +
-         pending_.EstimatedSize();
+         2 * tags_.size() + values_.EstimatedSize();
 }
 
 size_t SegmentBuilder::MemoryUsage() const {
   size_t words = key_ends_.capacity();
-  for (const auto* part : {&first_entries_, &tags_, &block_first_entries_,
-                           &block_offsets_, &block_sizes_}) {
+  for (const auto* part : {&first_entries_, &tags_}) {
     words += part->capacity();
   }
   return sizeof(*this) + words * sizeof(uint64_t) + last_key_.capacity() +
-         key_bytes_.capacity() + sections_.capacity() + pending_.MemoryUsage() +
+         key_bytes_.capacity() + sections_.capacity() + values_.MemoryUsage() +
          trie_.MemoryUsage();
 }
 
@@ -77,7 +82,6 @@ void SegmentBuilder::Seal() {
   }
   std::string().swap(key_bytes_);
   std::vector<size_t>().swap(key_ends_);
-  assert(!has_value_blocks() || pending_.empty());
   sealed_estimate_ = EstimatedSize();
   sealed_ = true;
   trie_.Seal();
@@ -98,31 +102,9 @@ void SegmentBuilder::Seal() {
   PackedArrayBuilder::Encode(types.data(), num_entries_, &sections_);
   std::vector<uint64_t>().swap(types);
   tag_bytes_ = sections_.size();
-  if (!has_value_blocks()) {
-    pending_.TakeAll(&sections_);
-    inline_value_bytes_ = sections_.size() - tag_bytes_;
-  } else {
-    PutVarint32(&sections_, num_value_blocks_);
-    for (auto* part : {&block_first_entries_, &block_offsets_, &block_sizes_}) {
-      PackedArrayBuilder::Encode(part->data(), part->size(), &sections_);
-      std::vector<uint64_t>().swap(*part);
-    }
-  }
-  pending_.ReleaseMemory();
+  values_.Seal(&sections_);
+  if (!values_.in_blocks()) inline_value_bytes_ = sections_.size() - tag_bytes_;
   sections_.shrink_to_fit();
-}
-
-void SegmentBuilder::TakePendingValues(size_t target_bytes, std::string* out) {
-  block_first_entries_.push_back(num_entries() - pending_.num_values());
-  pending_.TakeFront(target_bytes, out);
-}
-
-void SegmentBuilder::AddValueBlock(const BlockLocation& location) {
-  ++num_value_blocks_;
-  block_offsets_.push_back(location.offset);
-  block_sizes_.push_back(location.size);
-  value_block_bytes_ += location.size;
-  assert(block_offsets_.size() == block_first_entries_.size());
 }
 
 bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
@@ -136,7 +118,7 @@ bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
   const size_t start = out->size();
   unsigned char flags = 0;
   if (num_entries_ != num_keys_) flags |= kManyVersions;
-  if (!has_value_blocks()) flags |= kValuesInline;
+  if (!values_.in_blocks()) flags |= kValuesInline;
   out->push_back(static_cast<char>(flags));
   out->append(3, '\0');
   PutFixed(out, num_keys_, 4);
@@ -163,11 +145,7 @@ void SegmentBuilder::Reset() {
   key_ends_.clear();
   first_entries_.clear();
   tags_.clear();
-  num_value_blocks_ = 0;
-  block_first_entries_.clear();
-  block_offsets_.clear();
-  block_sizes_.clear();
-  value_block_bytes_ = 0;
+  values_.Reset();
   sections_.clear();
   sealed_estimate_ = 0;
   tag_bytes_ = 0;
@@ -178,105 +156,16 @@ void SegmentBuilder::Reset() {
 bool Segment::Open(std::string_view data, bool mirrored,
                    const key_trie::Tokens* tokens, Segment* out,
                    std::string* reason) {
-  if (data.size() < kHeaderSize) {
-    *reason = "segment: " + std::to_string(data.size()) +
-              " bytes, a header has " + std::to_string(kHeaderSize);
-    return false;
-  }
-  const unsigned char flags = static_cast<unsigned char>(data[0]);
-  if ((flags & ~kKnownFlags) != 0 || data[1] != 0 || data[2] != 0 ||
-      data[3] != 0) {
-    *reason = "segment: unknown flags";
-    return false;
-  }
   out->mirrored_ = mirrored;
-  out->single_version_ = (flags & kManyVersions) == 0;
-  const uint8_t* const header = reinterpret_cast<const uint8_t*>(data.data());
-  out->num_keys_ = LoadFixed32(header + 4);
-  out->num_entries_ = LoadFixed32(header + 8);
-  const uint32_t trie_size = LoadFixed32(header + 12);
-  const uint32_t keys = out->num_keys_;
-  const uint32_t entries = out->num_entries_;
-  if (keys == 0 || keys > entries || entries > kMaxCount ||
-      (out->single_version_ && keys != entries)) {
-    *reason = "segment: " + std::to_string(keys) + " keys with " +
-              std::to_string(entries) + " entries";
+  std::string_view rest = data;
+  uint32_t trie_size = 0;
+  bool values_inline = false;
+  if (!out->TakeHeader(&rest, &trie_size, &values_inline, reason) ||
+      !out->TakeTrie(trie_size, tokens, &rest, reason) ||
+      !out->TakeTags(&rest, reason) ||
+      !(values_inline ? out->TakeInlineValues(&rest, reason)
+                      : out->TakeValueBlocks(&rest, reason))) {
     return false;
-  }
-  std::string_view rest = data.substr(kHeaderSize);
-  if (trie_size > rest.size()) {
-    *reason = "segment: trie of " + std::to_string(trie_size) + " bytes in " +
-              std::to_string(rest.size());
-    return false;
-  }
-  if (!KeyTrieReader::Open(rest.substr(0, trie_size), tokens, &out->trie_,
-                           reason)) {
-    *reason = "segment: " + *reason;
-    return false;
-  }
-  if (out->trie_.num_keys() != keys) {
-    *reason = "segment: " + std::to_string(keys) + " keys, its trie has " +
-              std::to_string(out->trie_.num_keys());
-    return false;
-  }
-  rest.remove_prefix(trie_size);
-
-  auto open_array = [&](size_t n, PackedArrayView* array, const char* what) {
-    size_t used = 0;
-    if (!PackedArrayView::Open(rest, n, array, &used)) {
-      *reason = std::string("segment: array of ") + what + " is damaged";
-      return false;
-    }
-    rest.remove_prefix(used);
-    return true;
-  };
-  if (!out->single_version_ &&
-      !open_array(keys, &out->first_entries_, "first entries")) {
-    return false;
-  }
-  if (!open_array(entries, &out->seqs_, "sequence numbers")) return false;
-  if (!open_array(entries, &out->types_, "value types")) return false;
-  // (S5) Tags of one key differ, so there is a bit for each entry.  Keys are at
-  // most 128 a bucket, which has a byte.
-  if (entries != keys && out->same_tags()) {
-    *reason = "segment: " + std::to_string(keys) + " keys with " +
-              std::to_string(entries) + " entries of one tag";
-    return false;
-  }
-  if ((flags & kValuesInline) != 0) {
-    size_t used = 0;
-    if (!ValueRunView::Open(rest, entries,
-                            &out->values_.emplace<ValueRunView>(), &used,
-                            reason)) {
-      return false;
-    }
-    rest.remove_prefix(used);
-    if (!mirrored && out->single_version_) {
-      out->beside_ = std::get_if<ValueRunView>(&out->values_)->Places();
-    }
-  } else {
-    const uint8_t* const begin = reinterpret_cast<const uint8_t*>(rest.data());
-    uint32_t num_blocks = 0;
-    const uint8_t* const p =
-        GetVarint32(begin, begin + rest.size(), &num_blocks);
-    if (p == nullptr || num_blocks == 0 || num_blocks > entries) {
-      *reason = "segment: bad number of value blocks";
-      return false;
-    }
-    rest.remove_prefix(static_cast<size_t>(p - begin));
-    ValueBlocks& blocks = out->values_.emplace<ValueBlocks>();
-    if (!open_array(num_blocks, &blocks.first_entries,
-                    "value blocks' first entries")) {
-      return false;
-    }
-    if (num_blocks > 1 && blocks.first_entries.constant()) {
-      *reason = "segment: value blocks without entries";
-      return false;
-    }
-    if (!open_array(num_blocks, &blocks.offsets, "value blocks' offsets") ||
-        !open_array(num_blocks, &blocks.sizes, "value blocks' sizes")) {
-      return false;
-    }
   }
   if (!rest.empty()) {
     *reason = "segment: " + std::to_string(rest.size()) +
@@ -284,6 +173,110 @@ bool Segment::Open(std::string_view data, bool mirrored,
     return false;
   }
   return true;
+}
+
+bool Segment::TakeHeader(std::string_view* rest, uint32_t* trie_size,
+                         bool* values_inline, std::string* reason) {
+  if (rest->size() < kHeaderSize) {
+    *reason = "segment: " + std::to_string(rest->size()) +
+              " bytes, a header has " + std::to_string(kHeaderSize);
+    return false;
+  }
+  const auto* const header = reinterpret_cast<const uint8_t*>(rest->data());
+  const uint8_t flags = header[0];
+  if ((flags & ~kKnownFlags) != 0 || header[1] != 0 || header[2] != 0 ||
+      header[3] != 0) {
+    *reason = "segment: unknown flags";
+    return false;
+  }
+  *values_inline = (flags & kValuesInline) != 0;
+  single_version_ = (flags & kManyVersions) == 0;
+  num_keys_ = LoadFixed32(header + 4);
+  num_entries_ = LoadFixed32(header + 8);
+  *trie_size = LoadFixed32(header + 12);
+  if (num_keys_ == 0 || num_keys_ > num_entries_ || num_entries_ > kMaxCount ||
+      (single_version_ && num_keys_ != num_entries_)) {
+    *reason = "segment: " + std::to_string(num_keys_) + " keys with " +
+              std::to_string(num_entries_) + " entries";
+    return false;
+  }
+  rest->remove_prefix(kHeaderSize);
+  return true;
+}
+
+bool Segment::TakeTrie(uint32_t size, const key_trie::Tokens* tokens,
+                       std::string_view* rest, std::string* reason) {
+  if (size > rest->size()) {
+    *reason = "segment: trie of " + std::to_string(size) + " bytes in " +
+              std::to_string(rest->size());
+    return false;
+  }
+  if (!KeyTrieReader::Open(rest->substr(0, size), tokens, &trie_, reason)) {
+    *reason = "segment: " + *reason;
+    return false;
+  }
+  if (trie_.num_keys() != num_keys_) {
+    *reason = "segment: " + std::to_string(num_keys_) + " keys, its trie has " +
+              std::to_string(trie_.num_keys());
+    return false;
+  }
+  rest->remove_prefix(size);
+  return true;
+}
+
+bool Segment::TakeTags(std::string_view* rest, std::string* reason) {
+  if (!single_version_ &&
+      !TakeArray(num_keys_, "first entries", rest, &first_entries_, reason)) {
+    return false;
+  }
+  if (!TakeArray(num_entries_, "sequence numbers", rest, &seqs_, reason) ||
+      !TakeArray(num_entries_, "value types", rest, &types_, reason)) {
+    return false;
+  }
+  // (S5) Tags of one key differ, so there is a bit for each entry.  Keys are at
+  // most 128 a bucket, which has a byte.
+  if (num_entries_ != num_keys_ && same_tags()) {
+    *reason = "segment: " + std::to_string(num_keys_) + " keys with " +
+              std::to_string(num_entries_) + " entries of one tag";
+    return false;
+  }
+  return true;
+}
+
+bool Segment::TakeInlineValues(std::string_view* rest, std::string* reason) {
+  size_t used = 0;
+  ValueRunView& values = values_.emplace<ValueRunView>();
+  if (!ValueRunView::Open(*rest, num_entries_, &values, &used, reason)) {
+    return false;
+  }
+  rest->remove_prefix(used);
+  if (!mirrored_ && single_version_) beside_ = values.Places();
+  return true;
+}
+
+bool Segment::TakeValueBlocks(std::string_view* rest, std::string* reason) {
+  const auto* const begin = reinterpret_cast<const uint8_t*>(rest->data());
+  uint32_t num_blocks = 0;
+  const uint8_t* const p =
+      GetVarint32(begin, begin + rest->size(), &num_blocks);
+  if (p == nullptr || num_blocks == 0 || num_blocks > num_entries_) {
+    *reason = "segment: bad number of value blocks";
+    return false;
+  }
+  rest->remove_prefix(static_cast<size_t>(p - begin));
+  ValueBlocks& blocks = values_.emplace<ValueBlocks>();
+  if (!TakeArray(num_blocks, "value blocks' first entries", rest,
+                 &blocks.first_entries, reason)) {
+    return false;
+  }
+  if (num_blocks > 1 && blocks.first_entries.constant()) {
+    *reason = "segment: value blocks without entries";
+    return false;
+  }
+  return TakeArray(num_blocks, "value blocks' offsets", rest, &blocks.offsets,
+                   reason) &&
+         TakeArray(num_blocks, "value blocks' sizes", rest, &blocks.sizes,
+                   reason);
 }
 
 void Segment::PrefetchEntry(uint32_t e) const {

@@ -46,26 +46,20 @@
 #include "table/key_trie/reader.h"
 #include "table/key_trie/token_encoder.h"
 #include "table/key_trie/tokens.h"
+#include "table/segment/segment_values.h"
 #include "table/segment/value_run.h"
 #include "util/packed_array.h"
 
 namespace memkv {
 
-// Where a block is stored: as RocksDB's BlockHandle, `size` without trailer.
-struct BlockLocation {
-  uint64_t offset = 0;
-  uint64_t size = 0;
-};
-
-// Collects the entries of one segment.  The caller decides when values leave
-// for a value block: it takes the pending run, writes it, and reports where.
-// Keys are held front coded, so that a file's segments can wait for its
-// token table; those of a mirrored file are, once they are sealed.  A sealed
-// segment holds all but its keys as it will be written, and nothing else:
-// see MemoryUsage().
+// Collects the entries of one segment.  Keys are held front coded, so that a
+// file's segments can wait for its token table; those of a mirrored file are,
+// once they are sealed.  A sealed segment holds all but its keys as it will be
+// written, and nothing else: see MemoryUsage().
 class SegmentBuilder {
  public:
-  explicit SegmentBuilder(bool mirrored) : mirrored_(mirrored) {}
+  SegmentBuilder(bool mirrored, const SegmentValues::Limits& limits)
+      : mirrored_(mirrored), values_(limits) {}
 
   SegmentBuilder(const SegmentBuilder&) = delete;
   SegmentBuilder& operator=(const SegmentBuilder&) = delete;
@@ -88,22 +82,15 @@ class SegmentBuilder {
   // not sealed.
   size_t separator_bytes() const { return trie_.whole_separator_bytes(); }
 
-  // Ends the segment: no entry may be added until Reset().  Values that are
-  // still pending are kept inside.
-  // REQUIRES: !has_value_blocks() or no pending values
+  // Ends the segment: no entry may be added until Reset().
+  // REQUIRES: values().TakeBlock(true) has said that no value block is due
   void Seal();
   // The keys, to train a token table on.  REQUIRES: sealed
   const KeyTrieBuilder& keys() const { return trie_; }
 
-  // The values not yet assigned to a block.
-  const ValueRunBuilder& pending_values() const { return pending_; }
-  void KeepDistinctValues() { pending_.KeepDistinct(); }
-  bool has_value_blocks() const { return num_value_blocks_ != 0; }
-  uint64_t value_block_bytes() const { return value_block_bytes_; }
-  // Moves the first pending values, as ValueRunBuilder::TakeFront(), into *out;
-  // AddValueBlock() with the place they were written to must follow.
-  void TakePendingValues(size_t target_bytes, std::string* out);
-  void AddValueBlock(const BlockLocation& location);
+  // Says which values leave for value blocks; the caller writes these.
+  SegmentValues& values() { return values_; }
+  const SegmentValues& values() const { return values_; }
 
   // Appends the encoding to *out, keys in `tokens` if that is not null.  False,
   // with a reason, if a limit of the format is exceeded.
@@ -134,13 +121,7 @@ class SegmentBuilder {
   // has one entry.
   std::vector<uint64_t> first_entries_;
   std::vector<uint64_t> tags_;  // per entry
-  ValueRunBuilder pending_;
-  uint32_t num_value_blocks_ = 0;
-  // Of value blocks, until it is sealed.
-  std::vector<uint64_t> block_first_entries_;
-  std::vector<uint64_t> block_offsets_;
-  std::vector<uint64_t> block_sizes_;
-  uint64_t value_block_bytes_ = 0;
+  SegmentValues values_;
   // Once it is sealed: what follows the trie.
   std::string sections_;
   size_t sealed_estimate_ = 0;
@@ -262,6 +243,15 @@ class Segment {
     PackedArrayView offsets;
     PackedArrayView sizes;
   };
+
+  // What Open() consists of: each takes its section off *rest.
+  bool TakeHeader(std::string_view* rest, uint32_t* trie_size,
+                  bool* values_inline, std::string* reason);
+  bool TakeTrie(uint32_t size, const key_trie::Tokens* tokens,
+                std::string_view* rest, std::string* reason);
+  bool TakeTags(std::string_view* rest, std::string* reason);
+  bool TakeInlineValues(std::string_view* rest, std::string* reason);
+  bool TakeValueBlocks(std::string_view* rest, std::string* reason);
 
   bool mirrored_ = false;
   bool single_version_ = true;

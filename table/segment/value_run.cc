@@ -306,16 +306,15 @@ bool ValueRunView::Open(std::string_view data, size_t num_values,
     return false;
   }
   std::string_view rest = data.substr(static_cast<size_t>(p - begin));
-  size_t used = 0;
-  if (!PackedArrayView::Open(rest, num_values, &out->index_, &used)) {
+  if (!PackedArrayView::Take(&rest, num_values, &out->index_)) {
     *reason = "value run: array of value indexes is damaged";
     return false;
   }
-  rest.remove_prefix(used);
   if (rest.empty() || static_cast<unsigned char>(rest[0]) == kIndexed) {
     *reason = "value run: no distinct values follow their index";
     return false;
   }
+  size_t used = 0;
   if (!out->OpenPlain(rest, static_cast<unsigned char>(rest[0]), num_distinct,
                       &used, reason)) {
     return false;
@@ -348,12 +347,10 @@ bool ValueRunView::OpenPlain(std::string_view data, unsigned char kind,
     }
     total = uniform_size_ * num_values;
   } else if (kind == kEnds) {
-    size_t used = 0;
-    if (!PackedArrayView::Open(rest, num_values, &ends_, &used)) {
+    if (!PackedArrayView::Take(&rest, num_values, &ends_)) {
       *reason = "value run: array of value ends is damaged";
       return false;
     }
-    rest.remove_prefix(used);
     total = num_values == 0 ? 0 : ends_[num_values - 1];
     if (total > rest.size()) {
       *reason = "value run: values end at " + std::to_string(total) + " of " +

@@ -30,28 +30,33 @@ struct Built {
   std::vector<BlockLocation> locations;
 };
 
+// Values in blocks of that size, or inside if it is 0.
+SegmentValues::Limits Limits(size_t block_size) {
+  return block_size == 0 ? SegmentValues::Limits{SIZE_MAX, SIZE_MAX}
+                         : SegmentValues::Limits{0, block_size};
+}
+
 // Builds as a table does; block_size 0 keeps the values inside.
 Built Build(const std::vector<Entry>& entries, bool mirrored,
             size_t block_size = 0) {
   Built built;
-  SegmentBuilder builder(mirrored);
+  SegmentBuilder builder(mirrored, Limits(block_size));
   uint64_t offset = 1000;
-  const auto write_block = [&] {
+  const auto write_blocks = [&](bool all) {
     std::string block;
-    builder.TakePendingValues(block_size, &block);
-    built.locations.push_back({offset, block.size()});
-    builder.AddValueBlock(built.locations.back());
-    offset += block.size() + 5;
-    built.blocks.push_back(block);
+    while (builder.values().TakeBlock(all, &block)) {
+      built.locations.push_back({offset, block.size()});
+      builder.values().AddBlock(built.locations.back());
+      offset += block.size() + 5;
+      built.blocks.push_back(block);
+      block.clear();
+    }
   };
   for (const Entry& entry : entries) {
     builder.Add(entry.key, entry.tag, entry.value);
-    while (block_size != 0 &&
-           builder.pending_values().value_bytes() >= block_size) {
-      write_block();
-    }
+    write_blocks(false);
   }
-  while (block_size != 0 && !builder.pending_values().empty()) write_block();
+  write_blocks(true);
   EXPECT_EQ(builder.num_entries(), entries.size());
   EXPECT_GT(builder.EstimatedSize(), 0u);
   builder.Seal();
@@ -179,7 +184,7 @@ TEST(FstSegmentTest, ManyVersionsComeBackInBothOrdersInlineAndInBlocks) {
 }
 
 TEST(FstSegmentTest, BuilderCanBeUsedAgain) {
-  SegmentBuilder builder(false);
+  SegmentBuilder builder(false, Limits(0));
   std::string reason;
   for (int round = 0; round < 3; ++round) {
     std::string bytes;
@@ -208,22 +213,24 @@ TEST(FstSegmentTest, SealedSegmentHoldsWhatItWillWriteAndNoMore) {
     int keys;
     int versions;
     size_t value_size;
-    size_t block_size;  // 0: inline
+    SegmentValues::Limits limits;
     bool mirrored;
     bool same_values;
   };
+  const SegmentValues::Limits limits{16, 4096};
   for (const Shape& shape : {
-           Shape{"values of 8 bytes", 20000, 1, 8, 0, false, false},
-           Shape{"mirrored", 20000, 1, 8, 0, true, false},
-           Shape{"no values", 20000, 1, 0, 0, false, false},
-           Shape{"values in blocks", 5000, 1, 900, 4096, false, false},
-           Shape{"values that repeat", 20000, 1, 500, 0, false, true},
-           Shape{"versions", 200, 100, 8, 0, false, false},
-           Shape{"versions in blocks", 2, 10000, 300, 4096, false, false},
-           Shape{"one key", 1, 20000, 0, 0, false, false},
+           Shape{"values of 8 bytes", 20000, 1, 8, limits, false, false},
+           Shape{"mirrored", 20000, 1, 8, limits, true, false},
+           Shape{"no values", 20000, 1, 0, limits, false, false},
+           Shape{"values in blocks", 5000, 1, 900, limits, false, false},
+           Shape{"values that repeat", 20000, 1, 100, limits, false, true},
+           Shape{"long values", 500, 1, 500, Limits(0), false, false},
+           Shape{"versions", 200, 100, 8, limits, false, false},
+           Shape{"versions in blocks", 2, 10000, 300, limits, false, false},
+           Shape{"one key", 1, 20000, 0, limits, false, false},
        }) {
     SCOPED_TRACE(shape.name);
-    SegmentBuilder builder(shape.mirrored);
+    SegmentBuilder builder(shape.mirrored, shape.limits);
     std::vector<std::string> keys;
     for (int i = 0; i < shape.keys; ++i) {
       keys.push_back("some/common/prefix/" + std::to_string(100000 + 7 * i));
@@ -231,6 +238,13 @@ TEST(FstSegmentTest, SealedSegmentHoldsWhatItWillWriteAndNoMore) {
     if (shape.mirrored) std::reverse(keys.begin(), keys.end());
     uint64_t at = 0;
     std::string block;
+    const auto write_blocks = [&](bool all) {
+      while (builder.values().TakeBlock(all, &block)) {
+        builder.values().AddBlock({at, block.size()});
+        at += block.size() + 5;
+        block.clear();
+      }
+    };
     int n = 0;
     for (const std::string& key : keys) {
       for (int v = shape.versions; v > 0; --v) {
@@ -238,22 +252,13 @@ TEST(FstSegmentTest, SealedSegmentHoldsWhatItWillWriteAndNoMore) {
             shape.same_values ? "the same" : std::to_string(1000000 + n++);
         value.resize(shape.value_size, 'v');
         builder.Add(key, Tag(static_cast<uint64_t>(v)), value);
-        if (shape.same_values) builder.KeepDistinctValues();
-        while (shape.block_size != 0 &&
-               builder.pending_values().value_bytes() >= shape.block_size) {
-          block.clear();
-          builder.TakePendingValues(shape.block_size, &block);
-          builder.AddValueBlock({at, block.size()});
-          at += block.size() + 5;
-        }
+        write_blocks(false);
       }
     }
-    while (shape.block_size != 0 && !builder.pending_values().empty()) {
-      block.clear();
-      builder.TakePendingValues(shape.block_size, &block);
-      builder.AddValueBlock({at, block.size()});
-      at += block.size() + 5;
-    }
+    write_blocks(true);
+    EXPECT_EQ(
+        builder.values().in_blocks(),
+        shape.value_size > shape.limits.inline_size && !shape.same_values);
     const size_t open = builder.MemoryUsage();
     builder.Seal();
     std::string bytes;

@@ -65,12 +65,14 @@ struct Segments {
   }
 };
 
+constexpr SegmentValues::Limits kInside{SIZE_MAX, SIZE_MAX};
+
 // f(segments) after each.
 template <class F>
 void BuildAll(const std::vector<std::string>& keys, size_t segment_size,
               size_t value_size, F f) {
   Segments segments;
-  auto builder = std::make_unique<SegmentBuilder>(false);
+  auto builder = std::make_unique<SegmentBuilder>(false, kInside);
   for (const std::string& key : keys) {
     builder->Add(key, 0, key.substr(0, value_size));
     if (builder->EstimatedSize() < segment_size && &key != &keys.back()) {
@@ -80,7 +82,7 @@ void BuildAll(const std::vector<std::string>& keys, size_t segment_size,
     segments.all.push_back(builder.get());
     segments.keys.push_back(&builder->keys());
     segments.owned.push_back(std::move(builder));
-    builder = std::make_unique<SegmentBuilder>(false);
+    builder = std::make_unique<SegmentBuilder>(false, kInside);
     f(segments);
   }
 }
