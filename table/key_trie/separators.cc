@@ -78,6 +78,7 @@ void SeparatorList::Add(std::string_view s) {
   assert(items_.empty() || (descending_ ? s < last_ : s > last_));
   const auto lcp = static_cast<uint32_t>(CommonPrefix(s, last_));
   const auto size = static_cast<uint32_t>(s.size());
+  shared_ = items_.empty() ? s.size() : std::min<size_t>(shared_, lcp);
   if (!descending_) {
     items_.push_back({lcp, size - lcp, bytes_.size()});
     bytes_.append(s.substr(lcp));

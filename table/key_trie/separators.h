@@ -75,8 +75,10 @@ class SeparatorList {
   void Add(std::string_view s);
   size_t size() const { return items_.size(); }
   bool empty() const { return items_.empty(); }
-  // The one added last.  REQUIRES: !empty()
+  // The one added last; empty if there is none.
   const std::string& last() const { return last_; }
+  // How many bytes all of them share.
+  size_t shared() const { return shared_; }
   // Bytes that Add(s) would add to those held.
   size_t OwnBytes(std::string_view s) const;
   // Of all, without what they share with their neighbours.
@@ -94,6 +96,7 @@ class SeparatorList {
  private:
   bool descending_;
   std::string last_;
+  size_t shared_ = 0;
   std::vector<Item> items_;  // as they came
   std::string bytes_;
 };

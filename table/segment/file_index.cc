@@ -32,10 +32,14 @@ std::string_view BoundBetween(std::string_view last, std::string_view next,
   return (mirrored ? last : next).substr(0, CommonPrefix(last, next) + 1);
 }
 
-// The shortest bound behind the file's last key.
-std::string LastBound(std::string_view last_key, bool mirrored) {
-  if (mirrored) return std::string(last_key.substr(0, 1));
-  const size_t at = last_key.find_first_not_of('\xff');
+// A bound behind the file's last key, which shares `shared` bytes with all
+// other bounds.  It keeps them, as far as it can, and adds the least.
+std::string LastBound(std::string_view last_key, size_t shared, bool mirrored) {
+  if (mirrored) {
+    return std::string(last_key.substr(0, std::max<size_t>(shared, 1)));
+  }
+  size_t at = last_key.find_first_not_of('\xff', shared);
+  if (at == std::string_view::npos) at = last_key.find_last_not_of('\xff');
   if (at == std::string_view::npos) return std::string(last_key) + '\0';
   std::string bound(last_key.substr(0, at + 1));
   ++bound.back();
@@ -156,7 +160,9 @@ bool FileIndexBuilder::Finish(std::string_view last_key, std::string* out,
   }
   bool has_empty_bound = false;
   if (segments > 0) {
-    const std::string bound = LastBound(last_key, mirrored_);
+    const size_t shared =
+        std::min(bounds_.shared(), CommonPrefix(bounds_.last(), last_key));
+    const std::string bound = LastBound(last_key, shared, mirrored_);
     has_empty_bound = bound.empty();
     if (!has_empty_bound) bounds_.Add(bound);
   }

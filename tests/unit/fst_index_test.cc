@@ -319,28 +319,41 @@ TEST(FstIndexTest, BoundsAreTheShortest) {
         }
         ASSERT_EQ(bound.size(), shortest);
         ASSERT_TRUE(index.Bound(1, &bound));
-        ASSERT_LE(bound.size(), mirrored ? 1 : next.size() + 1);
+        ASSERT_LE(bound.size(), next.size() + 1);
       }
     }
   }
-  // Behind the last key of a file.
+}
+
+TEST(FstIndexTest, LastBoundAddsAByteToWhatTheOthersShare) {
   const struct {
-    std::string key, bound, mirrored_bound;
-  } kLast[] = {
-      {"", std::string(1, '\0'), ""},
-      {"abc", "b", "a"},
-      {"\xff\xff\x01z", "\xff\xff\x02", "\xff"},
-      {"\xff\xff", std::string("\xff\xff\0", 3), "\xff"},
+    std::vector<std::string> keys;  // one a segment, as they ascend
+    std::string bound, mirrored_bound;
+  } kCases[] = {
+      {{""}, std::string(1, '\0'), ""},
+      {{"abc"}, "b", "a"},
+      {{"\xff\xff\x01z"}, "\xff\xff\x02", "\xff"},
+      {{"\xff\xff"}, std::string("\xff\xff\0", 3), "\xff"},
+      // The other bounds are "http://b", "http://c".
+      {{"http://a", "http://b", "http://cz"}, "http://d", "http://"},
+      // Not "http://", which is all of the last key.
+      {{"http://a", "http://b"}, "http://c", "http://"},
+      {{"a\xff", "a\xff\xff"}, "b", "a\xff"},
+      {{"Http://a", "http://b", "http://c"}, "hu", "H"},
+      {{"", "http://b"}, "hu", ""},
   };
-  for (const auto& c : kLast) {
+  for (const auto& c : kCases) {
     for (const bool mirrored : {false, true}) {
-      const std::string bytes = Build(Singles({c.key}), mirrored);
+      Keys keys = c.keys;
+      if (mirrored) std::reverse(keys.begin(), keys.end());
+      const std::string bytes = Build(Singles(keys), mirrored);
       FileIndex index;
       std::string reason;
       ASSERT_TRUE(FileIndex::Open(bytes, &index, &reason)) << reason;
       std::string bound;
-      ASSERT_TRUE(index.Bound(0, &bound));
-      EXPECT_EQ(bound, mirrored ? c.mirrored_bound : c.bound);
+      ASSERT_TRUE(index.Bound(index.num_segments() - 1, &bound));
+      EXPECT_EQ(bound, mirrored ? c.mirrored_bound : c.bound)
+          << c.keys.back() << " mirrored " << mirrored;
     }
   }
 }
