@@ -98,6 +98,9 @@ run_crashtest() {
   else
     more+=(--interval="$interval")
   fi
+  # Behind an injected error of a write, RocksDB brings back what unprepared
+  # batches deleted: docs/stress.md.
+  [[ $mode != txn_write_unprepared ]] || more+=(--write_fault_one_in=0)
   # 32 threads on 10 column families: not so many keys that few are met twice.
   [[ $mode == multiops* ]] || more+=(--max_key=$((25000 << seed % 5)))
   TEST_TMPDIR=$STRESS_HOME/db TEST_TMPDIR_EXPECTED=$STRESS_HOME/expected \
