@@ -3,13 +3,14 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # The figures in our documents are made from reports of memkv_bench, which are
-# kept in docs/numbers/NAME.json, each with its picture NAME.svg.  A document
-# has, on lines of their own,
+# kept in docs/numbers/NAME.json, and pictures NAME.svg of those that a document
+# shows.  A document has, on lines of their own,
 #
 #   <!-- memkv_bench NAME -->
 #   <!-- /memkv_bench -->
 #
-# and between them stands what this script has made of NAME.json.
+# and between them stands what this script has made of NAME.json.  Pictures are
+# drawn by the script of the report's page, if there is node to run it.
 #
 #   numbers.sh measure BENCH NAME [FLAG...]   measures twice, writes NAME.json of
 #                                             the second run, which says how it
@@ -74,9 +75,11 @@ settle() {
 shopt -s nullglob
 for report in "$numbers"/*.json; do
   name=$(basename "${report%.json}")
-  "$bench" --report="$report" --svg=- >"$scratch/$name.svg"
-  "$bench" --report="$report" --markdown=- >"$scratch/$name.md"
-  settle "$scratch/$name.svg" "${report%.json}.svg"
+  "$bench" --report="$report" --html="$scratch/$name.html" --markdown=- >"$scratch/$name.md"
+  if grep -rqF --include='*.md' "numbers/$name.svg" "$root/README.md" "$root/docs" && command -v node >/dev/null; then
+    node "$root/build_tools/render_page.js" "$scratch/$name.html" picture >"$scratch/$name.svg"
+    settle "$scratch/$name.svg" "${report%.json}.svg"
+  fi
 done
 
 sections=0

@@ -92,14 +92,12 @@ set(memkv_bench_parts_sources
     reads.cc
     records.cc
     report.cc
-    report_points.cc
     report_tables.cc
     reproducibility.cc
     results.cc
     run.cc
     scale.cc
     sizes.cc
-    svg.cc
     verify.cc
     writes.cc)
 list(TRANSFORM memkv_bench_parts_sources

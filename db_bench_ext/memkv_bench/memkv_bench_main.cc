@@ -28,7 +28,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -88,7 +87,6 @@ DEFINE_string(fetch_script, memkv::kFetchContents,
               "The script that writes the Contents lists.");
 DEFINE_string(json, "", "Write the report here as JSON; - : standard output.");
 DEFINE_string(html, "", "Write the report here as one HTML file.");
-DEFINE_string(svg, "", "Write the report's first chart here, for a README.");
 DEFINE_string(markdown, "", "Write the report's README section here.");
 DEFINE_bool(
     demo, false,
@@ -130,10 +128,7 @@ std::string CommandLine(int argc, char** argv) {
 }
 
 void WriteReports(const Json& document) {
-  const std::string* const files[] = {&FLAGS_json, &FLAGS_html, &FLAGS_svg,
-                                      &FLAGS_markdown};
-  if (std::none_of(std::begin(files), std::end(files),
-                   [](const std::string* file) { return *file == "-"; })) {
+  if (FLAGS_json != "-" && FLAGS_html != "-" && FLAGS_markdown != "-") {
     Check(WriteReport("-", TextReport(document)));
   }
   auto write = [&](const std::string& file, auto make) {
@@ -143,7 +138,6 @@ void WriteReports(const Json& document) {
   };
   write(FLAGS_json, [](const Json& json) { return json.dump(1) + "\n"; });
   write(FLAGS_html, HtmlReport);
-  write(FLAGS_svg, SvgReport);
   write(FLAGS_markdown, MarkdownReport);
 }
 

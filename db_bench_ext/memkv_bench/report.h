@@ -2,7 +2,8 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // Reports of memkv_bench, each made of its document (report_schema.json) and
-// nothing else: tables and pictures are made once and shown in every form.
+// nothing else: tables are made once and shown in every form; pictures are
+// drawn by the page (report.html).
 //
 // Thread safety: functions without shared state.
 
@@ -23,42 +24,48 @@ constexpr int kReportVersion = 1;
 
 // The tables for a terminal.
 std::string TextReport(const Json& document);
-// One file that needs no other: report.html with pictures, tables and the
-// document inside.
+// One file that needs no other: report.html with the document inside.
 std::string HtmlReport(const Json& document);
-// The first picture alone, as a file: the second configuration against the
-// first, or that of --scale or --delta. Empty if there is nothing to draw.
-std::string SvgReport(const Json& document);
 // The section of a README: one table, and where it was measured.
 std::string MarkdownReport(const Json& document);
 
 // Writes all of `text` to `path`, or to standard output for "-".
 rocksdb::Status WriteReport(const std::string& path, const std::string& text);
 
-// ---- For their implementations ---------------------------------------------
-
-// 3 significant digits and a unit: "1.65 us", "13.8 B", "92.1 MB".
-std::string ShowNanos(double nanos);
-std::string ShowBytes(double bytes);
-std::string ShowCount(double count);
 // "3,754,180".
 std::string ShowWhole(uint64_t number);
 // "64 MB", of powers of two.
 std::string ShowSize(uint64_t bytes);
-// "2.20x better", "1.35x WORSE", "same (1.01x)"; empty if there is nothing to
-// compare.
-std::string ShowComparison(const Json& result);
+// Of a point of --scale or --delta: the time of a look-up by the clock that
+// holds for its report. What waits for files is measured by the wall.
+std::string LookUpField(const Json& document, const std::string& prefix);
 
-// What is measured of each configuration and compared with the first.
+// ---- For their implementation ----------------------------------------------
+
+// "92.1 MB": 3 significant digits.
+std::string ShowBytes(double bytes);
+
+// What is measured of each configuration.
 struct Figure {
+  struct Cell {
+    std::string shown = {};   // "1.65 us"; empty: nothing is known
+    std::string spread = {};  // " 12%"
+    Json times = {};          // times_as_good, of this figure
+    // "2.20x better", "1.35x WORSE", "same (1.01x)"; empty if there is nothing
+    // to compare.
+    std::string Verdict() const;
+  };
+  enum Kind {
+    kCompared,
+    kMore,   // compared, and says only more of what another one says
+    kDetail  // not compared
+  };
+
   std::string title;  // "get, a look-up"
   std::string group;  // "CPU time"
-  Json results;       // times_as_good is that of this figure
-  std::string (*show)(const Json& result);
+  Kind kind;
+  std::vector<Cell> cells;  // of the configurations of the report
 };
-// The groups that only say more of what others have said.
-constexpr char kAllThreads[] = "CPU time of all threads";
-constexpr char kReads[] = "reads of files";
 std::vector<Figure> FiguresOf(const Json& document);
 
 // The first row has the titles.
@@ -71,25 +78,8 @@ std::vector<ReportTable> TablesOf(const Json& document);
 // `whole`: with what follows from other columns, or is for a closer look.
 std::vector<ReportTable> PointTables(const Json& document, bool whole);
 
-struct Picture {
-  std::string title;
-  std::string svg;
-  std::string note;
-};
-// That of --scale or --delta.
-std::vector<Picture> PointPictures(const Json& document);
-
-// The place of a configuration among those of a report.
-size_t PlaceOf(const Json& document, const Json& config);
-// Whether what waits for files is measured: by the wall then, otherwise by CPU
-// time.
-bool IsLimited(const Json& document);
-// Of a point of --scale or --delta: the time of a look-up by the clock that
-// holds for its report.
-std::string LookUpField(const Json& document, const std::string& prefix);
-// What of --memory_limit each configuration used; empty if there was none.
-std::string LimitSentence(const Json& document);
-// Whether the report agrees with an earlier one; empty if it was not compared.
-std::string AgreementSentence(const Json& document);
+// What of --memory_limit each configuration used, and whether the report agrees
+// with an earlier one.
+std::vector<std::string> SentencesOf(const Json& document);
 
 }  // namespace memkv

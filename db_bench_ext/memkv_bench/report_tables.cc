@@ -1,5 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// What reports say: figures, the tables of them, and sentences.
 
 #include <fmt/format.h>
 
@@ -27,90 +29,139 @@ std::string Scaled(double value, std::initializer_list<const char*> units) {
   return Digits(value) + (**unit == '\0' ? "" : " ") + *unit;
 }
 
-bool IsCompared(const Json& result) {
-  return result.contains("times_as_good") &&
-         !result.at("times_as_good").is_null();
+std::string ShowNanos(double nanos) {
+  return Scaled(nanos, {"ns", "us", "ms", "s"});
 }
 
-// A row a figure, a column a configuration; cells where there is nothing are -.
-class ConfigTable {
+bool IsLimited(const Json& document) {
+  return document.at("settings").at("memory_limit") > 0;
+}
+
+// Those of a section, none if the report does not have it.
+Json Section(const Json& document, const char* name) {
+  return document.value(name, Json::object());
+}
+Json WorkloadsOf(const Json& document) {
+  return document.value("workloads", Json::array());
+}
+
+// Makes figures, with a cell of each result at the place of its configuration.
+class FigureMaker {
  public:
-  ConfigTable(const Json& document, const std::string& title)
-      : table_{title, {{title}}} {
+  explicit FigureMaker(const Json& document) {
     for (const Json& config : document.at("configs")) {
-      table_.rows[0].push_back(config.at("name"));
+      names_.push_back(config.at("name"));
     }
   }
 
-  template <typename Cell>
-  void Add(const std::string& title, const Json& results, const Cell& cell) {
-    const std::vector<std::string>& names = table_.rows[0];
-    std::vector<std::string> row(names.size(), "-");
-    row[0] = title;
+  // `times`: the field of the comparison, null: none.
+  template <typename Show>
+  void Add(const std::string& title, const std::string& group,
+           Figure::Kind kind, const Json& results, const char* times,
+           const Show& show) {
+    Figure figure = {title, group, kind, {}};
+    figure.cells.resize(names_.size());
     for (const Json& result : results) {
       const auto name =
-          std::find(names.begin() + 1, names.end(), result.at("config"));
-      if (name != names.end()) {
-        row[static_cast<size_t>(name - names.begin())] = cell(result);
+          std::find(names_.begin(), names_.end(), result.at("config"));
+      if (name != names_.end()) {
+        Figure::Cell& cell =
+            figure.cells[static_cast<size_t>(name - names_.begin())];
+        cell.shown = show(result);
+        if (times != nullptr) {
+          cell.times = result.value(times, Json());
+        }
+        if (group == "wall time" || group == "CPU time") {
+          cell.spread =
+              fmt::format(" {:3.0f}%", 100 * Number(result.at("spread")));
+        }
       }
     }
-    table_.rows.push_back(row);
+    figures.push_back(std::move(figure));
   }
 
-  void AddTo(std::vector<ReportTable>* tables) const {
-    if (table_.rows.size() > 1) {
-      tables->push_back(table_);
-    }
-  }
+  std::vector<Figure> figures;
 
  private:
-  ReportTable table_;
+  std::vector<std::string> names_;
 };
 
-void AddFigures(const Json& document, std::vector<ReportTable>* tables) {
-  const std::vector<Figure> figures = FiguresOf(document);
-  for (size_t i = 0; i < figures.size();) {
-    const std::string& group = figures[i].group;
-    ConfigTable table(document, group);
-    for (; i < figures.size() && figures[i].group == group; i++) {
-      table.Add(figures[i].title, figures[i].results, [&](const Json& result) {
-        std::string cell = figures[i].show(result);
-        if (group == "wall time" || group == "CPU time") {
-          cell += fmt::format(" {:3.0f}%", 100 * Number(result.at("spread")));
-        }
-        const bool first = PlaceOf(document, result.at("config")) == 0;
-        return first ? cell
-                     : fmt::format("{}  {:<13}", cell, ShowComparison(result));
-      });
+void AddSizes(const Json& sizes, FigureMaker* maker) {
+  static constexpr std::pair<const char*, const char*> kSizes[] = {
+      {"disk", "table files, bytes a key"},
+      {"memory", "memory with everything read, bytes a key"},
+      {"memtable", "memtable, bytes a key"}};
+  for (const auto& [what, title] : kSizes) {
+    if (sizes.contains(what)) {
+      maker->Add(title, "size", Figure::kCompared, sizes.at(what),
+                 "times_as_good", [](const Json& result) {
+                   return fmt::format("{:.2f}",
+                                      Number(result.at("bytes_a_key")));
+                 });
     }
-    table.AddTo(tables);
   }
 }
 
-void AddLatencies(const Json& document, std::vector<ReportTable>* tables) {
-  ConfigTable table(document, "latency, us: p50 / p99 / p99.9");
-  for (const Json& workload : document.value("workloads", Json::array())) {
+void AddWorkloads(const Json& workloads, FigureMaker* maker) {
+  for (const Json& workload : workloads) {
+    const bool wall = workload.at("clock") == "wall";
+    const std::string unit = workload.at("unit").get<std::string>().substr(3);
+    maker->Add(workload.at("name").get<std::string>() + ", " + unit +
+                   (wall ? ", wall" : ""),
+               wall ? "wall time" : "CPU time", Figure::kCompared,
+               workload.at("results"), "times_as_good", [](const Json& result) {
+                 return ShowNanos(result.at("median"));
+               });
+  }
+  // Of the workloads that have the field `needed`, another figure.
+  auto add = [&](const char* what, const char* group, Figure::Kind kind,
+                 const char* needed, const char* times,
+                 std::string (*show)(const Json&)) {
+    for (const Json& workload : workloads) {
+      const Json& results = workload.at("results");
+      if (std::any_of(results.begin(), results.end(), [&](const Json& result) {
+            return result.value(needed, Json(0)) != 0;
+          })) {
+        maker->Add(workload.at("name").get<std::string>() + ", " + what, group,
+                   kind, results, times, show);
+      }
+    }
+  };
+  // What is measured in wall time takes CPU time as well, of all threads.
+  add("all threads", "CPU time of all threads", Figure::kMore,
+      "cpu_times_as_good", "cpu_times_as_good",
+      [](const Json& result) { return ShowNanos(result.at("cpu")); });
+  add("read from files", "bytes read from files", Figure::kCompared,
+      "bytes_read", "bytes_read_times_as_good",
+      [](const Json& result) { return ShowBytes(result.at("bytes_read")); });
+  add("reads of files", "reads of files", Figure::kMore, "reads",
+      "reads_times_as_good", [](const Json& result) {
+        return fmt::format("{:.3f}", Number(result.at("reads")));
+      });
+}
+
+void AddLatencies(const Json& workloads, FigureMaker* maker) {
+  for (const Json& workload : workloads) {
     if (workload.at("results")[0].contains("latency")) {
-      table.Add(
-          workload.at("name"), workload.at("results"), [](const Json& result) {
-            const Json latency = result.value("latency", Json());
-            auto micros = [&latency](const char* name) {
-              return Digits(Number(latency.at(name)) / 1000);
-            };
-            return latency.is_null() ? "-"
-                                     : micros("p50") + " / " + micros("p99") +
-                                           " / " + micros("p999");
-          });
+      maker->Add(workload.at("name"), "latency, us: p50 / p99 / p99.9",
+                 Figure::kDetail, workload.at("results"), nullptr,
+                 [](const Json& result) {
+                   const Json latency = result.value("latency", Json());
+                   auto micros = [&latency](const char* name) {
+                     return Digits(Number(latency.at(name)) / 1000);
+                   };
+                   return latency.is_null()
+                              ? ""
+                              : micros("p50") + " / " + micros("p99") + " / " +
+                                    micros("p999");
+                 });
     }
   }
-  table.AddTo(tables);
 }
 
 // Components in the order of their first appearance.
-void AddComponents(const Json& document, std::vector<ReportTable>* tables) {
-  ConfigTable table(document, "components, bytes a key");
-  for (const auto& [what, sizes] :
-       document.value("sizes", Json::object()).items()) {
+void AddComponents(const Json& all_sizes, FigureMaker* maker) {
+  for (const auto& [what, sizes] : all_sizes.items()) {
     std::vector<std::string> names;
     for (const Json& size : sizes) {
       for (const Json& component : size.at("components")) {
@@ -121,54 +172,49 @@ void AddComponents(const Json& document, std::vector<ReportTable>* tables) {
       }
     }
     for (const std::string& name : names) {
-      table.Add(what + ": " + name, sizes, [&name](const Json& size) {
-        for (const Json& component : size.at("components")) {
-          if (component.at("name") == name) {
-            return Digits(Number(component.at("bytes")) /
-                          Number(size.at("records")));
-          }
-        }
-        return std::string("-");
-      });
-    }
-  }
-  table.AddTo(tables);
-}
-
-void AddVerdicts(const Json& document, std::vector<ReportTable>* tables) {
-  std::map<std::pair<size_t, std::string>, std::string> lists;
-  for (const Figure& figure : FiguresOf(document)) {
-    for (const Json& result : figure.results) {
-      if (IsCompared(result) && figure.group != kAllThreads &&
-          figure.group != kReads) {
-        std::string& list = lists[{PlaceOf(document, result.at("config")),
-                                   result.at("times_as_good").at("verdict")}];
-        list += (list.empty() ? "" : "; ") +
-                figure.title.substr(0, figure.title.find(", "));
-      }
-    }
-  }
-  for (size_t place = 1; place < document.at("configs").size(); place++) {
-    const std::string name = document.at("configs")[place].at("name");
-    ReportTable table = {
-        name + " against " +
-            document.at("configs")[0].at("name").get<std::string>(),
-        {}};
-    table.rows.push_back({table.title, ""});
-    for (const char* verdict : {"better", "worse", "same"}) {
-      const std::string& list = lists[{place, verdict}];
-      table.rows.push_back({verdict, list.empty() ? "nowhere" : list});
-    }
-    if (!lists.empty()) {
-      tables->push_back(table);
+      maker->Add(what + ": " + name, "components, bytes a key", Figure::kDetail,
+                 sizes, nullptr, [&name](const Json& size) {
+                   for (const Json& component : size.at("components")) {
+                     if (component.at("name") == name) {
+                       return Digits(Number(component.at("bytes")) /
+                                     Number(size.at("records")));
+                     }
+                   }
+                   return std::string();
+                 });
     }
   }
 }
 
-void AddDiffering(const Json& document, std::vector<ReportTable>* tables) {
+// What the configuration at `place` does better than the first, worse, or not.
+ReportTable Verdicts(const Json& document, const std::vector<Figure>& figures,
+                     size_t place) {
+  std::map<std::string, std::vector<std::string>> lists;
+  for (const Figure& figure : figures) {
+    const Json& times = figure.cells[place].times;
+    if (figure.kind == Figure::kCompared && !times.is_null()) {
+      lists[times.at("verdict")].push_back(
+          figure.title.substr(0, figure.title.find(", ")));
+    }
+  }
+  const Json& configs = document.at("configs");
+  const std::string title = configs[place].at("name").get<std::string>() +
+                            " against " +
+                            configs[0].at("name").get<std::string>();
+  ReportTable table = {title, {{title, ""}}};
+  for (const char* verdict : {"better", "worse", "same"}) {
+    table.rows.push_back(
+        {verdict, lists[verdict].empty()
+                      ? "nowhere"
+                      : fmt::format("{}", fmt::join(lists[verdict], "; "))});
+  }
+  return table;
+}
+
+ReportTable Differing(const Json& document) {
   ReportTable table = {"ratios that differ", {{"", "then", "now"}}};
-  for (const Json& one : document.value("agreement", Json::object())
-                             .value("differing", Json::array())) {
+  for (const Json& one :
+       Section(document, "agreement").value("differing", Json::array())) {
     auto times = [&one](const char* run) {
       return fmt::format("{:.2f}x", Number(one.at(run)));
     };
@@ -176,21 +222,232 @@ void AddDiffering(const Json& document, std::vector<ReportTable>* tables) {
                               one.at("config").get<std::string>(),
                           times("first"), times("second")});
   }
-  if (table.rows.size() > 1) {
-    tables->push_back(table);
+  return table;
+}
+
+// ---- Points of --scale and --delta -----------------------------------------
+
+enum class As {
+  kWhole,
+  kTenths,
+  kHundredths,
+  kSeconds,
+  kCount,
+  kBytes,
+  kNanos
+};
+
+std::string Show(const Json& value, As as) {
+  switch (as) {
+    case As::kWhole:
+      return ShowWhole(value);
+    case As::kTenths:
+      return fmt::format("{:.1f}", Number(value));
+    case As::kHundredths:
+      return fmt::format("{:.2f}", Number(value));
+    case As::kSeconds:
+      return fmt::format("{:.2f} s", Number(value));
+    case As::kCount:
+      return Scaled(Number(value), {"", "K", "M", "G"});
+    case As::kBytes:
+      return ShowBytes(value);
+    default:
+      return ShowNanos(value);
   }
+}
+
+// What a column shows of a point: a field, or two.
+struct Column {
+  const char* title;
+  As as;
+  std::string field;
+  const char* between = "";
+  std::string second = {};
+};
+
+void AddTitles(const std::vector<Column>& columns,
+               std::vector<std::string>* row) {
+  for (const Column& column : columns) {
+    row->emplace_back(column.title);
+  }
+}
+
+void AddPoint(const std::vector<Column>& columns, const Json& point,
+              std::vector<std::string>* row) {
+  for (const Column& column : columns) {
+    row->push_back(Show(point.value(column.field, Json(0)), column.as) +
+                   column.between);
+    if (!column.second.empty()) {
+      row->back() += Show(point.at(column.second), column.as);
+    }
+  }
+}
+
+std::vector<ReportTable> ScaleTables(const Json& document, bool whole) {
+  const bool limited = IsLimited(document);
+  std::vector<Column> columns = {
+      {"keys", As::kWhole, "keys"},
+      {"files, B/key", As::kHundredths, "disk_bytes_a_key"},
+      {"memory, B/key", As::kHundredths, "memory_bytes_a_key"},
+      {"load, keys/s", As::kCount, "keys_a_second"},
+      {"compact, s", As::kTenths, "compact_seconds"},
+      {"open, s", As::kHundredths, "open_seconds"},
+      {"scan, s", As::kTenths, "read_all_seconds"},
+      {limited ? "get, wall" : "get, CPU", As::kNanos,
+       LookUpField(document, "")},
+      {"peak resident", As::kBytes, "peak_resident_bytes"}};
+  if (whole) {
+    columns.push_back({"load, s", As::kTenths, "load_seconds"});
+    columns.push_back({"load, CPU s", As::kTenths, "load_cpu_seconds"});
+    columns.push_back({"get p99", As::kNanos, "get_p99_nanos"});
+  }
+  if (limited) {
+    columns.push_back({"read a get", As::kBytes, "get_bytes_read"});
+  }
+  ReportTable points = {"growth", {{"load"}}};
+  AddTitles(columns, &points.rows[0]);
+  ReportTable fits = {
+      "extrapolated, bytes a key",
+      {{"load", "of", "keys", "B/key", "by", "off by at most"}}};
+  for (const Json& run : document.at("scale").at("runs")) {
+    const std::string name = run.at("config").get<std::string>() + ", " +
+                             run.at("order").get<std::string>();
+    for (const Json& point : run.at("points")) {
+      points.rows.push_back({name});
+      AddPoint(columns, point, &points.rows.back());
+    }
+    for (const Json& fit : run.at("fits")) {
+      fits.rows.push_back(
+          {name, fit.at("of"), ShowWhole(fit.at("keys")),
+           Show(fit.at("at"), As::kHundredths),
+           fmt::format("{:.3g} * keys^{:.3f}", Number(fit.at("coefficient")),
+                       Number(fit.at("exponent"))),
+           Show(fit.at("largest_error"), As::kHundredths)});
+    }
+  }
+  return {points, fits};
+}
+
+ReportTable MemtableSizeTable(const Json& document) {
+  const bool limited = IsLimited(document);
+  std::vector<Column> columns = {
+      {"keys a second", As::kCount, "keys_a_second"},
+      {"stalled", As::kSeconds, "stall_seconds"},
+      {"flushes", As::kWhole, "flushes"},
+      {"write amplification", As::kHundredths, "write_amplification"},
+      {"CPU", As::kSeconds, "cpu_seconds"},
+      {"entries of the delta", As::kCount, "delta_keys"},
+      {"level 0", As::kWhole, "level0_files"},
+      {limited ? "look-up by the wall, p99" : "look-up, p99", As::kNanos,
+       LookUpField(document, ""), " / ", "get_p99_nanos"},
+      {"settled", As::kNanos, LookUpField(document, "settled_"), " / ",
+       "settled_get_p99_nanos"},
+      {"settling", As::kSeconds, "settle_seconds"},
+      {"memory", As::kBytes, "memory_bytes"},
+      {"at most", As::kBytes, "peak_bytes"}};
+  if (limited) {
+    columns.push_back({"read a look-up; settled", As::kBytes, "get_bytes_read",
+                       "; ", "settled_get_bytes_read"});
+  }
+  ReportTable table = {"size of the memtable", {{"memtable", ""}}};
+  AddTitles(columns, &table.rows[0]);
+  // Sizes first.
+  const Json& runs = document.at("delta").at("runs");
+  for (size_t i = 0; i < runs[0].at("points").size(); i++) {
+    for (const Json& run : runs) {
+      if (i < run.at("points").size()) {
+        const Json& point = run.at("points")[i];
+        table.rows.push_back(
+            {ShowSize(point.at("write_buffer_size")), run.at("config")});
+        AddPoint(columns, point, &table.rows.back());
+      }
+    }
+  }
+  return table;
+}
+
+// ---- Sentences -------------------------------------------------------------
+
+// Of a configuration what it had at most, and what jemalloc says of that.
+using LimitedBytes = std::map<std::string, std::pair<double, double>>;
+
+LimitedBytes MostLimited(const Json& document) {
+  LimitedBytes most;
+  auto note = [&most](const Json& config, double limited, const Json& all) {
+    auto& one = most[config.get<std::string>()];
+    if (limited >= one.first) {
+      one = {limited, Number(all)};
+    }
+  };
+  for (const Json& memory :
+       Section(document, "sizes").value("memory", Json::array())) {
+    double limited = 0;
+    for (const Json& component : memory.at("components")) {
+      if (component.at("name") == "table readers" ||
+          component.at("name") == "block cache") {
+        limited += Number(component.at("bytes"));
+      }
+    }
+    note(memory.at("config"), limited, memory.at("total"));
+  }
+  for (const char* section : {"scale", "delta"}) {
+    for (const Json& run :
+         Section(document, section).value("runs", Json::array())) {
+      for (const Json& point : run.at("points")) {
+        for (const std::string prefix : {"", "settled_"}) {
+          if (point.contains(prefix + "block_cache_bytes")) {
+            note(run.at("config"),
+                 Number(point.at(prefix + "block_cache_bytes")) +
+                     Number(point.at(prefix + "table_reader_bytes")),
+                 0);
+          }
+        }
+      }
+    }
+  }
+  return most;
+}
+
+std::string LimitSentence(const Json& document) {
+  const LimitedBytes most = MostLimited(document);
+  std::vector<std::string> parts;
+  for (const Json& config : document.at("configs")) {
+    const auto found = most.find(config.at("name"));
+    if (found != most.end()) {
+      const auto& [limited, all] = found->second;
+      parts.push_back(ShowBytes(limited) + " in " + found->first);
+      if (all != 0) {
+        parts.back() += " (all of it " + ShowBytes(all) + " by jemalloc)";
+      }
+    }
+  }
+  return parts.empty()
+             ? ""
+             : fmt::format(
+                   "Of a limit of {}, table readers and block cache had {}.",
+                   ShowBytes(document.at("settings").at("memory_limit")),
+                   fmt::join(parts, ", "));
+}
+
+std::string AgreementSentence(const Json& agreement) {
+  return fmt::format(
+             "{} of {} ratios agree within {:.0f} % with those of a run "
+             "before, of {}",
+             ShowWhole(agreement.at("agree")),
+             ShowWhole(agreement.at("ratios")),
+             100 * Number(agreement.at("within")),
+             agreement.at("with").get<std::string>()) +
+         (agreement.at("ratios") == 0
+              ? "."
+              : fmt::format("; the largest difference is {:.0f} % ({}).",
+                            100 * Number(agreement.at("largest_difference")),
+                            agreement.at("largest_of").get<std::string>()));
 }
 
 }  // namespace
 
-std::string ShowNanos(double nanos) {
-  return Scaled(nanos, {"ns", "us", "ms", "s"});
-}
 std::string ShowBytes(double bytes) {
   return Scaled(bytes, {"B", "kB", "MB", "GB", "TB"});
-}
-std::string ShowCount(double count) {
-  return Scaled(count, {"", "K", "M", "G"});
 }
 
 std::string ShowWhole(uint64_t number) {
@@ -208,177 +465,88 @@ std::string ShowSize(uint64_t bytes) {
                                   : std::to_string(bytes >> 10) + " kB";
 }
 
-std::string ShowComparison(const Json& result) {
-  if (!IsCompared(result)) {
-    return "";
-  }
-  const double times = Number(result.at("times_as_good").at("median"));
-  const std::string verdict = result.at("times_as_good").at("verdict");
-  return verdict == "same"
-             ? fmt::format("same ({:.2f}x)", times)
-             : fmt::format("{:.2f}x {}", times < 1 ? 1 / times : times,
-                           verdict == "better" ? "better" : "WORSE");
-}
-
-size_t PlaceOf(const Json& document, const Json& config) {
-  const Json& configs = document.at("configs");
-  size_t place = 0;
-  while (place < configs.size() && configs[place].at("name") != config) {
-    place++;
-  }
-  return place;
-}
-
-bool IsLimited(const Json& document) {
-  return document.at("settings").at("memory_limit") > 0;
-}
-
 std::string LookUpField(const Json& document, const std::string& prefix) {
   return prefix + (IsLimited(document) ? "get_wall_nanos" : "get_cpu_nanos");
 }
 
+std::string Figure::Cell::Verdict() const {
+  if (times.is_null()) {
+    return "";
+  }
+  const double factor = Number(times.at("median"));
+  const std::string verdict = times.at("verdict");
+  return verdict == "same"
+             ? fmt::format("same ({:.2f}x)", factor)
+             : fmt::format("{:.2f}x {}", factor < 1 ? 1 / factor : factor,
+                           verdict == "better" ? "better" : "WORSE");
+}
+
 std::vector<Figure> FiguresOf(const Json& document) {
-  std::vector<Figure> figures;
-  static constexpr std::pair<const char*, const char*> kSizes[] = {
-      {"disk", "table files, bytes a key"},
-      {"memory", "memory with everything read, bytes a key"},
-      {"memtable", "memtable, bytes a key"}};
-  const Json sizes = document.value("sizes", Json::object());
-  for (const auto& [what, title] : kSizes) {
-    if (sizes.contains(what)) {
-      figures.push_back({title, "size", sizes.at(what), [](const Json& result) {
-                           return fmt::format("{:.2f}",
-                                              Number(result.at("bytes_a_key")));
-                         }});
-    }
-  }
-  const Json workloads = document.value("workloads", Json::array());
-  for (const Json& workload : workloads) {
-    const bool wall = workload.at("clock") == "wall";
-    figures.push_back(
-        {workload.at("name").get<std::string>() + ", " +
-             workload.at("unit").get<std::string>().substr(3) +
-             (wall ? ", wall" : ""),
-         wall ? "wall time" : "CPU time", workload.at("results"),
-         [](const Json& result) { return ShowNanos(result.at("median")); }});
-  }
-  // Of the workloads that have the field `needed`, another figure.
-  auto add = [&](const char* what, const char* group, const char* needed,
-                 const char* times, std::string (*show)(const Json&)) {
-    for (const Json& workload : workloads) {
-      Json results = workload.at("results");
-      bool any = false;
-      for (Json& result : results) {
-        any = any || result.value(needed, Json(0)) != 0;
-        result["times_as_good"] = result.value(times, Json());
-      }
-      if (any) {
-        figures.push_back({workload.at("name").get<std::string>() + ", " + what,
-                           group, results, show});
-      }
-    }
-  };
-  // What is measured in wall time takes CPU time as well, of all threads.
-  add("all threads", kAllThreads, "cpu_times_as_good", "cpu_times_as_good",
-      [](const Json& result) { return ShowNanos(result.at("cpu")); });
-  add("read from files", "bytes read from files", "bytes_read",
-      "bytes_read_times_as_good",
-      [](const Json& result) { return ShowBytes(result.at("bytes_read")); });
-  add("reads of files", kReads, "reads", "reads_times_as_good",
-      [](const Json& result) {
-        return fmt::format("{:.3f}", Number(result.at("reads")));
-      });
-  return figures;
+  FigureMaker maker(document);
+  AddSizes(Section(document, "sizes"), &maker);
+  AddWorkloads(WorkloadsOf(document), &maker);
+  AddLatencies(WorkloadsOf(document), &maker);
+  AddComponents(Section(document, "sizes"), &maker);
+  return std::move(maker.figures);
 }
 
 std::vector<ReportTable> TablesOf(const Json& document) {
+  const std::vector<Figure> figures = FiguresOf(document);
+  const Json& configs = document.at("configs");
   std::vector<ReportTable> tables;
-  AddFigures(document, &tables);
-  AddLatencies(document, &tables);
-  AddComponents(document, &tables);
-  AddVerdicts(document, &tables);
+  for (size_t i = 0; i < figures.size(); i++) {
+    const Figure& figure = figures[i];
+    if (i == 0 || figure.group != figures[i - 1].group) {
+      tables.push_back({figure.group, {{figure.group}}});
+      for (const Json& config : configs) {
+        tables.back().rows[0].push_back(config.at("name"));
+      }
+    }
+    std::vector<std::string> row = {figure.title};
+    for (const Figure::Cell& cell : figure.cells) {
+      row.push_back(cell.shown.empty() ? "-" : cell.shown + cell.spread);
+      if (figure.kind != Figure::kDetail && row.size() > 2 &&
+          !cell.shown.empty()) {
+        row.back() += fmt::format("  {:<13}", cell.Verdict());
+      }
+    }
+    tables.back().rows.push_back(std::move(row));
+  }
+  for (size_t place = 1; !figures.empty() && place < configs.size(); place++) {
+    tables.push_back(Verdicts(document, figures, place));
+  }
   for (const ReportTable& table : PointTables(document, true)) {
     tables.push_back(table);
   }
-  AddDiffering(document, &tables);
+  const ReportTable differing = Differing(document);
+  if (differing.rows.size() > 1) {
+    tables.push_back(differing);
+  }
   return tables;
 }
 
-std::string LimitSentence(const Json& document) {
-  if (!IsLimited(document)) {
-    return "";
+std::vector<ReportTable> PointTables(const Json& document, bool whole) {
+  std::vector<ReportTable> tables;
+  if (document.contains("scale")) {
+    tables = ScaleTables(document, whole);
   }
-  // Of each configuration what it had at most, and what jemalloc says of that.
-  std::map<std::string, std::pair<double, double>> most;
-  auto note = [&most](const Json& config, double limited, double all) {
-    auto& one = most[config.get<std::string>()];
-    if (limited >= one.first) {
-      one = {limited, all};
-    }
-  };
-  for (const Json& memory :
-       document.value("sizes", Json::object()).value("memory", Json::array())) {
-    double limited = 0;
-    for (const Json& component : memory.at("components")) {
-      if (component.at("name") == "table readers" ||
-          component.at("name") == "block cache") {
-        limited += Number(component.at("bytes"));
-      }
-    }
-    note(memory.at("config"), limited, Number(memory.at("total")));
+  if (document.contains("delta")) {
+    tables.push_back(MemtableSizeTable(document));
   }
-  for (const char* section : {"scale", "delta"}) {
-    for (const Json& run :
-         document.value(section, Json::object()).value("runs", Json::array())) {
-      for (const Json& point : run.at("points")) {
-        for (const std::string prefix : {"", "settled_"}) {
-          if (point.contains(prefix + "block_cache_bytes")) {
-            note(run.at("config"),
-                 Number(point.at(prefix + "block_cache_bytes")) +
-                     Number(point.at(prefix + "table_reader_bytes")),
-                 0);
-          }
-        }
-      }
-    }
-  }
-  std::string text;
-  for (const Json& config : document.at("configs")) {
-    const std::string name = config.at("name");
-    if (most.count(name) == 0) {
-      continue;
-    }
-    const auto& [limited, all] = most[name];
-    text += fmt::format("{}{} in {}", text.empty() ? "" : ", ",
-                        ShowBytes(limited), name);
-    text += all == 0
-                ? ""
-                : fmt::format(" (all of it {} by jemalloc)", ShowBytes(all));
-  }
-  return text.empty()
-             ? ""
-             : fmt::format(
-                   "Of a limit of {}, table readers and block cache had {}.",
-                   ShowBytes(document.at("settings").at("memory_limit")), text);
+  return tables;
 }
 
-std::string AgreementSentence(const Json& document) {
-  if (!document.contains("agreement")) {
-    return "";
+std::vector<std::string> SentencesOf(const Json& document) {
+  std::vector<std::string> sentences;
+  const std::string limit =
+      IsLimited(document) ? LimitSentence(document) : std::string();
+  if (!limit.empty()) {
+    sentences.push_back(limit);
   }
-  const Json& agreement = document.at("agreement");
-  return fmt::format(
-             "{} of {} ratios agree within {:.0f} % with those of a run "
-             "before, of {}",
-             ShowWhole(agreement.at("agree")),
-             ShowWhole(agreement.at("ratios")),
-             100 * Number(agreement.at("within")),
-             agreement.at("with").get<std::string>()) +
-         (agreement.at("ratios") == 0
-              ? "."
-              : fmt::format("; the largest difference is {:.0f} % ({}).",
-                            100 * Number(agreement.at("largest_difference")),
-                            agreement.at("largest_of").get<std::string>()));
+  if (document.contains("agreement")) {
+    sentences.push_back(AgreementSentence(document.at("agreement")));
+  }
+  return sentences;
 }
 
 }  // namespace memkv

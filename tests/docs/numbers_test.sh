@@ -25,7 +25,7 @@ done
 rm -rf copy
 mkdir -p copy/build_tools
 cp -r "$root/docs" "$root/README.md" copy
-cp "$root/build_tools/numbers.sh" copy/build_tools
+cp "$root"/build_tools/{numbers.sh,render_page.js} copy/build_tools
 copied=$(grep -l '^<!-- memkv_bench ' copy/README.md copy/docs/*.md | head -n 1)
 sed -i '/^<!-- memkv_bench/,/^<!-- \/memkv_bench/s/^\(| table files[^|]*| *[0-9]*\)/\19/' "$copied"
 ! copy/build_tools/numbers.sh check "$bench" 2>/dev/null || fail 'a changed document is not seen'

@@ -415,6 +415,23 @@ TEST(BenchResultsTest, NothingAndLessIsInNoRatio) {
   }
 }
 
+TEST(HtmlReportTest, ThePageHasTheReportInsideAndNoTagOfIt) {
+  BenchOptions options;
+  options.command = "memkv_bench '</script><!--<script>\\u003c\"' {{data}}";
+  options.configs = {{"<hr>", "&amp;"}};
+  const Json document = BenchResults(options).Document(true);
+  const std::string page = HtmlReport(document);
+  const std::string begin = "id=\"data\">";
+  const size_t from = page.find(begin) + begin.size();
+  const size_t to = page.find("</script>", from);
+  ASSERT_NE(to, std::string::npos);
+  const std::string data = page.substr(from, to - from);
+  EXPECT_EQ(data.find('<'), std::string::npos);
+  EXPECT_EQ(Json::parse(data).at("report"), document);
+  // What follows is the page's own.
+  EXPECT_EQ(page.find("<hr>", to), std::string::npos);
+}
+
 TEST(KeySourceTest, GeneratedKeysAreDistinctSortedAndRepeatable) {
   for (const char* source :
        {"gen:urls:5000", "gen:hex:5000", "gen:uint64:5000:8"}) {
