@@ -345,8 +345,6 @@ void MakeProbes(Workload workload, const BenchRecords& records,
   }
   const size_t timed = OperationsOf(workload, ops);
   const size_t clocked = OperationsOf(workload, (ops + 1) / 2);
-  // Slices point into it: it must not grow by reallocation.
-  probes->owned.reserve(2 * (2 * timed + clocked));
   ProbeMaker maker(workload, records, model, seed, probes);
   auto make = [&](size_t count, ProbePass* pass) {
     pass->begin = probes->probes.size();

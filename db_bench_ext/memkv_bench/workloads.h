@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -124,8 +125,8 @@ struct Probes {
   std::vector<Probe> probes;
   ProbePass warm_up;  // untimed; nothing, unless asked for
   ProbePass timed;
-  ProbePass clocked;  // each
-  std::vector<std::string> owned;
+  ProbePass clocked;              // each
+  std::deque<std::string> owned;  // of keys: it leaves them where they are
 };
 
 // REQUIRES: a workload from kGet to kCount, or kReadWhileWriting.
