@@ -34,7 +34,6 @@ target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}"
 
 # Keys, clocks, the machine, folders: what the programs below have in common.
 set(memkv_bench_common_sources
-    common/jemalloc_stats.cc
     common/machine.cc
     common/progress_bar.cc
     common/shape_report.cc
@@ -43,7 +42,6 @@ set(memkv_bench_common_sources
     keys/database_source.cc
     keys/key_shapes.cc
     keys/key_source.cc
-    keys/key_stats.cc
     keys/record_set.cc
     keys/shape_probes.cc
     keys/url_generator.cc)
@@ -82,21 +80,17 @@ target_link_libraries(memtable_bench PRIVATE memkv_memtable_shapes
 # All of memkv_bench but its flags, for its test as well.
 set(memkv_bench_parts_sources
     database.cc
-    demo.cc
-    generated_look_ups.cc
     generated_records.cc
-    memory_limit.cc
-    memtable_size.cc
-    mixed.cc
+    generated_runs.cc
+    operations.cc
     options.cc
-    reads.cc
+    plan.cc
     records.cc
     report.cc
     report_tables.cc
     reproducibility.cc
     results.cc
     run.cc
-    scale.cc
     sizes.cc
     verify.cc
     writes.cc)

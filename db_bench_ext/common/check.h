@@ -9,7 +9,7 @@
 
 #pragma once
 
-#include <exception>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -17,17 +17,15 @@
 
 namespace memkv {
 
-class Failure : public std::exception {
+class Failure : public std::runtime_error {
  public:
   explicit Failure(rocksdb::Status status)
-      : status_(std::move(status)), what_(status_.ToString()) {}
+      : std::runtime_error(status.ToString()), status_(std::move(status)) {}
 
   const rocksdb::Status& status() const { return status_; }
-  const char* what() const noexcept override { return what_.c_str(); }
 
  private:
   rocksdb::Status status_;
-  std::string what_;
 };
 
 inline void Check(const rocksdb::Status& status) {

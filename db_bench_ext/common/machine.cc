@@ -3,17 +3,15 @@
 
 #include "db_bench_ext/common/machine.h"
 
-#ifdef __linux__
+#include <jemalloc/jemalloc.h>
 #include <sched.h>
-#endif
-
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <thread>
 #include <vector>
+
+#include "db_bench_ext/common/check.h"
 
 namespace memkv {
 
@@ -24,84 +22,70 @@ std::vector<int>& Cpus() {
   return cpus;
 }
 
+size_t ReadSize(const char* name) {
+  size_t value = 0;
+  size_t size = sizeof(value);
+  if (mallctl(name, &value, &size, nullptr, 0) != 0) {
+    throw Failure(rocksdb::Status::NotSupported(
+        "jemalloc, of this program, has no statistics", name));
+  }
+  return value;
+}
+
 }  // namespace
 
 size_t RememberCpus() {
-#ifdef __linux__
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
-    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-      if (CPU_ISSET(cpu, &allowed)) {
-        Cpus().push_back(cpu);
-      }
-    }
-    return Cpus().size();
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
+    return std::thread::hardware_concurrency();
   }
-#endif
-  return std::thread::hardware_concurrency();
+  for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
+    if (CPU_ISSET(cpu, &allowed)) {
+      Cpus().push_back(cpu);
+    }
+  }
+  return Cpus().size();
 }
 
 void PinToCpu(size_t thread) {
-#ifdef __linux__
-  if (Cpus().empty()) {
-    return;
+  if (!Cpus().empty()) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(Cpus()[thread % Cpus().size()], &one);
+    // Of the calling thread. A failure leaves it where it may run already.
+    (void)sched_setaffinity(0, sizeof(one), &one);
   }
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(Cpus()[thread % Cpus().size()], &one);
-  // Of the calling thread. A failure leaves it where it may run already.
-  (void)sched_setaffinity(0, sizeof(one), &one);
-#else
-  (void)thread;
-#endif
 }
 
-MachineDescription DescribeMachine() {
-  MachineDescription machine;
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    const size_t colon = line.find(": ");
-    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
-      machine.cpu = line.substr(colon + 2);
-      break;
+std::string LineOf(const char* file, const std::string& name) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind(name, 0) == 0) {
+      return line.substr(name.size());
     }
   }
-  if (machine.cpu.empty()) {
-    machine.cpu = "unknown";
-  }
-  machine.cpus = std::thread::hardware_concurrency();
-  const long pages = sysconf(_SC_PHYS_PAGES);
-  const long page = sysconf(_SC_PAGE_SIZE);
-  if (pages > 0 && page > 0) {
-    machine.memory_bytes =
-        static_cast<uint64_t>(pages) * static_cast<uint64_t>(page);
-  }
-  utsname system;
-  if (uname(&system) == 0) {
-    // Without what a distribution appends to the number.
-    const std::string release = system.release;
-    machine.kernel = std::string(system.sysname) + " " +
-                     release.substr(0, release.find('-')) + " " +
-                     system.machine;
-  }
-#ifdef __clang__
-  machine.compiler = "clang " __clang_version__;
-#elif defined(__GNUC__)
-  machine.compiler = "gcc " __VERSION__;
-#endif
-  return machine;
+  return "";
 }
 
 uint64_t PeakResident() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmHWM:", 0) == 0) {
-      return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
-    }
-  }
-  return 0;
+  const std::string kilobytes = LineOf("/proc/self/status", "VmHWM:");
+  return std::strtoull(kilobytes.c_str(), nullptr, 10) * 1024;
 }
 
 void ResetPeakResident() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+JemallocBytes ReadJemallocBytes() {
+  // jemalloc caches its statistics; a new epoch refreshes them.
+  uint64_t epoch = 1;
+  (void)mallctl("epoch", nullptr, nullptr, &epoch, sizeof(epoch));
+  return {ReadSize("stats.allocated"), ReadSize("stats.active"),
+          ReadSize("stats.resident")};
+}
+
+void ReleaseFreedMemory() {
+  (void)mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
+  // 4096 is MALLCTL_ARENAS_ALL.
+  (void)mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
+}
 
 }  // namespace memkv

@@ -1,8 +1,8 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The machine below a benchmark: which it is, and threads that stay on their
-// CPU, so that figures are comparable.
+// The machine below a benchmark: which it is, threads that stay on their CPU,
+// so that figures are comparable, and the memory that this process has.
 //
 // Thread safety: any thread, except RememberCpus (once, before the others).
 
@@ -19,25 +19,36 @@ namespace memkv {
 size_t RememberCpus();
 
 // Pins the calling thread: thread 0 to the last CPU noted, thread 1 to the
-// one before it, and so on, around. Nothing happens where the system has no
-// such call.
+// one before it, and so on, around.
 void PinToCpu(size_t thread);
 
-// What a report says of the machine it was made on.
-struct MachineDescription {
-  std::string cpu;
-  size_t cpus = 0;  // that this process may use
-  uint64_t memory_bytes = 0;
-  std::string kernel;
-  std::string compiler;  // of this program
-};
-
-MachineDescription DescribeMachine();
+// What follows `name` on the first line of a file (of /proc, say) that begins
+// with it; empty if none does.
+std::string LineOf(const char* file, const std::string& name);
 
 // The most memory this process has been resident with since ResetPeakResident,
 // where the system lets that be forgotten, or else since it began. 0 if the
 // system does not say.
 uint64_t PeakResident();
 void ResetPeakResident();
+
+// What jemalloc says. `allocated` is exact at the moment of the call for what
+// the program asked for (size classes included); `active` adds the unused rest
+// of pages in use, `resident` the allocator's own structures and pages freed
+// but kept. Mapped files and the page cache are in none of them.
+struct JemallocBytes {
+  size_t allocated = 0;
+  size_t active = 0;
+  size_t resident = 0;
+};
+
+// A Failure if jemalloc was built without statistics.
+JemallocBytes ReadJemallocBytes();
+
+// Gives what jemalloc has kept of freed memory back to the system, so that
+// whoever allocates next pays for its pages itself. What the calling thread has
+// freed and keeps for itself, which is in `allocated` still, goes as well; that
+// of other threads stays.
+void ReleaseFreedMemory();
 
 }  // namespace memkv

@@ -7,33 +7,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
+#include <cstdio>
 
 namespace memkv {
 
-namespace {
-
-constexpr int kBarCells = 30;
-constexpr std::chrono::milliseconds kRedrawEvery{100};
-
-std::string MinutesAndSeconds(double seconds) {
-  const auto whole = static_cast<uint64_t>(seconds + 0.5);
-  return fmt::format("{:02}:{:02}", whole / 60, whole % 60);
-}
-
-}  // namespace
-
-ProgressBar::ProgressBar(const std::string& label, uint64_t total, FILE* out)
+ProgressBar::ProgressBar(const std::string& label, uint64_t total)
     : label_(label),
       total_(std::max<uint64_t>(total, 1)),
-      out_(out),
-      terminal_(isatty(fileno(out)) != 0),
-      start_(Clock::now()),
-      last_drawn_(start_ - kRedrawEvery) {}
+      terminal_(isatty(STDERR_FILENO) != 0) {}
 
 ProgressBar::~ProgressBar() {
-  if (!finished_ && terminal_) {
-    std::fputc('\n', out_);
+  if (terminal_) {
+    std::fputc('\n', stderr);
   }
 }
 
@@ -46,50 +31,28 @@ void ProgressBar::Add(uint64_t n) {
   done_ += n;
   const double fraction =
       std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
-  const Clock::time_point now = Clock::now();
-  const double seconds = std::chrono::duration<double>(now - start_).count();
-  if (terminal_) {
-    if (now - last_drawn_ >= kRedrawEvery) {
-      last_drawn_ = now;
-      DrawBar(fraction, seconds);
-    }
-    return;
-  }
   const auto tenths = static_cast<unsigned>(fraction * 10);
-  if (tenths > tenths_printed_ && tenths < 10) {
-    tenths_printed_ = tenths;
-    PrintLine(fraction, seconds);
+  if (terminal_ ? Clock::now() - drawn_ >= std::chrono::milliseconds(100)
+                : tenths > tenths_ && tenths < 10) {
+    tenths_ = tenths;
+    Print(fraction);
   }
 }
 
-void ProgressBar::Finish() {
-  const double seconds =
-      std::chrono::duration<double>(Clock::now() - start_).count();
-  finished_ = true;
+void ProgressBar::Finish() { Print(1); }
+
+void ProgressBar::Print(double fraction) {
+  drawn_ = Clock::now();
+  const double seconds = std::chrono::duration<double>(drawn_ - start_).count();
+  const auto percent = static_cast<unsigned>(fraction * 100);
   if (terminal_) {
-    DrawBar(1.0, seconds);
-    std::fputc('\n', out_);
+    fmt::print(stderr, "\r{:<26} [{:.<30}] {:3}%  {:.0f} s, {:.0f} s left    ",
+               label_, std::string(percent * 30 / 100, '#'), percent, seconds,
+               fraction > 0 ? seconds * (1 - fraction) / fraction : 0.0);
   } else {
-    PrintLine(1.0, seconds);
+    fmt::print(stderr, "{}: {}% after {:.1f} s\n", label_, percent, seconds);
   }
-}
-
-void ProgressBar::DrawBar(double fraction, double seconds) {
-  const int full = static_cast<int>(fraction * kBarCells);
-  std::string cells(static_cast<size_t>(full), '#');
-  cells.resize(kBarCells, '.');
-  const double left =
-      fraction > 0 ? seconds * (1.0 - fraction) / fraction : 0.0;
-  fmt::print(out_, "\r{:<26} [{}] {:3.0f}%  {}  left {} ", label_, cells,
-             std::floor(fraction * 100), MinutesAndSeconds(seconds),
-             MinutesAndSeconds(left));
-  std::fflush(out_);
-}
-
-void ProgressBar::PrintLine(double fraction, double seconds) {
-  fmt::print(out_, "{}: {:.0f}% after {:.1f} s\n", label_,
-             std::floor(fraction * 100), seconds);
-  std::fflush(out_);
+  std::fflush(stderr);
 }
 
 }  // namespace memkv

@@ -2,9 +2,8 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // ProgressBar: says how far a long step is, on stderr, so that stdout stays a
-// report. On a terminal one line is redrawn at most ten times a second, with
-// the time left; elsewhere (a log, a pipe) a whole line appears about every
-// tenth of the way.
+// report. On a terminal one line is redrawn at most ten times a second;
+// elsewhere (a log, a pipe) a whole line appears about every tenth of the way.
 //
 // Thread safety: none; one object, one thread.
 //
@@ -15,14 +14,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <string>
 
 namespace memkv {
 
 class ProgressBar {
  public:
-  ProgressBar(const std::string& label, uint64_t total, FILE* out = stderr);
+  ProgressBar(const std::string& label, uint64_t total);
   // Ends the line, also when the step was left early.
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
@@ -38,18 +36,15 @@ class ProgressBar {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void DrawBar(double fraction, double seconds);
-  void PrintLine(double fraction, double seconds);
+  void Print(double fraction);
 
   std::string label_;
   const uint64_t total_;
-  FILE* const out_;
   const bool terminal_;
-  const Clock::time_point start_;
-  Clock::time_point last_drawn_;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point drawn_;
   uint64_t done_ = 0;
-  unsigned tenths_printed_ = 0;
-  bool finished_ = false;
+  unsigned tenths_ = 0;  // that were printed
 };
 
 }  // namespace memkv

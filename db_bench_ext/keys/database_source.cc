@@ -18,6 +18,7 @@ namespace memkv {
 
 using rocksdb::ColumnFamilyDescriptor;
 using rocksdb::DB;
+using rocksdb::Slice;
 using rocksdb::Status;
 
 namespace {
@@ -45,56 +46,44 @@ Status FindOptions(const std::string& path, rocksdb::DBOptions* options,
   return s;
 }
 
-// Of a sequence of unknown length, records that lie evenly: each `stride_`-th,
-// twice as many as wanted at most. When there are more, every second goes.
-class EvenSample {
- public:
-  explicit EvenSample(uint64_t wanted) : wanted_(wanted) {}
-
-  void Add(const rocksdb::Slice& key, const rocksdb::Slice& value) {
-    if (seen_++ % stride_ != 0) {
-      return;
-    }
-    records_.emplace_back(key.ToString(), value.ToString());
-    if (wanted_ > 0 && records_.size() == 2 * wanted_) {
-      for (size_t i = 1; i < wanted_; i++) {
-        records_[i] = std::move(records_[2 * i]);
-      }
-      records_.resize(wanted_);
-      stride_ *= 2;
-    }
-  }
-
-  uint64_t seen() const { return seen_; }
-
-  void Take(RecordSet* to) const {
-    const size_t n = records_.size();
-    const size_t taken =
-        wanted_ == 0 ? n : std::min<size_t>(n, static_cast<size_t>(wanted_));
-    for (size_t i = 0; i < taken; i++) {
-      const auto& [key, value] = records_[i * n / taken];
-      to->Add(key, value);
-    }
-  }
-
- private:
-  const uint64_t wanted_;
-  uint64_t seen_ = 0;
-  uint64_t stride_ = 1;
-  std::vector<std::pair<std::string, std::string>> records_;
-};
-
-Status ReadRecords(DB* db, rocksdb::ColumnFamilyHandle* family,
-                   EvenSample* sample) {
+// Calls take(key, value) for each record.
+template <typename Take>
+Status ForEachRecord(DB* db, rocksdb::ColumnFamilyHandle* family,
+                     const Take& take) {
   rocksdb::ReadOptions read;
   read.fill_cache = false;
   read.total_order_seek = true;
   read.readahead_size = size_t{2} << 20;
   const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(read, family));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
-    sample->Add(it->key(), it->value());
+    take(it->key(), it->value());
   }
   return it->status();
+}
+
+// Adds all records, or if `sample` is less those that lie evenly, of which the
+// first is one. Sets *count to the number of all.
+Status ReadRecords(DB* db, rocksdb::ColumnFamilyHandle* family, uint64_t sample,
+                   uint64_t* count, RecordSet* records) {
+  *count = 0;
+  if (sample == 0) {
+    return ForEachRecord(db, family, [&](const Slice& key, const Slice& value) {
+      records->Add(key, value);
+      ++*count;
+    });
+  }
+  Status s = ForEachRecord(db, family,
+                           [count](const Slice&, const Slice&) { ++*count; });
+  const uint64_t wanted = std::min(sample, *count);
+  uint64_t at = 0;
+  uint64_t taken = 0;
+  auto take = [&](const Slice& key, const Slice& value) {
+    if (taken < wanted && at++ == taken * *count / wanted) {
+      records->Add(key, value);
+      taken++;
+    }
+  };
+  return s.ok() ? ForEachRecord(db, family, take) : s;
 }
 
 }  // namespace
@@ -126,8 +115,8 @@ Status ReadDatabase(const std::string& path, const std::string& column_family,
     return s;
   }
   const std::unique_ptr<DB> db(opened);
-  EvenSample records(sample);
-  s = ReadRecords(db.get(), handles[at], &records);
+  uint64_t count = 0;
+  s = ReadRecords(db.get(), handles[at], sample, &count, &input->records);
   for (rocksdb::ColumnFamilyHandle* handle : handles) {
     const Status dropped = db->DestroyColumnFamilyHandle(handle);
     s = s.ok() ? dropped : s;
@@ -135,11 +124,10 @@ Status ReadDatabase(const std::string& path, const std::string& column_family,
   if (!s.ok()) {
     return s;
   }
-  records.Take(&input->records);
   input->records.SortAndMerge(DuplicateRule::kLastWins);
   input->description =
       fmt::format("{}, column family {}: {} of {} records", path, column_family,
-                  input->records.size(), records.seen());
+                  input->records.size(), count);
   return input->records.size() > 0
              ? Status::OK()
              : Status::InvalidArgument(input->description);

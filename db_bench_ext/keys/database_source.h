@@ -23,7 +23,7 @@ namespace memkv {
 // family that is not there is InvalidArgument that names those that are, and so
 // is a family without a record.
 //
-// Memory: twice the sample, or all records.
+// A sample is taken in a second pass. Memory: the sample, or all records.
 //
 // Known weakness: of wide columns only the default column is taken, and keys
 // are compared bytewise from here on, whatever the database's comparator is.

@@ -367,6 +367,14 @@ uint64_t KeyShape::KeyBytes() const {
   return bytes;
 }
 
+double KeyShape::MeanEntryKeySize() const {
+  double bytes = 0;
+  for (const uint32_t key : entries) {
+    bytes += static_cast<double>(keys[key].size());
+  }
+  return bytes / static_cast<double>(entries.size());
+}
+
 std::vector<ShapeInfo> ListShapes() {
   std::vector<ShapeInfo> infos;
   for (const Shape& shape : kShapes) {
@@ -408,12 +416,7 @@ bool MakeShape(const std::string& name, const ShapeOptions& options,
 std::string NearMissOf(const KeyShape& shape, RandomSource* random) {
   for (;;) {
     std::string key = shape.keys[random->Uniform(shape.keys.size())];
-    const char byte = static_cast<char>(random->Uniform(256));
-    if (key.empty() || random->OneIn(4)) {
-      key.push_back(byte);
-    } else {
-      key[random->Uniform(key.size())] = byte;
-    }
+    ChangeAByte(random, &key);
     if (!std::binary_search(shape.keys.begin(), shape.keys.end(), key)) {
       return key;
     }
@@ -428,14 +431,14 @@ bool ParseShapes(const std::string& list, const ShapeOptions& options,
     *reason = "the scale of shapes must be above 0 and at most 100";
     return false;
   }
-  std::vector<std::string> all;
   for (const Shape& shape : kShapes) {
-    all.push_back(shape.name);
+    names->push_back(shape.name);
   }
   if (list == "all") {
-    *names = all;
     return true;
   }
+  const std::vector<std::string> all = std::move(*names);
+  names->clear();
   std::istringstream stream(list);
   for (std::string name; std::getline(stream, name, ',');) {
     if (std::find(all.begin(), all.end(), name) == all.end()) {
@@ -454,9 +457,7 @@ bool ParseShapes(const std::string& list, const ShapeOptions& options,
 std::string DescribeShapes() {
   std::string text;
   for (const Shape& shape : kShapes) {
-    std::string name = shape.name;
-    name.resize(std::max<size_t>(name.size() + 1, 20), ' ');
-    text += name + shape.what + "\n";
+    text += fmt::format("{:<19} {}\n", shape.name, shape.what);
   }
   return text;
 }

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <sstream>
 #include <vector>
 
 #include "db_bench_ext/keys/url_generator.h"
@@ -68,25 +67,16 @@ std::string ShellQuote(const std::string& text) {
 }
 
 // Splits `path   packages`. False for a line of another form.
-bool SplitContentsLine(const Slice& line, Slice* path, Slice* packages) {
-  auto blank = [](char c) { return c == ' ' || c == '\t'; };
+bool SplitContentsLine(const std::string& line, Slice* path, Slice* packages) {
   // Paths may hold blanks, package lists cannot: cut at the last run of them.
-  size_t list = line.size();
-  while (list > 0 && !blank(line[list - 1])) {
-    list--;
-  }
-  size_t end = list;
-  while (end > 0 && blank(line[end - 1])) {
-    end--;
-  }
-  size_t begin = 0;
-  while (begin < end && line[begin] == '/') {
-    begin++;
-  }
-  if (begin == end || list == line.size()) {
+  const size_t list = line.find_last_of(" \t") + 1;
+  const size_t begin = line.find_first_not_of('/');
+  const size_t last = line.find_last_not_of(" \t", list == 0 ? 0 : list - 1);
+  if (list == 0 || list == line.size() || last == std::string::npos ||
+      begin > last) {
     return false;
   }
-  *path = Slice(line.data() + begin, end - begin);
+  *path = Slice(line.data() + begin, last + 1 - begin);
   *packages = Slice(line.data() + list, line.size() - list);
   return true;
 }
@@ -117,8 +107,9 @@ Status ReadContents(const std::string& fetch_script, uint64_t limit,
     lines++;
     Slice path;
     Slice packages;
-    if (std::memchr(line.data(), '@', line.size()) != nullptr ||
-        !SplitContentsLine(line, &path, &packages)) {
+    const std::string text = line.ToString();
+    if (text.find('@') != std::string::npos ||
+        !SplitContentsLine(text, &path, &packages)) {
       dropped++;
       continue;
     }
@@ -235,11 +226,7 @@ Status ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
   if (source.rfind("gen:", 0) != 0) {
     return ReadKeyFile(source, limit, input);
   }
-  std::vector<std::string> parts;
-  std::istringstream stream(source);
-  for (std::string part; std::getline(stream, part, ':');) {
-    parts.push_back(part);
-  }
+  const std::vector<std::string> parts = rocksdb::StringSplit(source, ':');
   uint64_t count = 0;
   const bool right = (parts.size() == 3 || parts.size() == 4) &&
                      ParseNumber(parts[2], &count) && count > 0 &&

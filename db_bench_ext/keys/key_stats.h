@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,21 +21,41 @@ namespace memkv {
 
 class KeyStats {
  public:
+  static constexpr size_t kMostSuffix = 4095;
+
   // REQUIRES: keys ascend.
-  void Add(const rocksdb::Slice& key);
+  void Add(const rocksdb::Slice& key) {
+    const size_t shared = key.difference_offset(rocksdb::Slice(last_));
+    count_++;
+    bytes_ += key.size();
+    shared_ += shared;
+    suffixes_[std::min(key.size() - shared, kMostSuffix)]++;
+    last_.assign(key.data(), key.size());
+  }
 
   uint64_t count() const { return count_; }
   uint64_t bytes() const { return bytes_; }
-  double MeanLength() const;
+  double MeanLength() const { return Mean(bytes_); }
   // Of the prefix shared with the key before.
-  double MeanShared() const;
+  double MeanShared() const { return Mean(shared_); }
   // Of the rest of a key, the length that `fraction` of all do not exceed;
   // kMostSuffix stands for that and more.
-  uint64_t SuffixQuantile(double fraction) const;
-
-  static constexpr size_t kMostSuffix = 4095;
+  uint64_t SuffixQuantile(double fraction) const {
+    const double wanted = fraction * static_cast<double>(count_);
+    uint64_t size = 0;
+    for (uint64_t sum = suffixes_[0];
+         size < kMostSuffix && static_cast<double>(sum) < wanted;) {
+      sum += suffixes_[++size];
+    }
+    return size;
+  }
 
  private:
+  double Mean(uint64_t sum) const {
+    return static_cast<double>(sum) /
+           static_cast<double>(std::max<uint64_t>(count_, 1));
+  }
+
   uint64_t count_ = 0;
   uint64_t bytes_ = 0;
   uint64_t shared_ = 0;

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -53,6 +54,16 @@ class RandomSource {
  private:
   uint64_t state_;
 };
+
+// Changes a byte of *key, or appends one.
+inline void ChangeAByte(RandomSource* random, std::string* key) {
+  const char byte = static_cast<char>(random->Uniform(256));
+  if (key->empty() || random->OneIn(4)) {
+    key->push_back(byte);
+  } else {
+    (*key)[random->Uniform(key->size())] = byte;
+  }
+}
 
 // The numbers of [0, n) in an order that looks random, each once, without
 // holding any: a Feistel network over the next power of four, walked until it

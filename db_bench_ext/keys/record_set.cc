@@ -4,7 +4,8 @@
 #include "db_bench_ext/keys/record_set.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "util/string_util.h"
 
 namespace memkv {
 
@@ -86,23 +87,10 @@ uint64_t RecordSet::KeyBytes() const {
   return sum;
 }
 
-uint64_t RecordSet::ValueBytes() const {
-  uint64_t sum = 0;
-  for (const Record& r : records_) {
-    sum += r.value_size;
-  }
-  return sum;
-}
-
 std::string NearMiss(const RecordSet& records, RandomSource* random) {
   for (;;) {
     std::string key = records.key(random->Uniform(records.size())).ToString();
-    if (key.empty() || random->OneIn(4)) {
-      key.push_back(static_cast<char>(random->Uniform(256)));
-    } else {
-      key[random->Uniform(key.size())] =
-          static_cast<char>(random->Uniform(256));
-    }
+    ChangeAByte(random, &key);
     if (records.Find(key) == RecordSet::kNotFound) {
       return key;
     }
@@ -111,26 +99,13 @@ std::string NearMiss(const RecordSet& records, RandomSource* random) {
 
 std::string UnionOfLists(const Slice& a, const Slice& b) {
   std::string result = a.ToString();
-  size_t begin = 0;
-  while (begin <= b.size()) {
-    const void* comma =
-        begin < b.size() ? std::memchr(b.data() + begin, ',', b.size() - begin)
-                         : nullptr;
-    const size_t end =
-        comma == nullptr
-            ? b.size()
-            : static_cast<size_t>(static_cast<const char*>(comma) - b.data());
-    const std::string item(b.data() + begin, end - begin);
+  for (const std::string& item : rocksdb::StringSplit(b.ToString(), ',')) {
     // Framed by commas so that "git" is not found inside "git-doc".
     const bool known =
         ("," + result + ",").find("," + item + ",") != std::string::npos;
     if (!known && !item.empty()) {
-      if (!result.empty()) {
-        result.push_back(',');
-      }
-      result += item;
+      result += (result.empty() ? "" : ",") + item;
     }
-    begin = end + 1;
   }
   return result;
 }

@@ -71,7 +71,6 @@ class RecordSet {
   size_t Find(const rocksdb::Slice& target) const;
 
   uint64_t KeyBytes() const;
-  uint64_t ValueBytes() const;
 
  private:
   static constexpr size_t kPieceBytes = size_t{16} << 20;

@@ -16,10 +16,29 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/keys/key_sequence.h"
 #include "db_bench_ext/keys/key_shapes.h"
+#include "rocksdb/slice.h"
 
 namespace memkv {
+
+// Keys one behind the other in memory, in the order in which they will be used,
+// so that the cache misses that a loop meets are those of what it measures.
+class KeySequence {
+ public:
+  void Add(const rocksdb::Slice& key) {
+    bytes_.append(key.data(), key.size());
+    ends_.push_back(bytes_.size());
+  }
+  size_t size() const { return ends_.size(); }
+  rocksdb::Slice operator[](size_t i) const {
+    const size_t begin = i == 0 ? 0 : ends_[i - 1];
+    return {bytes_.data() + begin, ends_[i] - begin};
+  }
+
+ private:
+  std::string bytes_;
+  std::vector<size_t> ends_;
+};
 
 class ShapeProbes {
  public:

@@ -3,12 +3,50 @@
 
 #include "db_bench_ext/memkv_bench/database.h"
 
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "rocksdb/advanced_cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/metadata.h"
+#include "rocksdb/table.h"
 
 namespace memkv {
 
+using rocksdb::Slice;
 using rocksdb::Status;
+
+namespace {
+
+constexpr size_t kQuotedBytes = 200;
+
+// Null if there is none.
+rocksdb::Cache* BlockCacheOf(BenchDatabase* database) {
+  const auto* const table =
+      database->options()
+          ->table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
+  // A cache that is not wanted goes only when the database is opened.
+  return table == nullptr || table->no_block_cache ? nullptr
+                                                   : table->block_cache.get();
+}
+
+}  // namespace
+
+std::string Quoted(const Slice& bytes) {
+  std::string text = "\"";
+  for (size_t i = 0; i < bytes.size() && i < kQuotedBytes; i++) {
+    const auto c = static_cast<unsigned char>(bytes[i]);
+    if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+      text.push_back(bytes[i]);
+    } else {
+      text += fmt::format("\\x{:02x}", c);
+    }
+  }
+  return bytes.size() > kQuotedBytes
+             ? fmt::format("{}\"... ({} bytes)", text, bytes.size())
+             : text + "\"";
+}
 
 Status BenchDatabase::Configure(const std::string& text) {
   rocksdb::Options base;
@@ -46,6 +84,13 @@ Status BenchDatabase::Close() {
   return s;
 }
 
+Status BenchDatabase::Drop() {
+  const Status s = Close();
+  std::error_code error;
+  std::filesystem::remove_all(path_, error);
+  return s;
+}
+
 Status BenchDatabase::Settle() {
   Status s = db_->Flush(rocksdb::FlushOptions());
   return s.ok() ? db_->WaitForCompact(rocksdb::WaitForCompactOptions()) : s;
@@ -71,6 +116,48 @@ uint64_t BenchDatabase::SstBytes() const {
 uint64_t BenchDatabase::Property(const std::string& property) const {
   uint64_t value = 0;
   return db_->GetIntProperty(property, &value) ? value : 0;
+}
+
+Status BenchDatabase::Mismatch(const std::string& asked,
+                               const std::string& expected,
+                               const std::string& found) const {
+  return Status::Corruption("MISMATCH in " + name_ + ", " + asked,
+                            "expected " + expected + ", found " + found);
+}
+
+Status MemoryLimit::Prepare(BenchDatabase* database) const {
+  rocksdb::Cache* const cache = BlockCacheOf(database);
+  if (!limited()) {
+    if (cache != nullptr && otherwise_ > 0) {
+      cache->SetCapacity(otherwise_);
+    }
+    return Status::OK();
+  }
+  if (cache == nullptr) {
+    return Status::InvalidArgument("--memory_limit: " + database->name() +
+                                   " has no block cache");
+  }
+  cache->SetCapacity(bytes_);
+  database->options()->use_direct_reads = true;
+  return Status::OK();
+}
+
+Status MemoryLimit::Apply(BenchDatabase* database) const {
+  if (!limited()) {
+    return Status::OK();
+  }
+  const uint64_t readers =
+      database->Property(rocksdb::DB::Properties::kEstimateTableReadersMem);
+  if (readers + kLeastBlockCache > bytes_) {
+    return Status::MemoryLimit(
+        fmt::format("--memory_limit={}: {} needs {} bytes for table readers "
+                    "and the least of block caches",
+                    bytes_, database->name(), readers + kLeastBlockCache),
+        "residency=cache pins no segments; cache_index_and_filter_blocks "
+        "no index");
+  }
+  BlockCacheOf(database)->SetCapacity(bytes_ - readers);
+  return Status::OK();
 }
 
 }  // namespace memkv

@@ -14,7 +14,6 @@
 
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -23,7 +22,7 @@
 #include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/keys/url_generator.h"
 #include "db_bench_ext/memkv_bench/database.h"
-#include "db_bench_ext/memkv_bench/options.h"
+#include "db_bench_ext/memkv_bench/report.h"
 #include "rocksdb/slice.h"
 #include "rocksdb/status.h"
 
@@ -37,12 +36,6 @@ class GeneratedRecords {
   // `ratio` is the part of a value that a compressor cannot shorten.
   GeneratedRecords(uint64_t seed, uint64_t count, size_t value_size,
                    double ratio);
-  // Values are empty unless the options say otherwise.
-  GeneratedRecords(const BenchOptions& options, uint64_t count)
-      : GeneratedRecords(
-            options.seed, count,
-            static_cast<size_t>(std::max<int64_t>(options.value_size, 0)),
-            options.value_ratio) {}
 
   // Makes all keys once; then distinct() and Verify() may be called. `stats`
   // may be null.
@@ -73,12 +66,27 @@ class GeneratedRecords {
 
   const uint64_t seed_;
   const size_t value_size_;
-  const size_t random_bytes_;
+  const double ratio_;
   const UrlGenerator urls_;
   const ShuffledRange shuffled_;
   uint64_t distinct_ = 0;
   uint64_t key_bytes_ = 0;  // of those that are distinct
   uint64_t hash_ = 0;       // of those, in order
 };
+
+// Some `ops` look-ups of keys that are there, drawn while no clock runs. What
+// one takes is the median of ten tenths, so that neither an empty cache nor
+// another program counts for much; after them half as many others are timed one
+// by one, and their values compared, and that a key one byte longer is not
+// there. Where memory is limited, as many as in the ten tenths, of other keys,
+// go before untimed. A wrong answer is a Failure.
+//
+// Adds the fields `prefix` + get_cpu_nanos, get_wall_nanos, get_p50_nanos,
+// get_p99_nanos, table_reader_bytes and block_cache_bytes to *point, and with a
+// limit get_bytes_read and get_reads, of one look-up.
+void MeasureLookUps(const GeneratedRecords& records, uint64_t ops,
+                    uint64_t seed, const MemoryLimit& limit,
+                    const std::string& prefix, BenchDatabase* database,
+                    Json* point);
 
 }  // namespace memkv

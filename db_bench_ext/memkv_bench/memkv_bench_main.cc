@@ -11,14 +11,10 @@
 //   memkv_bench --delta --delta_sizes=16M,64M,256M --html=delta.html
 //   memkv_bench --report=report.json --html=report.html
 //
-// The same records go into a database of each configuration, stock RocksDB and
-// memkv unless told otherwise, which take turns through every workload, repeat
-// by repeat. Every answer is checked; a wrong one ends the run with exit status
-// 1. The report says by how much each configuration is better or worse than the
-// first, with the spread of the repeats, and what each takes on disk and in
-// memory, by component. Ctrl-C leaves the report of what was measured so far.
-//
-// docs/benchmarks.md says what each figure means.
+// The same records go into a database of each configuration, which take turns
+// through every workload, repeat by repeat. Every answer is checked; a wrong
+// one ends the run with exit status 1. Ctrl-C leaves the report of what was
+// measured so far. docs/benchmarks.md says what each figure means.
 
 #include <gflags/gflags.h>
 #include <signal.h>

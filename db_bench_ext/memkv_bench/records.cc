@@ -6,40 +6,35 @@
 #include <algorithm>
 #include <numeric>
 
-#include "db_bench_ext/keys/random.h"
-
 namespace memkv {
 
 using rocksdb::Slice;
+
+void FillValue(size_t size, double ratio, RandomSource* random,
+               std::string* value) {
+  const auto random_bytes =
+      static_cast<size_t>(static_cast<double>(size) * ratio + 0.999);
+  value->clear();
+  while (value->size() < random_bytes) {
+    const uint64_t number = random->Next();
+    value->append(reinterpret_cast<const char*>(&number),
+                  std::min(sizeof(number), random_bytes - value->size()));
+  }
+  // What is left repeats what is there, as db_bench's values do.
+  while (random_bytes > 0 && value->size() < size) {
+    value->append(*value, 0, std::min(size - value->size(), random_bytes));
+  }
+  value->resize(size, '.');
+}
 
 Slice BenchRecords::Value(size_t i, uint32_t version,
                           std::string* buffer) const {
   if (version == 0 && value_size_ < 0 && i < size()) {
     return source_.value(i);
   }
-  const size_t wanted = ValueSize(i);
-  const auto random_bytes =
-      static_cast<size_t>(static_cast<double>(wanted) * ratio_ + 0.999);
   RandomSource random(seed_ ^ (i * 0x9e3779b97f4a7c15ULL) ^
                       (uint64_t{version} << 48));
-  buffer->clear();
-  while (buffer->size() < random_bytes) {
-    const uint64_t number = random.Next();
-    for (int shift = 0; shift < 64 && buffer->size() < random_bytes;
-         shift += 8) {
-      buffer->push_back(static_cast<char>((number >> shift) & 0xff));
-    }
-  }
-  // What is left repeats what is there, as db_bench's values do.
-  while (buffer->size() < wanted) {
-    const size_t more =
-        std::min(wanted - buffer->size(), std::max<size_t>(1, random_bytes));
-    if (random_bytes == 0) {
-      buffer->append(more, '.');
-    } else {
-      buffer->append(*buffer, 0, more);
-    }
-  }
+  FillValue(ValueSize(i), ratio_, &random, buffer);
   return *buffer;
 }
 

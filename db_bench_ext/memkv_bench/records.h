@@ -18,10 +18,16 @@
 #include <string>
 #include <vector>
 
+#include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/keys/record_set.h"
 #include "rocksdb/slice.h"
 
 namespace memkv {
+
+// Sets *value to so many bytes, of which a compressor cannot shorten the part
+// `ratio`.
+void FillValue(size_t size, double ratio, RandomSource* random,
+               std::string* value);
 
 class BenchRecords {
  public:

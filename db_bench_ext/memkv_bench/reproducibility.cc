@@ -4,7 +4,6 @@
 #include "db_bench_ext/memkv_bench/reproducibility.h"
 
 #include <algorithm>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,51 +22,45 @@ struct Ratio {
 void AddCompared(const std::string& what, const Json& results,
                  std::vector<Ratio>* ratios) {
   for (const Json& result : results) {
-    if (result.contains("times_as_good") &&
-        !result.at("times_as_good").is_null()) {
-      ratios->push_back(
-          {what, result.at("config"), result.at("times_as_good").at("median")});
+    const Json times = result.value("times_as_good", Json());
+    if (!times.is_null()) {
+      ratios->push_back({what, result.at("config"), times.at("median")});
     }
   }
 }
 
-// Of figures that have no times_as_good, because they were measured once.
-void AddFigures(const std::string& what, const std::string& config,
-                const Json& baseline, const Json& own,
-                const std::vector<std::string>& fields,
-                std::vector<Ratio>* ratios) {
-  for (const std::string& field : fields) {
-    const double before = baseline.at(field);
-    const double after = own.at(field);
-    if (before > 0 && after > 0) {
-      ratios->push_back({what + ", " + field, config, before / after});
-    }
-  }
-}
-
-// Points of the baseline and of the others, in the same order of `order` if
-// that is not null; name_of() is of a point.
-void AddPoints(const Json& document, const Json& runs, const char* order,
+// Of points of --scale or --delta, which have no times_as_good, because they
+// were measured once: those of the baseline beside those of the others that
+// were loaded in the same order.
+void AddPoints(const Json& document, const char* section,
                const std::vector<std::string>& fields,
-               const std::function<std::string(const Json&)>& name_of,
                std::vector<Ratio>* ratios) {
   const Json& first = document.at("configs")[0].at("name");
-  auto order_of = [order](const Json& run) {
-    return order == nullptr ? std::string() : run.at(order).get<std::string>();
+  const Json& runs = document.at(section).at("runs");
+  auto add = [&](const Json& baseline, const Json& own, const Json& run) {
+    const std::string order = run.value("order", "");
+    const std::string what = (order.empty() ? "" : order + ", ") +
+                             (own.contains("write_buffer_size")
+                                  ? ShowSize(own.at("write_buffer_size"))
+                                  : ShowWhole(own.at("keys")) + " keys");
+    for (const std::string& field : fields) {
+      const double before = baseline.at(field);
+      const double after = own.at(field);
+      if (before > 0 && after > 0) {
+        ratios->push_back(
+            {what + ", " + field, run.at("config"), before / after});
+      }
+    }
   };
   for (const Json& run : runs) {
-    for (const Json& baseline : runs) {
-      if (baseline.at("config") != first || run.at("config") == first ||
-          order_of(run) != order_of(baseline)) {
-        continue;
-      }
-      const size_t n =
-          std::min(run.at("points").size(), baseline.at("points").size());
-      for (size_t i = 0; i < n; i++) {
-        const Json& own = run.at("points")[i];
-        AddFigures(
-            order_of(run) + (order == nullptr ? "" : ", ") + name_of(own),
-            run.at("config"), baseline.at("points")[i], own, fields, ratios);
+    for (const Json& base : runs) {
+      if (base.at("config") == first && run.at("config") != first &&
+          run.value("order", "") == base.value("order", "")) {
+        const Json& points = base.at("points");
+        for (size_t i = 0; i < points.size() && i < run.at("points").size();
+             i++) {
+          add(points[i], run.at("points")[i], run);
+        }
       }
     }
   }
@@ -85,21 +78,16 @@ std::vector<Ratio> RatiosOf(const Json& document) {
   }
   if (document.contains("scale")) {
     AddPoints(
-        document, document.at("scale").at("runs"), "order",
+        document, "scale",
         {"disk_bytes_a_key", "memory_bytes_a_key", "load_seconds",
          "compact_seconds", "read_all_seconds", LookUpField(document, "")},
-        [](const Json& point) { return ShowWhole(point.at("keys")) + " keys"; },
         &ratios);
   }
   if (document.contains("delta")) {
-    AddPoints(
-        document, document.at("delta").at("runs"), nullptr,
-        {"load_seconds", "write_amplification", LookUpField(document, ""),
-         LookUpField(document, "settled_"), "memory_bytes", "peak_bytes"},
-        [](const Json& point) {
-          return ShowSize(point.at("write_buffer_size"));
-        },
-        &ratios);
+    AddPoints(document, "delta",
+              {"load_seconds", "write_amplification", LookUpField(document, ""),
+               LookUpField(document, "settled_"), "memory_bytes", "peak_bytes"},
+              &ratios);
   }
   return ratios;
 }

@@ -4,8 +4,11 @@
 #include "db_bench_ext/memkv_bench/results.h"
 
 #include <fmt/chrono.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "db_bench_ext/common/machine.h"
 #include "db_bench_ext/common/timing.h"
@@ -34,12 +37,24 @@ bool ByWallTime(Workload workload, const BenchOptions& options) {
 }
 
 Json MachineJson() {
-  const MachineDescription machine = DescribeMachine();
-  return {{"cpu", machine.cpu},
-          {"cpus", machine.cpus},
-          {"memory_bytes", machine.memory_bytes},
-          {"kernel", machine.kernel},
-          {"compiler", machine.compiler}};
+  const std::string cpu = LineOf("/proc/cpuinfo", "model name\t: ");
+  utsname system = {};
+  uname(&system);
+  // Without what a distribution appends to the number.
+  const std::string release = system.release;
+#ifdef __clang__
+  constexpr char kCompiler[] = "clang " __clang_version__;
+#else
+  constexpr char kCompiler[] = "gcc " __VERSION__;
+#endif
+  return {{"cpu", cpu.empty() ? "unknown" : cpu},
+          {"cpus", std::thread::hardware_concurrency()},
+          {"memory_bytes", static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                               static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE))},
+          {"kernel",
+           fmt::format("{} {} {}", system.sysname,
+                       release.substr(0, release.find('-')), system.machine)},
+          {"compiler", kCompiler}};
 }
 
 // How many times as good as the baseline, repeat by repeat. Less is better in
@@ -70,16 +85,6 @@ Json Compare(const std::vector<double>& baseline,
 
 }  // namespace
 
-Json RunsWithPoints(const Json& runs) {
-  Json done = Json::array();
-  for (const Json& run : runs) {
-    if (!run["points"].empty()) {
-      done.push_back(run);
-    }
-  }
-  return done;
-}
-
 void BenchResults::SetKeys(const std::string& description, const KeyStats& keys,
                            uint64_t value_bytes) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -97,13 +102,6 @@ void BenchResults::SetKeys(const std::string& description, const KeyStats& keys,
              {"p99", keys.SuffixQuantile(0.99)}}}};
 }
 
-void BenchResults::SetGeneratedKeys(const GeneratedRecords& records,
-                                    const KeyStats& keys) {
-  SetKeys("generated URL-like keys of " + std::to_string(records.num_hosts()) +
-              " hosts",
-          keys, records.distinct() * records.value_size());
-}
-
 void BenchResults::Set(const std::string& section, const Json& content) {
   const std::lock_guard<std::mutex> lock(mutex_);
   sections_[section] = content;
@@ -112,7 +110,7 @@ void BenchResults::Set(const std::string& section, const Json& content) {
 void BenchResults::Add(Workload workload, const std::string& config,
                        Measured measured, const Measured* writes) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  Series& series = series_[{static_cast<int>(workload), config}];
+  Series& series = series_[{workload, config}];
   const double ops = std::max<double>(1, static_cast<double>(measured.ops));
   // Threads that wait for each other count in full.
   const double parallel =
@@ -135,15 +133,10 @@ void BenchResults::Add(Workload workload, const std::string& config,
 void BenchResults::AddSizes(const std::string& what, const std::string& config,
                             uint64_t records, const Sizes& sizes) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  for (SizesSeries& series : sizes_) {
-    if (series.what == what && series.config == config) {
-      series.sizes = sizes;
-      series.totals.push_back(static_cast<double>(sizes.total));
-      return;
-    }
-  }
-  sizes_.push_back(
-      {what, config, records, sizes, {static_cast<double>(sizes.total)}});
+  SizesSeries& series = sizes_[{what, config}];
+  series.records = records;
+  series.sizes = sizes;
+  series.totals.push_back(static_cast<double>(sizes.total));
 }
 
 void BenchResults::AddOpenSeconds(const std::string& config, double seconds) {
@@ -151,101 +144,102 @@ void BenchResults::AddOpenSeconds(const std::string& config, double seconds) {
   opens_[config].push_back(seconds);
 }
 
+Json BenchResults::ResultJson(Workload workload, const std::string& config,
+                              Series* series) const {
+  const bool wall = ByWallTime(workload, options_);
+  const std::vector<double>& samples = wall ? series->wall : series->cpu;
+  Json result = {{"config", config},
+                 {"median", Median(samples)},
+                 {"spread", Spread(samples)},
+                 {"samples", samples},
+                 {"wall", Median(series->wall)},
+                 {"cpu", Median(series->cpu)},
+                 {"operations", series->ops}};
+  // Of flushes and compactions, other threads read.
+  const bool files = options_.memory_limit > 0 && !InfoOf(workload).background;
+  if (files) {
+    result["bytes_read"] = Median(series->file_bytes);
+    result["reads"] = Median(series->file_reads);
+  }
+  const std::string& first = options_.configs.front().name;
+  const auto baseline = series_.find({workload, first});
+  if (config != first && baseline != series_.end()) {
+    const Series& base = baseline->second;
+    result["times_as_good"] = Compare(wall ? base.wall : base.cpu, samples);
+    if (wall) {
+      result["cpu_times_as_good"] = Compare(base.cpu, series->cpu);
+    }
+    if (files) {
+      result["bytes_read_times_as_good"] =
+          Compare(base.file_bytes, series->file_bytes);
+      result["reads_times_as_good"] =
+          Compare(base.file_reads, series->file_reads);
+    }
+  }
+  if (!series->writes.empty()) {
+    result["writer"] = Median(series->writes);
+  }
+  if (!series->latencies.empty()) {
+    auto at = [series](double fraction) {
+      return Percentile(fraction, &series->latencies);
+    };
+    result["latency"] = {{"p50", at(0.5)},
+                         {"p99", at(0.99)},
+                         {"p999", at(0.999)},
+                         {"max", at(1)},
+                         {"samples", series->latencies.size()}};
+  }
+  return result;
+}
+
 Json BenchResults::WorkloadJson(Workload workload) const {
   const WorkloadInfo& info = InfoOf(workload);
-  const bool wall = ByWallTime(workload, options_);
-  // Of flushes and compactions, other threads read.
-  const bool files = options_.memory_limit > 0 && !info.background;
   Json results = Json::array();
-  const Series* baseline = nullptr;
   for (const BenchConfig& config : options_.configs) {
-    const auto found = series_.find({static_cast<int>(workload), config.name});
-    if (found == series_.end()) {
-      continue;
+    const auto found = series_.find({workload, config.name});
+    if (found != series_.end()) {
+      results.push_back(ResultJson(workload, config.name, &found->second));
     }
-    Series& series = found->second;
-    const std::vector<double>& samples = wall ? series.wall : series.cpu;
-    Json result = {{"config", config.name},       {"median", Median(samples)},
-                   {"spread", Spread(samples)},   {"samples", samples},
-                   {"wall", Median(series.wall)}, {"cpu", Median(series.cpu)},
-                   {"operations", series.ops}};
-    if (files) {
-      result["bytes_read"] = Median(series.file_bytes);
-      result["reads"] = Median(series.file_reads);
-    }
-    if (config.name == options_.configs.front().name) {
-      baseline = &series;
-    } else if (baseline != nullptr) {
-      result["times_as_good"] =
-          Compare(wall ? baseline->wall : baseline->cpu, samples);
-      if (wall) {
-        result["cpu_times_as_good"] = Compare(baseline->cpu, series.cpu);
-      }
-      if (files) {
-        result["bytes_read_times_as_good"] =
-            Compare(baseline->file_bytes, series.file_bytes);
-        result["reads_times_as_good"] =
-            Compare(baseline->file_reads, series.file_reads);
-      }
-    }
-    if (!series.writes.empty()) {
-      result["writer"] = Median(series.writes);
-    }
-    if (!series.latencies.empty()) {
-      auto at = [&series](double fraction) {
-        return Percentile(fraction, &series.latencies);
-      };
-      result["latency"] = {{"p50", at(0.5)},
-                           {"p99", at(0.99)},
-                           {"p999", at(0.999)},
-                           {"max", at(1)},
-                           {"samples", series.latencies.size()}};
-    }
-    results.push_back(result);
   }
   return {{"name", info.name},
           {"what", info.what},
           {"unit", std::string("ns ") + info.per},
-          {"clock", wall ? "wall" : "cpu"},
+          {"clock", ByWallTime(workload, options_) ? "wall" : "cpu"},
           {"results", results}};
 }
 
 Json BenchResults::SizesJson(const std::string& what) const {
   Json all = Json::array();
-  const SizesSeries* baseline = nullptr;
-  for (const SizesSeries& series : sizes_) {
-    if (series.what == what && series.config == options_.configs.front().name) {
-      baseline = &series;
-    }
-  }
+  const std::string& first = options_.configs.front().name;
+  const auto baseline = sizes_.find({what, first});
   for (const BenchConfig& config : options_.configs) {
-    for (const SizesSeries& series : sizes_) {
-      if (series.what != what || series.config != config.name) {
-        continue;
-      }
-      Json components = Json::array();
-      for (const SizeComponent& component : series.sizes.components) {
-        if (component.bytes != 0) {
-          components.push_back(
-              {{"name", component.name}, {"bytes", component.bytes}});
-        }
-      }
-      Json one = {{"config", series.config},
-                  {"total", Median(series.totals)},
-                  {"bytes_a_key",
-                   Median(series.totals) / static_cast<double>(series.records)},
-                  {"records", series.records},
-                  {"samples", series.totals},
-                  {"components", components}};
-      if (what != "disk") {
-        one["active"] = series.sizes.active;
-        one["resident"] = series.sizes.resident;
-      }
-      if (baseline != nullptr && &series != baseline) {
-        one["times_as_good"] = Compare(baseline->totals, series.totals);
-      }
-      all.push_back(one);
+    const auto found = sizes_.find({what, config.name});
+    if (found == sizes_.end()) {
+      continue;
     }
+    const SizesSeries& series = found->second;
+    Json components = Json::array();
+    for (const SizeComponent& component : series.sizes.components) {
+      if (component.bytes != 0) {
+        components.push_back(
+            {{"name", component.name}, {"bytes", component.bytes}});
+      }
+    }
+    Json one = {{"config", config.name},
+                {"total", Median(series.totals)},
+                {"bytes_a_key",
+                 Median(series.totals) / static_cast<double>(series.records)},
+                {"records", series.records},
+                {"samples", series.totals},
+                {"components", components}};
+    if (what != "disk") {
+      one["active"] = series.sizes.active;
+      one["resident"] = series.sizes.resident;
+    }
+    if (config.name != first && baseline != sizes_.end()) {
+      one["times_as_good"] = Compare(baseline->second.totals, series.totals);
+    }
+    all.push_back(one);
   }
   return all;
 }

@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "db_bench_ext/keys/key_stats.h"
-#include "db_bench_ext/memkv_bench/generated_records.h"
 #include "db_bench_ext/memkv_bench/options.h"
 #include "db_bench_ext/memkv_bench/report.h"
 #include "db_bench_ext/memkv_bench/sizes.h"
@@ -24,16 +23,12 @@
 
 namespace memkv {
 
-// Of runs of --scale or --delta, those that have been at some point.
-Json RunsWithPoints(const Json& runs);
-
 class BenchResults {
  public:
   explicit BenchResults(const BenchOptions& options) : options_(options) {}
 
   void SetKeys(const std::string& description, const KeyStats& keys,
                uint64_t value_bytes);
-  void SetGeneratedKeys(const GeneratedRecords& records, const KeyStats& keys);
   // Another section of the document: what --scale, --delta or --demo have.
   void Set(const std::string& section, const Json& content);
   // One repeat of a workload on a configuration.
@@ -57,13 +52,13 @@ class BenchResults {
     std::vector<uint64_t> latencies;
   };
   struct SizesSeries {
-    std::string what;
-    std::string config;
     uint64_t records = 0;
     Sizes sizes;  // of the last repeat
     std::vector<double> totals;
   };
 
+  Json ResultJson(Workload workload, const std::string& config,
+                  Series* series) const;
   Json WorkloadJson(Workload workload) const;
   Json SizesJson(const std::string& what) const;
 
@@ -71,8 +66,9 @@ class BenchResults {
   mutable std::mutex mutex_;
   Json keys_;
   Json sections_ = Json::object();
-  mutable std::map<std::pair<int, std::string>, Series> series_;
-  std::vector<SizesSeries> sizes_;
+  // By workload, or by what was measured, and configuration.
+  mutable std::map<std::pair<Workload, std::string>, Series> series_;
+  std::map<std::pair<std::string, std::string>, SizesSeries> sizes_;
   std::map<std::string, std::vector<double>> opens_;
 };
 

@@ -10,8 +10,6 @@
 #include "db_bench_ext/common/progress_bar.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/keys/random.h"
-#include "db_bench_ext/memkv_bench/demo.h"
-#include "db_bench_ext/memkv_bench/memory_limit.h"
 #include "db_bench_ext/memkv_bench/runs.h"
 #include "db_bench_ext/memkv_bench/sizes.h"
 #include "db_bench_ext/memkv_bench/verify.h"
@@ -223,32 +221,34 @@ class Run {
   void Ask() {
     for (const DatabaseUnderTest& database : databases_) {
       if (database.config.name == options_.configs.back().name) {
-        results_->Set("questions",
-                      AnswerQuestions(*database.database, records_.keys(),
-                                      options_.keys));
+        std::vector<std::string> lines;
+        Check(AnswerQuestions(*database.database, records_.keys(),
+                              options_.keys, &lines));
+        results_->Set("questions", lines);
       }
     }
   }
 
   void Reads(Workload workload, uint64_t seed) {
-    Probes probes;
-    if (IsRead(workload) || workload == Workload::kReadWhileWriting) {
-      MakeProbes(workload, records_, *databases_.front().model, options_.ops,
-                 seed, limit_.limited(), &probes);
-    }
+    Plan plan;
     for (DatabaseUnderTest& database : databases_) {
       Step(InfoOf(workload).name, database);
+      // What is mixed changes each database's own model.
+      const bool mixed =
+          !IsRead(workload) && workload != Workload::kReadWhileWriting;
+      if (mixed || &database == &databases_.front()) {
+        plan =
+            MakePlan(workload, records_, options_.ops, seed, options_.threads,
+                     limit_.limited() && !mixed, database.model.get());
+      }
       Measured measured;
       Measured writes;
       Check(limit_.Apply(database.database.get()));
-      if (IsRead(workload)) {
-        RunReads(workload, probes, options_.threads, database, &measured);
-      } else if (workload == Workload::kReadWhileWriting) {
-        RunReadWhileWriting(records_, probes, options_.threads, seed, &database,
-                            &measured, &writes);
+      if (workload == Workload::kReadWhileWriting) {
+        RunReadWhileWriting(plan, records_, seed, &database, &measured,
+                            &writes);
       } else {
-        RunMixed(workload, records_, options_.ops, seed, options_.threads,
-                 &database, &measured);
+        RunPlan(workload, plan, database, &measured);
       }
       results_->Add(workload, database.config.name, std::move(measured),
                     &writes);

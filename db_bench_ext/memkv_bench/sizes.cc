@@ -3,7 +3,6 @@
 
 #include "db_bench_ext/memkv_bench/sizes.h"
 
-#include <filesystem>
 #include <memory>
 
 #include "db_bench_ext/common/check.h"
@@ -145,9 +144,7 @@ Sizes MeasureMemtable(const BenchConfig& config, const std::string& path,
   sizes.components = {{"memtable entries", entries},
                       {"memtable index", used - entries}};
   AddRest("the rest", &sizes);
-  Check(subject.database->Close());
-  std::error_code error;
-  std::filesystem::remove_all(path, error);
+  Check(subject.database->Drop());
   return sizes;
 }
 

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/common/jemalloc_stats.h"
+#include "db_bench_ext/common/machine.h"
 #include "db_bench_ext/memkv_bench/records.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
 

@@ -7,6 +7,8 @@
 
 #include <memory>
 
+#include "db_bench_ext/keys/key_prefix.h"
+
 namespace memkv {
 
 using rocksdb::Slice;
@@ -14,52 +16,70 @@ using rocksdb::Status;
 
 namespace {
 
-constexpr size_t kQuotedBytes = 200;
+constexpr uint64_t kRecordsShown = 10;
 
-Status Mismatch(const BenchDatabase& database, const std::string& operation,
-                const std::string& key, const std::string& expected,
-                const std::string& found) {
-  return Status::Corruption(
-      "MISMATCH in " + database.name() + ", " + operation + " at key " + key,
-      "expected " + expected + ", found " + found);
+Status WhoShips(const BenchDatabase& database, const RecordSet& records,
+                const std::string& path, std::vector<std::string>* lines) {
+  std::string packages;
+  const Status s = database.db()->Get(rocksdb::ReadOptions(), path, &packages);
+  const size_t at = records.Find(path);
+  const bool known = at != RecordSet::kNotFound;
+  lines->push_back(fmt::format("Which package ships /{}?", path));
+  lines->push_back("    " + (known ? packages : "none in these records"));
+  const bool right =
+      known ? s.ok() && records.value(at) == packages : s.IsNotFound();
+  return right ? Status::OK()
+               : database.Mismatch("asked for " + Quoted(path),
+                                   known ? "its packages" : "nothing",
+                                   s.ToString());
+}
+
+// `show_values`: text is shown as it is; a record number would only litter.
+Status EverythingUnder(const BenchDatabase& database, const RecordSet& records,
+                       const std::string& prefix, bool show_values,
+                       std::vector<std::string>* lines) {
+  const std::string end = PrefixEnd(prefix);
+  const Slice bound(end);
+  rocksdb::ReadOptions read;
+  read.iterate_upper_bound = end.empty() ? nullptr : &bound;
+  std::unique_ptr<rocksdb::Iterator> it(database.db()->NewIterator(read));
+  lines->push_back(fmt::format("What begins with {}?", Quoted(prefix)));
+  uint64_t count = 0;
+  for (it->Seek(prefix); it->Valid(); it->Next()) {
+    if (count++ < kRecordsShown) {
+      lines->push_back(
+          "    " + Quoted(it->key()) +
+          (show_values ? "  " + it->value().ToString() : std::string()));
+    }
+  }
+  lines->push_back(fmt::format("    {}{} in all",
+                               count > kRecordsShown ? "... " : "", count));
+  const uint64_t expected =
+      (end.empty() ? records.size() : records.LowerBound(end)) -
+      records.LowerBound(prefix);
+  return !it->status().ok() || count == expected
+             ? it->status()
+             : database.Mismatch("asked for " + Quoted(prefix),
+                                 fmt::format("{} records", expected),
+                                 std::to_string(count));
 }
 
 }  // namespace
 
-std::string Quoted(const Slice& bytes) {
-  std::string text = "\"";
-  for (size_t i = 0; i < bytes.size() && i < kQuotedBytes; i++) {
-    const auto c = static_cast<unsigned char>(bytes[i]);
-    if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
-      text.push_back(bytes[i]);
-    } else {
-      text += fmt::format("\\x{:02x}", c);
-    }
-  }
-  text += "\"";
-  if (bytes.size() > kQuotedBytes) {
-    text += "... (" + std::to_string(bytes.size()) + " bytes)";
-  }
-  return text;
-}
-
 Status VerifyByGet(const BenchDatabase& database,
                    const ModelExpected& records) {
   rocksdb::DB* db = database.db();
-  rocksdb::ReadOptions read;
   rocksdb::PinnableSlice value;
   std::string buffer;
   for (size_t i = 0; i < records.size(); i++) {
     value.Reset();
-    Status s = db->Get(read, db->DefaultColumnFamily(), records.key(i), &value);
-    if (!s.ok()) {
-      return Mismatch(database, "Get", Quoted(records.key(i)),
-                      Quoted(records.value(i, &buffer)), s.ToString());
-    }
+    const Status s = db->Get(rocksdb::ReadOptions(), db->DefaultColumnFamily(),
+                             records.key(i), &value);
     const Slice expected = records.value(i, &buffer);
-    if (value != expected) {
-      return Mismatch(database, "Get", Quoted(records.key(i)), Quoted(expected),
-                      Quoted(value));
+    if (!s.ok() || value != expected) {
+      return database.Mismatch("Get at key " + Quoted(records.key(i)),
+                               Quoted(expected),
+                               s.ok() ? Quoted(value) : s.ToString());
     }
   }
   return Status::OK();
@@ -67,41 +87,44 @@ Status VerifyByGet(const BenchDatabase& database,
 
 Status VerifyByScan(const BenchDatabase& database, const ModelExpected& records,
                     bool forwards) {
-  const std::string operation = forwards ? "scan forwards" : "scan backwards";
+  const std::string at_key =
+      std::string("scan ") + (forwards ? "forwards" : "backwards") + " at key ";
   std::unique_ptr<rocksdb::Iterator> it(
       database.db()->NewIterator(rocksdb::ReadOptions()));
   std::string buffer;
-  if (forwards) {
-    it->SeekToFirst();
-  } else {
-    it->SeekToLast();
-  }
+  forwards ? it->SeekToFirst() : it->SeekToLast();
   for (size_t n = 0; n < records.size(); n++) {
     const size_t i = forwards ? n : records.size() - 1 - n;
-    if (!it->Valid()) {
-      return Mismatch(database, operation, Quoted(records.key(i)), "a record",
-                      "the end, " + it->status().ToString());
-    }
-    if (it->key() != records.key(i)) {
-      return Mismatch(database, operation, Quoted(records.key(i)), "this key",
-                      "key " + Quoted(it->key()));
-    }
     const Slice expected = records.value(i, &buffer);
-    if (it->value() != expected) {
-      return Mismatch(database, operation, Quoted(records.key(i)),
-                      Quoted(expected), Quoted(it->value()));
+    if (!it->Valid() || it->key() != records.key(i) ||
+        it->value() != expected) {
+      return database.Mismatch(
+          at_key + Quoted(records.key(i)), "this key with " + Quoted(expected),
+          it->Valid() ? Quoted(it->key()) + " with " + Quoted(it->value())
+                      : "the end, " + it->status().ToString());
     }
-    if (forwards) {
-      it->Next();
-    } else {
-      it->Prev();
-    }
+    forwards ? it->Next() : it->Prev();
   }
-  if (it->Valid()) {
-    return Mismatch(database, operation, Quoted(it->key()), "the end",
-                    "one key more than the input has");
+  return it->Valid() ? database.Mismatch(at_key + Quoted(it->key()), "the end",
+                                         "one key more than the input has")
+                     : it->status();
+}
+
+Status AnswerQuestions(const BenchDatabase& database, const RecordSet& records,
+                       const std::string& source,
+                       std::vector<std::string>* lines) {
+  if (source != "apt-contents") {
+    const Slice middle = records.key(records.size() / 2);
+    return EverythingUnder(database, records, ExamplePrefix(middle), false,
+                           lines);
   }
-  return it->status();
+  Status s;
+  for (const char* path : {"usr/bin/git", "bin/bash", "usr/bin/gcc-12"}) {
+    s = s.ok() ? WhoShips(database, records, path, lines) : s;
+  }
+  return s.ok() ? EverythingUnder(database, records, "usr/share/doc/bash/",
+                                  true, lines)
+                : s;
 }
 
 }  // namespace memkv

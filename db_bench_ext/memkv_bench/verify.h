@@ -1,24 +1,25 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// Compares a database with the records it was loaded from, record by record.
-// A difference is Corruption naming the database, the operation, the key, what
-// was expected and what was found.
+// Compares a database with the records it was loaded from. A difference is
+// Corruption naming the database, what it was asked, what was expected and what
+// was found.
 //
 // Thread safety: functions without shared state.
 
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "db_bench_ext/keys/record_set.h"
 #include "db_bench_ext/memkv_bench/database.h"
 #include "db_bench_ext/memkv_bench/records.h"
-#include "rocksdb/slice.h"
 #include "rocksdb/status.h"
 
 namespace memkv {
 
-// Every record by Get. Compares values byte by byte.
+// Every record by Get.
 rocksdb::Status VerifyByGet(const BenchDatabase& database,
                             const ModelExpected& records);
 
@@ -27,7 +28,13 @@ rocksdb::Status VerifyByGet(const BenchDatabase& database,
 rocksdb::Status VerifyByScan(const BenchDatabase& database,
                              const ModelExpected& records, bool forwards);
 
-// `bytes` in quotes, what is not printable as \xNN, cut short if very long.
-std::string Quoted(const rocksdb::Slice& bytes);
+// What one would ask the records just loaded (--demo), answered with ordinary
+// RocksDB calls: questions and answers, line by line. For apt-contents as the
+// `source`: which packages ship some files, and what lies under one folder. For
+// other keys: what shares the first part of a key of the middle.
+rocksdb::Status AnswerQuestions(const BenchDatabase& database,
+                                const RecordSet& records,
+                                const std::string& source,
+                                std::vector<std::string>* lines);
 
 }  // namespace memkv

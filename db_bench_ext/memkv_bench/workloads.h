@@ -1,14 +1,14 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The workloads of memkv_bench, one function each kind. Every one adds up what
-// it found and compares it with what the records say: a difference is a Failure
-// that names database, workload, what was expected and found.
+// The workloads of memkv_bench. What is asked of a database is planned before a
+// clock starts, with the right answers; each answer is compared, and a wrong
+// one is a Failure that names database, workload, what was expected and found.
 //
-// Reads are timed twice over: a first pass without a clock inside, which gives
+// A plan is timed twice over: a first pass without a clock inside, which gives
 // the time of an operation, and a second of half as many with a clock around
-// each, which gives the percentiles. Where memory is limited, as many as in the
-// first, of other keys, go before it untimed.
+// each, which gives the percentiles. Where memory is limited, as many reads as
+// in the first, of other keys, go before it untimed.
 //
 // Thread safety: one workload at a time on a database; each starts as many
 // threads as it is told.
@@ -35,16 +35,9 @@ struct Tally {
   uint64_t found = 0;
   uint64_t bytes = 0;
 
-  void Count(const rocksdb::Slice& key, const rocksdb::Slice& value) {
-    Count(key.size() + value.size());
-  }
   void Count(uint64_t record_bytes) {
     found++;
     bytes += record_bytes;
-  }
-  void Add(const Tally& other) {
-    found += other.found;
-    bytes += other.bytes;
   }
   bool operator==(const Tally& other) const {
     return found == other.found && bytes == other.bytes;
@@ -106,52 +99,55 @@ void WriteRecords(const BenchRecords& records,
 void RunFlush(const BenchRecords& records, const std::vector<uint32_t>& order,
               DatabaseUnderTest* subject, Measured* measured);
 
-// ---- Reads -----------------------------------------------------------------
+// ---- Reads, and reads mixed with writes ------------------------------------
 
-struct Probe {
+enum class Act {
+  kGet,
+  kUpdate,           // a version of a record that is there
+  kInsert,           // a record that is not
+  kReadModifyWrite,  // kGet and kUpdate
+  kSeek,
+  kScan,         // a new iterator
+  kCount,        // likewise, or by ranks
+  kScanAll,      // forwards
+  kReverseScan,  // of all
+};
+
+struct Operation {
+  Act act = Act::kGet;
   rocksdb::Slice key;
-  rocksdb::Slice end;  // where a scan stops; empty: nowhere
+  rocksdb::Slice end;    // where a scan stops; empty: nowhere
+  rocksdb::Slice value;  // to be written
+  uint64_t most = 0;     // records after which a scan stops
+  Tally expected;        // to be found
+  // Others insert meanwhile: a scan begins with `key`, and finds as many
+  // records or more.
+  bool at_least = false;
 };
 
-// What a pass over a database asks: probes [begin, end), or everything.
-struct ProbePass {
-  size_t begin = 0;
-  size_t end = 0;
-  Tally expected;
+// What a workload asks. All databases are asked the same.
+struct Plan {
+  using Pass = std::vector<std::vector<Operation>>;  // by thread
+
+  Pass warm_up;  // untimed; nothing, unless asked for
+  Pass timed;
+  Pass clocked;                   // each
+  std::deque<std::string> owned;  // keys and values, where they are
 };
 
-// What a read workload asks, for all databases the same.
-struct Probes {
-  std::vector<Probe> probes;
-  ProbePass warm_up;  // untimed; nothing, unless asked for
-  ProbePass timed;
-  ProbePass clocked;              // each
-  std::deque<std::string> owned;  // of keys: it leaves them where they are
-};
+// Keys of a call of multiget.
+constexpr size_t kMultiGetKeys = 32;
 
-// REQUIRES: a workload from kGet to kCount, or kReadWhileWriting.
-void MakeProbes(Workload workload, const BenchRecords& records,
-                const BenchModel& model, uint64_t ops, uint64_t seed,
-                bool warm_up, Probes* probes);
-void RunReads(Workload workload, const Probes& probes, unsigned threads,
-              const DatabaseUnderTest& subject, Measured* measured);
-// Look-ups while one more thread overwrites; `writes` is what it did.
-void RunReadWhileWriting(const BenchRecords& records, const Probes& probes,
-                         unsigned threads, uint64_t seed,
-                         DatabaseUnderTest* subject, Measured* measured,
-                         Measured* writes);
-
-// ---- Both ------------------------------------------------------------------
-
-// REQUIRES: a workload from kMixedA to kMixedF.
-void RunMixed(Workload workload, const BenchRecords& records, uint64_t ops,
-              uint64_t seed, unsigned threads, DatabaseUnderTest* subject,
-              Measured* measured);
-
-// ---- For their implementations ---------------------------------------------
-
-[[noreturn]] void Mismatch(const DatabaseUnderTest& subject, Workload workload,
-                           const std::string& expected,
-                           const std::string& found);
+// Of some `ops` look-ups, or of so many other operations as take as long.
+// Changes the model as the plan will change a database.
+// REQUIRES: a workload from kGet on.
+Plan MakePlan(Workload workload, const BenchRecords& records, uint64_t ops,
+              uint64_t seed, unsigned threads, bool warm_up, BenchModel* model);
+void RunPlan(Workload workload, const Plan& plan,
+             const DatabaseUnderTest& subject, Measured* measured);
+// While one more thread overwrites; `writes` is what it did.
+void RunReadWhileWriting(const Plan& plan, const BenchRecords& records,
+                         uint64_t seed, DatabaseUnderTest* subject,
+                         Measured* measured, Measured* writes);
 
 }  // namespace memkv

@@ -75,13 +75,6 @@ void RunThreads(unsigned threads, Measured* measured,
   }
 }
 
-void Mismatch(const DatabaseUnderTest& database, Workload workload,
-              const std::string& expected, const std::string& found) {
-  throw Failure(Status::Corruption(
-      "MISMATCH in " + database.config.name + ", " + InfoOf(workload).name,
-      "expected " + expected + ", found " + found));
-}
-
 void WriteRecords(const BenchRecords& records,
                   const std::vector<uint32_t>& order, size_t begin, size_t end,
                   bool next_version, unsigned threads,

@@ -12,7 +12,6 @@
 #include <unordered_set>
 
 #include "db/lookup_key.h"
-#include "db_bench_ext/common/jemalloc_stats.h"
 #include "db_bench_ext/common/machine.h"
 #include "db_bench_ext/common/timing.h"
 #include "memtable/art_memtable_rep.h"

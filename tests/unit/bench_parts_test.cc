@@ -22,7 +22,6 @@
 #include "db_bench_ext/keys/url_generator.h"
 #include "db_bench_ext/memkv_bench/database.h"
 #include "db_bench_ext/memkv_bench/generated_records.h"
-#include "db_bench_ext/memkv_bench/memory_limit.h"
 #include "db_bench_ext/memkv_bench/options.h"
 #include "db_bench_ext/memkv_bench/results.h"
 #include "db_bench_ext/memkv_bench/verify.h"
