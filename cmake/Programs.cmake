@@ -72,7 +72,7 @@ add_library(
   "${memkv_root}/db_bench_ext/memtable_bench/table.cc")
 target_link_libraries(memkv_memtable_shapes PUBLIC memkv_bench_common)
 
-memkv_bench_program(memtable_bench memtable_bench memtable_bench_main.cc keys.cc
+memkv_bench_program(memtable_bench memtable_bench memtable_bench_main.cc
                     report.cc)
 target_link_libraries(memtable_bench PRIVATE memkv_memtable_shapes
                                              benchmark::benchmark)

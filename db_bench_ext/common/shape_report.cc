@@ -11,6 +11,8 @@
 
 namespace memkv {
 
+using rocksdb::Status;
+
 namespace {
 
 constexpr int kColumn = 11;
@@ -119,6 +121,35 @@ size_t ShapeReport::Print(FILE* out) const {
              "compared with\n",
              slow, cells, kSlow);
   return slow;
+}
+
+Status RunShapes(const std::vector<std::string>& names,
+                 const ShapeRunOptions& options, const NewShapeRun& new_run,
+                 ShapeReport* report, FILE* out) {
+  Status s;
+  for (const std::string& name : names) {
+    KeyShape shape;
+    if (!MakeShape(name, options.shape, &shape)) {
+      return Status::InvalidArgument("there is no shape called " + name);
+    }
+    const Stopwatch watch;
+    report->AddShape(name, fmt::format("{} of {:.0f} B", shape.entries.size(),
+                                       shape.MeanEntryKeySize()));
+    const std::unique_ptr<ShapeRun> run = new_run(shape);
+    for (uint64_t repeat = 0; s.ok() && repeat < options.repeats; repeat++) {
+      if (repeat > 0 && watch.seconds() > options.seconds) {
+        break;
+      }
+      s = run->Repeat();
+    }
+    if (!s.ok()) {
+      break;
+    }
+    run->Finish();
+    fmt::print(stderr, "{}: {:.1f} s\n", name, watch.seconds());
+  }
+  report->Print(out);
+  return s;
 }
 
 }  // namespace memkv

@@ -1,6 +1,9 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
+// RunShapes: takes shapes of keys (key_shapes.h) one after the other through
+// all that a program measures, repeat by repeat, and prints the report.
+//
 // ShapeReport: a table of shapes by operations for each subject that is
 // compared with another one, its base: how many times as much time or memory it
 // takes. A cell above kSlow is marked, and listed below with both figures.
@@ -14,11 +17,16 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
+
+#include "db_bench_ext/keys/key_shapes.h"
+#include "rocksdb/status.h"
 
 namespace memkv {
 
@@ -74,5 +82,30 @@ class ShapeReport {
   std::vector<Row> rows_;
   std::map<Cell, std::vector<double>> figures_;
 };
+
+struct ShapeRunOptions {
+  ShapeOptions shape;
+  uint64_t repeats = 3;
+  // A shape that has taken so long is not repeated once more.
+  double seconds = 20;
+};
+
+// Measures one shape.
+class ShapeRun {
+ public:
+  virtual ~ShapeRun() = default;
+  // Adds a figure of each operation and subject to the report.
+  virtual rocksdb::Status Repeat() = 0;
+  // Adds what is of all repeats together.
+  virtual void Finish() = 0;
+};
+// Of a shape, which outlives the run and is a row of the report already.
+using NewShapeRun = std::function<std::unique_ptr<ShapeRun>(const KeyShape&)>;
+
+// Prints the report to `out` also if a repeat fails, which ends it.
+rocksdb::Status RunShapes(const std::vector<std::string>& names,
+                          const ShapeRunOptions& options,
+                          const NewShapeRun& new_run, ShapeReport* report,
+                          FILE* out);
 
 }  // namespace memkv

@@ -7,6 +7,9 @@
 
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -33,6 +36,38 @@ class Stopwatch {
  private:
   const uint64_t start_ = WallNanos();
   const double cpu_ = ProcessCpuNanos();
+};
+
+// CPU time of the thread that makes it.
+class CpuClock {
+ public:
+  // Of each of `count` operations since then.
+  double PerOperation(size_t count) const {
+    return (ThreadCpuNanos() - start_) / static_cast<double>(count);
+  }
+
+ private:
+  const double start_ = ThreadCpuNanos();
+};
+
+// Of each of some things the least time that it took in any repeat: what
+// disturbs one repeat is not in it.
+class LeastTimes {
+ public:
+  void Add(size_t thing, double nanos) {
+    if (thing >= least_.size()) {
+      least_.resize(thing + 1, INFINITY);
+    }
+    least_[thing] = std::min(least_[thing], static_cast<float>(nanos));
+  }
+  bool empty() const { return least_.empty(); }
+  // Of those the most.
+  double Worst() const {
+    return *std::max_element(least_.begin(), least_.end());
+  }
+
+ private:
+  std::vector<float> least_;
 };
 
 // The middle value, or the mean of the two in the middle.

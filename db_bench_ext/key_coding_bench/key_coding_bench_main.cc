@@ -14,22 +14,20 @@
 // times better than the first coding.  CPU time of one thread, pinned.  A miss
 // is a key with one byte of its second half changed.
 //
-// --sets=shapes runs every shape of keys that could be a cliff instead, and
-// table files as well; see key_coding_shapes.h.
+// --sets=shapes: see shapes.h. key_coding_lines is the same program, slower,
+// that shows instead how many different cache lines a look-up waits for one
+// after the other.
 //
-// key_coding_lines is the same program, slower, that shows instead how many
-// different cache lines a look-up waits for one after the other.
-//
-// Every answer is compared with the sorted keys before anything is timed, and
-// every scan's sum.  With --repeat=0 that is all: exit 1 if one is wrong.
+// Every answer is compared with the sorted keys, and every scan's sum: exit 1
+// if one is wrong.  With --repeat=0 that is all.
 
 #include <fmt/format.h>
 #include <gflags/gflags.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,11 +38,11 @@
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/key_coding_bench/codings.h"
 #include "db_bench_ext/key_coding_bench/shapes.h"
-#include "db_bench_ext/keys/key_shapes.h"
 #include "db_bench_ext/keys/key_source.h"
 #include "db_bench_ext/keys/random.h"
 #include "plugin/memkv.h"
 #include "util/cache_line_counter.h"
+#include "util/string_util.h"
 
 DEFINE_string(sets, "keys",
               "keys: those of --keys; or shapes: the --shapes, in the codings "
@@ -82,19 +80,17 @@ namespace {
 
 using rocksdb::Status;
 
-struct Queries {
-  std::vector<std::string> hits;
-  std::vector<uint64_t> ranks;
-  std::vector<std::string> misses;
-};
-
-Queries MakeQueries(const std::vector<std::string_view>& keys) {
-  Queries queries;
+CodingProbes MakeProbes(const std::vector<std::string_view>& keys) {
+  CodingProbes probes;
+  probes.num_keys = keys.size();
+  for (const std::string_view key : keys) {
+    probes.key_sum += KeySum(key);
+  }
   RandomSource random(FLAGS_seed + 1);
-  while (queries.hits.size() < FLAGS_queries) {
+  while (probes.hits.size() < FLAGS_queries) {
     const uint64_t rank = random.Uniform(keys.size());
-    queries.ranks.push_back(rank);
-    queries.hits.emplace_back(keys[rank]);
+    probes.ranks.push_back(rank);
+    probes.hits.emplace_back(keys[rank]);
     std::string miss(keys[rank]);
     if (!miss.empty()) {
       char& c = miss[miss.size() - 1 - random.Uniform((miss.size() + 1) / 2)];
@@ -103,89 +99,35 @@ Queries MakeQueries(const std::vector<std::string_view>& keys) {
     while (std::binary_search(keys.begin(), keys.end(), miss)) {
       miss += "\x01";
     }
-    queries.misses.push_back(std::move(miss));
+    probes.miss_ranks.push_back(static_cast<uint64_t>(
+        std::lower_bound(keys.begin(), keys.end(), miss) - keys.begin()));
+    probes.misses.push_back(std::move(miss));
   }
-  return queries;
+  return probes;
 }
 
 struct Subject {
   std::string name;
   std::unique_ptr<KeyCoding> coding;
   double build = 0;
-  std::vector<double> times[5];
+  std::map<std::string, std::vector<double>> times;  // by operation
 };
 
-// "hits": a key of as many as a batch takes.
-enum Time { kHit, kMiss, kNext, kPrev, kHits };
-constexpr const char* kTimes[] = {"hit", "miss", "next", "prev", "hits"};
-
-// Calls f with the first of a batch and how many it has.
-template <class F>
-void ForEachBatch(size_t n, F f) {
-  for (size_t i = 0; i < n; i += KeyCoding::kMaxBatch) {
-    f(i, std::min(KeyCoding::kMaxBatch, n - i));
-  }
-}
-
-// Throws if an answer is wrong.
-void CheckAnswers(const Subject& subject, const Queries& queries,
-                  uint64_t key_sum) {
-  uint64_t wrong = 0;
-  for (size_t i = 0; i < queries.hits.size(); ++i) {
-    wrong += subject.coding->Find(queries.hits[i]) != queries.ranks[i];
-    wrong += subject.coding->Find(queries.misses[i]) != KeyCoding::kNotFound;
-  }
-  ForEachBatch(queries.hits.size(), [&](size_t begin, size_t n) {
-    uint64_t ranks[KeyCoding::kMaxBatch];
-    subject.coding->FindAll(&queries.hits[begin], n, ranks);
-    for (size_t i = 0; i < n; ++i) {
-      wrong += ranks[i] != queries.ranks[begin + i];
-    }
-  });
-  std::string reason;
-  if (!subject.coding->Validate(&reason)) {
-    Check(Status::Corruption(subject.name, reason));
-  }
-  wrong += subject.coding->Scan(true) != key_sum;
-  wrong += subject.coding->Scan(false) != key_sum;
+void Measure(const CodingProbes& probes, Subject* subject) {
+  const uint64_t wrong = MeasureCoding(
+      *subject->coding, probes, [&](const char* operation, double nanos) {
+        subject->times[operation].push_back(nanos);
+      });
   if (wrong > 0) {
-    Check(Status::Corruption(subject.name,
+    Check(Status::Corruption(subject->name,
                              fmt::format("{} wrong answers", wrong)));
   }
-}
-
-[[maybe_unused]] void Measure(Subject* subject, const Queries& queries,
-                              double num_keys) {
-  uint64_t sum = 0;
-  for (const Time what : {kHit, kMiss, kNext, kPrev, kHits}) {
-    const double start = ThreadCpuNanos();
-    double operations = num_keys;
-    if (what == kHit || what == kMiss) {
-      const auto& probes = what == kHit ? queries.hits : queries.misses;
-      for (const std::string& key : probes) {
-        sum += subject->coding->Find(key);
-      }
-      operations = static_cast<double>(probes.size());
-    } else if (what == kHits) {
-      ForEachBatch(queries.hits.size(), [&](size_t begin, size_t n) {
-        uint64_t ranks[KeyCoding::kMaxBatch];
-        subject->coding->FindAll(&queries.hits[begin], n, ranks);
-        sum += ranks[n - 1];
-      });
-      operations = static_cast<double>(queries.hits.size());
-    } else {
-      sum += subject->coding->Scan(what == kNext);
-    }
-    subject->times[what].push_back((ThreadCpuNanos() - start) / operations);
-  }
-  volatile uint64_t used = sum;
-  (void)used;
 }
 
 #if defined(MEMKV_COUNT_LINES)
 
 // Of the cache lines that look-ups wait for.
-void PrintLines(const Subject& subject, const Queries& queries) {
+void PrintLines(const Subject& subject, const CodingProbes& queries) {
   fmt::print("{:<13}", subject.name);
   for (const auto* probes : {&queries.hits, &queries.misses}) {
     std::vector<size_t> lines;
@@ -215,16 +157,13 @@ KeyCodingOptions CodingOptions() {
   return options;
 }
 
-void RunShapes() {
-  KeyCodingShapeOptions options;
-  options.shape.seed = FLAGS_seed;
-  options.shape.scale = FLAGS_shape_scale;
-  options.coding = CodingOptions();
+void RunKeyShapes() {
+  ShapeRunOptions options = {
+      {FLAGS_seed, FLAGS_shape_scale}, FLAGS_shape_repeat, FLAGS_shape_seconds};
   // Only by their bytes, as those of a table with the default segment_size.
-  options.coding.segment_keys = UINT32_MAX;
-  options.coding.segment_bytes = size_t{256} << 10;
-  options.repeats = FLAGS_shape_repeat;
-  options.seconds = FLAGS_shape_seconds;
+  KeyCodingOptions coding = CodingOptions();
+  coding.segment_keys = UINT32_MAX;
+  coding.segment_bytes = size_t{256} << 10;
   if (FLAGS_shape_repeat == 0) {
     Refuse("--shape_repeat: 1 or more");
   }
@@ -244,15 +183,13 @@ void RunShapes() {
   }
   TempDir dir;
   Check(dir.Create(DefaultTempParent(), "key_coding_bench", false));
-  options.dir = dir.path();
-  Check(RunKeyCodingShapes(shapes, options, stdout));
+  Check(RunKeyCodingShapes(shapes, options, coding, dir.path(), stdout));
 }
 
 // Builds all --codings of the keys.
 std::vector<Subject> MakeSubjects(const std::vector<std::string_view>& keys) {
   std::vector<Subject> subjects;
-  std::istringstream names(FLAGS_codings);
-  for (std::string name; std::getline(names, name, ',');) {
+  for (const std::string& name : rocksdb::StringSplit(FLAGS_codings, ',')) {
     Subject subject;
     subject.name = name;
     subject.coding = NewKeyCoding(name, CodingOptions());
@@ -260,12 +197,14 @@ std::vector<Subject> MakeSubjects(const std::vector<std::string_view>& keys) {
       Refuse("no coding is called " + name);
     }
     std::string reason;
-    const double start = ThreadCpuNanos();
+    const CpuClock clock;
     if (!subject.coding->Build(keys, &reason)) {
       Refuse(name, reason);
     }
-    subject.build =
-        (ThreadCpuNanos() - start) / static_cast<double>(keys.size());
+    subject.build = clock.PerOperation(keys.size());
+    if (!subject.coding->Validate(&reason)) {
+      Check(Status::Corruption(name, reason));
+    }
     subjects.push_back(std::move(subject));
   }
   return subjects;
@@ -273,6 +212,7 @@ std::vector<Subject> MakeSubjects(const std::vector<std::string_view>& keys) {
 
 [[maybe_unused]] void PrintTable(const std::vector<Subject>& subjects,
                                  double num_keys) {
+  constexpr const char* kTimes[] = {"hit", "miss", "next", "prev", "hits"};
   fmt::print("{:13} {:>8} {:>8}", "", "bytes", "build");
   for (const char* what : kTimes) {
     fmt::print(" {:>16}", what);
@@ -282,11 +222,11 @@ std::vector<Subject> MakeSubjects(const std::vector<std::string_view>& keys) {
     fmt::print("{:<13} {:8.3f} {:8.0f}", subject.name,
                static_cast<double>(subject.coding->Bytes()) / num_keys,
                subject.build);
-    for (const Time what : {kHit, kMiss, kNext, kPrev, kHits}) {
+    for (const char* what : kTimes) {
       if (FLAGS_repeat > 0) {
-        const double median = Median(subject.times[what]);
+        const double median = Median(subject.times.at(what));
         fmt::print(" {:8.1f} ({:4.2f}x)", median,
-                   Median(subjects[0].times[what]) / median);
+                   Median(subjects[0].times.at(what)) / median);
       }
     }
     fmt::print("  {}\n", subject.coding->Parts());
@@ -298,27 +238,23 @@ void RunKeys() {
   Check(ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script,
                  &input));
   std::vector<std::string_view> keys;
-  uint64_t key_sum = 0;
   for (size_t i = 0; i < input.records.size(); ++i) {
     keys.emplace_back(input.records.key(i).data(), input.records.key(i).size());
-    key_sum += KeySum(keys.back());
   }
   const auto n = static_cast<double>(keys.size());
   fmt::print("{}: {} keys, {:.1f} bytes each\n", input.description, keys.size(),
              static_cast<double>(input.records.KeyBytes()) / n);
   std::vector<Subject> subjects = MakeSubjects(keys);
-  const Queries queries = MakeQueries(keys);
-  for (const Subject& subject : subjects) {
-    CheckAnswers(subject, queries, key_sum);
-  }
+  const CodingProbes probes = MakeProbes(keys);
 #if defined(MEMKV_COUNT_LINES)
-  for (const Subject& subject : subjects) {
-    PrintLines(subject, queries);
+  for (Subject& subject : subjects) {
+    Measure(probes, &subject);
+    PrintLines(subject, probes);
   }
 #else
-  for (uint64_t i = 0; i < FLAGS_repeat; ++i) {
+  for (uint64_t i = 0; i < std::max<uint64_t>(FLAGS_repeat, 1); ++i) {
     for (Subject& subject : subjects) {
-      Measure(&subject, queries, n);
+      Measure(probes, &subject);
     }
   }
   PrintTable(subjects, n);
@@ -332,7 +268,7 @@ void Run() {
     fmt::print("{}", DescribeShapes());
   } else if (FLAGS_sets == "shapes") {
     RegisterMemkv();
-    RunShapes();
+    RunKeyShapes();
   } else if (FLAGS_sets == "keys") {
     RunKeys();
   } else {

@@ -3,15 +3,10 @@
 
 #include "db_bench_ext/key_coding_bench/shapes.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <string_view>
-#include <utility>
 
-#include "db_bench_ext/common/shape_report.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/key_coding_bench/table_file.h"
 #include "db_bench_ext/keys/shape_probes.h"
@@ -58,78 +53,76 @@ std::vector<ShapeReport::Operation> Operations() {
 
 std::string_view View(const Slice& s) { return {s.data(), s.size()}; }
 
+std::vector<std::string> Strings(const KeySequence& keys) {
+  std::vector<std::string> strings;
+  for (size_t i = 0; i < keys.size(); i++) {
+    strings.push_back(keys[i].ToString());
+  }
+  return strings;
+}
+
 // One shape through everything.
-class ShapeRun {
+class KeyCodingShapeRun : public ShapeRun {
  public:
-  ShapeRun(const KeyShape& shape, const KeyCodingShapeOptions& options,
-           ShapeReport* report)
+  KeyCodingShapeRun(const KeyShape& shape, uint64_t seed,
+                    const KeyCodingOptions& coding, const std::string& dir,
+                    ShapeReport* report)
       : shape_(shape),
-        options_(options),
+        coding_options_(coding),
+        dir_(dir),
         report_(report),
-        probes_(shape, options.shape.seed + 2),
+        probes_(shape, seed),
         keys_(shape.keys.begin(), shape.keys.end()),
         least_(kNumSubjects) {
-    for (size_t i = 0; i < probes_.hits().size(); i++) {
-      hits_.push_back(probes_.hits().keys[i].ToString());
-    }
+    coding_probes_ = {
+        Strings(probes_.hits().keys),
+        {probes_.hits().ranks.begin(), probes_.hits().ranks.end()},
+        Strings(probes_.misses()),
+        {probes_.miss_ranks().begin(), probes_.miss_ranks().end()},
+        keys_.size(),
+        0,
+        probes_.rounds()};
+    // Over the keys of all entries.
     for (const uint32_t entry : probes_.sorted()) {
-      entry_sum_ += KeySum(keys_[shape.entries[entry]]);
+      coding_probes_.key_sum += KeySum(keys_[shape.entries[entry]]);
     }
   }
 
-  Status Run() {
-    const uint64_t start = WallNanos();
-    const size_t entries = shape_.entries.size();
-    report_->AddShape(
-        shape_.name,
-        fmt::format("{} of {:.0f} B", entries,
-                    static_cast<double>(probes_.entry_key_bytes()) /
-                        static_cast<double>(entries)));
-    for (uint64_t repeat = 0; repeat < options_.repeats; repeat++) {
-      if (repeat > 0 && SecondsSince(start) > options_.seconds) {
-        break;
-      }
-      for (size_t i = 0; i < kNumSubjects; i++) {
-        const Status s =
-            kSubjects[i].options != nullptr ? RunFile(i) : RunCoding(i);
-        if (!s.ok()) {
-          return s;
-        }
-      }
+  Status Repeat() override {
+    Status s;
+    for (size_t i = 0; i < kNumSubjects && s.ok(); i++) {
+      s = kSubjects[i].options != nullptr ? RunFile(i) : RunCoding(i);
     }
+    return s;
+  }
+
+  void Finish() override {
     for (size_t i = 0; i < kNumSubjects; i++) {
       if (!least_[i].empty()) {
-        report_->Add(shape_.name, "worst_hit", i,
-                     *std::max_element(least_[i].begin(), least_[i].end()));
+        Add("worst_hit", i, least_[i].Worst());
       }
     }
-    std::fprintf(stderr, "%s: %.1f s\n", shape_.name.c_str(),
-                 SecondsSince(start));
-    return Status::OK();
   }
 
  private:
-  void AddFigure(const char* operation, size_t subject, double figure) {
+  void Add(const char* operation, size_t subject, double figure) {
     report_->Add(shape_.name, operation, subject, figure);
   }
   // Measures what each of `count` operations takes that run() does together.
   template <typename Run>
   void Time(const char* operation, size_t subject, size_t count, Run run) {
-    const double start = ThreadCpuNanos();
+    const CpuClock clock;
     run();
-    AddFigure(operation, subject,
-              (ThreadCpuNanos() - start) / static_cast<double>(count));
+    Add(operation, subject, clock.PerOperation(count));
   }
   // Calls find(i) for each hit, and keeps the least time of each.
   template <typename Find>
   void TimeEach(size_t subject, Find find) {
-    std::vector<double>& least = least_[subject];
-    least.resize(hits_.size(), INFINITY);
     uint64_t last = WallNanos();
-    for (size_t i = 0; i < hits_.size(); i++) {
+    for (size_t i = 0; i < probes_.hits().size(); i++) {
       find(i);
       const uint64_t now = WallNanos();
-      least[i] = std::min(least[i], static_cast<double>(now - last));
+      least_[subject].Add(i, static_cast<double>(now - last));
       last = now;
     }
   }
@@ -137,13 +130,18 @@ class ShapeRun {
     return Status::Corruption(
         std::string(kSubjects[subject].name) + ", " + shape_.name, what);
   }
+  Status Wrong(size_t subject, uint64_t answers) const {
+    return answers == 0
+               ? Status::OK()
+               : Wrong(subject, std::to_string(answers) + " wrong answers");
+  }
 
   Status RunCoding(size_t subject) {
     if (shape_.entries.size() != keys_.size()) {
       return Status::OK();
     }
     const std::unique_ptr<KeyCoding> coding =
-        NewKeyCoding(kSubjects[subject].name, options_.coding);
+        NewKeyCoding(kSubjects[subject].name, coding_options_);
     std::string reason;
     bool built = false;
     Time("build", subject, keys_.size(),
@@ -151,52 +149,17 @@ class ShapeRun {
     if (!built || !coding->Validate(&reason)) {
       return Wrong(subject, reason);
     }
-    AddFigure("bytes", subject,
-              static_cast<double>(coding->Bytes()) /
-                  static_cast<double>(keys_.size()));
-    const ShapeProbes::Gets& gets = probes_.hits();
-    const size_t n = hits_.size();
-    uint64_t wrong = 0;
-    Time("hit", subject, n, [&] {
-      for (size_t i = 0; i < n; i++) {
-        wrong += coding->Find(hits_[i]) != gets.ranks[i];
-      }
-    });
-    Time("hits", subject, n, [&] {
-      for (size_t i = 0; i < n; i += KeyCoding::kMaxBatch) {
-        uint64_t ranks[KeyCoding::kMaxBatch];
-        const size_t batch = std::min(KeyCoding::kMaxBatch, n - i);
-        coding->FindAll(&hits_[i], batch, ranks);
-        for (size_t j = 0; j < batch; j++) {
-          wrong += ranks[j] != gets.ranks[i + j];
-        }
-      }
-    });
-    const KeySequence& misses = probes_.misses();
-    Time("miss", subject, misses.size(), [&] {
-      for (size_t i = 0; i < misses.size(); i++) {
-        wrong += coding->Find(View(misses[i])) != KeyCoding::kNotFound;
-      }
-    });
-    Time("seek", subject, misses.size(), [&] {
-      for (size_t i = 0; i < misses.size(); i++) {
-        wrong += coding->Rank(View(misses[i])) != probes_.miss_ranks()[i];
-      }
-    });
-    for (const bool forwards : {true, false}) {
-      Time(forwards ? "next" : "prev", subject, probes_.rounds() * keys_.size(),
-           [&] {
-             for (size_t round = 0; round < probes_.rounds(); round++) {
-               wrong += coding->Scan(forwards) != entry_sum_;
-             }
-           });
-    }
+    Add("bytes", subject,
+        static_cast<double>(coding->Bytes()) /
+            static_cast<double>(keys_.size()));
+    uint64_t wrong = MeasureCoding(*coding, coding_probes_,
+                                   [&](const char* operation, double nanos) {
+                                     Add(operation, subject, nanos);
+                                   });
     TimeEach(subject, [&](size_t i) {
-      wrong += coding->Find(hits_[i]) != gets.ranks[i];
+      wrong += coding->Find(coding_probes_.hits[i]) != coding_probes_.ranks[i];
     });
-    return wrong == 0
-               ? Status::OK()
-               : Wrong(subject, std::to_string(wrong) + " wrong answers");
+    return Wrong(subject, wrong);
   }
 
   Status RunFile(size_t subject) {
@@ -208,58 +171,60 @@ class ShapeRun {
     if (!s.ok()) {
       return s;
     }
-    BenchFile file(options,
-                   options_.dir + "/" + kSubjects[subject].name + ".sst");
-    const size_t all = shape_.entries.size();
-    Time("build", subject, all,
+    BenchFile file(options, dir_ + "/" + kSubjects[subject].name + ".sst");
+    const auto all = static_cast<double>(shape_.entries.size());
+    Time("build", subject, shape_.entries.size(),
          [&] { s = file.Build(shape_, probes_.sorted()); });
-    if (s.ok()) s = file.VerifyChecksum();
+    if (s.ok()) {
+      s = file.VerifyChecksum();
+    }
     if (!s.ok()) {
       return Wrong(subject, s.ToString());
     }
-    AddFigure("bytes", subject,
-              static_cast<double>(file.bytes()) / static_cast<double>(all));
-    uint64_t wrong = 0;
+    Add("bytes", subject, static_cast<double>(file.bytes()) / all);
+    // Everything is in memory before anything is timed.
     const std::unique_ptr<rocksdb::InternalIterator> it = file.NewIterator();
-    // Everything is read once before anything is timed.
-    wrong += ScanSum(it.get(), true) != entry_sum_;
+    uint64_t wrong = ScanSum(it.get(), true) != coding_probes_.key_sum;
+    wrong += GetAll(file, probes_.hits());
+    Add("memory", subject, static_cast<double>(file.MemoryUsage()) / all);
+    wrong += AskFile(subject, file, it.get());
+    TimeEach(subject, [&](size_t i) {
+      wrong += !Finds(file, probes_.hits().keys[i], ShapeProbes::kNewest,
+                      probes_.hits().found[i]);
+    });
+    wrong += !it->status().ok();
+    return Wrong(subject, wrong);
+  }
+
+  // Everything that is timed together. Returns the number of wrong answers.
+  uint64_t AskFile(size_t subject, const BenchFile& file,
+                   rocksdb::InternalIterator* it) {
+    const ShapeProbes::Gets& hits = probes_.hits();
     const KeySequence& misses = probes_.misses();
-    auto get = [&](const Slice& key, uint64_t read_at, uint64_t expected) {
-      uint64_t found = 0;
-      wrong += !file.Get(key, read_at, &found).ok() || found != expected;
-    };
-    auto get_all = [&](const ShapeProbes::Gets& gets) {
-      for (size_t i = 0; i < gets.size(); i++) {
-        get(gets.keys[i], gets.read_at[i], gets.found[i]);
-      }
-    };
-    get_all(probes_.hits());
-    AddFigure(
-        "memory", subject,
-        static_cast<double>(file.MemoryUsage()) / static_cast<double>(all));
-    Time("hit", subject, hits_.size(), [&] { get_all(probes_.hits()); });
+    uint64_t wrong = 0;
+    Time("hit", subject, hits.size(), [&] { wrong += GetAll(file, hits); });
     if (probes_.old().size() > 0) {
       Time("old", subject, probes_.old().size(),
-           [&] { get_all(probes_.old()); });
+           [&] { wrong += GetAll(file, probes_.old()); });
     }
     Time("miss", subject, misses.size(), [&] {
       for (size_t i = 0; i < misses.size(); i++) {
-        get(misses[i], ShapeProbes::kNewest, 0);
+        wrong += !Finds(file, misses[i], ShapeProbes::kNewest, 0);
       }
     });
     Time("seek", subject, 2 * misses.size(), [&] {
       for (size_t i = 0; i < misses.size(); i++) {
-        wrong += !SeekFinds(it.get(), probes_.hits().keys[i],
-                            probes_.hits().ranks[i]);
-        wrong += !SeekFinds(it.get(), misses[i], probes_.miss_ranks()[i]);
+        wrong += !SeekFinds(it, hits.keys[i], hits.ranks[i]);
+        wrong += !SeekFinds(it, misses[i], probes_.miss_ranks()[i]);
       }
     });
     for (const bool forwards : {true, false}) {
-      Time(forwards ? "next" : "prev", subject, probes_.rounds() * all, [&] {
-        for (size_t round = 0; round < probes_.rounds(); round++) {
-          wrong += ScanSum(it.get(), forwards) != entry_sum_;
-        }
-      });
+      Time(forwards ? "next" : "prev", subject,
+           probes_.rounds() * shape_.entries.size(), [&] {
+             for (size_t round = 0; round < probes_.rounds(); round++) {
+               wrong += ScanSum(it, forwards) != coding_probes_.key_sum;
+             }
+           });
     }
     if (!probes_.ranges().empty()) {
       uint64_t sum = 0;
@@ -269,17 +234,24 @@ class ShapeRun {
         }
       });
     }
-    TimeEach(subject, [&](size_t i) {
-      get(hits_[i], ShapeProbes::kNewest, probes_.hits().found[i]);
-    });
-    wrong += !it->status().ok();
-    return wrong == 0
-               ? Status::OK()
-               : Wrong(subject, std::to_string(wrong) + " wrong answers");
+    return wrong;
+  }
+
+  static bool Finds(const BenchFile& file, const Slice& key, uint64_t read_at,
+                    uint64_t expected) {
+    uint64_t found = 0;
+    return file.Get(key, read_at, &found).ok() && found == expected;
+  }
+  static uint64_t GetAll(const BenchFile& file, const ShapeProbes::Gets& gets) {
+    uint64_t wrong = 0;
+    for (size_t i = 0; i < gets.size(); i++) {
+      wrong += !Finds(file, gets.keys[i], gets.read_at[i], gets.found[i]);
+    }
+    return wrong;
   }
 
   // The sum of all keys, each entry's value read.
-  uint64_t ScanSum(rocksdb::InternalIterator* it, bool forwards) const {
+  static uint64_t ScanSum(rocksdb::InternalIterator* it, bool forwards) {
     uint64_t sum = 0;
     auto add = [&] {
       sum += it->value().size() == 8 ? KeySum(View(it->user_key())) : 0;
@@ -309,39 +281,76 @@ class ShapeRun {
   }
 
   const KeyShape& shape_;
-  const KeyCodingShapeOptions& options_;
+  const KeyCodingOptions coding_options_;
+  const std::string dir_;
   ShapeReport* const report_;
   const ShapeProbes probes_;
+  CodingProbes coding_probes_;  // the same, but for files
   const std::vector<std::string_view> keys_;
-  std::vector<std::string> hits_;
-  // Over the keys of all entries.
-  uint64_t entry_sum_ = 0;
-  // By subject and hit: the least nanoseconds.
-  std::vector<std::vector<double>> least_;
+  std::vector<LeastTimes> least_;  // by subject, of the hits
 };
 
 }  // namespace
 
+uint64_t MeasureCoding(
+    const KeyCoding& coding, const CodingProbes& probes,
+    const std::function<void(const char* operation, double nanos)>& add) {
+  uint64_t wrong = 0;
+  const size_t n = probes.hits.size();
+  auto each = [&](const char* operation, const std::vector<std::string>& keys,
+                  auto is_right) {
+    const CpuClock clock;
+    for (size_t i = 0; i < keys.size(); i++) {
+      wrong += !is_right(keys[i], i);
+    }
+    add(operation, clock.PerOperation(keys.size()));
+  };
+  each("hit", probes.hits, [&](const std::string& key, size_t i) {
+    return coding.Find(key) == probes.ranks[i];
+  });
+  const CpuClock clock;
+  for (size_t i = 0; i < n; i += KeyCoding::kMaxBatch) {
+    uint64_t ranks[KeyCoding::kMaxBatch];
+    const size_t batch = std::min(KeyCoding::kMaxBatch, n - i);
+    coding.FindAll(&probes.hits[i], batch, ranks);
+    for (size_t j = 0; j < batch; j++) {
+      wrong += ranks[j] != probes.ranks[i + j];
+    }
+  }
+  add("hits", clock.PerOperation(n));
+  each("miss", probes.misses, [&](const std::string& key, size_t) {
+    return coding.Find(key) == KeyCoding::kNotFound;
+  });
+  each("seek", probes.misses, [&](const std::string& key, size_t i) {
+    return coding.Rank(key) == probes.miss_ranks[i];
+  });
+  for (const bool forwards : {true, false}) {
+    const CpuClock scan;
+    for (size_t i = 0; i < probes.scans; i++) {
+      wrong += coding.Scan(forwards) != probes.key_sum;
+    }
+    add(forwards ? "next" : "prev",
+        scan.PerOperation(probes.scans * probes.num_keys));
+  }
+  return wrong;
+}
+
 Status RunKeyCodingShapes(const std::vector<std::string>& shapes,
-                          const KeyCodingShapeOptions& options, FILE* out) {
+                          const ShapeRunOptions& options,
+                          const KeyCodingOptions& coding,
+                          const std::string& dir, FILE* out) {
   std::vector<ShapeReport::Subject> subjects;
   for (const Subject& subject : kSubjects) {
     subjects.push_back({subject.name, subject.base});
   }
   ShapeReport report(subjects, Operations());
-  Status s;
-  for (const std::string& name : shapes) {
-    KeyShape shape;
-    if (!MakeShape(name, options.shape, &shape)) {
-      return Status::InvalidArgument("there is no shape called " + name);
-    }
-    s = ShapeRun(shape, options, &report).Run();
-    if (!s.ok()) {
-      break;
-    }
-  }
-  report.Print(out);
-  return s;
+  return RunShapes(
+      shapes, options,
+      [&](const KeyShape& shape) {
+        return std::make_unique<KeyCodingShapeRun>(
+            shape, options.shape.seed + 2, coding, dir, &report);
+      },
+      &report, out);
 }
 
 }  // namespace memkv

@@ -11,7 +11,7 @@
 //   bytes       a key; of a file, an entry
 //   memory      a file's reader and what is in the block cache when all of it
 //               was read, an entry
-//   hit, miss   a look-up of a key that is there; of one a byte from one
+//   hit, miss   a look-up of a key that is there; of a key one byte from one
 //   worst_hit   the slowest of the hits: of each the least time of all repeats,
 //               and of those the most
 //   old         a look-up of a version at random, where keys have several
@@ -23,9 +23,8 @@
 //
 // Times are the thread's CPU time, but for worst_hit, which is the wall's.
 // Segments of the key trie end where a table's do by default. Codings are left
-// out where keys have versions.
-//
-// Every answer is checked, but for ApproximateSize.
+// out where keys have versions. Every answer is checked, but for
+// ApproximateSize.
 //
 // Thread safety: none; functions without shared state, but files have fixed
 // names in their folder.
@@ -33,30 +32,39 @@
 #pragma once
 
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "db_bench_ext/common/shape_report.h"
 #include "db_bench_ext/key_coding_bench/codings.h"
-#include "db_bench_ext/keys/key_shapes.h"
 #include "rocksdb/status.h"
 
 namespace memkv {
 
-struct KeyCodingShapeOptions {
-  ShapeOptions shape;
-  KeyCodingOptions coding;
-  uint64_t repeats = 3;
-  // A shape that has taken so long is not repeated once more.
-  double seconds = 20;
-  // An existing folder, for files.
-  std::string dir;
+// What is asked of a coding, and the right answers.
+struct CodingProbes {
+  std::vector<std::string> hits;
+  std::vector<uint64_t> ranks;  // of the hits
+  std::vector<std::string> misses;
+  std::vector<uint64_t> miss_ranks;
+  uint64_t num_keys = 0;
+  uint64_t key_sum = 0;  // what Scan() must say
+  size_t scans = 1;      // so many, that a clock sees them
 };
 
-// Measures these shapes and prints the report to `out`. Fails if an answer is
-// wrong or something cannot be built.
+// Takes a coding through hit, hits, miss, seek, next and prev, and tells what
+// each of them took. Returns how many answers were wrong.
+uint64_t MeasureCoding(
+    const KeyCoding& coding, const CodingProbes& probes,
+    const std::function<void(const char* operation, double nanos)>& add);
+
+// Measures these shapes and prints the report to `out`. `dir` is an existing
+// folder, for files. Fails if an answer is wrong or something cannot be built.
 // REQUIRES: RegisterMemkv() was called.
 rocksdb::Status RunKeyCodingShapes(const std::vector<std::string>& shapes,
-                                   const KeyCodingShapeOptions& options,
-                                   FILE* out);
+                                   const ShapeRunOptions& options,
+                                   const KeyCodingOptions& coding,
+                                   const std::string& dir, FILE* out);
 
 }  // namespace memkv

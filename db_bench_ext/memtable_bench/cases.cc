@@ -58,17 +58,6 @@ T Sum(const std::vector<T>& values) {
   return std::accumulate(values.begin(), values.end(), T{});
 }
 
-// CPU time of this thread, each of `count` operations.
-class Clock {
- public:
-  double PerOperation(size_t count) const {
-    return (ThreadCpuNanos() - start_) / static_cast<double>(count);
-  }
-
- private:
-  const double start_ = ThreadCpuNanos();
-};
-
 }  // namespace
 
 MemtableCases::MemtableCases(const KeyShape& shape,
@@ -93,17 +82,12 @@ std::vector<std::string> MemtableCases::OperationsOf(size_t subject) const {
   if (Versions()) {
     operations.push_back("old");
   }
-  operations.push_back("miss");
-  for (const char* more :
-       {"seek", "seek_10", "step", "step_back", "next", "prev"}) {
-    operations.push_back(more);
-  }
+  operations.insert(operations.end(), {"miss", "seek", "seek_10", "step",
+                                       "step_back", "next", "prev"});
   // What the vector does not have.
-  for (const char* more :
-       {"hit_waits", "count", "prefix_off", "sample", "sample_10%"}) {
-    if (Concurrent(subject)) {
-      operations.push_back(more);
-    }
+  if (Concurrent(subject)) {
+    operations.insert(operations.end(), {"hit_waits", "count", "prefix_off",
+                                         "sample", "sample_10%"});
   }
   return operations;
 }
@@ -125,12 +109,6 @@ Status MemtableCases::Measure(const std::string& operation, size_t subject,
     const Status s = Writers(threads, subject, figures);
     return s.ok() ? ReadersBesideWriter(threads, subject, figures) : s;
   }
-  if (is("count") || is("prefix_off")) {
-    Counts(subject, is("count") ? probes_.ranges() : probes_.prefix_ranges(),
-           is("count") ? "count" : nullptr,
-           is("count") ? "count_off" : "prefix_off", figures);
-    return Status::OK();
-  }
   return is("encode")        ? Encode(subject, figures)
          : is("insert")      ? Insert(subject, figures)
          : is("insert_each") ? InsertEach(subject, figures)
@@ -144,14 +122,13 @@ Status MemtableCases::Measure(const std::string& operation, size_t subject,
          : is("step_back")   ? Steps(operation, subject, false, false, figures)
          : is("next")        ? Steps(operation, subject, true, true, figures)
          : is("prev")        ? Steps(operation, subject, false, true, figures)
-         : is("sample")      ? Sample(operation, subject, root / 4, figures)
+         : is("count")       ? Counts(subject, probes_.ranges(), true, figures)
+         : is("prefix_off")
+             ? Counts(subject, probes_.prefix_ranges(), false, figures)
+         : is("sample") ? Sample(operation, subject, root / 4, figures)
          : is("sample_10%")
              ? Sample(operation, subject, all / 10, figures)
              : Status::InvalidArgument("there is no operation " + operation);
-}
-
-double MemtableCases::Worst(size_t subject) const {
-  return *std::max_element(least_[subject].begin(), least_[subject].end());
 }
 
 Status MemtableCases::Wrong(size_t subject, const std::string& what) const {
@@ -204,7 +181,7 @@ bool MemtableCases::Holds(BenchTable* table) const {
 Status MemtableCases::Encode(size_t subject, Figures* figures) {
   const std::unique_ptr<BenchTable> table = NewTable(subject);
   size_t encoded = 0;
-  const Clock clock;
+  const CpuClock clock;
   for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
     encoded += table->Encode(load_[entry], shape_.SequenceOf(entry), value_) !=
                nullptr;
@@ -221,7 +198,7 @@ Status MemtableCases::Insert(size_t subject, Figures* figures) {
     tables_[subject].reset();
     tables_[subject] = NewTable(subject);
     read_only_[subject] = false;
-    const Clock clock;
+    const CpuClock clock;
     for (size_t entry = 0; entry < all; entry++) {
       inserted += InsertEntry(tables_[subject].get(), entry);
     }
@@ -245,16 +222,14 @@ Status MemtableCases::Insert(size_t subject, Figures* figures) {
 
 Status MemtableCases::InsertEach(size_t subject, Figures* figures) {
   const std::unique_ptr<BenchTable> table = NewTable(subject);
-  std::vector<float>& least = least_[subject];
   std::vector<uint64_t> nanos(shape_.entries.size());
-  least.resize(nanos.size(), INFINITY);
-  const Clock clock;
+  const CpuClock clock;
   double last = ThreadCpuNanos();
   for (size_t entry = 0; entry < nanos.size(); entry++) {
     InsertEntry(table.get(), entry);
     const double now = ThreadCpuNanos();
     nanos[entry] = static_cast<uint64_t>(now - last);
-    least[entry] = std::min(least[entry], static_cast<float>(now - last));
+    least_[subject].Add(entry, now - last);
     last = now;
   }
   figures->emplace_back("insert_each", clock.PerOperation(nanos.size()));
@@ -278,7 +253,7 @@ Status MemtableCases::Gets(const std::string& operation, size_t subject,
   MemTableRep* const rep = Table(subject)->rep();
   Found found;
   uint64_t wrong = 0;
-  const Clock clock;
+  const CpuClock clock;
   for (size_t i = 0; i < n; i++) {
     GetAt(rep, gets.keys[i], gets.read_at[i], &found);
     wrong += found.last_sequence != gets.found[i];
@@ -292,7 +267,7 @@ Status MemtableCases::Gets(const std::string& operation, size_t subject,
 Status MemtableCases::Misses(size_t subject, Figures* figures) {
   MemTableRep* const rep = Table(subject)->rep();
   Found found;
-  const Clock clock;
+  const CpuClock clock;
   for (size_t i = 0; i < probes_.misses().size(); i++) {
     GetAt(rep, probes_.misses()[i], kMaxSequenceNumber, &found);
   }
@@ -334,7 +309,7 @@ Status MemtableCases::ReadAt(size_t snapshot, size_t subject,
   MemTableRep* const rep = Table(subject)->rep();
   Found found;
   uint64_t wrong = 0;
-  const Clock clock;
+  const CpuClock clock;
   for (size_t i = 0; i < options_.probes; i++) {
     GetAt(rep, key, sequence, &found);
     wrong += found.last_sequence != sequence;
@@ -362,7 +337,7 @@ Status MemtableCases::Seeks(const std::string& operation, size_t subject,
       }
     }
   };
-  const Clock clock;
+  const CpuClock clock;
   for (size_t i = 0; i < n; i++) {
     seek(probes_.hits().keys[i]);
     seek(probes_.misses()[i]);
@@ -399,7 +374,7 @@ Status MemtableCases::Steps(const std::string& operation, size_t subject,
     bytes += read ? EntryBytes(entry) : 0;
     entries++;
   };
-  const Clock clock;
+  const CpuClock clock;
   for (size_t round = 0; round < rounds; round++) {
     if (forwards) {
       for (it->SeekToFirst(); it->Valid(); it->Next()) {
@@ -418,32 +393,32 @@ Status MemtableCases::Steps(const std::string& operation, size_t subject,
              : Wrong(subject, "steps met other entries");
 }
 
-void MemtableCases::Counts(size_t subject,
-                           const std::vector<ShapeProbes::Range>& ranges,
-                           const char* time, const char* error,
-                           Figures* figures) {
+Status MemtableCases::Counts(size_t subject,
+                             const std::vector<ShapeProbes::Range>& ranges,
+                             bool timed, Figures* figures) {
   if (ranges.empty()) {
-    return;
+    return Status::OK();
   }
   MemTableRep* const rep = Table(subject)->rep();
   std::vector<uint64_t> counts;
-  const Clock clock;
+  const CpuClock clock;
   for (const ShapeProbes::Range& range : ranges) {
     const LookupKey begin(range.begin, kMaxSequenceNumber);
     const LookupKey end(range.end, kMaxSequenceNumber);
     counts.push_back(
         rep->ApproximateNumEntries(begin.internal_key(), end.internal_key()));
   }
-  if (time != nullptr) {
-    figures->emplace_back(time, clock.PerOperation(ranges.size()));
+  if (timed) {
+    figures->emplace_back("count", clock.PerOperation(ranges.size()));
   }
   double off = 0;
   for (size_t i = 0; i < counts.size(); i++) {
     off += std::abs(std::log((static_cast<double>(counts[i]) + 1) /
                              (static_cast<double>(ranges[i].entries) + 1)));
   }
-  figures->emplace_back(error,
+  figures->emplace_back(timed ? "count_off" : "prefix_off",
                         std::exp(off / static_cast<double>(ranges.size())));
+  return Status::OK();
 }
 
 Status MemtableCases::Sample(const std::string& operation, size_t subject,
@@ -452,7 +427,7 @@ Status MemtableCases::Sample(const std::string& operation, size_t subject,
   size_t calls = 0;
   size_t sampled = 0;
   double nanos = 0;
-  const Clock clock;
+  const CpuClock clock;
   // A few milliseconds of it, or ten calls.
   while (calls < 10 && nanos < 5e6) {
     std::unordered_set<const char*> sample;
@@ -477,7 +452,7 @@ Status MemtableCases::Writers(size_t threads, size_t subject,
   std::vector<size_t> done(threads);
   const Stopwatch watch;
   RunTogether(threads, [&](size_t t) {
-    const Clock clock;
+    const CpuClock clock;
     for (size_t turn = t * kTurn; turn < all; turn += threads * kTurn) {
       const size_t end = std::min(all, turn + kTurn);
       for (size_t entry = turn; entry < end; entry++) {
@@ -510,7 +485,7 @@ Status MemtableCases::ReadersBesideWriter(size_t threads, size_t subject,
   std::vector<size_t> wrong(threads);
   double write_nanos = 0;
   RunTogether(threads + 1, [&](size_t t) {
-    const Clock clock;
+    const CpuClock clock;
     if (t == threads) {
       for (size_t entry = half; entry < all; entry++) {
         InsertEntry(table.get(), entry);

@@ -55,6 +55,7 @@
 #include <utility>
 #include <vector>
 
+#include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/keys/key_shapes.h"
 #include "db_bench_ext/keys/shape_probes.h"
 #include "db_bench_ext/memtable_bench/table.h"
@@ -90,15 +91,9 @@ class MemtableCases {
   rocksdb::Status Measure(const std::string& operation, size_t subject,
                           Figures* figures);
   // Of each entry the least time of all insert_each, and of those the most.
-  // What disturbs one repeat is not in it.
-  double Worst(size_t subject) const;
+  double Worst(size_t subject) const { return least_[subject].Worst(); }
   // Lets the loaded table go.
   void Drop(size_t subject) { tables_[subject].reset(); }
-
-  // Bytes of key an entry, on average.
-  double KeyBytesPerEntry() const {
-    return PerEntry(static_cast<double>(probes_.entry_key_bytes()));
-  }
 
  private:
   rocksdb::Status Wrong(size_t subject, const std::string& what) const;
@@ -133,8 +128,9 @@ class MemtableCases {
                         size_t steps, Figures* figures);
   rocksdb::Status Steps(const std::string& operation, size_t subject,
                         bool forwards, bool read, Figures* figures);
-  void Counts(size_t subject, const std::vector<ShapeProbes::Range>& ranges,
-              const char* time, const char* error, Figures* figures);
+  rocksdb::Status Counts(size_t subject,
+                         const std::vector<ShapeProbes::Range>& ranges,
+                         bool timed, Figures* figures);
   rocksdb::Status Sample(const std::string& operation, size_t subject,
                          size_t target, Figures* figures);
   rocksdb::Status Writers(size_t threads, size_t subject, Figures* figures);
@@ -148,9 +144,8 @@ class MemtableCases {
   const ShapeProbes probes_;
   KeySequence load_;  // of all entries, in the order of arrival
   std::vector<std::unique_ptr<BenchTable>> tables_;
-  std::vector<bool> read_only_;  // of those
-  // By subject and entry: the least nanoseconds of its insert.
-  std::vector<std::vector<float>> least_;
+  std::vector<bool> read_only_;    // of those
+  std::vector<LeastTimes> least_;  // by subject, of the inserts
 };
 
 }  // namespace memkv

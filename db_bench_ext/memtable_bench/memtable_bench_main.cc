@@ -9,23 +9,16 @@
 //   memtable_bench --keys=urls.txt --sets=keys --benchmark_format=json
 //   memtable_bench --sets=shapes
 //
-// Every set of keys is a group: its benchmarks are repeated (five times, unless
-// --benchmark_repetitions says otherwise), all memtables' and operations'
-// repetitions in one random order, so that a disturbance of the machine meets
-// all alike. After Google Benchmark's own report comes a table of the
-// memtables side by side, on standard error if the report is JSON or CSV.
-// All --benchmark_* flags work but --benchmark_out: redirect standard output.
-//
-// The set `shapes` is none of these: it runs every shape of keys that could be
-// a cliff, with its own clock, and ends with a table and the number of cells in
-// which a memtable takes more than 1.5 times what the first one takes; see
-// memtable_bench_shapes.h.
+// Every set of keys is a group, in which the repetitions of all memtables and
+// operations come in one random order, so that a disturbance of the machine
+// meets all alike. All --benchmark_* flags work but --benchmark_out. After
+// Google Benchmark's own report comes a table of the memtables side by side, on
+// standard error if the report is JSON or CSV. The set `shapes` is none of
+// these; see shapes.h.
 //
 // Threads are pinned, one thread to the last CPU the process may use, two to
-// the last two; with a single CPU the benchmarks of two threads are left out.
-//
-// It is not a database benchmark: no write-ahead log, no batches, no MemTable
-// around the index; db_bench measures those.
+// the last two. It is not a database benchmark: no write-ahead log, no batches,
+// no MemTable around the index.
 //
 // Memory: the keys of a set twice, the probes, a loaded table per memtable and
 // one more: at 5 million 80-byte keys some 5 GB.
@@ -38,19 +31,22 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <sstream>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/machine.h"
 #include "db_bench_ext/keys/key_source.h"
 #include "db_bench_ext/memtable_bench/cases.h"
-#include "db_bench_ext/memtable_bench/keys.h"
 #include "db_bench_ext/memtable_bench/report.h"
 #include "db_bench_ext/memtable_bench/shapes.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
+#include "util/coding.h"
+#include "util/math.h"
+#include "util/string_util.h"
 
 DEFINE_uint64(n, 5000000,
               "Keys to generate, and lines to read at most (0: all) of --keys "
@@ -91,72 +87,93 @@ namespace {
 
 using rocksdb::Status;
 
-std::vector<std::string> SplitList(const std::string& list) {
-  std::vector<std::string> items;
-  std::istringstream stream(list);
-  for (std::string item; std::getline(stream, item, ',');) {
-    items.push_back(item);
+// Of these keys, in any order, the set that arrives shuffled or sorted.
+KeyShape SetOf(const std::string& name, std::vector<std::string> keys,
+               bool shuffled) {
+  KeyShape shape;
+  shape.name = name;
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  shape.keys = std::move(keys);
+  shape.entries.resize(shape.keys.size());
+  std::iota(shape.entries.begin(), shape.entries.end(), 0);
+  if (shuffled) {
+    RandomSource(FLAGS_seed).Shuffle(&shape.entries);
   }
-  return items;
+  return shape;
+}
+
+// As db_bench makes keys of 16 bytes: a number below `count`, big-endian, and
+// eight times the digit zero.
+std::vector<std::string> DbBenchKeys(uint64_t count) {
+  std::vector<std::string> keys;
+  for (uint64_t i = 0; i < count; i++) {
+    std::string key;
+    rocksdb::PutFixed64(&key, rocksdb::EndianSwapValue(i));
+    keys.push_back(key + "00000000");
+  }
+  return keys;
+}
+
+std::vector<std::string> KeysOf(const RecordSet& records) {
+  std::vector<std::string> keys;
+  for (size_t i = 0; i < records.size(); i++) {
+    keys.push_back(records.key(i).ToString());
+  }
+  return keys;
 }
 
 class MemtableBench {
  public:
-  MemtableBench(const std::vector<Subject>& subjects, RatioReporter* reporter,
-                const CaseOptions& options, bool two_threads, FILE* table)
+  MemtableBench(const std::vector<Subject>& subjects, OneReport* reporter,
+                SideBySide* side_by_side, const CaseOptions& options,
+                bool two_threads, FILE* table)
       : subjects_(subjects),
         reporter_(reporter),
+        side_by_side_(side_by_side),
         options_(options),
         two_threads_(two_threads),
         table_(table) {}
 
-  Status Run(const std::string& set) {
-    if (set == "shapes") {
-      return RunShapes();
-    }
-    if (set == "hot_key") {
-      RunSet(HotKey(FLAGS_overwrites));
-      return Status::OK();
-    }
-    if (set == "db_bench16") {
-      return RunKeys(set, DbBenchKeys(FLAGS_n));
-    }
+  void Run(const std::string& set) {
     std::string source;
-    if (set == "random8") {
+    if (set == "shapes") {
+      RunShapes();
+    } else if (set == "hot_key") {
+      KeyShape shape = SetOf(set, {"the one hot key!"}, false);
+      shape.entries.assign(FLAGS_overwrites, 0);
+      RunSet(shape);
+    } else if (set == "db_bench16") {
+      RunShuffled(set, DbBenchKeys(FLAGS_n));
+    } else if (set == "random8") {
       source = fmt::format("gen:uint64:{}", FLAGS_n);
-    } else if (set == "keys" && !FLAGS_keys.empty()) {
+    } else if (set == "keys") {
       source = FLAGS_keys;
-    } else if (set == "urls" && FLAGS_keys.empty()) {
-      source = fmt::format("gen:urls:{}", FLAGS_n);
+    } else if (set == "urls") {
+      source = FLAGS_keys.empty() ? fmt::format("gen:urls:{}", FLAGS_n) : "";
     } else if (set == "paths") {
       source = "apt-contents";
     } else {
-      return set == "keys" || set == "urls"
-                 ? Status::OK()
-                 : Status::InvalidArgument("--sets: there is no set " + set);
+      Refuse("--sets: there is no set " + set);
     }
-    KeySet input;
-    Status s =
-        ReadKeys(source, FLAGS_n, FLAGS_seed, FLAGS_fetch_script, &input);
-    if (!s.ok()) {
-      return s;
+    if (!source.empty()) {
+      KeySet input;
+      Check(ReadKeys(source, FLAGS_n, FLAGS_seed, FLAGS_fetch_script, &input));
+      fmt::print(stderr, "{}: {}.\n", set, input.description);
+      RunShuffled(set, KeysOf(input.records));
+      if (set == "keys" || set == "paths") {
+        RunSet(SetOf(set + "_sorted", KeysOf(input.records), false));
+      }
     }
-    fmt::print(stderr, "{}: {}.\n", set, input.description);
-    s = RunKeys(set, KeysOf(input.records));
-    if (s.ok() && (set == "keys" || set == "paths")) {
-      RunSet(SetOf(set + "_sorted", KeysOf(input.records), false, 0));
-    }
-    return s;
   }
 
  private:
-  Status RunKeys(const std::string& set, std::vector<std::string> keys) {
-    const KeyShape shape = SetOf(set, std::move(keys), true, FLAGS_seed);
+  void RunShuffled(const std::string& set, std::vector<std::string> keys) {
+    const KeyShape shape = SetOf(set, std::move(keys), true);
     if (shape.keys.size() < 2) {
-      return Status::InvalidArgument(set + ": fewer than two keys");
+      Refuse(set + ": fewer than two keys");
     }
     RunSet(shape);
-    return Status::OK();
   }
 
   // Registers every operation on every memtable, and runs them.
@@ -180,6 +197,7 @@ class MemtableBench {
         }
       }
       for (const std::string& operation : operations) {
+        side_by_side_->AddOperation(shape.name, operation);
         Register(operation, i, &cases);
       }
     }
@@ -194,17 +212,20 @@ class MemtableBench {
     const std::string name = fmt::format("{}/{}/{}", cases->shape().name,
                                          operation, subjects_[subject].name);
     auto* added = benchmark::RegisterBenchmark(
-        name.c_str(), [operation, subject, cases](benchmark::State& state) {
+        name.c_str(),
+        [this, operation, subject, cases](benchmark::State& state) {
           PinToCpu(0);
           Figures figures;
           for (auto _ : state) {
             const Status s = cases->Measure(operation, subject, &figures);
             if (!s.ok() || figures.empty()) {
+              side_by_side_->AddFailure();
               state.SkipWithError(s.ToString().c_str());
               return;
             }
             state.SetIterationTime(figures[0].second * 1e-9);
           }
+          side_by_side_->Add(cases->shape().name, operation, subject, figures);
           for (size_t i = 1; i < figures.size(); i++) {
             state.counters[figures[i].first] = figures[i].second;
           }
@@ -218,57 +239,50 @@ class MemtableBench {
     });
   }
 
-  Status RunShapes() {
-    ShapeCaseOptions options;
-    options.shape.seed = FLAGS_seed;
-    options.shape.scale = FLAGS_shape_scale;
-    options.value_size = FLAGS_value_size;
-    options.repeats = FLAGS_shape_repeat;
-    options.seconds = FLAGS_shape_seconds;
+  void RunShapes() {
+    const ShapeRunOptions options = {{FLAGS_seed, FLAGS_shape_scale},
+                                     FLAGS_shape_repeat,
+                                     FLAGS_shape_seconds};
     std::vector<std::string> shapes;
     std::string reason;
     if (!ParseShapes(FLAGS_shapes, options.shape, &shapes, &reason)) {
-      return Status::InvalidArgument(reason);
+      Refuse(reason);
     }
-    return RunMemtableShapes(shapes, subjects_, options, table_);
+    Check(RunMemtableShapes(shapes, subjects_, options, FLAGS_value_size,
+                            table_));
   }
 
   const std::vector<Subject> subjects_;
-  RatioReporter* const reporter_;
+  OneReport* const reporter_;
+  SideBySide* const side_by_side_;
   const CaseOptions options_;
   const bool two_threads_;
   FILE* const table_;
 };
 
-Status MakeSubjects(std::vector<Subject>* subjects) {
+std::vector<Subject> MakeSubjects() {
   rocksdb::ConfigOptions config;
   config.ignore_unsupported_options = false;
-  for (const std::string& name : SplitList(FLAGS_memtables)) {
-    Subject subject;
-    subject.name = name;
-    Status s = rocksdb::MemTableRepFactory::CreateFromString(config, name,
-                                                             &subject.factory);
-    if (!s.ok()) {
-      return s;
-    }
-    subjects->push_back(std::move(subject));
+  std::vector<Subject> subjects;
+  for (const std::string& name : rocksdb::StringSplit(FLAGS_memtables, ',')) {
+    subjects.push_back({name, nullptr});
+    Check(rocksdb::MemTableRepFactory::CreateFromString(
+        config, name, &subjects.back().factory));
   }
-  return subjects->empty() ? Status::InvalidArgument("--memtables is empty")
-                           : Status::OK();
+  if (subjects.empty()) {
+    Refuse("--memtables is empty");
+  }
+  return subjects;
 }
 
-Status RunBench(size_t* failures) {
+void RunBench() {
   if (FLAGS_shape_repeat == 0) {
-    return Status::InvalidArgument("--shape_repeat: 1 or more");
+    Refuse("--shape_repeat: 1 or more");
   }
   if (FLAGS_probes < 2 || FLAGS_overwrites < 10) {
-    return Status::InvalidArgument("too few --probes or --overwrites");
+    Refuse("too few --probes or --overwrites");
   }
-  std::vector<Subject> subjects;
-  Status s = MakeSubjects(&subjects);
-  if (!s.ok()) {
-    return s;
-  }
+  const std::vector<Subject> subjects = MakeSubjects();
   CaseOptions options;
   options.value_size = FLAGS_value_size;
   options.probes = FLAGS_probes;
@@ -290,21 +304,27 @@ Status RunBench(size_t* failures) {
       benchmark::CreateDefaultDisplayReporter());
   const bool console =
       dynamic_cast<benchmark::ConsoleReporter*>(inner.get()) != nullptr;
-  RatioReporter reporter(std::move(inner), names);
+  OneReport reporter(std::move(inner));
+  SideBySide side_by_side(names);
   FILE* const table = console ? stdout : stderr;
-  MemtableBench bench(subjects, &reporter, options, two_threads, table);
-  for (const std::string& set : SplitList(FLAGS_sets)) {
-    s = bench.Run(set);
-    if (!s.ok()) {
-      break;
+  MemtableBench bench(subjects, &reporter, &side_by_side, options, two_threads,
+                      table);
+  Status s;
+  try {
+    for (const std::string& set : rocksdb::StringSplit(FLAGS_sets, ',')) {
+      bench.Run(set);
     }
+  } catch (const Failure& failure) {
+    s = failure.status();
   }
   reporter.FinishAll();
-  if (!reporter.empty()) {
-    reporter.PrintTable(table);
+  if (!side_by_side.empty()) {
+    side_by_side.Print(table);
   }
-  *failures = reporter.failures();
-  return s;
+  Check(s);
+  if (side_by_side.failures() > 0) {
+    Check(Status::Corruption("a benchmark did not find what it should"));
+  }
 }
 
 void PrintHelp() {
@@ -348,17 +368,16 @@ int Main(int argc, char** argv) {
     return 0;
   }
   RegisterMemkv();
-  size_t failures = 0;
-  const Status s = RunBench(&failures);
-  benchmark::Shutdown();
-  std::fflush(stdout);
-  if (!s.ok() || failures > 0) {
-    std::fprintf(stderr, "memtable_bench: FAILED: %s\n",
-                 s.ok() ? "a benchmark did not find what it should"
-                        : s.ToString().c_str());
-    return 1;
+  int status = 0;
+  try {
+    RunBench();
+  } catch (const Failure& failure) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "memtable_bench: FAILED: %s\n", failure.what());
+    status = 1;
   }
-  return 0;
+  benchmark::Shutdown();
+  return status;
 }
 
 }  // namespace

@@ -6,7 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
+
+#include "db_bench_ext/common/timing.h"
 
 namespace memkv {
 
@@ -22,138 +23,101 @@ std::string NameCells(const std::string& set, const std::string& what) {
 
 }  // namespace
 
-RatioReporter::RatioReporter(
-    std::unique_ptr<benchmark::BenchmarkReporter> inner,
-    std::vector<std::string> memtables)
-    : inner_(std::move(inner)), memtables_(std::move(memtables)) {}
-
-bool RatioReporter::ReportContext(const Context& context) {
-  if (context_reported_) {
-    return true;
-  }
-  context_reported_ = true;
+bool OneReport::ReportContext(const Context& context) {
   Context widened = context;
   widened.name_field_width = std::max(context.name_field_width, kNameWidth);
-  return inner_->ReportContext(widened);
+  const bool first = !begun_;
+  begun_ = true;
+  return !first || inner_->ReportContext(widened);
 }
 
-void RatioReporter::ReportRuns(const std::vector<Run>& runs) {
-  inner_->ReportRuns(runs);
-  for (const Run& run : runs) {
-    if (run.error_occurred) {
-      failures_++;
-      continue;
-    }
-    // set/operation/memtable
-    const std::string& name = run.run_name.function_name;
-    const size_t first = name.find('/');
-    const size_t last = name.rfind('/');
-    if (first == std::string::npos || first == last) {
-      continue;
-    }
-    const std::string operation = name.substr(first + 1, last - first - 1);
-    auto take = [&](const std::string& what, double value) {
-      Figure& figure = FigureOf(name.substr(0, first), what,
-                                name.substr(last + 1), run.family_index);
-      if (run.aggregate_name == "median") {
-        figure.median = value;
-      } else if (run.aggregate_name == "min") {
-        figure.min = value;
-      } else if (run.aggregate_name == "max") {
-        figure.max = value;
-      } else if (run.run_type == Run::RT_Iteration && run.repetitions == 1) {
-        figure = {value, value, value};
-      }
-    };
-    take(operation, run.GetAdjustedRealTime());
-    for (const auto& [counter, value] : run.counters) {
-      take(operation + ": " + counter, value.value);
-    }
-  }
-}
-
-void RatioReporter::FinishAll() {
-  if (context_reported_) {
+void OneReport::FinishAll() {
+  if (begun_) {
     inner_->Finalize();
   }
 }
 
-RatioReporter::Figure& RatioReporter::FigureOf(const std::string& set,
-                                               const std::string& what,
-                                               const std::string& memtable,
-                                               int64_t family) {
-  auto row = std::find_if(rows_.begin(), rows_.end(), [&](const Row& r) {
-    return r.set == set && r.what == what;
-  });
-  if (row == rows_.end()) {
-    row = rows_.insert(rows_.end(), Row{family, set, what, {}});
+size_t SideBySide::Find(const std::string& set,
+                        const std::string& operation) const {
+  size_t i = 0;
+  while (i < rows_.size() &&
+         (rows_[i].set != set || rows_[i].what != operation)) {
+    i++;
   }
-  row->family = std::min(row->family, family);
-  return row->figures[memtable];
+  return i;
 }
 
-void RatioReporter::SortLastSet() {
-  auto first = rows_.end();
-  while (first != rows_.begin() && (first - 1)->set == rows_.back().set) {
-    --first;
+void SideBySide::AddOperation(const std::string& set,
+                              const std::string& operation) {
+  if (Find(set, operation) == rows_.size()) {
+    rows_.push_back({set, operation, operation,
+                     std::vector<std::vector<double>>(memtables_.size())});
   }
-  // Stable: a benchmark's time comes before its counters.
-  std::stable_sort(first, rows_.end(), [](const Row& a, const Row& b) {
-    return a.family < b.family;
-  });
 }
 
-double RatioReporter::Median(const std::string& set, const std::string& what,
-                             const std::string& memtable) const {
-  for (const Row& row : rows_) {
-    if (row.set == set && row.what == what) {
-      const auto found = row.figures.find(memtable);
-      return found == row.figures.end() ? -1 : found->second.median;
+void SideBySide::Add(const std::string& set, const std::string& operation,
+                     size_t memtable, const Figures& figures) {
+  const size_t first = Find(set, operation);
+  for (size_t i = 0; i < figures.size(); i++) {
+    if (first + i == rows_.size() || rows_[first + i].operation != operation) {
+      rows_.insert(rows_.begin() + static_cast<std::ptrdiff_t>(first + i),
+                   {set, operation, operation + ": " + figures[i].first,
+                    std::vector<std::vector<double>>(memtables_.size())});
     }
+    rows_[first + i].samples[memtable].push_back(figures[i].second);
   }
-  return -1;
 }
 
-std::string RatioReporter::Quotients(const std::string& set,
-                                     const std::string& what,
-                                     const std::string& numerator,
-                                     const std::string& denominator) const {
-  std::string line = NameCells(set, what);
-  bool any = false;
-  for (const std::string& memtable : memtables_) {
-    const double above = Median(set, numerator, memtable);
-    const double below = Median(set, denominator, memtable);
-    const bool known = above >= 0 && below > 0;
-    line += known ? fmt::format(" {:>19.2f}x", above / below)
-                  : fmt::format(" {:>20}", "n/a");
-    any = any || known;
+void SideBySide::PrintRow(const Row& row, FILE* out) const {
+  fmt::print(out, "{}", NameCells(row.set, row.what));
+  for (const std::vector<double>& samples : row.samples) {
+    fmt::print(out, " {:>20}",
+               samples.empty()
+                   ? "n/a"
+                   : fmt::format("{:.2f} ({:3.0f}%)", Median(samples),
+                                 100 * Spread(samples)));
   }
-  return any ? line + "\n" : "";
-}
-
-std::string RatioReporter::Line(const Row& row) const {
-  std::string line = NameCells(row.set, row.what);
-  for (const std::string& memtable : memtables_) {
-    const auto found = row.figures.find(memtable);
-    if (found == row.figures.end() || found->second.median < 0) {
-      line += fmt::format(" {:>20}", "n/a");
-      continue;
-    }
-    const auto& [median, min, max] = found->second;
-    line += fmt::format(" {:>13.2f} ({:3.0f}%)", median,
-                        median > 0 ? 100 * (max - min) / median : 0);
-  }
-  const double base = Median(row.set, row.what, memtables_.front());
+  const std::vector<double>& base = row.samples[0];
   for (size_t i = 1; i < memtables_.size(); i++) {
-    const double own = Median(row.set, row.what, memtables_[i]);
-    line += fmt::format(" {:>9}", base >= 0 && own > 0
-                                      ? fmt::format("{:.2f}x", base / own)
-                                      : "n/a");
+    const std::vector<double>& own = row.samples[i];
+    const bool known = !base.empty() && !own.empty() && Median(own) > 0;
+    fmt::print(
+        out, " {:>9}",
+        known ? fmt::format("{:.2f}x", Median(base) / Median(own)) : "n/a");
   }
-  return line + "\n";
+  fmt::print(out, "\n");
 }
 
-void RatioReporter::PrintTable(FILE* out) const {
+void SideBySide::PrintQuotients(const std::string& set, const std::string& what,
+                                const std::string& numerator,
+                                const std::string& denominator,
+                                FILE* out) const {
+  const size_t above = Find(set, numerator);
+  const size_t below = Find(set, denominator);
+  if (above == rows_.size() || below == rows_.size()) {
+    return;
+  }
+  fmt::print(out, "{}", NameCells(set, what));
+  for (size_t i = 0; i < memtables_.size(); i++) {
+    const std::vector<double>& top = rows_[above].samples[i];
+    const std::vector<double>& bottom = rows_[below].samples[i];
+    const bool known = !top.empty() && !bottom.empty() && Median(bottom) > 0;
+    fmt::print(
+        out, " {:>20}",
+        known ? fmt::format("{:.2f}x", Median(top) / Median(bottom)) : "n/a");
+  }
+  fmt::print(out, "\n");
+}
+
+void SideBySide::Print(FILE* out) {
+  // Those that --benchmark_filter has left out.
+  rows_.erase(std::remove_if(rows_.begin(), rows_.end(),
+                             [](const Row& row) {
+                               return std::all_of(
+                                   row.samples.begin(), row.samples.end(),
+                                   [](const auto& s) { return s.empty(); });
+                             }),
+              rows_.end());
   fmt::print(
       out,
       "\nMedian of the repetitions (spread: (max - min) / median), and "
@@ -165,22 +129,21 @@ void RatioReporter::PrintTable(FILE* out) const {
   for (size_t i = 0; i < rows_.size(); i++) {
     const std::string& set = rows_[i].set;
     if (i == 0 || rows_[i - 1].set != set) {
-      std::string line = "\n" + NameCells("set", "operation");
+      fmt::print(out, "\n{}", NameCells("set", "operation"));
       for (const std::string& memtable : memtables_) {
-        line += fmt::format(" {:>20}", memtable);
+        fmt::print(out, " {:>20}", memtable);
       }
       for (size_t other = 1; other < memtables_.size(); other++) {
-        line += fmt::format(" {:>9}", memtables_[other]);
+        fmt::print(out, " {:>9}", memtables_[other]);
       }
-      fmt::print(out, "{}\n", line);
+      fmt::print(out, "\n");
     }
-    fmt::print(out, "{}", Line(rows_[i]));
+    PrintRow(rows_[i], out);
     if (i + 1 == rows_.size() || rows_[i + 1].set != set) {
-      fmt::print(
-          out, "{}{}",
-          Quotients(set, "gain by a second thread", "threads_1", "threads_2"),
-          Quotients(set, "oldest / newest snapshot", "read_at_1",
-                    "read_at_10"));
+      PrintQuotients(set, "gain by a second thread", "threads_1", "threads_2",
+                     out);
+      PrintQuotients(set, "oldest / newest snapshot", "read_at_1", "read_at_10",
+                     out);
     }
   }
 }

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "db_bench_ext/common/machine.h"
-#include "db_bench_ext/common/shape_report.h"
-#include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/memtable_bench/cases.h"
 
 namespace memkv {
@@ -50,67 +50,68 @@ void AddFigures(const std::string& row, size_t subject, const Figures& figures,
   }
 }
 
-Status RunOnce(const KeyShape& shape, size_t subject, MemtableCases* cases,
-               ShapeReport* report) {
-  Figures figures;
-  for (const char* operation : kMeasured) {
-    const Status s = cases->Measure(operation, subject, &figures);
-    if (!s.ok()) {
-      return s;
-    }
-  }
-  cases->Drop(subject);
-  AddFigures(shape.name, subject, figures, report);
-  Status s = cases->Measure("insert_each", subject, &figures);
-  for (size_t threads : kThreads) {
-    if (s.ok() && shape.threads) {
-      Figures of_threads;
-      s = cases->Measure(fmt::format("threads_{}", threads), subject,
-                         &of_threads);
-      AddFigures(RowOf(shape, threads), subject, of_threads, report);
-    }
-  }
-  return s;
-}
-
-Status RunShape(const KeyShape& shape, const std::vector<Subject>& subjects,
-                const ShapeCaseOptions& options, ShapeReport* report) {
-  const Stopwatch watch;
-  CaseOptions case_options;
-  case_options.seed = options.shape.seed + 2;
-  case_options.value_size = options.value_size;
-  MemtableCases cases(shape, subjects, case_options);
-  report->AddShape(shape.name,
-                   fmt::format("{} of {:.0f} B", shape.entries.size(),
-                               cases.KeyBytesPerEntry()));
-  for (size_t threads : kThreads) {
-    if (shape.threads) {
-      report->AddShape(RowOf(shape, threads), "");
-    }
-  }
-  for (uint64_t repeat = 0; repeat < options.repeats; repeat++) {
-    if (repeat > 0 && watch.seconds() > options.seconds) {
-      break;
-    }
-    for (size_t subject = 0; subject < subjects.size(); subject++) {
-      const Status s = RunOnce(shape, subject, &cases, report);
-      if (!s.ok()) {
-        return s;
+class MemtableShapeRun : public ShapeRun {
+ public:
+  MemtableShapeRun(const KeyShape& shape, const std::vector<Subject>& subjects,
+                   const CaseOptions& options, ShapeReport* report)
+      : shape_(shape),
+        num_subjects_(subjects.size()),
+        cases_(shape, subjects, options),
+        report_(report) {
+    for (size_t threads : kThreads) {
+      if (shape.threads) {
+        report->AddShape(RowOf(shape, threads), "");
       }
     }
   }
-  for (size_t subject = 0; subject < subjects.size(); subject++) {
-    report->Add(shape.name, "worst", subject, cases.Worst(subject));
+
+  Status Repeat() override {
+    Status s;
+    for (size_t subject = 0; subject < num_subjects_ && s.ok(); subject++) {
+      s = RunOnce(subject);
+    }
+    return s;
   }
-  fmt::print(stderr, "{}: {:.1f} s\n", shape.name, watch.seconds());
-  return Status::OK();
-}
+
+  void Finish() override {
+    for (size_t subject = 0; subject < num_subjects_; subject++) {
+      report_->Add(shape_.name, "worst", subject, cases_.Worst(subject));
+    }
+  }
+
+ private:
+  Status RunOnce(size_t subject) {
+    Figures figures;
+    Status s;
+    for (const char* operation : kMeasured) {
+      s = s.ok() ? cases_.Measure(operation, subject, &figures) : s;
+    }
+    cases_.Drop(subject);
+    AddFigures(shape_.name, subject, figures, report_);
+    s = s.ok() ? cases_.Measure("insert_each", subject, &figures) : s;
+    for (size_t threads : kThreads) {
+      if (s.ok() && shape_.threads) {
+        Figures of_threads;
+        s = cases_.Measure(fmt::format("threads_{}", threads), subject,
+                           &of_threads);
+        AddFigures(RowOf(shape_, threads), subject, of_threads, report_);
+      }
+    }
+    return s;
+  }
+
+  const KeyShape& shape_;
+  const size_t num_subjects_;
+  MemtableCases cases_;
+  ShapeReport* const report_;
+};
 
 }  // namespace
 
 Status RunMemtableShapes(const std::vector<std::string>& shapes,
                          const std::vector<Subject>& subjects,
-                         const ShapeCaseOptions& options, FILE* out) {
+                         const ShapeRunOptions& options, size_t value_size,
+                         FILE* out) {
   std::vector<Subject> compared;
   std::vector<ShapeReport::Subject> names;
   for (const Subject& subject : subjects) {
@@ -124,21 +125,18 @@ Status RunMemtableShapes(const std::vector<std::string>& shapes,
         "--sets=shapes: fewer than two --memtables that several threads may "
         "write");
   }
+  CaseOptions case_options;
+  case_options.seed = options.shape.seed + 2;
+  case_options.value_size = value_size;
   ShapeReport report(names, {std::begin(kOperations), std::end(kOperations)});
   PinToCpu(0);
-  Status s;
-  for (const std::string& name : shapes) {
-    KeyShape shape;
-    if (!MakeShape(name, options.shape, &shape)) {
-      return Status::InvalidArgument("there is no shape " + name);
-    }
-    s = RunShape(shape, compared, options, &report);
-    if (!s.ok()) {
-      break;
-    }
-  }
-  report.Print(out);
-  return s;
+  return RunShapes(
+      shapes, options,
+      [&](const KeyShape& shape) {
+        return std::make_unique<MemtableShapeRun>(shape, compared, case_options,
+                                                  &report);
+      },
+      &report, out);
 }
 
 }  // namespace memkv

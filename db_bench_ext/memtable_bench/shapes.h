@@ -23,25 +23,18 @@
 #include <string>
 #include <vector>
 
-#include "db_bench_ext/keys/key_shapes.h"
+#include "db_bench_ext/common/shape_report.h"
 #include "db_bench_ext/memtable_bench/table.h"
 #include "rocksdb/status.h"
 
 namespace memkv {
-
-struct ShapeCaseOptions {
-  ShapeOptions shape;
-  size_t value_size = 8;
-  uint64_t repeats = 3;
-  // A shape that has taken so long is not repeated once more.
-  double seconds = 20;
-};
 
 // Measures these shapes in all subjects, compared with the first, and prints
 // the report to `out`. Memtables that cannot be written by several threads are
 // left out. A wrong answer is Corruption.
 rocksdb::Status RunMemtableShapes(const std::vector<std::string>& shapes,
                                   const std::vector<Subject>& subjects,
-                                  const ShapeCaseOptions& options, FILE* out);
+                                  const ShapeRunOptions& options,
+                                  size_t value_size, FILE* out);
 
 }  // namespace memkv

@@ -171,7 +171,7 @@ class FaultyFactory : public MemTableRepFactory {
 rocksdb::Status RunBeside(std::shared_ptr<MemTableRepFactory> factory,
                           const std::vector<std::string>& shapes,
                           std::string* report) {
-  ShapeCaseOptions options;
+  ShapeRunOptions options;
   options.shape.scale = 0.005;
   options.repeats = 1;
   FILE* const out = std::tmpfile();
@@ -179,7 +179,7 @@ rocksdb::Status RunBeside(std::shared_ptr<MemTableRepFactory> factory,
       shapes,
       {{"skip_list", std::make_shared<ROCKSDB_NAMESPACE::SkipListFactory>()},
        {"other", std::move(factory)}},
-      options, out);
+      options, 8, out);
   report->resize(static_cast<size_t>(std::ftell(out)));
   std::rewind(out);
   EXPECT_EQ(std::fread(report->data(), 1, report->size(), out), report->size());
