@@ -17,6 +17,8 @@
 //              the last one wins, as in a database.
 //   generated  URL-like keys (url_generator.h), random hexadecimal digits, or
 //              random numbers; value: a record number as for key files.
+//   database   of RocksDB, of stock or memkv tables. It is opened read-only and
+//              left as it is; what its write-ahead log has is read as well.
 //
 // Thread safety: functions without shared state.
 
@@ -47,5 +49,18 @@ extern const char kFetchContents[];
 rocksdb::Status ReadKeys(const std::string& source, uint64_t limit,
                          uint64_t seed, const std::string& fetch_script,
                          KeySet* input);
+
+// Reads the column family `column_family` of the database at `path`: all of
+// it, or in a second pass `sample` records (0: all) that lie evenly among all,
+// of which the first is one. Options are those of the database's OPTIONS file.
+// A column family that is not there is InvalidArgument that names those that
+// are, and so is a family without a record.
+//
+// Known weakness: of wide columns only the default column is taken, and keys
+// are compared bytewise from here on, whatever the database's comparator is.
+// REQUIRES: RegisterMemkv() was called.
+rocksdb::Status ReadDatabase(const std::string& path,
+                             const std::string& column_family, uint64_t sample,
+                             KeySet* input);
 
 }  // namespace memkv

@@ -30,11 +30,9 @@
 
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/temp_dir.h"
-#include "db_bench_ext/keys/database_source.h"
 #include "db_bench_ext/keys/key_source.h"
 #include "db_bench_ext/memkv_bench/options.h"
 #include "db_bench_ext/memkv_bench/report.h"
-#include "db_bench_ext/memkv_bench/reproducibility.h"
 #include "db_bench_ext/memkv_bench/results.h"
 #include "db_bench_ext/memkv_bench/runs.h"
 #include "plugin/memkv.h"

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "rocksdb/env.h"
+
 namespace memkv {
 
 using rocksdb::Status;
@@ -193,14 +195,13 @@ std::string HtmlReport(const Json& document) {
 }
 
 Status WriteReport(const std::string& path, const std::string& text) {
-  FILE* const out = path == "-" ? stdout : std::fopen(path.c_str(), "w");
-  if (out == nullptr) {
-    return Status::IOError("cannot write " + path, std::strerror(errno));
+  if (path != "-") {
+    return rocksdb::WriteStringToFile(rocksdb::Env::Default(), text, path);
   }
-  bool ok = std::fwrite(text.data(), 1, text.size(), out) == text.size();
-  ok = (path == "-" ? std::fflush(out) : std::fclose(out)) == 0 && ok;
-  return ok ? Status::OK()
-            : Status::IOError("writing " + path, std::strerror(errno));
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return std::fflush(stdout) == 0
+             ? Status::OK()
+             : Status::IOError("writing a report", std::strerror(errno));
 }
 
 }  // namespace memkv

@@ -32,6 +32,15 @@ std::string MarkdownReport(const Json& document);
 // Writes all of `text` to `path`, or to standard output for "-".
 rocksdb::Status WriteReport(const std::string& path, const std::string& text);
 
+// InvalidArgument, with what differs, unless both reports are of the same
+// settings, configurations and keys; and, unless `only_asked`, of the same
+// workloads and sections: else `second` has measured nothing yet.
+rocksdb::Status CheckSameCommand(const Json& first, const Json& second,
+                                 bool only_asked);
+// Adds to *second how it agrees with `first`, which the same command made
+// before: every ratio to the baseline beside the same ratio there.
+rocksdb::Status AddAgreement(const Json& first, Json* second);
+
 // "3,754,180".
 std::string ShowWhole(uint64_t number);
 // "64 MB", of powers of two.

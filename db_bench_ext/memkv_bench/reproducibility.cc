@@ -1,17 +1,22 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
-
-#include "db_bench_ext/memkv_bench/reproducibility.h"
+//
+// Whether two runs agree. What an `agreement` says is in report_schema.json.
 
 #include <algorithm>
 #include <string>
 #include <vector>
+
+#include "db_bench_ext/memkv_bench/report.h"
 
 namespace memkv {
 
 using rocksdb::Status;
 
 namespace {
+
+// Two ratios agree if the larger is the smaller and at most this part more.
+constexpr double kAgreeWithin = 0.1;
 
 struct Ratio {
   std::string what;

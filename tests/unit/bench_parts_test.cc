@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "db_bench_ext/common/timing.h"
-#include "db_bench_ext/keys/database_source.h"
 #include "db_bench_ext/keys/key_source.h"
 #include "db_bench_ext/keys/key_stats.h"
 #include "db_bench_ext/keys/random.h"
