@@ -94,6 +94,9 @@ std::vector<std::string> MemtableCases::OperationsOf(size_t subject) const {
 
 Status MemtableCases::Measure(const std::string& operation, size_t subject,
                               Figures* figures) {
+  operation_ = operation;
+  subject_ = subject;
+  figures_ = figures;
   const size_t all = shape_.entries.size();
   const auto root = static_cast<size_t>(std::sqrt(static_cast<double>(all)));
   const auto is = [&](const char* name) { return operation == name; };
@@ -103,58 +106,58 @@ Status MemtableCases::Measure(const std::string& operation, size_t subject,
                : 0;
   };
   if (const size_t snapshot = number_after("read_at_"); snapshot > 0) {
-    return ReadAt(snapshot, subject, figures);
+    return ReadAt(snapshot);
   }
   if (const size_t threads = number_after("threads_"); threads > 0) {
-    const Status s = Writers(threads, subject, figures);
-    return s.ok() ? ReadersBesideWriter(threads, subject, figures) : s;
+    const Status s = Writers(threads);
+    return s.ok() ? ReadersBesideWriter(threads) : s;
   }
-  return is("encode")        ? Encode(subject, figures)
-         : is("insert")      ? Insert(subject, figures)
-         : is("insert_each") ? InsertEach(subject, figures)
-         : is("hit")         ? Gets(operation, subject, probes_.hits(), figures)
-         : is("old")         ? Gets(operation, subject, probes_.old(), figures)
-         : is("miss")        ? Misses(subject, figures)
-         : is("hit_waits")   ? Waits(subject, figures)
-         : is("seek")        ? Seeks(operation, subject, 0, figures)
-         : is("seek_10")     ? Seeks(operation, subject, 10, figures)
-         : is("step")        ? Steps(operation, subject, true, false, figures)
-         : is("step_back")   ? Steps(operation, subject, false, false, figures)
-         : is("next")        ? Steps(operation, subject, true, true, figures)
-         : is("prev")        ? Steps(operation, subject, false, true, figures)
-         : is("count")       ? Counts(subject, probes_.ranges(), true, figures)
-         : is("prefix_off")
-             ? Counts(subject, probes_.prefix_ranges(), false, figures)
-         : is("sample") ? Sample(operation, subject, root / 4, figures)
+  return is("encode")        ? Encode()
+         : is("insert")      ? Insert()
+         : is("insert_each") ? InsertEach()
+         : is("hit")         ? Gets(probes_.hits())
+         : is("old")         ? Gets(probes_.old())
+         : is("miss")        ? Misses()
+         : is("hit_waits")   ? Waits()
+         : is("seek")        ? Seeks(0)
+         : is("seek_10")     ? Seeks(10)
+         : is("step")        ? Steps(true, false)
+         : is("step_back")   ? Steps(false, false)
+         : is("next")        ? Steps(true, true)
+         : is("prev")        ? Steps(false, true)
+         : is("count")       ? Counts(probes_.ranges(), true)
+         : is("prefix_off")  ? Counts(probes_.prefix_ranges(), false)
+         : is("sample")      ? Sample(root / 4)
          : is("sample_10%")
-             ? Sample(operation, subject, all / 10, figures)
+             ? Sample(all / 10)
              : Status::InvalidArgument("there is no operation " + operation);
 }
 
-Status MemtableCases::Wrong(size_t subject, const std::string& what) const {
-  return Status::Corruption(subjects_[subject].name + ", " + shape_.name, what);
+Status MemtableCases::Wrong(const std::string& what) const {
+  return Status::Corruption(subjects_[subject_].name + ", " + shape_.name,
+                            what);
 }
 
-std::unique_ptr<BenchTable> MemtableCases::NewTable(size_t subject) const {
+std::unique_ptr<BenchTable> MemtableCases::NewTable() const {
   if (options_.purge) {
     ReleaseFreedMemory();
   }
-  return std::make_unique<BenchTable>(subjects_[subject].factory.get());
+  return std::make_unique<BenchTable>(subjects_[subject_].factory.get());
 }
 
-BenchTable* MemtableCases::Table(size_t subject) {
-  if (tables_[subject] == nullptr) {
-    tables_[subject] = NewTable(subject);
-    read_only_[subject] = false;
+BenchTable* MemtableCases::Table() {
+  if (tables_[subject_] == nullptr) {
+    tables_[subject_] = NewTable();
+    read_only_[subject_] = false;
     for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
-      InsertEntry(tables_[subject].get(), entry);
+      InsertEntry(tables_[subject_].get(), entry);
     }
   }
-  if (options_.read_only && !read_only_[subject]) {
-    tables_[subject]->rep()->MarkReadOnly();
-    read_only_[subject] = true;
+  if (options_.read_only && !read_only_[subject_]) {
+    tables_[subject_]->rep()->MarkReadOnly();
+    read_only_[subject_] = true;
   }
-  return tables_[subject].get();
+  return tables_[subject_].get();
 }
 
 bool MemtableCases::Holds(BenchTable* table) const {
@@ -178,50 +181,49 @@ bool MemtableCases::Holds(BenchTable* table) const {
   return at == sorted.size();
 }
 
-Status MemtableCases::Encode(size_t subject, Figures* figures) {
-  const std::unique_ptr<BenchTable> table = NewTable(subject);
+Status MemtableCases::Encode() {
+  const std::unique_ptr<BenchTable> table = NewTable();
   size_t encoded = 0;
   const CpuClock clock;
   for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
     encoded += table->Encode(load_[entry], shape_.SequenceOf(entry), value_) !=
                nullptr;
   }
-  figures->emplace_back("encode", clock.PerOperation(encoded));
+  Add("encode", clock.PerOperation(encoded));
   return Status::OK();
 }
 
-Status MemtableCases::Insert(size_t subject, Figures* figures) {
+Status MemtableCases::Insert() {
   const size_t all = shape_.entries.size();
   size_t inserted = 0;
   double nanos = 0;
   for (size_t round = 0; round < probes_.rounds(); round++) {
-    tables_[subject].reset();
-    tables_[subject] = NewTable(subject);
-    read_only_[subject] = false;
+    tables_[subject_].reset();
+    tables_[subject_] = NewTable();
+    read_only_[subject_] = false;
     const CpuClock clock;
     for (size_t entry = 0; entry < all; entry++) {
-      inserted += InsertEntry(tables_[subject].get(), entry);
+      inserted += InsertEntry(tables_[subject_].get(), entry);
     }
     nanos += clock.PerOperation(all);
   }
   if (inserted != probes_.rounds() * all) {
-    return Wrong(subject, "an insert was refused");
+    return Wrong("an insert was refused");
   }
   double encoded = 0;
   for (size_t entry = 0; entry < all; entry++) {
     encoded += static_cast<double>(
         EncodedEntryBytes(load_[entry].size(), value_.size()));
   }
-  const auto used = static_cast<double>(tables_[subject]->UsedBytes());
-  figures->emplace_back("insert",
-                        nanos / static_cast<double>(probes_.rounds()));
-  figures->emplace_back("memory", PerEntry(used));
-  figures->emplace_back("index_B", PerEntry(used - encoded));
+  const auto used = static_cast<double>(tables_[subject_]->UsedBytes());
+  Add("insert", nanos / static_cast<double>(probes_.rounds()));
+  Add("memory", PerEntry(used));
+  Add("index_B", PerEntry(used - encoded));
   return Status::OK();
 }
 
-Status MemtableCases::InsertEach(size_t subject, Figures* figures) {
-  const std::unique_ptr<BenchTable> table = NewTable(subject);
+Status MemtableCases::InsertEach() {
+  const std::unique_ptr<BenchTable> table = NewTable();
   std::vector<uint64_t> nanos(shape_.entries.size());
   const CpuClock clock;
   double last = ThreadCpuNanos();
@@ -229,28 +231,27 @@ Status MemtableCases::InsertEach(size_t subject, Figures* figures) {
     InsertEntry(table.get(), entry);
     const double now = ThreadCpuNanos();
     nanos[entry] = static_cast<uint64_t>(now - last);
-    least_[subject].Add(entry, now - last);
+    least_[subject_].Add(entry, now - last);
     last = now;
   }
-  figures->emplace_back("insert_each", clock.PerOperation(nanos.size()));
+  Add("insert_each", clock.PerOperation(nanos.size()));
   if (options_.read_only) {
     table->rep()->MarkReadOnly();
   }
-  figures->emplace_back("p50", Percentile(0.5, &nanos));
-  figures->emplace_back("p99", Percentile(0.99, &nanos));
-  figures->emplace_back("p999", Percentile(0.999, &nanos));
-  figures->emplace_back("slowest", Percentile(1, &nanos));
+  Add("p50", Percentile(0.5, &nanos));
+  Add("p99", Percentile(0.99, &nanos));
+  Add("p999", Percentile(0.999, &nanos));
+  Add("slowest", Percentile(1, &nanos));
   return Holds(table.get()) ? Status::OK()
-                            : Wrong(subject, "it does not hold its entries");
+                            : Wrong("it does not hold its entries");
 }
 
-Status MemtableCases::Gets(const std::string& operation, size_t subject,
-                           const ShapeProbes::Gets& gets, Figures* figures) {
+Status MemtableCases::Gets(const ShapeProbes::Gets& gets) {
   const size_t n = gets.size();
   if (n == 0) {
     return Status::OK();
   }
-  MemTableRep* const rep = Table(subject)->rep();
+  MemTableRep* const rep = Table()->rep();
   Found found;
   uint64_t wrong = 0;
   const CpuClock clock;
@@ -258,26 +259,25 @@ Status MemtableCases::Gets(const std::string& operation, size_t subject,
     GetAt(rep, gets.keys[i], gets.read_at[i], &found);
     wrong += found.last_sequence != gets.found[i];
   }
-  figures->emplace_back(operation, clock.PerOperation(n));
-  return found.count == n && wrong == 0
-             ? Status::OK()
-             : Wrong(subject, operation + ": wrong answers");
+  Add(operation_, clock.PerOperation(n));
+  return found.count == n && wrong == 0 ? Status::OK()
+                                        : Wrong(operation_ + ": wrong answers");
 }
 
-Status MemtableCases::Misses(size_t subject, Figures* figures) {
-  MemTableRep* const rep = Table(subject)->rep();
+Status MemtableCases::Misses() {
+  MemTableRep* const rep = Table()->rep();
   Found found;
   const CpuClock clock;
   for (size_t i = 0; i < probes_.misses().size(); i++) {
     GetAt(rep, probes_.misses()[i], kMaxSequenceNumber, &found);
   }
-  figures->emplace_back("miss", clock.PerOperation(probes_.misses().size()));
-  return found.count == 0 ? Status::OK() : Wrong(subject, "a miss was found");
+  Add("miss", clock.PerOperation(probes_.misses().size()));
+  return found.count == 0 ? Status::OK() : Wrong("a miss was found");
 }
 
-Status MemtableCases::Waits(size_t subject, Figures* figures) {
+Status MemtableCases::Waits() {
   uint64_t waits = 0;
-  BenchTable table(subjects_[subject].factory.get(), &waits);
+  BenchTable table(subjects_[subject_].factory.get(), &waits);
   for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
     InsertEntry(&table, entry);
   }
@@ -295,18 +295,16 @@ Status MemtableCases::Waits(size_t subject, Figures* figures) {
                                                   art->tree().order()));
     }
   }
-  figures->emplace_back("hit_waits",
-                        static_cast<double>(waits) / static_cast<double>(n));
-  return found.count == n ? Status::OK() : Wrong(subject, "keys not found");
+  Add("hit_waits", static_cast<double>(waits) / static_cast<double>(n));
+  return found.count == n ? Status::OK() : Wrong("keys not found");
 }
 
-Status MemtableCases::ReadAt(size_t snapshot, size_t subject,
-                             Figures* figures) {
+Status MemtableCases::ReadAt(size_t snapshot) {
   const size_t entry =
       std::max<size_t>(1, shape_.entries.size() * snapshot / kSnapshots) - 1;
   const Slice key = KeyOf(entry);
   const uint64_t sequence = shape_.SequenceOf(entry);
-  MemTableRep* const rep = Table(subject)->rep();
+  MemTableRep* const rep = Table()->rep();
   Found found;
   uint64_t wrong = 0;
   const CpuClock clock;
@@ -314,17 +312,14 @@ Status MemtableCases::ReadAt(size_t snapshot, size_t subject,
     GetAt(rep, key, sequence, &found);
     wrong += found.last_sequence != sequence;
   }
-  figures->emplace_back("read_at_" + std::to_string(snapshot),
-                        clock.PerOperation(options_.probes));
+  Add(operation_, clock.PerOperation(options_.probes));
   return found.count == options_.probes && wrong == 0
              ? Status::OK()
-             : Wrong(subject, "other versions were read");
+             : Wrong("other versions were read");
 }
 
-Status MemtableCases::Seeks(const std::string& operation, size_t subject,
-                            size_t steps, Figures* figures) {
-  std::unique_ptr<MemTableRep::Iterator> it(
-      Table(subject)->rep()->GetIterator());
+Status MemtableCases::Seeks(size_t steps) {
+  std::unique_ptr<MemTableRep::Iterator> it(Table()->rep()->GetIterator());
   const size_t n = probes_.misses().size();
   uint64_t bytes = 0;
   auto seek = [&](const Slice& key) {
@@ -342,7 +337,7 @@ Status MemtableCases::Seeks(const std::string& operation, size_t subject,
     seek(probes_.hits().keys[i]);
     seek(probes_.misses()[i]);
   }
-  figures->emplace_back(operation, clock.PerOperation(2 * n));
+  Add(operation_, clock.PerOperation(2 * n));
   // User keys and values of the entries that must be met.
   uint64_t expected = 0;
   auto expect = [&](size_t rank) {
@@ -357,14 +352,11 @@ Status MemtableCases::Seeks(const std::string& operation, size_t subject,
     expect(probes_.hits().ranks[i]);
     expect(probes_.miss_ranks()[i]);
   }
-  return bytes == expected ? Status::OK()
-                           : Wrong(subject, "seeks met other entries");
+  return bytes == expected ? Status::OK() : Wrong("seeks met other entries");
 }
 
-Status MemtableCases::Steps(const std::string& operation, size_t subject,
-                            bool forwards, bool read, Figures* figures) {
-  std::unique_ptr<MemTableRep::Iterator> it(
-      Table(subject)->rep()->GetIterator());
+Status MemtableCases::Steps(bool forwards, bool read) {
+  std::unique_ptr<MemTableRep::Iterator> it(Table()->rep()->GetIterator());
   const size_t rounds = read ? probes_.rounds() : probes_.step_rounds();
   const size_t all = shape_.entries.size();
   uint64_t bytes = 0;
@@ -386,20 +378,19 @@ Status MemtableCases::Steps(const std::string& operation, size_t subject,
       }
     }
   }
-  figures->emplace_back(operation, clock.PerOperation(rounds * all));
+  Add(operation_, clock.PerOperation(rounds * all));
   const uint64_t entry_bytes = probes_.entry_key_bytes() + all * value_.size();
   return entries == rounds * all && (!read || bytes == rounds * entry_bytes)
              ? Status::OK()
-             : Wrong(subject, "steps met other entries");
+             : Wrong("steps met other entries");
 }
 
-Status MemtableCases::Counts(size_t subject,
-                             const std::vector<ShapeProbes::Range>& ranges,
-                             bool timed, Figures* figures) {
+Status MemtableCases::Counts(const std::vector<ShapeProbes::Range>& ranges,
+                             bool timed) {
   if (ranges.empty()) {
     return Status::OK();
   }
-  MemTableRep* const rep = Table(subject)->rep();
+  MemTableRep* const rep = Table()->rep();
   std::vector<uint64_t> counts;
   const CpuClock clock;
   for (const ShapeProbes::Range& range : ranges) {
@@ -409,21 +400,20 @@ Status MemtableCases::Counts(size_t subject,
         rep->ApproximateNumEntries(begin.internal_key(), end.internal_key()));
   }
   if (timed) {
-    figures->emplace_back("count", clock.PerOperation(ranges.size()));
+    Add("count", clock.PerOperation(ranges.size()));
   }
   double off = 0;
   for (size_t i = 0; i < counts.size(); i++) {
     off += std::abs(std::log((static_cast<double>(counts[i]) + 1) /
                              (static_cast<double>(ranges[i].entries) + 1)));
   }
-  figures->emplace_back(timed ? "count_off" : "prefix_off",
-                        std::exp(off / static_cast<double>(ranges.size())));
+  Add(timed ? "count_off" : "prefix_off",
+      std::exp(off / static_cast<double>(ranges.size())));
   return Status::OK();
 }
 
-Status MemtableCases::Sample(const std::string& operation, size_t subject,
-                             size_t target, Figures* figures) {
-  MemTableRep* const rep = Table(subject)->rep();
+Status MemtableCases::Sample(size_t target) {
+  MemTableRep* const rep = Table()->rep();
   size_t calls = 0;
   size_t sampled = 0;
   double nanos = 0;
@@ -438,16 +428,15 @@ Status MemtableCases::Sample(const std::string& operation, size_t subject,
     nanos = clock.PerOperation(1);
   }
   if (sampled == 0) {
-    return Wrong(subject, "a sample of nothing");
+    return Wrong("a sample of nothing");
   }
-  figures->emplace_back(operation, nanos / static_cast<double>(sampled));
+  Add(operation_, nanos / static_cast<double>(sampled));
   return Status::OK();
 }
 
-Status MemtableCases::Writers(size_t threads, size_t subject,
-                              Figures* figures) {
+Status MemtableCases::Writers(size_t threads) {
   const size_t all = shape_.entries.size();
-  const std::unique_ptr<BenchTable> table = NewTable(subject);
+  const std::unique_ptr<BenchTable> table = NewTable();
   std::vector<double> nanos(threads);
   std::vector<size_t> done(threads);
   const Stopwatch watch;
@@ -462,20 +451,18 @@ Status MemtableCases::Writers(size_t threads, size_t subject,
     }
     nanos[t] = clock.PerOperation(1);
   });
-  figures->emplace_back("threads_" + std::to_string(threads),
-                        PerEntry(watch.wall_nanos()));
-  figures->emplace_back("insert", PerEntry(Sum(nanos)));
+  Add(operation_, PerEntry(watch.wall_nanos()));
+  Add("insert", PerEntry(Sum(nanos)));
   return Sum(done) == all && Holds(table.get())
              ? Status::OK()
-             : Wrong(subject, "it does not hold its entries");
+             : Wrong("it does not hold its entries");
 }
 
 // Readers of keys of the first half of the entries, a writer of the others.
-Status MemtableCases::ReadersBesideWriter(size_t threads, size_t subject,
-                                          Figures* figures) {
+Status MemtableCases::ReadersBesideWriter(size_t threads) {
   const size_t all = shape_.entries.size();
   const size_t half = (all + 1) / 2;
-  const std::unique_ptr<BenchTable> table = NewTable(subject);
+  const std::unique_ptr<BenchTable> table = NewTable();
   for (size_t entry = 0; entry < half; entry++) {
     InsertEntry(table.get(), entry);
   }
@@ -507,14 +494,13 @@ Status MemtableCases::ReadersBesideWriter(size_t threads, size_t subject,
     reads[t] = n;
     nanos[t] = clock.PerOperation(1);
   });
-  figures->emplace_back("hit", Sum(nanos) / static_cast<double>(Sum(reads)));
+  Add("hit", Sum(nanos) / static_cast<double>(Sum(reads)));
   if (all > half) {
-    figures->emplace_back("busy_insert",
-                          write_nanos / static_cast<double>(all - half));
+    Add("busy_insert", write_nanos / static_cast<double>(all - half));
   }
   return Sum(wrong) == 0 && Holds(table.get())
              ? Status::OK()
-             : Wrong(subject, "reads beside a writer: wrong answers");
+             : Wrong("reads beside a writer: wrong answers");
 }
 
 }  // namespace memkv

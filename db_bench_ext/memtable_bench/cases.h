@@ -96,14 +96,17 @@ class MemtableCases {
   void Drop(size_t subject) { tables_[subject].reset(); }
 
  private:
-  rocksdb::Status Wrong(size_t subject, const std::string& what) const;
+  void Add(const std::string& figure, double value) {
+    figures_->emplace_back(figure, value);
+  }
+  rocksdb::Status Wrong(const std::string& what) const;
   bool Versions() const { return shape_.entries.size() > shape_.keys.size(); }
   bool Concurrent(size_t subject) const {
     return subjects_[subject].factory->IsInsertConcurrentlySupported();
   }
-  std::unique_ptr<BenchTable> NewTable(size_t subject) const;
+  std::unique_ptr<BenchTable> NewTable() const;
   // The one loaded last, or a new one.
-  BenchTable* Table(size_t subject);
+  BenchTable* Table();
   bool InsertEntry(BenchTable* table, size_t entry) const {
     return table->Insert(load_[entry], shape_.SequenceOf(entry), value_);
   }
@@ -116,26 +119,21 @@ class MemtableCases {
   // Whether the table has exactly the entries, in order.
   bool Holds(BenchTable* table) const;
 
-  rocksdb::Status Encode(size_t subject, Figures* figures);
-  rocksdb::Status Insert(size_t subject, Figures* figures);
-  rocksdb::Status InsertEach(size_t subject, Figures* figures);
-  rocksdb::Status Gets(const std::string& operation, size_t subject,
-                       const ShapeProbes::Gets& gets, Figures* figures);
-  rocksdb::Status Misses(size_t subject, Figures* figures);
-  rocksdb::Status Waits(size_t subject, Figures* figures);
-  rocksdb::Status ReadAt(size_t snapshot, size_t subject, Figures* figures);
-  rocksdb::Status Seeks(const std::string& operation, size_t subject,
-                        size_t steps, Figures* figures);
-  rocksdb::Status Steps(const std::string& operation, size_t subject,
-                        bool forwards, bool read, Figures* figures);
-  rocksdb::Status Counts(size_t subject,
-                         const std::vector<ShapeProbes::Range>& ranges,
-                         bool timed, Figures* figures);
-  rocksdb::Status Sample(const std::string& operation, size_t subject,
-                         size_t target, Figures* figures);
-  rocksdb::Status Writers(size_t threads, size_t subject, Figures* figures);
-  rocksdb::Status ReadersBesideWriter(size_t threads, size_t subject,
-                                      Figures* figures);
+  // What Measure() is asked: of subject_, into *figures_.
+  rocksdb::Status Encode();
+  rocksdb::Status Insert();
+  rocksdb::Status InsertEach();
+  rocksdb::Status Gets(const ShapeProbes::Gets& gets);
+  rocksdb::Status Misses();
+  rocksdb::Status Waits();
+  rocksdb::Status ReadAt(size_t snapshot);
+  rocksdb::Status Seeks(size_t steps);
+  rocksdb::Status Steps(bool forwards, bool read);
+  rocksdb::Status Counts(const std::vector<ShapeProbes::Range>& ranges,
+                         bool timed);
+  rocksdb::Status Sample(size_t target);
+  rocksdb::Status Writers(size_t threads);
+  rocksdb::Status ReadersBesideWriter(size_t threads);
 
   const KeyShape& shape_;
   const std::vector<Subject> subjects_;
@@ -146,6 +144,9 @@ class MemtableCases {
   std::vector<std::unique_ptr<BenchTable>> tables_;
   std::vector<bool> read_only_;    // of those
   std::vector<LeastTimes> least_;  // by subject, of the inserts
+  std::string operation_;          // what is measured now
+  size_t subject_ = 0;
+  Figures* figures_ = nullptr;
 };
 
 }  // namespace memkv
