@@ -118,6 +118,7 @@ class KeyCodingShapeRun : public ShapeRun {
   // Calls find(i) for each hit, and keeps the least time of each.
   template <typename Find>
   void TimeEach(size_t subject, Find find) {
+    least_[subject].SetSize(probes_.hits().size());
     uint64_t last = WallNanos();
     for (size_t i = 0; i < probes_.hits().size(); i++) {
       find(i);

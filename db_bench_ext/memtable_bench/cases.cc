@@ -225,13 +225,15 @@ Status MemtableCases::Insert() {
 Status MemtableCases::InsertEach() {
   const std::unique_ptr<BenchTable> table = NewTable();
   std::vector<uint64_t> nanos(shape_.entries.size());
+  LeastTimes& least = least_[subject_];
+  least.SetSize(nanos.size());
   const CpuClock clock;
   double last = ThreadCpuNanos();
   for (size_t entry = 0; entry < nanos.size(); entry++) {
     InsertEntry(table.get(), entry);
     const double now = ThreadCpuNanos();
     nanos[entry] = static_cast<uint64_t>(now - last);
-    least_[subject_].Add(entry, now - last);
+    least.Add(entry, now - last);
     last = now;
   }
   Add("insert_each", clock.PerOperation(nanos.size()));
