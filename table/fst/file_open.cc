@@ -54,6 +54,31 @@ ReadOptions OpenReadOptions(const ReadOptions& from) {
   return ro;
 }
 
+// RepairDB() believes these properties.
+bool CheckForRepair(const TableProperties& properties, uint64_t file_size,
+                    std::string* reason) {
+  // It subtracts this one from the file's size.
+  if (properties.tail_start_offset > file_size) {
+    *reason = "the tail begins at " +
+              std::to_string(properties.tail_start_offset) + " of a file of " +
+              std::to_string(file_size) + " bytes";
+    return false;
+  }
+  // It makes a column family of every number that it does not know, and expects
+  // names to differ.
+  const uint64_t unknown = ROCKSDB_NAMESPACE::TablePropertiesCollectorFactory::
+      Context::kUnknownColumnFamily;
+  const uint64_t id = properties.column_family_id;
+  const std::string& name = properties.column_family_name;
+  if (id != unknown && !name.empty() &&
+      (id == 0) != (name == ROCKSDB_NAMESPACE::kDefaultColumnFamilyName)) {
+    *reason = "column family " + std::to_string(id) + " is called \"" + name +
+              "\"; 0 is \"default\"";
+    return false;
+  }
+  return true;
+}
+
 // The sequence number of an ingested file's entries, or
 // kDisableGlobalSequenceNumber.  RocksDB writes it to the manifest
 // (`largest_seqno`, kMaxSequenceNumber if not known) and, in an older way,
@@ -228,13 +253,10 @@ Status FstFile::FetchProperties(
     return store_.Corrupt(properties_handle_.offset(),
                           "properties: " + s.ToString());
   }
-  // RepairDB() subtracts it from the file's size.
-  if (s.ok() && (*properties)->tail_start_offset > size_) {
-    return store_.Corrupt(properties_handle_.offset(),
-                          "properties: the tail begins at " +
-                              std::to_string((*properties)->tail_start_offset) +
-                              " of a file of " + std::to_string(size_) +
-                              " bytes");
+  if (!s.ok()) return s;
+  std::string reason;
+  if (!CheckForRepair(**properties, size_, &reason)) {
+    return store_.Corrupt(properties_handle_.offset(), "properties: " + reason);
   }
   return s;
 }

@@ -296,6 +296,37 @@ TEST(HostilePropertiesTest, NumbersLargerThanTheirFileAreCorruption) {
   }
 }
 
+// RepairDB() makes a column family of every number that it does not know, and
+// ends if two have one name.
+TEST(HostilePropertiesTest, OneColumnFamilyIsTheDefault) {
+  std::string reason;
+  const auto shape = MakeHostileShape("ranges only", &reason);
+  ASSERT_NE(shape, nullptr) << reason;
+  const HostileEdits edits(shape->fields);
+  const auto spot = std::find_if(
+      edits.spots().begin(), edits.spots().end(), [](const Spot& s) {
+        return s.name == "properties: value of rocksdb.column.family.id";
+      });
+  ASSERT_NE(spot, edits.spots().end());
+  for (const uint64_t id : {uint64_t{7}, uint64_t{UINT64_MAX}}) {
+    FileEdit edit;
+    edit.part = spot->at[0].part;
+    edit.field = spot->at[0].field;
+    edit.number = id;
+    HostileInput input;
+    ASSERT_TRUE(MakeHostileInput(shape->fields, {edit}, /*repair=*/true, false,
+                                 0, &input));
+    HostileAnswers answers;
+    AskHostileTable(*shape, false, input.bytes, ReadOptions(), &answers);
+    ASSERT_EQ(answers.broken, "") << input.what;
+    ASSERT_EQ(answers.answers.size(), 1u) << input.what;
+    const auto& s = answers.answers[0].status;
+    EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+    EXPECT_NE(s.ToString().find("is called \"default\""), std::string::npos)
+        << s.ToString();
+  }
+}
+
 TEST(HostileFilesSelfTest, AllocationsAreSeen) {
   const AllocationWatch watch;
   const size_t before = watch.most_held();
