@@ -5,51 +5,19 @@
 // outside the bytes, which lie in an allocation of exactly their size, is
 // fatal.
 
-#include <functional>
-
 #include "table/key_trie/separators.h"
+#include "tests/corruption/key_trie_corruption_fixture.h"
 #include "tests/corruption/key_trie_damage.h"
 
 namespace memkv {
-
 namespace {
 
-using key_trie::BitsWriter;
 using key_trie::Coding;
 using key_trie::kHeaderSize;
 using key_trie::kPadding;
 using key_trie::kSymbols;
 using key_trie::kTokenCodes;
 using key_trie::Tokens;
-
-// Small, and with everything in it: separators that are prefixes of others, a
-// slice that goes on, one that ends in a zero byte, a label; suffixes of no
-// code but the first, and of many.
-KeyList SampleKeys() {
-  return {"",
-          "a",
-          "a/1",
-          "a/2",
-          "a/2/x",
-          "b",
-          "banana",
-          "banana-and-a-suffix-of-more-than-thirty-one-bytes",
-          "banana-and-a-suffix-of-more-than-thirty-one-bytes!",
-          "banana-and-a-suffix-of-more-than-thirty-one-bytes!!",
-          std::string("c\0", 2),
-          std::string("c\0\xff", 3),
-          "\xff",
-          "\xff\xff"};
-}
-
-constexpr uint32_t kSampleBucketKeys = 2;
-
-class KeyTrieCorruptionTest : public testing::TestWithParam<Coding> {
- protected:
-  std::string TokensOf(const KeyList& keys) const {
-    return TokensFor(keys, GetParam());
-  }
-};
 
 }  // namespace
 
@@ -107,169 +75,6 @@ TEST_P(KeyTrieCorruptionTest, EveryByteReplacedByTelltaleValuesIsSafe) {
   EXPECT_GT(tally.validate_refused, 300);
 }
 
-TEST_P(KeyTrieCorruptionTest, SectionsCutShortWithMatchingSizesAreSafe) {
-  const KeyList keys = SampleKeys();
-  const std::string tokens = TokensOf(keys);
-  const std::string bytes = BuildKeyTrie(keys, kSampleBucketKeys, tokens);
-  size_t end = kHeaderSize;
-  for (size_t field :
-       {kNumSymbolsAt, kSeparatorsSizeAt, kDirectorySizeAt, kBucketsSizeAt}) {
-    const uint32_t size = LoadField(bytes, field);
-    end += size;
-    Tally tally;
-    for (uint32_t cut = 1; cut <= size; ++cut) {
-      std::string damaged = bytes;
-      damaged.erase(end - cut, cut);
-      StoreField(&damaged, field, size - cut);
-      ASSERT_NO_FATAL_FAILURE(
-          ExpectDamageIsSafe(damaged, tokens, keys, &tally));
-    }
-    EXPECT_EQ(tally.other_dictionary, 0) << "field at " << field;
-    // And longer than they are.
-    for (const char* more : {"\x00", "\xff", "\x08"}) {
-      std::string damaged = bytes;
-      damaged.insert(end, std::string(more, 1));
-      StoreField(&damaged, field, size + 1);
-      ASSERT_NO_FATAL_FAILURE(
-          ExpectDamageIsSafe(damaged, tokens, keys, &tally));
-    }
-    EXPECT_EQ(tally.other_dictionary, 0) << "field at " << field;
-  }
-}
-
-TEST_P(KeyTrieCorruptionTest, HostileHeadersAreRefused) {
-  const std::string tokens = TokensOf(SampleKeys());
-  const std::string bytes =
-      BuildKeyTrie(SampleKeys(), kSampleBucketKeys, tokens);
-  const struct {
-    const char* what;
-    std::function<void(std::string*)> damage;
-    const char* reason;
-  } kCases[] = {
-      {"encoding", [](std::string* s) { (*s)[0] = 1; },
-       "encoding 1, expected 2; a newer memkv may be able to read it"},
-      {"unknown coding", [](std::string* s) { (*s)[kCodingAt] = 2; },
-       "suffix coding 2"},
-      {"the other coding", [](std::string* s) { (*s)[kCodingAt] ^= 1; },
-       GetParam() == kSymbols ? "but the file's tokens have none"
-                              : "suffix coding 0"},
-      {"codes of no bits", [](std::string* s) { (*s)[kWidthAt] = 0; },
-       "codes of 0 bits"},
-      {"codes of 255 bits", [](std::string* s) { (*s)[kWidthAt] = '\xff'; },
-       "codes of 255 bits"},
-      {"a reserved byte", [](std::string* s) { (*s)[3] = 1; },
-       "reserved bytes are not 0"},
-      {"other reserved bytes", [](std::string* s) { (*s)[7] = 1; },
-       "reserved bytes are not 0"},
-      {"65535 symbols",
-       [](std::string* s) { StoreField(s, kNumSymbolsAt, 65535); },
-       "65535 symbols"},
-      {"2^32 - 1 keys",
-       [](std::string* s) { StoreField(s, kNumKeysAt, UINT32_MAX); },
-       "4294967295 keys in 7 buckets"},
-      {"more keys than fit the buckets",
-       [](std::string* s) { StoreField(s, kNumKeysAt, 7 * 128 + 1); },
-       "897 keys in 7 buckets"},
-      {"fewer keys than buckets",
-       [](std::string* s) { StoreField(s, kNumKeysAt, 6); },
-       "6 keys in 7 buckets"},
-      {"no keys", [](std::string* s) { StoreField(s, kNumKeysAt, 0); },
-       "0 keys in 7 buckets"},
-      {"no buckets", [](std::string* s) { StoreField(s, kNumBucketsAt, 0); },
-       "14 keys in 0 buckets"},
-      {"no keys in no buckets",
-       [](std::string* s) {
-         StoreField(s, kNumKeysAt, 0);
-         StoreField(s, kNumBucketsAt, 0);
-       },
-       "separators of no buckets"},
-      {"one bucket, yet separators",
-       [](std::string* s) { StoreField(s, kNumBucketsAt, 1); },
-       "separators: 1 in "},
-      {"2^31 - 1 buckets of one key, for which a directory of equal elements "
-       "takes two bytes",
-       [](std::string* s) {
-         ReplaceSeparators(s, std::string("\x24", 1));
-         s->replace(SeparatorsAt(*s) + 1, LoadField(*s, kDirectorySizeAt),
-                    std::string("\0\0", 2));
-         StoreField(s, kDirectorySizeAt, 2);
-         StoreField(s, kNumKeysAt, 0x7fffffff);
-         StoreField(s, kNumBucketsAt, 0x7fffffff);
-       },
-       "2147483647 keys in 2147483647 buckets of "},
-      {"more buckets than the directory has",
-       [](std::string* s) { StoreField(s, kNumBucketsAt, 14); },
-       "not a packed array of 14 + 1 elements"},
-      {"fewer buckets than the directory has",
-       [](std::string* s) { StoreField(s, kNumBucketsAt, 2); },
-       "not a packed array of 2 + 1 elements"},
-      {"sections that wrap",
-       [](std::string* s) {
-         for (const size_t field : {kSeparatorsSizeAt, kBucketsSizeAt}) {
-           StoreField(s, field, LoadField(*s, field) + 0x80000000u);
-         }
-       },
-       "sections of "},
-      {"sections that shift",
-       [](std::string* s) {
-         StoreField(s, kSeparatorsSizeAt, LoadField(*s, kSeparatorsSizeAt) + 1);
-         StoreField(s, kDirectorySizeAt, LoadField(*s, kDirectorySizeAt) - 1);
-       },
-       "not a packed array"},
-      {"no separators, all directory",
-       [](std::string* s) {
-         StoreField(s, kDirectorySizeAt,
-                    LoadField(*s, kDirectorySizeAt) +
-                        LoadField(*s, kSeparatorsSizeAt));
-         StoreField(s, kSeparatorsSizeAt, 0);
-       },
-       "separators: 7 in 0 bytes"},
-  };
-  for (const auto& c : kCases) {
-    SCOPED_TRACE(c.what);
-    std::string damaged = bytes;
-    c.damage(&damaged);
-    OwnedKeyTrie trie(damaged, tokens);
-    EXPECT_FALSE(trie.Open());
-    EXPECT_NE(trie.reason().find(c.reason), std::string::npos) << trie.reason();
-  }
-}
-
-TEST_P(KeyTrieCorruptionTest, EveryHeaderFieldWithTelltaleValuesIsSafe) {
-  const KeyList keys = SampleKeys();
-  const std::string tokens = TokensOf(keys);
-  const std::string bytes = BuildKeyTrie(keys, kSampleBucketKeys, tokens);
-  Tally tally;
-  for (size_t field : {kNumSymbolsAt, kNumKeysAt, kNumBucketsAt,
-                       kSeparatorsSizeAt, kDirectorySizeAt, kBucketsSizeAt}) {
-    const uint32_t value = LoadField(bytes, field);
-    for (const uint32_t other :
-         {0u, 1u, value - 1, value + 1, 2 * value, 127u, 128u, 129u, 0xffffu,
-          0x7fffffffu, 0x80000000u, UINT32_MAX}) {
-      std::string damaged = bytes;
-      StoreField(&damaged, field, other);
-      if (damaged == bytes) {
-        continue;
-      }
-      ASSERT_NO_FATAL_FAILURE(
-          ExpectDamageIsSafe(damaged, tokens, keys, &tally));
-      // With the sections' sum as it was.
-      for (size_t second : {kSeparatorsSizeAt, kDirectorySizeAt}) {
-        if (second == field) {
-          continue;
-        }
-        damaged = bytes;
-        StoreField(&damaged, field, other);
-        StoreField(&damaged, second,
-                   LoadField(damaged, second) + value - other);
-        ASSERT_NO_FATAL_FAILURE(
-            ExpectDamageIsSafe(damaged, tokens, keys, &tally));
-      }
-    }
-  }
-  EXPECT_EQ(tally.other_dictionary, 0);
-}
-
 TEST_P(KeyTrieCorruptionTest, EveryNumberOfTheSeparatorsMayBeAnything) {
   const KeyList keys = SampleKeys();
   const std::string tokens = TokensOf(keys);
@@ -303,7 +108,7 @@ TEST_P(KeyTrieCorruptionTest, EveryNumberOfTheSeparatorsMayBeAnything) {
 }
 
 TEST_P(KeyTrieCorruptionTest, SeveralDamagedBytesInLargerDictionariesAreSafe) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   Tally tally;
   for (const KeyShape& shape : KeyShapes()) {
     SCOPED_TRACE(shape.name);
@@ -327,7 +132,7 @@ TEST_P(KeyTrieCorruptionTest, SeveralDamagedBytesInLargerDictionariesAreSafe) {
 }
 
 TEST_P(KeyTrieCorruptionTest, BucketsAtRandomAreSafe) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   const KeyList some = MakeKeys(KeyShapes()[0], 100, &rng);
   std::vector<std::string> token_tables;
   for (const unsigned width : {9, 10, 13, 15, 16}) {
@@ -461,7 +266,7 @@ INSTANTIATE_TEST_SUITE_P(Codings, KeyTrieCorruptionTest,
 TEST(KeyTrieDamagedSeparatorsTest, NodesAtRandomEndEveryDescent) {
   // Nodes that lead anywhere, also back, over an alphabet of two letters, so
   // that keys get far.
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   const auto letters = [&rng](size_t n) {
     std::string s(n, 'a');
     for (char& c : s) {
@@ -549,7 +354,7 @@ TEST(KeyTrieDamagedTokensTest, EverySingleFlippedBitIsSafe) {
 }
 
 TEST(KeyTrieDamagedTokensTest, OtherTokensOfTheSameWidthAreSafe) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   Tally tally;
   for (const size_t shape : {0, 3, 5}) {
     const KeyList keys = MakeKeys(KeyShapes()[shape], 150, &rng);
@@ -574,181 +379,6 @@ TEST(KeyTrieDamagedTokensTest, OtherTokensOfTheSameWidthAreSafe) {
     }
   }
   EXPECT_GT(tally.validate_refused, 20);
-}
-
-namespace {
-
-// "ab" and "ac" in one bucket, as a builder writes them.
-Parts TwoKeys() {
-  Parts parts;
-  parts.width = 2;
-  parts.symbols = "abc";
-  parts.heads = {0};
-  parts.num_keys = 2;
-  parts.buckets = {
-      std::string("\0\0\1"  // LCPs: width, the head's, smallest
-                  "\0\2"    // lengths: width, smallest
-                  "\x08"    // 'a', 'c'
-                  "\x01",   // 'b'
-                  7)};
-  return parts;
-}
-
-}  // namespace
-
-TEST(KeyTrieDamagedBytesTest, WhatABuilderWouldWriteOtherwiseIsRefused) {
-  ASSERT_EQ(TwoKeys().Join(), BuildKeyTrie({"ab", "ac"}, 128));
-  const struct {
-    const char* what;
-    std::function<void(Parts*)> change;
-    const char* reason;
-  } kCases[] = {
-      {"a symbol that does not occur", [](Parts* p) { p->symbols = "abcd"; },
-       "symbols that do not occur"},
-      {"symbols that do not ascend", [](Parts* p) { p->symbols = "acb"; },
-       "symbols that do not ascend"},
-      {"wider codes",
-       [](Parts* p) {
-         p->width = 3;
-         p->buckets[0].replace(5, 2, "\x10\x01");
-       },
-       "symbols that do not ascend, or of wrong number: 3"},
-      {"bytes as codes",
-       [](Parts* p) {
-         p->width = 8;
-         p->symbols.clear();
-         p->buckets[0].replace(5, 2, "acb");
-       },
-       "symbols that do not occur, or too wide codes"},
-      {"wider LCPs",
-       [](Parts* p) {
-         p->buckets[0][0] = 1;
-         p->buckets[0].insert(5, 1, '\0');
-       },
-       "numbers wider than needed in bucket 0"},
-      {"a smaller LCP than the smallest",
-       [](Parts* p) {
-         p->buckets[0].replace(0, 3, std::string("\1\0\0", 3));
-         p->buckets[0].insert(5, 1, '\1');
-       },
-       "numbers wider than needed in bucket 0"},
-      {"wider lengths",
-       [](Parts* p) {
-         p->buckets[0][3] = 1;
-         p->buckets[0].insert(5, 1, '\0');
-       },
-       "numbers wider than needed in bucket 0"},
-      {"a smaller length than the smallest",
-       [](Parts* p) {
-         p->buckets[0].replace(3, 2, "\1\1");
-         p->buckets[0].insert(5, 1, '\3');
-       },
-       "numbers wider than needed in bucket 0"},
-      {"an LCP that is not all that is shared",
-       [](Parts* p) { p->buckets[0] = std::string("\0\0\0\0\2\x00\x09", 7); },
-       "key 1 is not greater than the key before it, or its LCP"},
-      {"keys that descend",
-       [](Parts* p) {
-         p->buckets[0].replace(5, 2, std::string("\x04\x02", 2));
-       },
-       "key 1 is not greater"},
-      {"a head that shares bytes with no key",
-       [](Parts* p) { p->buckets[0][1] = 1; }, "no whole key 0"},
-      {"a code that names nothing", [](Parts* p) { p->buckets[0][5] = '\x0c'; },
-       "no whole key 1"},
-      {"a suffix longer than the codes", [](Parts* p) { p->buckets[0][4] = 9; },
-       "no whole key 0"},
-      {"unused bits", [](Parts* p) { p->buckets[0][6] = '\x41'; },
-       "unused bytes in bucket 0"},
-      {"unused bits of first codes",
-       [](Parts* p) { p->buckets[0][5] = '\x18'; }, "unused bytes in bucket 0"},
-      {"an unused byte", [](Parts* p) { p->buckets[0].push_back('\0'); },
-       "unused bytes in bucket 0"},
-      {"keys that are not there", [](Parts* p) { p->num_keys = 3; },
-       "key 2 is not greater"},
-      {"keys before the first bucket",
-       [](Parts* p) {
-         p->heads = {1};
-         p->num_keys = 3;
-       },
-       "keys before the first bucket"},
-      {"padding that is not zero", [](Parts* p) { p->padding.back() = 1; },
-       "the bytes after the buckets are not zero"},
-  };
-  for (const auto& c : kCases) {
-    SCOPED_TRACE(c.what);
-    Parts parts = TwoKeys();
-    c.change(&parts);
-    OwnedKeyTrie trie(parts.Join());
-    ASSERT_TRUE(trie.Open()) << trie.reason();
-    ASSERT_NO_FATAL_FAILURE(
-        ExpectSafe(trie.reader(), {"", "a", "ab", "ac", "b"}));
-    std::string reason;
-    EXPECT_FALSE(trie.reader().Validate(&reason));
-    EXPECT_NE(reason.find(c.reason), std::string::npos) << reason;
-  }
-}
-
-TEST(KeyTrieDamagedBytesTest, SymbolsOfNoKeysAreRefused) {
-  Parts parts;
-  parts.width = 1;
-  ASSERT_EQ(parts.Join(), BuildKeyTrie({}, 128));
-  parts.symbols = "x";
-  OwnedKeyTrie trie(parts.Join());
-  ASSERT_TRUE(trie.Open()) << trie.reason();
-  std::string reason;
-  EXPECT_FALSE(trie.reader().Validate(&reason));
-}
-
-TEST(KeyTrieDamagedBytesTest, HugeClaimsDoNotAllocate) {
-  const std::string huge = "\xff\xff\xff\xff\x0f";
-  const struct {
-    const char* what;
-    std::string bucket;
-    bool head_is_damaged;
-  } kCases[] = {
-      {"a head that shares 2^32 - 1 bytes with no key",
-       std::string(1, '\0') + huge + std::string("\1\0\2\x08\x01", 5), true},
-      {"a key that shares 2^32 - 1 bytes with the one before",
-       std::string("\0\0", 2) + huge + std::string("\0\2\x08\x01", 4), false},
-      {"keys of 2^32 - 1 bytes", std::string("\0\0\1\0", 4) + huge + "\x08\x01",
-       true},
-      {"LCPs of 31 bits",
-       std::string("\x1f\0\0\0\2\xff\xff\xff\x7f\x08\x01", 11), false},
-      {"lengths of 31 bits",
-       std::string("\0\0\1\x1f\0\xff\xff\xff\xff\xff\xff\xff\xff\x08\x01", 15),
-       true},
-  };
-  for (const auto& c : kCases) {
-    SCOPED_TRACE(c.what);
-    Parts parts = TwoKeys();
-    parts.buckets = {c.bucket};
-    OwnedKeyTrie trie(parts.Join());
-    ASSERT_TRUE(trie.Open()) << trie.reason();
-    const KeyTrieReader& reader = trie.reader();
-    if (c.head_is_damaged) {
-      EXPECT_EQ(reader.Find("ab"), KeyTrieReader::kCorrupt);
-      EXPECT_EQ(reader.Rank("ab"), KeyTrieReader::kCorrupt);
-      EXPECT_EQ(reader.CountRange("ab", "ac"), KeyTrieReader::kCorrupt);
-      EXPECT_EQ(reader.FloorOrdinal("ab"), KeyTrieReader::kCorrupt);
-    }
-    std::string key;
-    EXPECT_EQ(reader.KeyAt(0, &key), !c.head_is_damaged);
-    EXPECT_FALSE(reader.KeyAt(1, &key));
-    KeyTrieCursor cursor;
-    cursor.Reset(&reader);
-    cursor.SeekToFirst();
-    if (cursor.Valid()) {
-      cursor.Next();
-    }
-    EXPECT_FALSE(cursor.Valid());
-    EXPECT_TRUE(cursor.corrupt());
-    std::string reason;
-    EXPECT_FALSE(reader.Validate(&reason));
-    EXPECT_FALSE(reason.empty());
-    cursor.Reset(&reader);
-    EXPECT_FALSE(cursor.corrupt());
-  }
 }
 
 }  // namespace memkv

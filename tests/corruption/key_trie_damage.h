@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "table/key_trie/format.h"
-#include "tests/unit/key_trie_test_util.h"
+#include "tests/util/key_trie_test_util.h"
 #include "util/packed_array.h"
 #include "util/trie_coding.h"
 

@@ -23,7 +23,7 @@
 #include "memtable/art_memtable_rep_factory.h"
 #include "rocksdb/comparator.h"
 #include "rocksdb/env.h"
-#include "tests/unit/art_test_util.h"
+#include "tests/util/art_test_util.h"
 #include "util/coding.h"
 
 namespace memkv {

@@ -20,7 +20,7 @@
 #include "options/cf_options.h"
 #include "rocksdb/options.h"
 #include "rocksdb/write_buffer_manager.h"
-#include "tests/unit/art_test_util.h"
+#include "tests/util/art_test_util.h"
 
 namespace memkv {
 namespace art_test {

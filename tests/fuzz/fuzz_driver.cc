@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/key_trie_test_util.h"
+#include "tests/util/key_trie_test_util.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
@@ -94,7 +94,7 @@ int RunFiles(int argc, char** argv) {
 }
 
 int RunGenerated(uint64_t executions) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   fflush(stdout);  // A crash must not take the seed with it.
   std::vector<std::string> kept(kKept);
   for (uint64_t i = 0; i < executions; ++i) {

@@ -6,6 +6,7 @@
 
 #include "table/key_trie/separators.h"
 #include "tests/fuzz/key_trie_fuzz.h"
+#include "tests/util/separator_check.h"
 
 namespace memkv {
 
@@ -117,21 +118,12 @@ void CheckSeparators(FuzzInput* in) {
     ASSERT_TRUE(trie.Get(i, &separator));
     ASSERT_EQ(separator, separators[i]);
   }
-  const auto check = [&](const std::string& key) {
-    SeparatorTrie::FloorResult place;
-    ASSERT_TRUE(trie.Find(SoughtKey(key), &place));
-    const auto above =
-        std::upper_bound(separators.begin(), separators.end(), key);
-    const auto floor = static_cast<uint32_t>(above - separators.begin() - 1);
-    ASSERT_EQ(place.ordinal, floor);
-    ASSERT_EQ(place.matched, CommonPrefix(separators[floor], key));
-  };
   for (const std::string& key : separators) {
-    check(key);
-    check(key + '\0');
+    ExpectFindsFloor(trie, separators, key);
+    ExpectFindsFloor(trie, separators, key + '\0');
   }
   for (int i = 0; i < kMaxMoves && !in->empty(); ++i) {
-    check(FuzzTarget(in, separators));
+    ExpectFindsFloor(trie, separators, FuzzTarget(in, separators));
   }
 }
 

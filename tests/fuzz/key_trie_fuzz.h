@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/unit/key_trie_test_util.h"
+#include "tests/util/key_trie_test_util.h"
 
 namespace memkv {
 

@@ -10,7 +10,7 @@
 #include <tuple>
 
 #include "memtable/art/tree_iterator.h"
-#include "tests/unit/art_test_util.h"
+#include "tests/util/art_test_util.h"
 
 namespace memkv {
 namespace art_test {

@@ -4,7 +4,7 @@
 // The key codings that key_coding_bench compares, against a sorted list.
 
 #include "db_bench_ext/key_coding_bench/codings.h"
-#include "tests/unit/key_trie_test_util.h"
+#include "tests/util/key_trie_test_util.h"
 
 namespace memkv {
 
@@ -17,7 +17,7 @@ class KeyCodingsTest : public testing::TestWithParam<KeyShape> {};
 }  // namespace
 
 TEST_P(KeyCodingsTest, AllCodingsAgree) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   const KeyList keys = MakeKeys(GetParam(), kNumKeys, &rng);
   const std::vector<std::string_view> views(keys.begin(), keys.end());
   uint64_t sum = 0;

@@ -3,7 +3,7 @@
 
 // Every operation, in random order, against a sorted list.
 
-#include "tests/unit/key_trie_test_util.h"
+#include "tests/util/key_trie_test_util.h"
 
 namespace memkv {
 
@@ -72,7 +72,7 @@ class KeyTrieModelTest : public testing::TestWithParam<KeyShape> {};
 }  // namespace
 
 TEST_P(KeyTrieModelTest, AgreesWithASortedListUnderRandomMoves) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   for (const key_trie::Coding coding : kKeyTrieCodings) {
     for (uint32_t bucket_keys : {1u, 2u, 7u, 64u, 128u}) {
       SCOPED_TRACE(std::string(NameOf(coding)) + ", " +
@@ -92,7 +92,7 @@ TEST_P(KeyTrieModelTest, AgreesWithASortedListUnderRandomMoves) {
 }
 
 TEST_P(KeyTrieModelTest, EveryNumberOfKeysAroundTheBucketEdges) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   for (uint32_t bucket_keys : {1u, 2u, 7u}) {
     for (size_t n = 0; n <= 3 * bucket_keys + 1; ++n) {
       SCOPED_TRACE(std::to_string(n) + " keys");

@@ -13,8 +13,8 @@
 
 #include "memtable/art/tree_iterator.h"
 #include "tests/race/art_crowd.h"
-#include "tests/unit/art_scattering_allocator.h"
-#include "tests/unit/art_test_util.h"
+#include "tests/util/art_scattering_allocator.h"
+#include "tests/util/art_test_util.h"
 
 namespace memkv {
 namespace art_test {

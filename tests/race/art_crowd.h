@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "memtable/art/node.h"
-#include "tests/unit/art_test_util.h"
+#include "tests/util/art_test_util.h"
 
 #if !defined(MEMKV_ART_TSAN) && defined(__linux__)
 // The thread sanitizer holds signals back until a thread waits.

@@ -199,12 +199,7 @@ class ArtTreeInterleavingTest : public ::testing::TestWithParam<ArtOrder> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Orders, ArtTreeInterleavingTest,
-                         ::testing::ValuesIn(kOrders),
-                         [](const ::testing::TestParamInfo<ArtOrder>& param) {
-                           return param.param == ArtOrder::kBytewise
-                                      ? "Bytewise"
-                                      : "Reverse";
-                         });
+                         ::testing::ValuesIn(kOrders), ShortOrderName);
 
 // A: decides to grow the full node -> stopped
 // B:     grows it, adds to the larger one

@@ -13,13 +13,10 @@
 #include <vector>
 
 #include "memtable/art/tree_iterator.h"
-#include "tests/unit/art_test_util.h"
+#include "tests/util/art_test_util.h"
 
 namespace memkv {
 namespace art_test {
-
-constexpr ArtOrder kOrders[] = {ArtOrder::kBytewise,
-                                ArtOrder::kReverseBytewise};
 
 using KeySet = std::set<TestKey, SlowLess>;
 

@@ -23,12 +23,7 @@ class ArtTreeReplacedTest : public ::testing::TestWithParam<ArtOrder> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Orders, ArtTreeReplacedTest,
-                         ::testing::ValuesIn(kOrders),
-                         [](const ::testing::TestParamInfo<ArtOrder>& param) {
-                           return param.param == ArtOrder::kBytewise
-                                      ? "Bytewise"
-                                      : "Reverse";
-                         });
+                         ::testing::ValuesIn(kOrders), ShortOrderName);
 
 // ---- The test plays another writer ----
 
@@ -37,13 +32,20 @@ class Other {
  public:
   explicit Other(std::function<void()> work)
       : thread_([this, work] {
+          begun_.store(true);
           work();
           finished_.store(true);
-        }) {}
+        }) {
+    // So that what is slept afterwards is for the work.
+    while (!begun_.load()) {
+      std::this_thread::yield();
+    }
+  }
   bool Finished() const { return finished_.load(); }
   void Join() { thread_.join(); }
 
  private:
+  std::atomic<bool> begun_{false};
   std::atomic<bool> finished_{false};
   std::thread thread_;
 };
@@ -79,11 +81,7 @@ class ArtTreeLockTest : public ArtTreeReplacedTest {
 };
 
 INSTANTIATE_TEST_SUITE_P(Orders, ArtTreeLockTest, ::testing::ValuesIn(kOrders),
-                         [](const ::testing::TestParamInfo<ArtOrder>& param) {
-                           return param.param == ArtOrder::kBytewise
-                                      ? "Bytewise"
-                                      : "Reverse";
-                         });
+                         ShortOrderName);
 
 TEST_P(ArtTreeLockTest, WhoMeetsALockedNodeWaitsAndNobodyElse) {
   const ArtKey key = ToArtKey(inside_, order());

@@ -11,146 +11,22 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <functional>
-#include <limits>
 #include <set>
-#include <thread>
+#include <string>
+#include <utility>
 
 #include "memtable/art/tree_iterator.h"
-#include "tests/unit/art_test_util.h"
-
-#if defined(__x86_64__) && defined(__linux__) && !defined(MEMKV_ART_TSAN)
-#define MEMKV_STEPPING 1
-#include <signal.h>
-#include <ucontext.h>
-#endif
+#include "tests/race/art_stopper.h"
+#include "tests/util/art_test_util.h"
 
 namespace memkv {
 namespace art_test {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr ArtOrder kOrders[] = {ArtOrder::kBytewise,
-                                ArtOrder::kReverseBytewise};
-
 using KeySet = std::set<TestKey, SlowLess>;
 
 #if defined(MEMKV_STEPPING)
-
-// One thread at a time may be stopped.
-class Stopper {
- public:
-  // Runs `work` in a thread and stops it before its `at`-th instruction, to run
-  // `meanwhile` here. Returns how many instructions were counted. Who stops
-  // with a lock is let go after a while.
-  static long Run(long at, const std::function<void()>& work,
-                  const std::function<void()>& meanwhile) {
-    struct sigaction action = {};
-    action.sa_sigaction = OnTrap;
-    action.sa_flags = SA_SIGINFO;
-    sigaction(SIGTRAP, &action, nullptr);
-    at_ = at;
-    count_ = 0;
-    state_.store(kRunning);
-    std::thread thread([&work] {
-      SetTrapFlag();
-      work();
-      ClearTrapFlag();
-      state_.store(kFinished);
-    });
-    while (state_.load() == kRunning) {
-      std::this_thread::yield();
-    }
-    int stopped = kStopped;
-    if (state_.load() == kStopped) {
-      meanwhile();
-      state_.compare_exchange_strong(stopped, kLetGo);
-    }
-    const Clock::time_point patience = Clock::now() + std::chrono::seconds(60);
-    while (state_.load() != kFinished) {
-      if (Clock::now() > patience) {
-        fprintf(stderr, "stopped at instruction %ld, it never ends\n", at);
-        abort();
-      }
-      std::this_thread::yield();
-    }
-    thread.join();
-    return count_;
-  }
-
- private:
-  enum State : int { kRunning, kStopped, kLetGo, kFinished };
-
-  // The red zone is the compiler's.
-  static void SetTrapFlag() {
-    asm volatile(
-        "sub $128, %%rsp\n pushfq\n orq $0x100, (%%rsp)\n popfq\n"
-        "add $128, %%rsp\n" ::
-            : "memory", "cc");
-  }
-  static void ClearTrapFlag() {
-    asm volatile(
-        "sub $128, %%rsp\n pushfq\n andq $~0x100, (%%rsp)\n popfq\n"
-        "add $128, %%rsp\n" ::
-            : "memory", "cc");
-  }
-
-  static void OnTrap(int, siginfo_t*, void* context) {
-    if (++count_ != at_) {
-      return;
-    }
-    static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_EFL] &= ~0x100;
-    state_.store(kStopped);
-    struct timespec begun;
-    clock_gettime(CLOCK_MONOTONIC, &begun);
-    struct timespec now = begun;
-    while (state_.load() == kStopped &&
-           (now.tv_sec - begun.tv_sec) * 1000000000 + now.tv_nsec -
-                   begun.tv_nsec <
-               5 * 1000 * 1000) {
-      const struct timespec nap = {0, 1000};
-      nanosleep(&nap, nullptr);
-      clock_gettime(CLOCK_MONOTONIC, &now);
-    }
-    int stopped = kStopped;
-    state_.compare_exchange_strong(stopped, kLetGo);
-  }
-
-  static inline volatile long at_;
-  static inline volatile long count_;
-  static inline std::atomic<int> state_;
-};
-
-// Plays until the time of one test is up: `play` is given what the scene is
-// made from, and where to stop in it, and returns how many instructions there
-// were.
-void PlayOften(const std::function<long(uint64_t seed, long at)>& play) {
-  constexpr int kTests = 22;
-  constexpr int kStopsInAScene = 8;
-  const char* env = getenv("MEMKV_RACE_SECONDS");
-  const double seconds = (env != nullptr ? atof(env) : 10) / kTests;
-  const Clock::time_point end =
-      Clock::now() +
-      std::chrono::microseconds(static_cast<int64_t>(seconds * 1e6));
-  // Spread evenly however many there will be.
-  double where = 0;
-  uint64_t seed = TestSeed();
-  do {
-    // Only to see how long it is.
-    const long length = play(seed, std::numeric_limits<long>::max());
-    for (int i = 0; i < kStopsInAScene && Clock::now() < end; ++i) {
-      where += 0.6180339887498949;
-      where -= where >= 1 ? 1 : 0;
-      play(seed, 1 + static_cast<long>(where * static_cast<double>(length)));
-      if (::testing::Test::HasFailure()) {
-        return;
-      }
-    }
-    ++seed;
-  } while (Clock::now() < end);
-}
 
 // A tree with what was there before the operation, and what came meanwhile.
 class Scene {
@@ -334,12 +210,7 @@ class ArtTreeSteppingTest : public ::testing::TestWithParam<ArtOrder> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Orders, ArtTreeSteppingTest,
-                         ::testing::ValuesIn(kOrders),
-                         [](const ::testing::TestParamInfo<ArtOrder>& param) {
-                           return param.param == ArtOrder::kBytewise
-                                      ? "Bytewise"
-                                      : "Reverse";
-                         });
+                         ::testing::ValuesIn(kOrders), ShortOrderName);
 
 TEST_P(ArtTreeSteppingTest, Get) {
   const char* entry;

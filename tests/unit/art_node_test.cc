@@ -13,15 +13,12 @@
 #include <vector>
 
 #include "memtable/art/tree.h"
-#include "tests/unit/art_test_util.h"
+#include "tests/util/art_test_util.h"
 
 namespace memkv {
 namespace art_test {
 
 using Random = std::mt19937_64;
-
-constexpr ArtOrder kOrders[] = {ArtOrder::kBytewise,
-                                ArtOrder::kReverseBytewise};
 
 // Bytes in memory of exactly their size, so that a read behind them shows.
 class ExactBytes {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "memtable/art/tree_iterator.h"
-#include "tests/unit/art_scaffold.h"
+#include "tests/util/art_scaffold.h"
 
 namespace memkv {
 namespace art_test {

@@ -14,7 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/art_scaffold.h"
+#include "tests/util/art_scaffold.h"
+#include "tests/util/random_bytes.h"
 
 namespace memkv {
 namespace art_test {
@@ -48,14 +49,6 @@ Keys Comb(size_t n, const std::vector<std::string>& teeth) {
   return keys;
 }
 
-std::string RandomBytes(size_t n, Random* random) {
-  std::string bytes;
-  for (size_t i = 0; i < n; ++i) {
-    bytes.push_back(static_cast<char>((*random)()));
-  }
-  return bytes;
-}
-
 // A path of n steps that goes anywhere.
 Keys CrookedComb(size_t n, Random* random) {
   Keys keys;
@@ -87,7 +80,7 @@ Keys Phrases(size_t n, Random* random) {
 Keys Pairs(size_t n, size_t common, Random* random) {
   Keys keys;
   for (size_t i = 0; i < n; ++i) {
-    const std::string prefix = RandomBytes(common, random);
+    const std::string prefix = RandomBytes(random, common);
     keys.push_back(prefix + "a");
     keys.push_back(prefix + "b");
   }
@@ -112,7 +105,7 @@ Keys Skewed(size_t n, Random* random) {
 Keys Words(size_t n, Random* random) {
   Keys keys;
   for (size_t i = 0; i < n; ++i) {
-    keys.push_back(RandomBytes(8, random));
+    keys.push_back(RandomBytes(random, 8));
   }
   return keys;
 }
@@ -313,8 +306,7 @@ std::string CaseName(
                                   "NearlySorted"};
   return std::string(Shapes()[std::get<0>(param.param)].name) +
          arrivals[static_cast<int>(std::get<1>(param.param))] +
-         (std::get<2>(param.param) == ArtOrder::kBytewise ? "Bytewise"
-                                                          : "Reverse");
+         ShortNameOf(std::get<2>(param.param));
 }
 
 INSTANTIATE_TEST_SUITE_P(

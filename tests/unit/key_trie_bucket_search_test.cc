@@ -5,7 +5,7 @@
 // against the obvious.
 
 #include "table/key_trie/bucket_search.h"
-#include "tests/unit/key_trie_test_util.h"
+#include "tests/util/key_trie_test_util.h"
 
 namespace memkv {
 namespace key_trie {
@@ -157,7 +157,7 @@ void ExpectTwinsAgree(const SuffixCoding& codes, std::mt19937_64* rng) {
 }  // namespace
 
 TEST(KeyTrieBucketSearchTest, SymbolsAgreeWithTheirSlowTwins) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   for (unsigned width = 1; width <= 8; ++width) {
     SCOPED_TRACE(std::to_string(width) + " bits");
     SuffixCoding codes;
@@ -177,7 +177,7 @@ TEST(KeyTrieBucketSearchTest, SymbolsAgreeWithTheirSlowTwins) {
 }
 
 TEST(KeyTrieBucketSearchTest, TokensAgreeWithTheirSlowTwins) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   const KeyList keys = MakeKeys(KeyShapes()[0], 100, &rng);
   for (unsigned width = Tokens::kMinWidth; width <= Tokens::kMaxWidth;
        ++width) {
@@ -195,7 +195,7 @@ TEST(KeyTrieBucketSearchTest, TokensAgreeWithTheirSlowTwins) {
 }
 
 TEST(KeyTrieBucketSearchTest, EightSymbolsAreThoseTakenOneByOne) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   const std::string bytes = RandomBytes(&rng, 300);
   const PaddedBytes padded(bytes);
   for (unsigned width = 1; width <= 7; ++width) {
@@ -222,7 +222,7 @@ TEST(KeyTrieBucketSearchTest, EightSymbolsAreThoseTakenOneByOne) {
 }
 
 TEST(KeyTrieBucketSearchTest, CodesOfAByteAreThoseOfWhatBeginsWithIt) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   const std::string symbols("\x01\x02\x41\xff", 4);
   const PaddedBytes padded(symbols);
   SuffixCoding codes;
@@ -244,7 +244,7 @@ TEST(KeyTrieBucketSearchTest, CodesOfAByteAreThoseOfWhatBeginsWithIt) {
 }
 
 TEST(KeyTrieBucketSearchTest, TargetsAreComparedAsTheirBytesAre) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   // Up to 256 bytes are copied and compared in vectors; others are not.
   for (const size_t size :
        {0, 1, 6, 7, 8, 31, 32, 33, 64, 255, 256, 257, 600}) {
@@ -283,7 +283,7 @@ TEST(KeyTrieBucketSearchTest, TargetsAreComparedAsTheirBytesAre) {
 }
 
 TEST(KeyTrieBucketSearchTest, SlicesCompareAsTheirStringsDo) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   const auto random_string = [&rng] {
     std::string s(rng() % 10, '\0');
     for (char& c : s) {

@@ -4,7 +4,8 @@
 // The separator trie against a sorted list.
 
 #include "table/key_trie/separators.h"
-#include "tests/unit/key_trie_test_util.h"
+#include "tests/util/key_trie_test_util.h"
+#include "tests/util/separator_check.h"
 
 namespace memkv {
 namespace key_trie {
@@ -38,17 +39,6 @@ std::string Encode(const KeyList& separators) {
   return bytes;
 }
 
-void ExpectFinds(const SeparatorTrie& trie, const KeyList& separators,
-                 const std::string& key) {
-  SeparatorTrie::FloorResult place;
-  ASSERT_TRUE(trie.Find(SoughtKey(key), &place));
-  const auto above =
-      std::upper_bound(separators.begin(), separators.end(), key);
-  const auto floor = static_cast<uint32_t>(above - separators.begin() - 1);
-  ASSERT_EQ(place.ordinal, floor);
-  ASSERT_EQ(place.matched, CommonPrefix(separators[floor], key));
-}
-
 // Near every separator, or near some if there are many.
 void ExpectAnswersLike(KeyList separators) {
   separators.push_back("");
@@ -62,22 +52,22 @@ void ExpectAnswersLike(KeyList separators) {
   for (uint32_t i = 0; i < separators.size(); ++i) {
     ASSERT_TRUE(trie.Get(i, &separator));
     ASSERT_EQ(separator, separators[i]);
-    ASSERT_NO_FATAL_FAILURE(ExpectFinds(trie, separators, separator));
+    ASSERT_NO_FATAL_FAILURE(ExpectFindsFloor(trie, separators, separator));
   }
   std::mt19937_64 rng(1);
   for (int round = 0; round < 4000; ++round) {
     const std::string key = NearKey(separators, &rng);
-    ASSERT_NO_FATAL_FAILURE(ExpectFinds(trie, separators, key));
+    ASSERT_NO_FATAL_FAILURE(ExpectFindsFloor(trie, separators, key));
     // Longer than what a target copies.
     ASSERT_NO_FATAL_FAILURE(
-        ExpectFinds(trie, separators, key + std::string(300, '\0')));
+        ExpectFindsFloor(trie, separators, key + std::string(300, '\0')));
   }
 }
 
 }  // namespace
 
 TEST(KeyTrieSeparatorsTest, AListHoldsStringsByWhatTheyDoNotShare) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   for (int round = 0; round < 200; ++round) {
     KeyList keys;
     for (size_t n = rng() % 60; n > 0; --n) {
@@ -223,7 +213,7 @@ TEST(KeyTrieSeparatorsTest, OffsetsAreWideFrom64KibibytesOn) {
 }
 
 TEST(KeyTrieSeparatorsTest, EveryShapeOfKeys) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   for (const KeyShape& shape : KeyShapes()) {
     SCOPED_TRACE(shape.name);
     for (const size_t n : {3, 40, 700}) {
@@ -275,7 +265,7 @@ TEST(KeyTrieSeparatorsTest, OpenRefusesAHeadThatDoesNotFit) {
 }
 
 TEST(KeyTrieSeparatorsTest, CountNotGreaterAgreesWithItsSlowTwin) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   for (uint32_t n = 1; n < 100; n += 1 + n / 40) {
     for (int round = 0; round < 30; ++round) {
       std::vector<uint64_t> slices(n);

@@ -10,7 +10,7 @@
 #include "table/key_trie/token_encoder.h"
 #include "table/key_trie/token_trainer.h"
 #include "table/key_trie/tokens.h"
-#include "tests/unit/key_trie_test_util.h"
+#include "tests/util/key_trie_test_util.h"
 
 namespace memkv {
 namespace key_trie {
@@ -141,7 +141,7 @@ TEST(KeyTrieTokensTest, OpenedTokensAreThoseEncoded) {
 }
 
 TEST(KeyTrieTokensTest, DictionariesOfEveryWidthAreThoseEncoded) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   const KeyList keys = MakeKeys(KeyShapes()[0], 100, &rng);
   for (unsigned width = Tokens::kMinWidth; width <= Tokens::kMaxWidth;
        ++width) {
@@ -169,7 +169,7 @@ TEST(KeyTrieTokensTest, WidthsAreTheSmallestThatNameAllTokens) {
 }
 
 TEST(KeyTrieTokensTest, CodesOfAByteAreThoseOfTokensThatBeginWithIt) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   const KeyList keys = MakeKeys(KeyShapes()[3], 500, &rng);
   const std::string some = Encoded({{"a", false},
                                     {"ab", false},
@@ -323,7 +323,7 @@ TEST(KeyTrieTokensTest, EncoderCutsTheLongestTokenFirst) {
 }
 
 TEST(KeyTrieTokensTest, WhatIsEncodedNamesTheSuffix) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   for (const KeyShape& shape : KeyShapes()) {
     SCOPED_TRACE(shape.name);
     const KeyList keys = MakeKeys(shape, 400, &rng);
@@ -339,7 +339,7 @@ TEST(KeyTrieTokensTest, WhatIsEncodedNamesTheSuffix) {
 }
 
 TEST(KeyTrieTokensTest, TrainedDictionariesHaveTheTokensRequired) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   for (const KeyList& keys : {KeyList(), KeyList{""}, KeyList{"a"}, Paths(500),
                               MakeKeys(KeyShapes()[3], 500, &rng)}) {
     bool alone[256] = {};
@@ -362,7 +362,7 @@ TEST(KeyTrieTokensTest, TrainedDictionariesHaveTheTokensRequired) {
 }
 
 TEST(KeyTrieTokensTest, TheSameSampleTrainsTheSameDictionary) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   for (const KeyShape& shape : KeyShapes()) {
     const KeyList keys = MakeKeys(shape, 500, &rng);
     EXPECT_EQ(Trained(keys, 0.01, UINT64_MAX), Trained(keys, 0.01, UINT64_MAX));
@@ -391,7 +391,7 @@ TEST(KeyTrieTokensTest, NoTokensAreTrainedWhereTheyDoNotPay) {
   EXPECT_EQ(Trained(paths, 0.01, size / 100), "");
   EXPECT_EQ(Trained(paths, 0.01, 0), "");
   // Keys that nothing can be merged in take 9 bits a byte.
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   KeyList random;
   for (int i = 0; i < 3000; ++i) {
     random.push_back(RandomBytes(&rng, 20));
@@ -400,7 +400,7 @@ TEST(KeyTrieTokensTest, NoTokensAreTrainedWhereTheyDoNotPay) {
 }
 
 TEST(KeyTrieTokensTest, FilesOfPathsGetTokensAndFilesOfRandomKeysDoNot) {
-  std::mt19937_64 rng(KeyTrieTestSeed());
+  std::mt19937_64 rng(TestSeed());
   KeyList random;
   for (int i = 0; i < 20000; ++i) {
     random.push_back(RandomBytes(&rng, 16));

@@ -7,12 +7,12 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <string>
 #include <vector>
+
+#include "tests/util/test_seed.h"
 
 namespace memkv {
 
@@ -45,10 +45,7 @@ void ExpectRoundTrip(const std::vector<uint64_t>& values) {
 }  // namespace
 
 TEST(PackedArrayTest, EveryWidthAndLengthRoundTrips) {
-  const char* env = getenv("MEMKV_TEST_SEED");
-  const uint64_t seed = env != nullptr ? strtoull(env, nullptr, 10) : 1;
-  printf("MEMKV_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  std::mt19937_64 rng(seed);
+  std::mt19937_64 rng(TestSeed());
   for (unsigned width = 0; width <= 64; ++width) {
     const uint64_t max = width == 0 ? 0 : UINT64_MAX >> (64 - width);
     for (size_t n = 0; n < 40; ++n) {

@@ -2,9 +2,11 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // What the tests of the ART core share: entries, their order by the slow and
-// obvious comparison, seeds, and an allocator that counts.
+// obvious comparison, both orders by name, seeds, and an allocator that counts.
 
 #pragma once
+
+#include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdio>
@@ -18,20 +20,23 @@
 #include <vector>
 
 #include "memtable/art/tree.h"
+#include "tests/util/test_seed.h"
 
 namespace memkv {
 namespace art_test {
 
-// From MEMKV_TEST_SEED, or the default. Printed once.
-inline uint64_t TestSeed() {
-  static const uint64_t seed = [] {
-    const char* env = getenv("MEMKV_TEST_SEED");
-    const uint64_t s = env != nullptr ? strtoull(env, nullptr, 0) : 20240917;
-    fprintf(stderr, "MEMKV_TEST_SEED=%llu\n",
-            static_cast<unsigned long long>(s));
-    return s;
-  }();
-  return seed;
+inline constexpr ArtOrder kOrders[] = {ArtOrder::kBytewise,
+                                       ArtOrder::kReverseBytewise};
+
+inline std::string OrderName(const ::testing::TestParamInfo<ArtOrder>& param) {
+  return param.param == ArtOrder::kBytewise ? "Bytewise" : "ReverseBytewise";
+}
+inline std::string ShortNameOf(ArtOrder order) {
+  return order == ArtOrder::kBytewise ? "Bytewise" : "Reverse";
+}
+inline std::string ShortOrderName(
+    const ::testing::TestParamInfo<ArtOrder>& param) {
+  return ShortNameOf(param.param);
 }
 
 // Malloc behind the ArtAllocator interface; 8 bytes aligned and no more, so

@@ -13,15 +13,12 @@
 #include <string>
 
 #include "memtable/art/tree_iterator.h"
-#include "tests/unit/art_test_util.h"
+#include "tests/util/art_test_util.h"
 
 namespace memkv {
 namespace art_test {
 
 using Random = std::mt19937_64;
-
-constexpr ArtOrder kOrders[] = {ArtOrder::kBytewise,
-                                ArtOrder::kReverseBytewise};
 
 class Scaffold {
  public:
@@ -142,10 +139,6 @@ class Scaffold {
   ArtTree tree_;
   Set sorted_;
 };
-
-inline std::string OrderName(const ::testing::TestParamInfo<ArtOrder>& param) {
-  return param.param == ArtOrder::kBytewise ? "Bytewise" : "ReverseBytewise";
-}
 
 class ArtScaffoldTest : public ::testing::TestWithParam<ArtOrder> {
  protected:

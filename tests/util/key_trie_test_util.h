@@ -29,16 +29,10 @@
 #include "table/key_trie/token_encoder.h"
 #include "table/key_trie/token_trainer.h"
 #include "table/key_trie/tokens.h"
+#include "tests/util/random_bytes.h"
+#include "tests/util/test_seed.h"
 
 namespace memkv {
-
-// From MEMKV_TEST_SEED, or fixed; printed either way.
-inline uint64_t KeyTrieTestSeed() {
-  const char* env = getenv("MEMKV_TEST_SEED");
-  const uint64_t seed = env != nullptr ? strtoull(env, nullptr, 10) : 20261122;
-  printf("MEMKV_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  return seed;
-}
 
 using KeyList = std::vector<std::string>;  // ascending, distinct
 
@@ -161,14 +155,6 @@ inline std::string TokenTableOf(std::vector<key_trie::Tokens::Token> tokens) {
   std::string out;
   key_trie::Tokens::Encode(tokens, &out);
   return out;
-}
-
-inline std::string RandomBytes(std::mt19937_64* rng, size_t size) {
-  std::string s(size, '\0');
-  for (char& c : s) {
-    c = static_cast<char>((*rng)());
-  }
-  return s;
 }
 
 // The bytes of a token table whose codes are that wide: pieces of the keys, and
