@@ -4,6 +4,7 @@
 #include "tests/corruption/hostile_edits.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 
 #include "table/fst/format.h"
@@ -60,7 +61,7 @@ std::vector<Damage> DamagesOf(const FilePart& part) {
   return damages;
 }
 
-std::string RandomBytes(std::mt19937_64* rng, size_t n) {
+std::string HostileBytes(std::mt19937_64* rng, size_t n) {
   std::string bytes(n, '\0');
   // Digits are for what is read as text.
   const uint64_t kind = (*rng)() % 3;
@@ -117,138 +118,170 @@ uint64_t HostileEdits::HostileNumber(std::mt19937_64* rng) const {
   return power + (*rng)() % 3 - 1;
 }
 
+bool HostileEdits::DamageNumber(const FileField& field, Damage damage,
+                                std::mt19937_64* rng, FileEdit* edit) const {
+  edit->kind = FileEdit::Kind::kNumber;
+  switch (damage) {
+    case Damage::kZero:
+      edit->number = 0;
+      return true;
+    case Damage::kOne:
+      edit->number = 1;
+      return true;
+    case Damage::kOneLess:
+      edit->number = field.number - 1;
+      return true;
+    case Damage::kOneMore:
+      edit->number = field.number + 1;
+      return true;
+    case Damage::kTwice:
+      edit->number = 2 * field.number;
+      return true;
+    case Damage::kLargest:
+      edit->number = LargestOf(field);
+      return true;
+    case Damage::kHostile:
+      edit->number = HostileNumber(rng);
+      return true;
+    case Damage::kLongVarint:
+      edit->kind = FileEdit::Kind::kLongVarint;
+      edit->number = 2 + (*rng)() % 10;
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool HostileEdits::DamageArray(const FileField& field, Damage damage,
+                               std::mt19937_64* rng, FileEdit* edit) const {
+  const size_t n = field.numbers.size();
+  edit->kind = FileEdit::Kind::kElement;
+  switch (damage) {
+    case Damage::kWidth: {
+      edit->kind = FileEdit::Kind::kWidth;
+      const uint64_t widths[] = {0, 1, 7, 57, 58, 63, 64, 65, 128, 255};
+      edit->number = widths[(*rng)() % 10];
+      return true;
+    }
+    case Damage::kBase:
+      edit->kind = FileEdit::Kind::kBase;
+      edit->number = (*rng)() % 2 == 0 ? UINT64_MAX : HostileNumber(rng);
+      return true;
+    case Damage::kElementLargest:
+      edit->number = LargestOf(field);
+      return true;
+    case Damage::kElementHostile:
+      edit->number = HostileNumber(rng);
+      return true;
+    case Damage::kElementNear:
+      edit->number = (n == 0 ? 0 : field.numbers[edit->at]) +
+                     ((*rng)() % 2 == 0 ? 1 : UINT64_MAX);
+      return true;
+    case Damage::kAllEqual:
+      edit->kind = FileEdit::Kind::kEqual;
+      edit->number = n == 0 || (*rng)() % 3 == 0 ? HostileNumber(rng)
+                                                 : field.numbers[edit->at];
+      return true;
+    case Damage::kExchange:
+      edit->kind = FileEdit::Kind::kExchange;
+      edit->number = n < 2 ? 0 : (edit->at + 1 + (*rng)() % (n - 1)) % n;
+      return true;
+    case Damage::kDropElement:
+      edit->kind = FileEdit::Kind::kDropNumber;
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool HostileEdits::DamageBytes(Damage damage, std::mt19937_64* rng,
+                               FileEdit* edit) const {
+  switch (damage) {
+    case Damage::kFlip:
+      edit->kind = FileEdit::Kind::kFlip;
+      edit->number = (*rng)() % 8;
+      return true;
+    case Damage::kCut:
+      edit->kind = FileEdit::Kind::kCut;
+      if ((*rng)() % 3 == 0) edit->at = 0;
+      return true;
+    case Damage::kInsert:
+      edit->kind = FileEdit::Kind::kInsert;
+      edit->bytes = HostileBytes(rng, 1 + (*rng)() % 24);
+      return true;
+    case Damage::kFillZeros:
+      edit->kind = FileEdit::Kind::kFill;
+      edit->number = 0;
+      return true;
+    case Damage::kFillOnes:
+      edit->kind = FileEdit::Kind::kFill;
+      edit->number = 0xff;
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool HostileEdits::DamagePart(Damage damage, std::mt19937_64* rng,
+                              FileEdit* edit) const {
+  // The footer is no block.
+  const size_t blocks = file_.parts().size() - 1;
+  switch (damage) {
+    case Damage::kOtherContents:
+      edit->kind = FileEdit::Kind::kContents;
+      edit->number = (*rng)() % blocks;
+      return true;
+    case Damage::kElsewhere:
+      edit->kind = FileEdit::Kind::kElsewhere;
+      edit->number = (*rng)() % blocks;
+      return true;
+    case Damage::kCutStored:
+      edit->kind = FileEdit::Kind::kCutStored;
+      if ((*rng)() % 3 == 0) edit->at = 0;
+      return true;
+    case Damage::kGrowStored:
+      edit->kind = FileEdit::Kind::kGrowStored;
+      edit->bytes = HostileBytes(rng, 1 + (*rng)() % 24);
+      return true;
+    case Damage::kFlipStored:
+      edit->kind = FileEdit::Kind::kFlipStored;
+      edit->number = (*rng)() % 8;
+      return true;
+    case Damage::kCompression: {
+      edit->kind = FileEdit::Kind::kCompression;
+      const uint64_t types[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 0x40, 0x7f, 0xff};
+      edit->number = types[(*rng)() % 12];
+      return true;
+    }
+    case Damage::kClaim:
+      edit->kind = FileEdit::Kind::kClaim;
+      edit->number = HostileNumber(rng) & UINT32_MAX;
+      return true;
+    default:
+      return false;
+  }
+}
+
 FileEdit HostileEdits::Make(const Spot& spot, Damage damage,
                             std::mt19937_64* rng) const {
   const Spot::At at = spot.at[(*rng)() % spot.at.size()];
   const FilePart& part = file_.parts()[at.part];
-  FileEdit edit;
-  edit.part = at.part;
-  edit.field = at.field;
   const FileField none;
   const FileField& field =
       at.field == FileField::kNone ? none : part.fields[at.field];
-  const auto number = [&](uint64_t n) {
-    edit.kind = FileEdit::Kind::kNumber;
-    edit.number = n;
-  };
-  const auto element = [&](uint64_t n) {
-    edit.kind = FileEdit::Kind::kElement;
-    edit.number = n;
-  };
+  FileEdit edit;
+  edit.part = at.part;
+  edit.field = at.field;
   const size_t n = field.numbers.size();
   edit.at = n != 0                 ? (*rng)() % n
             : !field.bytes.empty() ? (*rng)() % field.bytes.size()
             : !part.stored.empty() ? (*rng)() % part.stored.size()
                                    : 0;
-  switch (damage) {
-    case Damage::kZero:
-      number(0);
-      break;
-    case Damage::kOne:
-      number(1);
-      break;
-    case Damage::kOneLess:
-      number(field.number - 1);
-      break;
-    case Damage::kOneMore:
-      number(field.number + 1);
-      break;
-    case Damage::kTwice:
-      number(2 * field.number);
-      break;
-    case Damage::kLargest:
-      number(LargestOf(field));
-      break;
-    case Damage::kHostile:
-      number(HostileNumber(rng));
-      break;
-    case Damage::kLongVarint:
-      edit.kind = FileEdit::Kind::kLongVarint;
-      edit.number = 2 + (*rng)() % 10;
-      break;
-    case Damage::kWidth: {
-      edit.kind = FileEdit::Kind::kWidth;
-      const uint64_t widths[] = {0, 1, 7, 57, 58, 63, 64, 65, 128, 255};
-      edit.number = widths[(*rng)() % 10];
-      break;
-    }
-    case Damage::kBase:
-      edit.kind = FileEdit::Kind::kBase;
-      edit.number = (*rng)() % 2 == 0 ? UINT64_MAX : HostileNumber(rng);
-      break;
-    case Damage::kElementLargest:
-      element(LargestOf(field));
-      break;
-    case Damage::kElementHostile:
-      element(HostileNumber(rng));
-      break;
-    case Damage::kElementNear:
-      element((n == 0 ? 0 : field.numbers[edit.at]) +
-              ((*rng)() % 2 == 0 ? 1 : UINT64_MAX));
-      break;
-    case Damage::kAllEqual:
-      edit.kind = FileEdit::Kind::kEqual;
-      edit.number = n == 0 || (*rng)() % 3 == 0 ? HostileNumber(rng)
-                                                : field.numbers[edit.at];
-      break;
-    case Damage::kExchange:
-      edit.kind = FileEdit::Kind::kExchange;
-      edit.number = n < 2 ? 0 : (edit.at + 1 + (*rng)() % (n - 1)) % n;
-      break;
-    case Damage::kDropElement:
-      edit.kind = FileEdit::Kind::kDropNumber;
-      break;
-    case Damage::kFlip:
-      edit.kind = FileEdit::Kind::kFlip;
-      edit.number = (*rng)() % 8;
-      break;
-    case Damage::kCut:
-      edit.kind = FileEdit::Kind::kCut;
-      if ((*rng)() % 3 == 0) edit.at = 0;
-      break;
-    case Damage::kInsert:
-      edit.kind = FileEdit::Kind::kInsert;
-      edit.bytes = RandomBytes(rng, 1 + (*rng)() % 24);
-      break;
-    case Damage::kFillZeros:
-      edit.kind = FileEdit::Kind::kFill;
-      edit.number = 0;
-      break;
-    case Damage::kFillOnes:
-      edit.kind = FileEdit::Kind::kFill;
-      edit.number = 0xff;
-      break;
-    case Damage::kOtherContents:
-      edit.kind = FileEdit::Kind::kContents;
-      // The footer's are of no block.
-      edit.number = (*rng)() % (file_.parts().size() - 1);
-      break;
-    case Damage::kElsewhere:
-      edit.kind = FileEdit::Kind::kElsewhere;
-      edit.number = (*rng)() % (file_.parts().size() - 1);
-      break;
-    case Damage::kCutStored:
-      edit.kind = FileEdit::Kind::kCutStored;
-      if ((*rng)() % 3 == 0) edit.at = 0;
-      break;
-    case Damage::kGrowStored:
-      edit.kind = FileEdit::Kind::kGrowStored;
-      edit.bytes = RandomBytes(rng, 1 + (*rng)() % 24);
-      break;
-    case Damage::kFlipStored:
-      edit.kind = FileEdit::Kind::kFlipStored;
-      edit.number = (*rng)() % 8;
-      break;
-    case Damage::kCompression: {
-      edit.kind = FileEdit::Kind::kCompression;
-      const uint64_t types[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 0x40, 0x7f, 0xff};
-      edit.number = types[(*rng)() % 12];
-      break;
-    }
-    case Damage::kClaim:
-      edit.kind = FileEdit::Kind::kClaim;
-      edit.number = HostileNumber(rng) & UINT32_MAX;
-      break;
+  if (!DamageNumber(field, damage, rng, &edit) &&
+      !DamageArray(field, damage, rng, &edit) &&
+      !DamageBytes(damage, rng, &edit) && !DamagePart(damage, rng, &edit)) {
+    // A kind of damage that is done nowhere.
+    abort();
   }
   return edit;
 }

@@ -81,6 +81,15 @@ class HostileEdits {
  private:
   uint64_t HostileNumber(std::mt19937_64* rng) const;
 
+  // Each makes *edit of the damage if it is one of its kinds, at edit->at, and
+  // says whether it is.
+  bool DamageNumber(const FileField& field, Damage damage, std::mt19937_64* rng,
+                    FileEdit* edit) const;
+  bool DamageArray(const FileField& field, Damage damage, std::mt19937_64* rng,
+                   FileEdit* edit) const;
+  bool DamageBytes(Damage damage, std::mt19937_64* rng, FileEdit* edit) const;
+  bool DamagePart(Damage damage, std::mt19937_64* rng, FileEdit* edit) const;
+
   const FileFields& file_;
   std::vector<Spot> spots_;
 };

@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <set>
@@ -27,6 +26,7 @@
 #include "tests/corruption/hostile_edits.h"
 #include "tests/corruption/hostile_shapes.h"
 #include "tests/corruption/hostile_table.h"
+#include "tests/util/test_seed.h"
 
 namespace memkv {
 namespace {
@@ -42,13 +42,6 @@ constexpr size_t kTableStep = 1;
 constexpr size_t kDatabaseStep = 12;
 #endif
 
-uint64_t Seed() {
-  const char* const text = std::getenv("MEMKV_TEST_SEED");
-  const uint64_t seed = text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
-  std::printf("MEMKV_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  return seed;
-}
-
 class HostileFilesTest : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
@@ -63,7 +56,7 @@ class HostileFilesTest : public ::testing::TestWithParam<std::string> {
   // fifth has a second damage.
   template <class Run>
   void ForEachInput(size_t step, size_t file_size, const Run& run) {
-    std::mt19937_64 rng(Seed());
+    std::mt19937_64 rng(TestSeed());
     size_t n = rng() % step;
     for (const Spot& spot : edits_->spots()) {
       for (const Damage damage : spot.damages) {

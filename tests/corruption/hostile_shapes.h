@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "tests/corruption/fst_file_fields.h"
-#include "tests/corruption/fst_memory_table.h"
+#include "tests/util/fst_memory_table.h"
 
 namespace memkv {
 

@@ -17,6 +17,7 @@
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/utilities/transaction_db.h"
 #include "tests/db/art_memtable_rep_test_util.h"
+#include "tests/util/test_folder.h"
 
 namespace memkv {
 namespace art_test {
@@ -48,20 +49,10 @@ class AppendOperator : public ROCKSDB_NAMESPACE::AssociativeMergeOperator {
 class ArtMemTableDBTest : public ::testing::TestWithParam<bool> {
  protected:
   ArtMemTableDBTest() {
-    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    std::string name = info->name();
-    std::replace(name.begin(), name.end(), '/', '_');
-    path_ = ::testing::TempDir() + "art_memtable_" + name + "_" +
-            std::to_string(getpid());
     options_.create_if_missing = true;
     options_.memtable_factory.reset(GetParam() ? new OverflowingFactory()
                                                : new ArtMemTableRepFactory());
     options_.merge_operator.reset(new AppendOperator());
-    DestroyDB(path_, Options());
-  }
-  ~ArtMemTableDBTest() override {
-    db_.reset();
-    DestroyDB(path_, Options());
   }
 
   Status Open() {
@@ -156,7 +147,8 @@ class ArtMemTableDBTest : public ::testing::TestWithParam<bool> {
     ASSERT_NO_FATAL_FAILURE(CheckAll(model, nullptr));
   }
 
-  std::string path_;
+  const TestFolder folder_{"art_memtable"};
+  const std::string path_ = folder_.path() + "/db";
   Options options_;
   std::unique_ptr<DB> db_;
 };

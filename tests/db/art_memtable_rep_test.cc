@@ -115,6 +115,85 @@ TEST_P(ArtMemTableRepTest, MemoryComesFromTheAllocator) {
   EXPECT_TRUE(rep.tree().Validate(&reason)) << reason;
 }
 
+// An iterator of the rep and one of the skip list, moved together.
+class IteratorPair {
+ public:
+  IteratorPair(MemTableRep* art, MemTableRep* list)
+      : a_(art->GetIterator()), b_(list->GetIterator()) {}
+
+  void ExpectSame(const char* what, const TestKey& target) {
+    ASSERT_EQ(b_->Valid(), a_->Valid()) << what << " " << target;
+    if (a_->Valid()) {
+      ASSERT_EQ(KeyOf(b_->key()), KeyOf(a_->key())) << what << " " << target;
+    }
+  }
+
+  // Every kind of seek, and some steps from where each leads.
+  void ExpectSameSeeks(const TestKey& target, Random* random) {
+    const std::string ikey = InternalKey(target);
+    // As MemTableIterator calls, and as MemTableRep::MultiGet does.
+    const std::string prefixed = RepUnderTest::Encode(target);
+    const bool by_entry = (*random)() % 2 == 0;
+    const Slice slice = by_entry ? Slice() : Slice(ikey);
+    const char* entry = by_entry ? prefixed.data() : nullptr;
+    a_->Seek(slice, entry);
+    b_->Seek(slice, entry);
+    ASSERT_NO_FATAL_FAILURE(ExpectSame("Seek", target));
+    ASSERT_NO_FATAL_FAILURE(Walk(target, random));
+    a_->SeekForPrev(slice, entry);
+    b_->SeekForPrev(slice, entry);
+    ASSERT_NO_FATAL_FAILURE(ExpectSame("SeekForPrev", target));
+    ASSERT_NO_FATAL_FAILURE(Walk(target, random));
+    ASSERT_TRUE(a_->SeekAndValidate(slice, entry, false).ok());
+    ASSERT_TRUE(b_->SeekAndValidate(slice, entry, false).ok());
+    ASSERT_NO_FATAL_FAILURE(ExpectSame("SeekAndValidate", target));
+  }
+
+  // All entries, in both directions.
+  void ExpectSameScans() {
+    a_->SeekToFirst();
+    b_->SeekToFirst();
+    for (; b_->Valid(); a_->Next(), b_->Next()) {
+      ASSERT_NO_FATAL_FAILURE(ExpectSame("first to last", {}));
+    }
+    ASSERT_FALSE(a_->Valid());
+    a_->SeekToLast();
+    b_->SeekToLast();
+    for (; b_->Valid(); a_->Prev(), b_->Prev()) {
+      ASSERT_NO_FATAL_FAILURE(ExpectSame("last to first", {}));
+    }
+    ASSERT_FALSE(a_->Valid());
+  }
+
+ private:
+  void Walk(const TestKey& target, Random* random) {
+    for (int step = 0; step < 6 && a_->Valid() && b_->Valid(); ++step) {
+      switch ((*random)() % 4) {
+        case 0:
+          a_->Next();
+          b_->Next();
+          break;
+        case 1:
+          a_->Prev();
+          b_->Prev();
+          break;
+        case 2:
+          ASSERT_TRUE(a_->NextAndValidate(true).ok());
+          ASSERT_TRUE(b_->NextAndValidate(true).ok());
+          break;
+        case 3:
+          ASSERT_TRUE(a_->PrevAndValidate(true).ok());
+          ASSERT_TRUE(b_->PrevAndValidate(true).ok());
+          break;
+      }
+      ASSERT_NO_FATAL_FAILURE(ExpectSame("walk from", target));
+    }
+  }
+
+  const std::unique_ptr<MemTableRep::Iterator> a_;
+  const std::unique_ptr<MemTableRep::Iterator> b_;
+};
+
 TEST_P(ArtMemTableRepTest, AnswersAreThoseOfTheSkipList) {
   SkipListFactory skip_list;
   RepUnderTest art(factory_.get(), comparator());
@@ -132,57 +211,12 @@ TEST_P(ArtMemTableRepTest, AnswersAreThoseOfTheSkipList) {
     EXPECT_GT(rep->overflow()->NumEntries(), 500u);
     EXPECT_GT(rep->tree().NumEntries(), 300u);
   }
-  std::unique_ptr<MemTableRep::Iterator> a(art->GetIterator());
-  std::unique_ptr<MemTableRep::Iterator> b(list->GetIterator());
-  const auto same = [&](const char* what, const TestKey& target) {
-    ASSERT_EQ(b->Valid(), a->Valid()) << what << " " << target;
-    if (a->Valid()) {
-      ASSERT_EQ(KeyOf(b->key()), KeyOf(a->key())) << what << " " << target;
-    }
-  };
-  const auto walk = [&](const TestKey& target) {
-    for (int step = 0; step < 6 && a->Valid() && b->Valid(); ++step) {
-      switch (random_() % 4) {
-        case 0:
-          a->Next();
-          b->Next();
-          break;
-        case 1:
-          a->Prev();
-          b->Prev();
-          break;
-        case 2:
-          ASSERT_TRUE(a->NextAndValidate(true).ok());
-          ASSERT_TRUE(b->NextAndValidate(true).ok());
-          break;
-        case 3:
-          ASSERT_TRUE(a->PrevAndValidate(true).ok());
-          ASSERT_TRUE(b->PrevAndValidate(true).ok());
-          break;
-      }
-      ASSERT_NO_FATAL_FAILURE(same("walk from", target));
-    }
-  };
+  IteratorPair iterators(art.get(), list.get());
   for (int i = 0; i < 4000; ++i) {
     const TestKey target = RandomKey();
-    const std::string ikey = InternalKey(target);
-    // As MemTableIterator calls, and as MemTableRep::MultiGet does.
-    const std::string prefixed = RepUnderTest::Encode(target);
-    const bool by_entry = random_() % 2 == 0;
-    const Slice slice = by_entry ? Slice() : Slice(ikey);
-    const char* entry = by_entry ? prefixed.data() : nullptr;
-    a->Seek(slice, entry);
-    b->Seek(slice, entry);
-    ASSERT_NO_FATAL_FAILURE(same("Seek", target));
-    ASSERT_NO_FATAL_FAILURE(walk(target));
-    a->SeekForPrev(slice, entry);
-    b->SeekForPrev(slice, entry);
-    ASSERT_NO_FATAL_FAILURE(same("SeekForPrev", target));
-    ASSERT_NO_FATAL_FAILURE(walk(target));
-    ASSERT_TRUE(a->SeekAndValidate(slice, entry, false).ok());
-    ASSERT_TRUE(b->SeekAndValidate(slice, entry, false).ok());
-    ASSERT_NO_FATAL_FAILURE(same("SeekAndValidate", target));
+    ASSERT_NO_FATAL_FAILURE(iterators.ExpectSameSeeks(target, &random_));
 
+    const std::string prefixed = RepUnderTest::Encode(target);
     ASSERT_EQ(list->Contains(prefixed.data()), art->Contains(prefixed.data()));
     const std::vector<TestKey> expected = GetFrom(list.get(), target);
     ASSERT_EQ(expected, GetFrom(art.get(), target)) << target;
@@ -195,18 +229,7 @@ TEST_P(ArtMemTableRepTest, AnswersAreThoseOfTheSkipList) {
     }
     ASSERT_EQ(expected, validated) << target;
   }
-  a->SeekToFirst();
-  b->SeekToFirst();
-  for (; b->Valid(); a->Next(), b->Next()) {
-    ASSERT_NO_FATAL_FAILURE(same("first to last", {}));
-  }
-  ASSERT_FALSE(a->Valid());
-  a->SeekToLast();
-  b->SeekToLast();
-  for (; b->Valid(); a->Prev(), b->Prev()) {
-    ASSERT_NO_FATAL_FAILURE(same("last to first", {}));
-  }
-  ASSERT_FALSE(a->Valid());
+  ASSERT_NO_FATAL_FAILURE(iterators.ExpectSameScans());
 }
 
 TEST_P(ArtMemTableRepTest, IteratorsLiveInAnArenaOrOnTheHeap) {

@@ -26,7 +26,7 @@
 #include "rocksdb/listener.h"
 #include "rocksdb/options.h"
 #include "tests/db/fault_fs.h"
-#include "tests/db/fst_db_test_util.h"
+#include "tests/util/fst_db_fixture.h"
 
 namespace memkv {
 

@@ -21,8 +21,8 @@
 #include "table/fst/table_reader.h"
 #include "table/get_context.h"
 #include "table/internal_iterator.h"
-#include "tests/corruption/fst_memory_table.h"
-#include "tests/db/fst_db_test_util.h"
+#include "tests/util/fst_db_fixture.h"
+#include "tests/util/fst_memory_table.h"
 
 namespace memkv {
 namespace {

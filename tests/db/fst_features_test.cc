@@ -2,33 +2,21 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // RocksDB's features around the tables, on databases of FST files: backups,
-// transactions, compaction styles, comparators that a trie cannot serve, the
-// block cache, checksums, compression, readers beside compactions.
+// transactions, compaction styles, checksums, compression, readers beside
+// compactions.
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
-#include <cstdarg>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "plugin/memkv.h"
-#include "rocksdb/advanced_cache.h"
-#include "rocksdb/cache.h"
-#include "rocksdb/comparator.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
-#include "rocksdb/filter_policy.h"
-#include "rocksdb/memory_allocator.h"
-#include "rocksdb/sst_file_reader.h"
-#include "rocksdb/sst_file_writer.h"
-#include "rocksdb/statistics.h"
 #include "rocksdb/table.h"
 #include "rocksdb/table_properties.h"
 #include "rocksdb/utilities/backup_engine.h"
@@ -37,8 +25,8 @@
 #include "rocksdb/utilities/optimistic_transaction_db.h"
 #include "rocksdb/utilities/transaction.h"
 #include "rocksdb/utilities/transaction_db.h"
-#include "tests/db/fst_db_test_util.h"
-#include "util/coding.h"
+#include "tests/db/fst_features_fixture.h"
+#include "tests/util/fst_db_fixture.h"
 
 namespace memkv {
 namespace {
@@ -47,35 +35,8 @@ using rocksdb::BlockBasedTableOptions;
 using rocksdb::Iterator;
 using rocksdb::Options;
 using rocksdb::ReadOptions;
-using rocksdb::Slice;
 using rocksdb::Status;
 using rocksdb::WriteOptions;
-
-class FstFeaturesTest : public FstDbTest {
- protected:
-  // Options whose table is FST over these block-based options.
-  Options OptionsOver(const BlockBasedTableOptions& bbto,
-                      const FstTableOptions& fst = FstTableOptions()) const {
-    Options options = MemkvOptions();
-    options.table_factory.reset(NewFstTableFactory(fst, &bbto));
-    // It would bring new files into the cache.
-    options.paranoid_file_checks = false;
-    return options;
-  }
-
-  void Fill(Model* model, int keys, size_t value_size) {
-    std::mt19937_64 rng(TestSeed());
-    for (int i = 0; i < keys; ++i) {
-      const std::string key = "key/" + std::to_string(rng() % 1000000);
-      (*model)[key] = RandomBytes(&rng, rng() % (value_size + 1));
-      ASSERT_NO_FATAL_FAILURE(Put(key, (*model)[key]));
-    }
-  }
-
-  static uint64_t TickerOf(const Options& options, uint32_t ticker) {
-    return options.statistics->getTickerCount(ticker);
-  }
-};
 
 TEST_F(FstFeaturesTest, CheckpointIsAWholeDatabase) {
   ASSERT_NO_FATAL_FAILURE(Open(MemkvOptions()));
@@ -126,161 +87,6 @@ TEST_F(FstFeaturesTest, BackupEngineSavesVerifiesAndRestores) {
     ASSERT_NO_FATAL_FAILURE(Open(MemkvOptions()));
     ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), saved[id - 1]));
     Close();
-  }
-}
-
-// Keeps what RocksDB logs.
-class KeptLog : public rocksdb::Logger {
- public:
-  using Logger::Logv;
-  void Logv(const char* format, va_list arguments) override {
-    char line[1024];
-    std::vsnprintf(line, sizeof(line), format, arguments);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    lines_.emplace_back(line);
-  }
-  size_t LinesWith(const std::string& text) const {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    size_t n = 0;
-    for (const std::string& line : lines_) {
-      n += line.find(text) != std::string::npos;
-    }
-    return n;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<std::string> lines_;
-};
-
-// Orders by the last byte, then bytewise.
-class ByLastByte : public rocksdb::Comparator {
- public:
-  const char* Name() const override { return "test.ByLastByte"; }
-  int Compare(const Slice& a, const Slice& b) const override {
-    const char x = a.empty() ? '\0' : a[a.size() - 1];
-    const char y = b.empty() ? '\0' : b[b.size() - 1];
-    return x != y ? (x < y ? -1 : 1) : a.compare(b);
-  }
-  void FindShortestSeparator(std::string*, const Slice&) const override {}
-  void FindShortSuccessor(std::string*) const override {}
-};
-
-TEST_F(FstFeaturesTest, ComparatorOfAnotherOrderIsServedByBlockBasedFiles) {
-  const ByLastByte comparator;
-  const auto log = std::make_shared<KeptLog>();
-  Options options = MemkvOptions();
-  options.comparator = &comparator;
-  options.info_log = log;
-  ASSERT_NO_FATAL_FAILURE(Open(options));
-  for (int i = 0; i < 1000; ++i) {
-    ASSERT_NO_FATAL_FAILURE(Put(std::to_string(i), "v"));
-  }
-  ASSERT_NO_FATAL_FAILURE(Flush());
-  EXPECT_EQ(Kinds().fst, 0u);
-  EXPECT_EQ(Kinds().block_based, 1u);
-  ASSERT_NO_FATAL_FAILURE(CompactAll());
-  EXPECT_EQ(Kinds().fst, 0u);
-  // Said, with the comparator's name, but not for each file.
-  EXPECT_EQ(log->LinesWith("FstTable cannot serve comparator test.ByLastByte"),
-            1u);
-  EXPECT_GE(log->LinesWith("memtable_factory=art"), 1u);
-  {
-    const std::unique_ptr<Iterator> iter(db()->NewIterator(ReadOptions()));
-    std::string last;
-    int n = 0;
-    for (iter->SeekToFirst(); iter->Valid(); iter->Next(), ++n) {
-      const std::string key = iter->key().ToString();
-      if (n > 0) {
-        ASSERT_LT(comparator.Compare(last, key), 0);
-      }
-      last = key;
-    }
-    EXPECT_EQ(n, 1000);
-  }
-  EXPECT_EQ(Get("77"), "v");
-  // Before the comparator goes.
-  Close();
-}
-
-TEST_F(FstFeaturesTest, UserTimestampsAreServedByBlockBasedFiles) {
-  const auto log = std::make_shared<KeptLog>();
-  Options options = MemkvOptions();
-  options.comparator = rocksdb::BytewiseComparatorWithU64Ts();
-  options.merge_operator = nullptr;
-  options.info_log = log;
-  ASSERT_NO_FATAL_FAILURE(Open(options));
-  const auto timestamp = [](uint64_t t) {
-    std::string ts;
-    rocksdb::EncodeU64Ts(t, &ts);
-    return ts;
-  };
-  for (uint64_t t = 1; t <= 5; ++t) {
-    for (int i = 0; i < 100; ++i) {
-      ASSERT_TRUE(db()->Put(WriteOptions(), std::to_string(i), timestamp(t),
-                            std::to_string(t))
-                      .ok());
-    }
-  }
-  ASSERT_NO_FATAL_FAILURE(Flush());
-  ASSERT_NO_FATAL_FAILURE(CompactAll());
-  EXPECT_EQ(Kinds().fst, 0u);
-  EXPECT_EQ(log->LinesWith("with user-defined timestamps"), 1u);
-  for (uint64_t t = 1; t <= 5; ++t) {
-    const std::string ts = timestamp(t);
-    const Slice at(ts);
-    ReadOptions ro;
-    ro.timestamp = &at;
-    std::string value;
-    ASSERT_TRUE(db()->Get(ro, "42", &value).ok());
-    EXPECT_EQ(value, std::to_string(t));
-  }
-}
-
-TEST_F(FstFeaturesTest, MinimalTimestampsAreStrippedByBlockBasedFiles) {
-  Options options = MemkvOptions();
-  options.comparator = rocksdb::BytewiseComparatorWithU64Ts();
-  options.merge_operator = nullptr;
-  options.persist_user_defined_timestamps = false;
-  options.allow_concurrent_memtable_write = false;
-  ASSERT_NO_FATAL_FAILURE(Open(options));
-  const auto timestamp = [](uint64_t t) {
-    std::string ts;
-    rocksdb::EncodeU64Ts(t, &ts);
-    return ts;
-  };
-  for (uint64_t t = 1; t <= 3; ++t) {
-    for (int i = 0; i < 100; ++i) {
-      ASSERT_TRUE(db()->Put(WriteOptions(), NumberKey(i), timestamp(t),
-                            std::to_string(t))
-                      .ok());
-    }
-  }
-  ASSERT_TRUE(
-      db()->IncreaseFullHistoryTsLow(db()->DefaultColumnFamily(), timestamp(4))
-          .ok());
-  ASSERT_NO_FATAL_FAILURE(Flush());
-  ASSERT_NO_FATAL_FAILURE(Open(options));
-  EXPECT_EQ(Kinds().fst, 0u);
-  EXPECT_EQ(Kinds().block_based, 1u);
-  rocksdb::TablePropertiesCollection all;
-  ASSERT_TRUE(db()->GetPropertiesOfAllTables(&all).ok());
-  EXPECT_EQ(all.begin()->second->user_defined_timestamps_persisted, 0u);
-  EXPECT_EQ(all.begin()->second->raw_key_size,
-            all.begin()->second->num_entries * (NumberKey(0).size() + 8));
-  const std::string read_at = timestamp(10);
-  const Slice at(read_at);
-  ReadOptions ro;
-  ro.timestamp = &at;
-  const std::unique_ptr<rocksdb::Iterator> iter(db()->NewIterator(ro));
-  iter->SeekToFirst();
-  for (int i = 0; i < 100; ++i, iter->Next()) {
-    std::string value;
-    ASSERT_TRUE(db()->Get(ro, NumberKey(i), &value).ok());
-    EXPECT_EQ(value, "3");
-    ASSERT_TRUE(iter->Valid()) << iter->status().ToString();
-    EXPECT_EQ(iter->key(), NumberKey(i));
-    EXPECT_EQ(iter->value(), "3");
   }
 }
 
@@ -394,206 +200,6 @@ TEST_F(FstFeaturesTest, TransactionsCommitAndRollBack) {
   EXPECT_EQ(Get("key"), "winner");
 }
 
-TEST_F(FstFeaturesTest, BlockCacheCountsHitsMissesAndKinds) {
-  for (const auto residency :
-       {FstTableOptions::Residency::kPin, FstTableOptions::Residency::kCache}) {
-    Destroy();
-    BlockBasedTableOptions bbto;
-    bbto.block_cache = rocksdb::NewLRUCache(8 << 20);
-    FstTableOptions fst;
-    fst.residency = residency;
-    Options options = OptionsOver(bbto, fst);
-    options.statistics = rocksdb::CreateDBStatistics();
-    options.disable_auto_compactions = true;
-    options.write_buffer_size = 64 << 20;
-    ASSERT_NO_FATAL_FAILURE(Open(options));
-    for (int i = 0; i < 2000; ++i) {
-      ASSERT_NO_FATAL_FAILURE(
-          Put("key/" + std::to_string(i),
-              std::to_string(1000 + i) + std::string(96, 'v')));
-    }
-    ASSERT_NO_FATAL_FAILURE(Flush());
-    ASSERT_TRUE(options.statistics->Reset().ok());
-    EXPECT_EQ(Get("key/1000").size(), 100u);
-    const bool cached = residency == FstTableOptions::Residency::kCache;
-    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_DATA_MISS), 1u);
-    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_DATA_ADD), 1u);
-    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_DATA_HIT), 0u);
-    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_INDEX_ADD),
-              cached ? 1u : 0u);
-    EXPECT_EQ(Get("key/1000").size(), 100u);
-    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_DATA_HIT), 1u);
-    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_INDEX_HIT),
-              cached ? 1u : 0u);
-    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_ADD), cached ? 2u : 1u);
-    // A miss costs no read of a value.
-    EXPECT_EQ(Get("key/1000x"), "NOT_FOUND");
-    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_DATA_MISS), 1u);
-    // What is not to be cached is not.
-    const size_t used = bbto.block_cache->GetUsage();
-    ReadOptions ro;
-    ro.fill_cache = false;
-    std::string value;
-    for (int i = 0; i < 2000; ++i) {
-      ASSERT_TRUE(db()->Get(ro, "key/" + std::to_string(i), &value).ok());
-    }
-    EXPECT_EQ(bbto.block_cache->GetUsage(), used);
-    Close();
-  }
-}
-
-// Counts what it gives and takes back.
-class CountingAllocator : public rocksdb::MemoryAllocator {
- public:
-  const char* Name() const override { return "CountingAllocator"; }
-  void* Allocate(size_t size) override {
-    ++allocations;
-    ++live;
-    return malloc(size);
-  }
-  void Deallocate(void* p) override {
-    --live;
-    free(p);
-  }
-  std::atomic<int64_t> allocations{0};
-  std::atomic<int64_t> live{0};
-};
-
-TEST_F(FstFeaturesTest, BlocksInTheCacheComeFromItsAllocator) {
-  for (const auto compression :
-       {rocksdb::kNoCompression, rocksdb::kLZ4Compression}) {
-    Destroy();
-    const auto allocator = std::make_shared<CountingAllocator>();
-    BlockBasedTableOptions bbto;
-    rocksdb::LRUCacheOptions cache(8 << 20, 0, false, 0.5, allocator);
-    bbto.block_cache = cache.MakeSharedCache();
-    bbto.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-    bbto.cache_index_and_filter_blocks = true;
-    FstTableOptions fst;
-    fst.residency = FstTableOptions::Residency::kCache;
-    Options options = OptionsOver(bbto, fst);
-    options.compression = compression;
-    options.statistics = rocksdb::CreateDBStatistics();
-    ASSERT_NO_FATAL_FAILURE(Open(options));
-    Model model;
-    ASSERT_NO_FATAL_FAILURE(Fill(&model, 3000, 200));
-    ASSERT_NO_FATAL_FAILURE(Flush());
-    ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
-    const uint64_t added = TickerOf(options, rocksdb::BLOCK_CACHE_ADD);
-    EXPECT_GT(added, 10u);
-    EXPECT_GE(allocator->allocations.load(), static_cast<int64_t>(added));
-    EXPECT_GT(allocator->live.load(), 0);
-    Close();
-    bbto.block_cache->EraseUnRefEntries();
-    EXPECT_EQ(allocator->live.load(), 0);
-  }
-}
-
-TEST_F(FstFeaturesTest, SegmentsOutliveValuesInTheCacheUnlessOptionsSayNot) {
-  for (const bool high : {true, false}) {
-    Destroy();
-    BlockBasedTableOptions bbto;
-    bbto.block_cache = rocksdb::NewLRUCache(512 << 10, /*num_shard_bits=*/0,
-                                            /*strict_capacity_limit=*/false,
-                                            /*high_pri_pool_ratio=*/0.5);
-    bbto.cache_index_and_filter_blocks_with_high_priority = high;
-    FstTableOptions fst;
-    fst.residency = FstTableOptions::Residency::kCache;
-    fst.segment_size = 4 << 10;
-    // A value a block: what is read twice would gain priority by that.
-    fst.value_block_size = 64;
-    Options options = OptionsOver(bbto, fst);
-    options.statistics = rocksdb::CreateDBStatistics();
-    options.disable_auto_compactions = true;
-    options.write_buffer_size = 64 << 20;
-    ASSERT_NO_FATAL_FAILURE(Open(options));
-    std::mt19937_64 rng(TestSeed());
-    for (int i = 1000; i < 3000; ++i) {
-      ASSERT_NO_FATAL_FAILURE(
-          Put("key/" + std::to_string(i), RandomBytes(&rng, 1000)));
-    }
-    ASSERT_NO_FATAL_FAILURE(Flush());
-    EXPECT_EQ(Get("key/1000").size(), 1000u);
-    // The values of other segments, three times what the cache holds.
-    for (int i = 1400; i < 3000; ++i) {
-      EXPECT_EQ(Get("key/" + std::to_string(i)).size(), 1000u);
-    }
-    ASSERT_GT(TickerOf(options, rocksdb::BLOCK_CACHE_INDEX_ADD), 2u);
-    ASSERT_TRUE(options.statistics->Reset().ok());
-    EXPECT_EQ(Get("key/1000").size(), 1000u);
-    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_DATA_MISS), 1u);
-    EXPECT_EQ(TickerOf(options, rocksdb::BLOCK_CACHE_INDEX_MISS),
-              high ? 0u : 1u);
-    Close();
-  }
-}
-
-TEST_F(FstFeaturesTest, FullCacheWithAStrictLimitFailsReadsNotTheDatabase) {
-  BlockBasedTableOptions bbto;
-  rocksdb::LRUCacheOptions cache;
-  cache.capacity = 4 << 10;
-  cache.num_shard_bits = 0;
-  cache.strict_capacity_limit = true;
-  bbto.block_cache = cache.MakeSharedCache();
-  FstTableOptions fst;
-  fst.residency = FstTableOptions::Residency::kCache;
-  Options options = OptionsOver(bbto, fst);
-  ASSERT_NO_FATAL_FAILURE(Open(options));
-  Model model;
-  ASSERT_NO_FATAL_FAILURE(Fill(&model, 3000, 200));
-  ASSERT_NO_FATAL_FAILURE(Flush());
-  // A segment is larger than the cache.
-  std::string value;
-  const Status s = db()->Get(ReadOptions(), model.begin()->first, &value);
-  EXPECT_TRUE(s.IsMemoryLimit()) << s.ToString();
-  ReadOptions uncached;
-  uncached.fill_cache = false;
-  EXPECT_TRUE(db()->Get(uncached, model.begin()->first, &value).ok());
-  EXPECT_EQ(value, model.begin()->second);
-  bbto.block_cache->SetCapacity(16 << 20);
-  ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
-  Close();
-}
-
-TEST_F(FstFeaturesTest, PinnedSegmentsThatDoNotFitAreRefusedByName) {
-  const std::string file = folder() + "/large.sst";
-  {
-    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), MemkvOptions());
-    ASSERT_TRUE(writer.Open(file).ok());
-    std::mt19937_64 rng(TestSeed());
-    for (int i = 0; i < 20000; ++i) {
-      ASSERT_TRUE(
-          writer.Put(std::to_string(100000 + i) + RandomBytes(&rng, 40), "v")
-              .ok());
-    }
-    ASSERT_TRUE(writer.Finish().ok());
-  }
-  for (const auto residency :
-       {FstTableOptions::Residency::kPin, FstTableOptions::Residency::kCache}) {
-    BlockBasedTableOptions bbto;
-    rocksdb::LRUCacheOptions cache;
-    cache.capacity = 512 << 10;
-    cache.num_shard_bits = 0;
-    cache.strict_capacity_limit = true;
-    bbto.block_cache = cache.MakeSharedCache();
-    bbto.cache_usage_options.options_overrides.insert(
-        {rocksdb::CacheEntryRole::kBlockBasedTableReader,
-         {/*.charged = */ rocksdb::CacheEntryRoleOptions::Decision::kEnabled}});
-    FstTableOptions fst;
-    fst.residency = residency;
-    rocksdb::SstFileReader reader(OptionsOver(bbto, fst));
-    const Status s = reader.Open(file);
-    if (residency == FstTableOptions::Residency::kCache) {
-      EXPECT_TRUE(s.ok()) << s.ToString();
-      continue;
-    }
-    EXPECT_TRUE(s.IsMemoryLimit()) << s.ToString();
-    EXPECT_NE(s.ToString().find(file), std::string::npos) << s.ToString();
-    EXPECT_NE(s.ToString().find("residency=cache"), std::string::npos)
-        << s.ToString();
-  }
-}
-
 TEST_F(FstFeaturesTest, ReadOnlyAndSecondaryInstancesFollow) {
   ASSERT_NO_FATAL_FAILURE(Open(MemkvOptions()));
   Model model;
@@ -695,7 +301,8 @@ TEST_F(FstFeaturesTest, ReadersBesideWritesAndCompactionsNeverMissAKey) {
     ASSERT_NO_FATAL_FAILURE(Put(name(i), "0"));
   }
   std::atomic<bool> stop{false};
-  std::atomic<uint64_t> reads{0};
+  std::atomic<uint64_t> scans{0};
+  std::atomic<uint64_t> gets{0};
   std::vector<std::thread> readers;
   for (int t = 0; t < 3; ++t) {
     readers.emplace_back([&, t] {
@@ -721,11 +328,14 @@ TEST_F(FstFeaturesTest, ReadersBesideWritesAndCompactionsNeverMissAKey) {
               db()->Get(ReadOptions(), name(rng() % kKeys), &value);
           ASSERT_TRUE(s.ok()) << s.ToString();
         }
-        ++reads;
+        ++(t == 0 ? scans : gets);
       }
     });
   }
-  for (int generation = 1; generation <= 40; ++generation) {
+  // Until the readers have seen enough of it, however slow the machine is.
+  for (int generation = 1;
+       (generation <= 40 || scans < 10 || gets < 100) && !HasFailure();
+       ++generation) {
     rocksdb::WriteBatch batch;
     for (uint64_t i = 0; i < kKeys; ++i) {
       ASSERT_TRUE(batch.Put(name(i), std::to_string(generation)).ok());
@@ -742,7 +352,6 @@ TEST_F(FstFeaturesTest, ReadersBesideWritesAndCompactionsNeverMissAKey) {
   }
   stop = true;
   for (std::thread& reader : readers) reader.join();
-  EXPECT_GT(reads, 100u);
 }
 
 TEST_F(FstFeaturesTest, OutputFilesStayNearTheirTargetSize) {

@@ -18,7 +18,7 @@
 #include "rocksdb/db.h"
 #include "rocksdb/sst_file_writer.h"
 #include "rocksdb/utilities/checkpoint.h"
-#include "tests/db/fst_db_test_util.h"
+#include "tests/util/fst_db_fixture.h"
 
 namespace memkv {
 namespace {

@@ -17,7 +17,7 @@
 #include "rocksdb/comparator.h"
 #include "table/fst/table_reader.h"
 #include "table/internal_iterator.h"
-#include "tests/corruption/fst_memory_table.h"
+#include "tests/util/fst_memory_table.h"
 
 namespace memkv {
 namespace {

@@ -29,7 +29,8 @@
 #include "rocksdb/sst_file_writer.h"
 #include "table/fst/format.h"
 #include "table/table_builder.h"
-#include "tests/db/fst_db_test_util.h"
+#include "tests/util/fst_db_fixture.h"
+#include "tests/util/idle_writable_file.h"
 
 namespace {
 
@@ -79,21 +80,12 @@ using rocksdb::Slice;
 using rocksdb::Status;
 
 // Forgets what is written.
-class NullWritableFile : public rocksdb::FSWritableFile {
+class NullWritableFile : public IdleWritableFile {
  public:
   using FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions&,
                   IODebugContext*) override {
     size_ += data.size();
-    return IOStatus::OK();
-  }
-  IOStatus Close(const IOOptions&, IODebugContext*) override {
-    return IOStatus::OK();
-  }
-  IOStatus Flush(const IOOptions&, IODebugContext*) override {
-    return IOStatus::OK();
-  }
-  IOStatus Sync(const IOOptions&, IODebugContext*) override {
     return IOStatus::OK();
   }
   uint64_t GetFileSize(const IOOptions&, IODebugContext*) override {
@@ -340,7 +332,7 @@ TEST_F(FstTableBuilderDbTest, FullCacheEndsTheBufferingAndTheFileIsWhole) {
     Options options = StockOptions();
     options.table_factory.reset(
         NewFstTableFactory(FstTableOptions(), &block_based));
-    const std::string path = folder_ + "/full.sst";
+    const std::string path = folder() + "/full.sst";
     rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), options);
     ASSERT_TRUE(writer.Open(path).ok());
     for (const std::string& key : keys) {
@@ -502,7 +494,7 @@ TEST_F(FstTableBuilderDbTest, SmallFileDoesNotTakeOverALargeDictionary) {
     std::map<bool, uint64_t> sizes;
     for (const bool fst : {false, true}) {
       const Options used = fst ? options : StockOptions();
-      const std::string path = folder_ + "/small.sst";
+      const std::string path = folder() + "/small.sst";
       rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), used);
       ASSERT_TRUE(writer.Open(path).ok());
       for (size_t i = 0; i < keys.size(); i += keys.size() / n) {

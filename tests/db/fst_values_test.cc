@@ -11,7 +11,7 @@
 #include "rocksdb/comparator.h"
 #include "rocksdb/db.h"
 #include "rocksdb/table_properties.h"
-#include "tests/db/fst_db_test_util.h"
+#include "tests/util/fst_db_fixture.h"
 
 namespace memkv {
 namespace {

@@ -26,8 +26,8 @@
 #include "table/fst/format.h"
 #include "table/fst/table_reader.h"
 #include "table/internal_iterator.h"
-#include "tests/corruption/fst_memory_table.h"
-#include "tests/db/fst_db_test_util.h"
+#include "tests/util/fst_db_fixture.h"
+#include "tests/util/fst_memory_table.h"
 
 namespace memkv {
 namespace {
@@ -337,12 +337,7 @@ TEST_P(FstVersionsTest, KeysOfFewVersionsAreNeverCut) {
   ASSERT_NO_FATAL_FAILURE(BuildAndOpen());
   EXPECT_GT(fst().file().index().num_segments(), 1u);
   EXPECT_FALSE(fst().file().index().has_continuations());
-  FileDirectory directory;
-  ASSERT_TRUE(
-      directory
-          .DecodeFrom(table_.built_properties().user_collected_properties.at(
-              kDirectoryProperty))
-          .ok());
+  const FileDirectory directory = table_.built_directory();
   EXPECT_EQ(directory.features, FileDirectory::kBounds);
   ASSERT_NO_FATAL_FAILURE(ExpectEverything());
 }

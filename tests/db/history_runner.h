@@ -84,6 +84,7 @@ class HistoryRunner {
 
  private:
   static constexpr size_t kSides = 2;
+  static constexpr size_t kMaxSnapshots = 5;
 
   struct Side {
     std::string path;

@@ -24,7 +24,9 @@
 #include "rocksdb/listener.h"
 #include "tests/db/history_runner.h"
 #include "tests/db/history_variant.h"
-#include "tests/db/unsynced_env.h"
+#include "tests/util/test_folder.h"
+#include "tests/util/test_seed.h"
+#include "tests/util/unsynced_env.h"
 
 namespace memkv {
 namespace {
@@ -38,45 +40,15 @@ size_t Operations() {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : kOperations;
 }
 
-uint64_t BaseSeed() {
-  const char* text = std::getenv("MEMKV_TEST_SEED");
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
-}
-
 // Lives as long as the process, as RocksDB's default Env does.
 rocksdb::Env* HistoryEnv() {
   static rocksdb::Env* const env = NewUnsyncedEnv().release();
   return env;
 }
 
-// A fresh folder, removed at the end.
-class HistoryDir {
- public:
-  HistoryDir() {
-    const char* parent = std::getenv("TEST_TMPDIR");
-    std::string name =
-        (parent != nullptr ? std::string(parent) : testing::TempDir()) +
-        "/history.XXXXXX";
-    if (mkdtemp(name.data()) != nullptr) {
-      path_ = name;
-    }
-  }
-  ~HistoryDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  HistoryDir(const HistoryDir&) = delete;
-  HistoryDir& operator=(const HistoryDir&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 std::string RunStockAgainstStock(
     uint64_t seed, const std::function<void(rocksdb::DB*)>& disturb) {
-  HistoryDir dir;
+  const TestFolder dir("history");
   HistoryVariant variant = MakeHistoryVariant(seed, HistoryEnv());
   variant.plan.changes_of_second.clear();  // those are memkv's
   HistoryRunner runner(seed, dir.path(), StockOptions(variant),
@@ -88,12 +60,12 @@ std::string RunStockAgainstStock(
 }
 
 TEST(HistoryRunnerTest, AnotherLayoutOfFilesIsNoDifference) {
-  EXPECT_EQ("", RunStockAgainstStock(BaseSeed(), nullptr));
+  EXPECT_EQ("", RunStockAgainstStock(TestSeed(), nullptr));
 }
 
 TEST(HistoryRunnerTest, ARecordAddedOnOneSideIsADifference) {
   const std::string found =
-      RunStockAgainstStock(BaseSeed(), [](rocksdb::DB* db) {
+      RunStockAgainstStock(TestSeed(), [](rocksdb::DB* db) {
         // No history's key is so long that this could be one.
         ASSERT_TRUE(
             db->Put(rocksdb::WriteOptions(), std::string(5000, 'x'), "").ok());
@@ -103,7 +75,7 @@ TEST(HistoryRunnerTest, ARecordAddedOnOneSideIsADifference) {
 
 TEST(HistoryRunnerTest, ARecordLostOnOneSideIsADifference) {
   const std::string found =
-      RunStockAgainstStock(BaseSeed(), [](rocksdb::DB* db) {
+      RunStockAgainstStock(TestSeed(), [](rocksdb::DB* db) {
         std::unique_ptr<rocksdb::Iterator> it(
             db->NewIterator(rocksdb::ReadOptions()));
         it->SeekToLast();
@@ -118,7 +90,7 @@ TEST(HistoryRunnerTest, ARecordLostOnOneSideIsADifference) {
 
 TEST(HistoryRunnerTest, AByteChangedInAValueIsADifference) {
   const std::string found =
-      RunStockAgainstStock(BaseSeed(), [](rocksdb::DB* db) {
+      RunStockAgainstStock(TestSeed(), [](rocksdb::DB* db) {
         std::unique_ptr<rocksdb::Iterator> it(
             db->NewIterator(rocksdb::ReadOptions()));
         int changed = 0;
@@ -159,9 +131,9 @@ class TableCounter : public rocksdb::EventListener {
 class HistoryTest : public testing::TestWithParam<uint64_t> {};
 
 TEST_P(HistoryTest, StockAndMemkvGiveIdenticalAnswers) {
-  const uint64_t seed = BaseSeed() + GetParam();
+  const uint64_t seed = TestSeed() + GetParam();
   RegisterMemkv();
-  HistoryDir dir;
+  const TestFolder dir("history");
   const HistoryVariant variant = MakeHistoryVariant(seed, HistoryEnv());
   SCOPED_TRACE("MEMKV_TEST_SEED=" + std::to_string(seed) + " with " +
                variant.description);

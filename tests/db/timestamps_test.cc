@@ -15,7 +15,7 @@
 
 #include "rocksdb/comparator.h"
 #include "rocksdb/db.h"
-#include "tests/db/fst_db_test_util.h"
+#include "tests/util/fst_db_fixture.h"
 
 namespace memkv {
 namespace {

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "rocksdb/db.h"
-#include "tests/db/fst_db_test_util.h"
+#include "tests/util/fst_db_fixture.h"
 
 namespace memkv {
 namespace {

@@ -201,7 +201,9 @@ class Runner {
     std::mt19937_64 rng(flags_.seed);
     uint64_t inputs = 0;
     uint64_t databases = 0;
-    for (; std::chrono::steady_clock::now() < end; ++inputs) {
+    // Each shape has its turn, however slow the machine is.
+    for (; inputs < subjects.size() || std::chrono::steady_clock::now() < end;
+         ++inputs) {
       const Subject& subject = *subjects[inputs % subjects.size()];
       const bool for_database = rng() % 4 == 0;
       const HostileInput input = subject.NewInput(&rng, for_database);

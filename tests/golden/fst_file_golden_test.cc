@@ -30,7 +30,7 @@
 #include "table/fst/format.h"
 #include "table/internal_iterator.h"
 #include "table/table_reader.h"
-#include "tests/corruption/fst_memory_table.h"
+#include "tests/util/fst_memory_table.h"
 
 namespace memkv {
 namespace {
@@ -235,38 +235,46 @@ std::vector<IndexEntry> DumpIndex(Dump* dump) {
   return entries;
 }
 
-// Dumps the file in its order.  `directory` is the property of that name.
-std::string DumpFile(const std::string& bytes, const std::string& directory) {
-  std::string directory_text;
+// What the directory leads to, and its own dump.
+struct Directory {
   Place index;
   Place filter;
-  {
-    Dump dump(directory);
-    dump.Title("property memkv.fst.directory");
-    dump.Fixed(4, "version");
-    dump.Fixed(4, "features");
-    index.offset = dump.Varint("offset of the index");
-    index.size = dump.Varint("size of the index");
-    EXPECT_EQ(dump.Varint("offset of the tokens"), 0u);
-    EXPECT_EQ(dump.Varint("size of the tokens"), 0u);
-    filter.offset = dump.Varint("offset of the filter");
-    filter.size = dump.Varint("size of the filter");
-    const uint64_t length = dump.Varint("length of its name");
-    dump.Bytes(length, "\"" + directory.substr(dump.at(), length) + "\"");
-    dump.Varint("distinct user keys");
-    EXPECT_EQ(dump.at(), directory.size());
-    directory_text = dump.text();
-  }
+  std::string text;
+};
 
-  // Where things are is known from behind; the first pass collects it.
-  Dump index_dump(bytes);
-  index_dump.MoveTo(index.offset);
-  index_dump.Title("index");
-  const std::vector<IndexEntry> segments = DumpIndex(&index_dump);
-  EXPECT_EQ(index_dump.at(), index.offset + index.size);
-  index_dump.Trailer();
+Directory DumpDirectory(const std::string& bytes) {
+  Directory directory;
+  Dump dump(bytes);
+  dump.Title("property memkv.fst.directory");
+  dump.Fixed(4, "version");
+  dump.Fixed(4, "features");
+  directory.index.offset = dump.Varint("offset of the index");
+  directory.index.size = dump.Varint("size of the index");
+  EXPECT_EQ(dump.Varint("offset of the tokens"), 0u);
+  EXPECT_EQ(dump.Varint("size of the tokens"), 0u);
+  directory.filter.offset = dump.Varint("offset of the filter");
+  directory.filter.size = dump.Varint("size of the filter");
+  const uint64_t length = dump.Varint("length of its name");
+  dump.Bytes(length, "\"" + bytes.substr(dump.at(), length) + "\"");
+  dump.Varint("distinct user keys");
+  EXPECT_EQ(dump.at(), bytes.size());
+  directory.text = dump.text();
+  return directory;
+}
 
-  std::map<uint64_t, std::string> blocks;  // by their offsets
+// memkv's own blocks, each at its offset; *end is where the index ends.
+std::map<uint64_t, std::string> DumpBlocks(const std::string& bytes,
+                                           const Directory& directory,
+                                           size_t* end) {
+  std::map<uint64_t, std::string> blocks;
+  Dump index(bytes);
+  index.MoveTo(directory.index.offset);
+  index.Title("index");
+  const std::vector<IndexEntry> segments = DumpIndex(&index);
+  EXPECT_EQ(index.at(), directory.index.offset + directory.index.size);
+  index.Trailer();
+  *end = index.at();
+  blocks[directory.index.offset] = index.text();
   for (const IndexEntry& at : segments) {
     std::map<uint64_t, Place> value_blocks;
     Dump segment(bytes);
@@ -285,23 +293,25 @@ std::string DumpFile(const std::string& bytes, const std::string& directory) {
     }
     blocks[at.offset] = segment.text();
   }
-  blocks[index.offset] = index_dump.text();
-  Dump filter_dump(bytes);
-  filter_dump.MoveTo(filter.offset);
-  filter_dump.Title("filter");
-  filter_dump.Bytes(filter.size, "RocksDB's");
-  filter_dump.Trailer();
-  blocks[filter.offset] = filter_dump.text();
-  std::string text;
-  for (const auto& [offset, block] : blocks) text += block;
+  Dump filter(bytes);
+  filter.MoveTo(directory.filter.offset);
+  filter.Title("filter");
+  filter.Bytes(directory.filter.size, "RocksDB's");
+  filter.Trailer();
+  blocks[directory.filter.offset] = filter.text();
+  return blocks;
+}
 
+// From memkv's last block to the footer: the poison, and RocksDB's blocks about
+// it, which are not explained.
+std::string DumpTail(const std::string& bytes, size_t begin, size_t footer_at) {
   Dump tail(bytes);
   const std::string poison = "memkv FST table";
   const size_t poison_at = bytes.find(poison);
   EXPECT_NE(poison_at, std::string::npos);
-  tail.MoveTo(index_dump.at());
-  tail.Title("RocksDB's range deletions, " +
-             std::to_string(poison_at - index_dump.at()) + " bytes");
+  tail.MoveTo(begin);
+  tail.Title("RocksDB's range deletions, " + std::to_string(poison_at - begin) +
+             " bytes");
   tail.MoveTo(poison_at);
   tail.Title("poison");
   const size_t poison_size =
@@ -309,11 +319,12 @@ std::string DumpFile(const std::string& bytes, const std::string& directory) {
   tail.Bytes(poison_size, "text");
   tail.Bytes(4, "an impossible number of restart points");
   tail.Trailer();
-  const size_t footer_at = bytes.size() - 53;
   tail.Title("RocksDB's stub index, properties and metaindex, " +
              std::to_string(footer_at - tail.at()) + " bytes");
-  text += tail.text() + directory_text;
+  return tail.text();
+}
 
+std::string DumpFooter(const std::string& bytes, size_t footer_at) {
   Dump footer(bytes);
   footer.MoveTo(footer_at);
   footer.Title("footer");
@@ -327,7 +338,21 @@ std::string DumpFile(const std::string& bytes, const std::string& directory) {
   footer.Fixed(4, "format version");
   footer.Bytes(8, "magic number of block-based tables");
   EXPECT_EQ(footer.at(), bytes.size());
-  return text + footer.text();
+  return footer.text();
+}
+
+// Dumps the file in its order.  `directory_bytes` is the property of that name.
+std::string DumpFile(const std::string& bytes,
+                     const std::string& directory_bytes) {
+  const Directory directory = DumpDirectory(directory_bytes);
+  const size_t footer_at = bytes.size() - 53;
+  size_t end = 0;
+  std::string text;
+  for (const auto& [offset, block] : DumpBlocks(bytes, directory, &end)) {
+    text += block;
+  }
+  return text + DumpTail(bytes, end, footer_at) + directory.text +
+         DumpFooter(bytes, footer_at);
 }
 
 TEST(FstFileGoldenTest, DumpOfATinyFileIsTheGoldenOne) {

@@ -256,6 +256,13 @@ bool Round(const std::string& dir, uint64_t seed, bool write, Shared* shared) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     std::mt19937_64 random(~seed);
+    // Mostly when something has been written, however slow the machine is.
+    const uint64_t before = shared->acknowledged;
+    const bool waits = random() % 4 != 0;
+    while (waits && shared->acknowledged == before) {
+      if (waitpid(child, &status, WNOHANG) == child) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 300));
     kill(child, SIGKILL);
   }

@@ -10,7 +10,7 @@
 
 #include "memory/arena.h"
 #include "table/fst/table_iterator.h"
-#include "tests/corruption/fst_memory_table.h"
+#include "tests/util/fst_memory_table.h"
 
 namespace memkv {
 namespace {

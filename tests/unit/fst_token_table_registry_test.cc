@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <string>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "table/fst/token_table_registry.h"
+#include "tests/util/test_seed.h"
 
 namespace memkv {
 namespace {
@@ -144,8 +144,7 @@ TokensPtr FindSlowly(const std::vector<Range>& ranges,
 }
 
 TEST_F(OpenDictionariesTest, FilesOfManyLevelsAreFoundAsByLookingAtAll) {
-  const char* const seed = std::getenv("MEMKV_TEST_SEED");
-  std::mt19937_64 rng(seed != nullptr ? std::strtoull(seed, nullptr, 10) : 7);
+  std::mt19937_64 rng(TestSeed());
   const auto key = [](uint64_t i) {
     std::string digits = std::to_string(i);
     return "key/" + std::string(7 - digits.size(), '0') + digits;

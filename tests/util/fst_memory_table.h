@@ -9,6 +9,8 @@
 
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,6 +24,7 @@
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
 #include "table/format.h"
+#include "table/fst/format.h"
 #include "table/get_context.h"
 #include "table/table_reader.h"
 
@@ -69,6 +72,14 @@ class MemoryTable {
   rocksdb::Status Build(const std::vector<TableEntry>& entries);
   const std::string& bytes() const { return bytes_; }
   const rocksdb::TableProperties& built_properties() const { return built_; }
+  // What they lead to.
+  FileDirectory built_directory() const {
+    FileDirectory directory;
+    const rocksdb::Status s = directory.DecodeFrom(
+        built_.user_collected_properties.at(kDirectoryProperty));
+    EXPECT_TRUE(s.ok()) << s.ToString();
+    return directory;
+  }
 
   // Opens any bytes as a file, which must outlive the reader.
   rocksdb::Status Open(const std::string& bytes,

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "tests/db/unsynced_env.h"
+#include "tests/util/unsynced_env.h"
 
 #include <string>
 #include <utility>

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "tests/corruption/fst_memory_table.h"
+#include "tests/util/fst_memory_table.h"
 
 #include <algorithm>
 #include <cstring>
@@ -16,6 +16,7 @@
 #include "table/fst/format.h"
 #include "table/sst_file_writer_collectors.h"
 #include "table/table_builder.h"
+#include "tests/util/idle_writable_file.h"
 #include "utilities/merge_operators.h"
 
 namespace memkv {
@@ -32,7 +33,7 @@ constexpr char MemoryTable::kFileName[];
 
 namespace {
 
-class StringWritableFile : public FSWritableFile {
+class StringWritableFile : public IdleWritableFile {
  public:
   explicit StringWritableFile(std::string* out) : out_(out) {}
 
@@ -40,15 +41,6 @@ class StringWritableFile : public FSWritableFile {
   IOStatus Append(const Slice& data, const IOOptions&,
                   IODebugContext*) override {
     out_->append(data.data(), data.size());
-    return IOStatus::OK();
-  }
-  IOStatus Close(const IOOptions&, IODebugContext*) override {
-    return IOStatus::OK();
-  }
-  IOStatus Flush(const IOOptions&, IODebugContext*) override {
-    return IOStatus::OK();
-  }
-  IOStatus Sync(const IOOptions&, IODebugContext*) override {
     return IOStatus::OK();
   }
   uint64_t GetFileSize(const IOOptions&, IODebugContext*) override {
