@@ -14,6 +14,7 @@ namespace memkv {
 namespace {
 
 using key_trie::kHeaderSize;
+using key_trie::kPadding;
 using key_trie::kSymbols;
 
 // A header that says what its bytes do not, and what it is refused for.
@@ -26,6 +27,9 @@ struct HeaderCase {
 // Single bytes that no header of the coding has.
 std::vector<HeaderCase> BytesOfNoHeader(key_trie::Coding coding) {
   return {
+      {"a byte less than a header and the padding",
+       [](std::string* s) { s->resize(kHeaderSize + kPadding - 1); },
+       "key trie: 155 bytes, expected 156 to 2147483647"},
       {"encoding", [](std::string* s) { (*s)[0] = 1; },
        "encoding 1, expected 2; a newer memkv may be able to read it"},
       {"unknown coding", [](std::string* s) { (*s)[kCodingAt] = 2; },
@@ -69,6 +73,9 @@ std::vector<HeaderCase> CountsThatDisagree() {
          StoreField(s, kNumBucketsAt, 0);
        },
        "separators of no buckets"},
+      {"separators of other widths",
+       [](std::string* s) { (*s)[SeparatorsAt(*s)] = '\x22'; },
+       "bytes that begin with 34"},
       {"one bucket, yet separators",
        [](std::string* s) { StoreField(s, kNumBucketsAt, 1); },
        "separators: 1 in "},

@@ -187,13 +187,20 @@ TEST(PackedArrayTest, ValidateRefusesWhatEncodeDoesNotWrite) {
     const char* what;
     std::string bytes;
     size_t n;
+    const char* reason;
   } kCases[] = {
-      {"width 2 for one bit", std::string("\x02\x00\x04", 3), 2},
-      {"base below the smallest", std::string("\x01\x00\x03", 3), 2},
-      {"padding not zero", std::string("\x01\x00\x06", 3), 2},
-      {"a base for no elements", std::string("\x00\x01", 2), 0},
-      {"a width for no elements", std::string("\x01\x00", 2), 0},
-      {"wraps", std::string("\x01") + std::string(9, '\xff') + "\x01\x02", 2},
+      {"width 2 for one bit", std::string("\x02\x00\x04", 3), 2,
+       "packed array: width 2 where 1 is enough (I2)"},
+      {"base below the smallest", std::string("\x01\x00\x03", 3), 2,
+       "packed array: the base is not the smallest element (I2)"},
+      {"padding not zero", std::string("\x01\x00\x06", 3), 2,
+       "packed array: the bits after the last element are not zero (I2)"},
+      {"a base for no elements", std::string("\x00\x01", 2), 0,
+       "packed array: the base is not the smallest element (I2)"},
+      {"a width for no elements", std::string("\x01\x00", 2), 0,
+       "packed array: width 1 where 0 is enough (I2)"},
+      {"wraps", std::string("\x01") + std::string(9, '\xff') + "\x01\x02", 2,
+       "packed array: element 1 overflows 64 bits"},
   };
   for (const auto& c : kCases) {
     PackedArrayView view;
@@ -202,7 +209,7 @@ TEST(PackedArrayTest, ValidateRefusesWhatEncodeDoesNotWrite) {
         << c.what;
     std::string reason;
     EXPECT_FALSE(view.Validate(&reason)) << c.what;
-    EXPECT_FALSE(reason.empty()) << c.what;
+    EXPECT_EQ(reason, c.reason) << c.what;
   }
 }
 
