@@ -461,9 +461,20 @@ Status FstTableFactory::NewTableReader(
       return opening;
     }
   }
-  return PreparedBlockBased()->NewTableReader(
+  const std::string name = file->file_name();
+  const Status s = PreparedBlockBased()->NewTableReader(
       read_options, options, std::move(file), file_size, reader,
       prefetch_index_and_filter_in_cache);
+  if (!s.ok()) return s;
+  // Block-based code would find poison for its data.
+  const auto properties = (*reader)->GetTableProperties();
+  if (properties != nullptr &&
+      properties->user_collected_properties.count(kDirectoryProperty) != 0) {
+    reader->reset();
+    return Status::Corruption(name +
+                              ": an FST file whose footer has lost its marker");
+  }
+  return s;
 }
 
 ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(

@@ -60,6 +60,8 @@ std::vector<Refusal> RefusedFootersAndDirectories() {
   return {
       {"small", kFooter, "footer: format version", Number(4),
        "footer of format version 4, an FST file has 5"},
+      {"small", kFooter, "footer: marker", Flip(0),
+       "an FST file whose footer has lost its marker"},
       {"small", kProperties, "directory: version", Number(2),
        "FST format version 2; this memkv reads version 1, use a newer one"},
       {"small", kProperties, "directory: features", Number(8 | 2),

@@ -301,11 +301,12 @@ TEST(HostilePropertiesTest, OneColumnFamilyIsTheDefault) {
         return s.name == "properties: value of rocksdb.column.family.id";
       });
   ASSERT_NE(spot, edits.spots().end());
-  for (const uint64_t id : {uint64_t{7}, uint64_t{UINT64_MAX}}) {
+  for (const uint64_t bit : {0, 6}) {  // of a varint of one byte
     FileEdit edit;
     edit.part = spot->at[0].part;
     edit.field = spot->at[0].field;
-    edit.number = id;
+    edit.kind = FileEdit::Kind::kFlip;
+    edit.number = bit;
     HostileInput input;
     ASSERT_TRUE(MakeHostileInput(shape->fields, {edit}, /*repair=*/true, false,
                                  0, &input));
