@@ -72,6 +72,7 @@ settle() {
   fi
 }
 
+command -v node >/dev/null || echo "pictures are left as they are: there is no node"
 shopt -s nullglob
 for report in "$numbers"/*.json; do
   name=$(basename "${report%.json}")

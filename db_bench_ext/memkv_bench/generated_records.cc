@@ -73,7 +73,9 @@ class LookUps {
       const Status s = Get(key);
       nanos.push_back(WallNanos() - start);
       const std::string expected = records_.ValueOf(key);
-      Expect(s.ok() && value_ == expected, key, Quoted(expected), s);
+      if (!s.ok() || value_ != expected) {
+        Fail(key, Quoted(expected), s);
+      }
     }
     return nanos;
   }
@@ -82,7 +84,9 @@ class LookUps {
     for (std::string key : keys_) {
       key.push_back('\x01');
       const Status s = Get(key);
-      Expect(s.IsNotFound(), key, "nothing", s);
+      if (!s.IsNotFound()) {
+        Fail(key, "nothing", s);
+      }
     }
   }
 
@@ -92,12 +96,10 @@ class LookUps {
     value_.Reset();
     return db->Get(read_, db->DefaultColumnFamily(), key, &value_);
   }
-  void Expect(bool right, const std::string& key, const std::string& expected,
-              const Status& s) const {
-    if (!right) {
-      Check(database_.Mismatch("look-up of " + Quoted(key), expected,
-                               s.ok() ? Quoted(value_) : s.ToString()));
-    }
+  void Fail(const std::string& key, const std::string& expected,
+            const Status& s) const {
+    Check(database_.Mismatch("look-up of " + Quoted(key), expected,
+                             s.ok() ? Quoted(value_) : s.ToString()));
   }
 
   const GeneratedRecords& records_;

@@ -130,7 +130,7 @@ void WriteReports(const Json& document) {
       Check(WriteReport(file, make(document)));
     }
   };
-  write(FLAGS_json, [](const Json& json) { return json.dump(1) + "\n"; });
+  write(FLAGS_json, JsonReport);
   write(FLAGS_html, HtmlReport);
   write(FLAGS_markdown, MarkdownReport);
 }

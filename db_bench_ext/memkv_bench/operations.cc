@@ -137,7 +137,10 @@ class Actor {
       }
     } else {
       it->Seek(op.key);
-      if (op.at_least && (!it->Valid() || it->key() != op.key)) {
+      if (op.at_least &&
+          (!it->Valid() || it->key() != op.key ||
+           it->key().size() + it->value().size() != op.expected.bytes)) {
+        Check(it->status());
         Wrong(op, "another record first");
       }
       for (; it->Valid(); it->Next()) {

@@ -166,6 +166,11 @@ std::string MarkdownReport(const Json& document) {
   return text;
 }
 
+std::string JsonReport(const Json& document) {
+  // A path need not be UTF-8.
+  return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 std::string HtmlReport(const Json& document) {
   Json data = {{"report", document},
                {"figures", Json::array()},
@@ -186,7 +191,7 @@ std::string HtmlReport(const Json& document) {
   }
   // No tag may be in it: a script ends at the first that looks like its end.
   std::string json;
-  for (char c : data.dump(1)) {
+  for (char c : JsonReport(data)) {
     json += c == '<' ? "\\u003c" : std::string(1, c);
   }
   constexpr char kData[] = "{{data}}";
@@ -195,13 +200,20 @@ std::string HtmlReport(const Json& document) {
 }
 
 Status WriteReport(const std::string& path, const std::string& text) {
-  if (path != "-") {
-    return rocksdb::WriteStringToFile(rocksdb::Env::Default(), text, path);
+  // Not RocksDB's WriteStringToFile(), which deletes what it cannot write: the
+  // path may be a device.
+  FILE* const out = path == "-" ? stdout : std::fopen(path.c_str(), "wb");
+  if (out == nullptr) {
+    return Status::IOError(path, std::strerror(errno));
   }
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return std::fflush(stdout) == 0
-             ? Status::OK()
-             : Status::IOError("writing a report", std::strerror(errno));
+  Status s;
+  const auto check = [&](bool ok) {
+    if (!ok && s.ok()) s = Status::IOError(path, std::strerror(errno));
+  };
+  check(std::fwrite(text.data(), 1, text.size(), out) == text.size());
+  check(std::fflush(out) == 0);
+  if (out != stdout) check(std::fclose(out) == 0);
+  return s;
 }
 
 }  // namespace memkv

@@ -25,6 +25,8 @@ constexpr int kReportVersion = 1;
 // The tables for a terminal.
 std::string TextReport(const Json& document);
 // One file that needs no other: report.html with the document inside.
+// All of it, as text.
+std::string JsonReport(const Json& document);
 std::string HtmlReport(const Json& document);
 // The section of a README: one table, and where it was measured.
 std::string MarkdownReport(const Json& document);

@@ -263,6 +263,7 @@ struct Column {
   std::string field;
   const char* between = "";
   std::string second = {};
+  bool may_lack = false;  // a report may have no such field; 0 is shown
 };
 
 void AddTitles(const std::vector<Column>& columns,
@@ -275,7 +276,9 @@ void AddTitles(const std::vector<Column>& columns,
 void AddPoint(const std::vector<Column>& columns, const Json& point,
               std::vector<std::string>* row) {
   for (const Column& column : columns) {
-    row->push_back(Show(point.value(column.field, Json(0)), column.as) +
+    row->push_back(Show(column.may_lack ? point.value(column.field, Json(0))
+                                        : point.at(column.field),
+                        column.as) +
                    column.between);
     if (!column.second.empty()) {
       row->back() += Show(point.at(column.second), column.as);
@@ -299,7 +302,7 @@ std::vector<ReportTable> ScaleTables(const Json& document, bool whole) {
   if (whole) {
     columns.push_back({"load, s", As::kTenths, "load_seconds"});
     columns.push_back({"load, CPU s", As::kTenths, "load_cpu_seconds"});
-    columns.push_back({"get p99", As::kNanos, "get_p99_nanos"});
+    columns.push_back({"get p99", As::kNanos, "get_p99_nanos", "", {}, true});
   }
   if (limited) {
     columns.push_back({"read a get", As::kBytes, "get_bytes_read"});

@@ -118,6 +118,7 @@ void SideBySide::Print(FILE* out) {
                                    [](const auto& s) { return s.empty(); });
                              }),
               rows_.end());
+  if (rows_.empty()) return;
   fmt::print(
       out,
       "\nMedian of the repetitions (spread: (max - min) / median), and "
