@@ -4,11 +4,14 @@
 #include "table/fst/block_store.h"
 
 #include <atomic>
+#include <cstring>
+#include <string_view>
 #include <type_traits>
 
 #include "monitoring/perf_context_imp.h"
 #include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 
@@ -63,6 +66,26 @@ CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
   return base.WithOffset(handle.offset() >> 2);
 }
 
+// RocksDB's filters end in 5 bytes that say what they are.
+constexpr size_t kFilterMetadataSize = 5;
+
+// Whether RocksDB's readers stay within a filter of theirs.  They believe its
+// last bytes.  (Ribbon filters round down what they are given.)
+// REQUIRES: more bytes than its metadata
+bool FilterFits(std::string_view filter) {
+  const size_t size = filter.size() - kFilterMetadataSize;
+  const auto* const metadata =
+      reinterpret_cast<const uint8_t*>(filter.data()) + size;
+  const auto kind = static_cast<int8_t>(metadata[0]);
+  if (kind == -1 && metadata[1] == 0) {
+    return size % 64 == 0;  // a Bloom filter in blocks of 64 bytes
+  }
+  // The older Bloom filter: lines, in a number that 32-bit products of it
+  // trust.
+  const uint32_t lines = LoadFixed32(metadata + 1);
+  return kind < 1 || (lines != 0 && size % lines == 0);
+}
+
 }  // namespace
 
 bool SegmentBlock::Parse(bool mirrored, const key_trie::Tokens* tokens,
@@ -89,12 +112,19 @@ bool ValueBlock::Parse(size_t num_values, std::string* reason) {
 
 bool FilterBlock::Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
                         std::string* reason) {
-  // RocksDB's filters end in 5 bytes that say what they are, and it takes one
-  // of no more for that of no keys, which is never written.
-  constexpr size_t kMetadataSize = 5;
-  if (contents_.data.size() <= kMetadataSize) {
+  // It takes a filter of no more for that of no keys, which is never written.
+  if (contents_.data.size() <= kFilterMetadataSize) {
     *reason = "filter: " + std::to_string(contents_.data.size()) +
-              " bytes, expected more than " + std::to_string(kMetadataSize);
+              " bytes, expected more than " +
+              std::to_string(kFilterMetadataSize);
+    return false;
+  }
+  if (std::strcmp(
+          policy.CompatibilityName(),
+          ROCKSDB_NAMESPACE::BuiltinFilterPolicy::kCompatibilityName()) == 0 &&
+      !FilterFits(contents_.data.ToStringView())) {
+    *reason = "filter: " + std::to_string(contents_.data.size()) +
+              " bytes, not as its last ones say";
     return false;
   }
   bits_.reset(policy.GetFilterBitsReader(contents_.data));

@@ -81,6 +81,13 @@ std::vector<Refusal> RefusedBlocks() {
   return {
       {"filter", FilePartKind::kFilter, nullptr, CutAt(5),
        "filter: 5 bytes, expected more than 5"},
+      // A Bloom filter of RocksDB's, and an older one.
+      {"filter", FilePartKind::kFilter, nullptr,
+       Grown(std::string("x\xff\0\x06\0\0", 6)),
+       "bytes, not as its last ones say"},
+      {"filter", FilePartKind::kFilter, nullptr,
+       Grown(std::string("\x06\xff\xff\xff\x7f", 5)),
+       "bytes, not as its last ones say"},
       {"segments", FilePartKind::kValueBlock, nullptr, Grown("xyz"),
        "value block: 3 bytes follow its values"},
       {"segments", FilePartKind::kValueBlock, nullptr, CutAt(0),
