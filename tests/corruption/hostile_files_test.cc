@@ -321,6 +321,36 @@ TEST(HostilePropertiesTest, OneColumnFamilyIsTheDefault) {
   }
 }
 
+// The tags of an ingested file are made of its types and of one sequence
+// number.
+TEST(HostileIngestedTest, TypesThatThereAreNotBreakNothing) {
+  std::string reason;
+  const auto shape = MakeHostileShape("ingested", &reason);
+  ASSERT_NE(shape, nullptr) << reason;
+  const HostileEdits edits(shape->fields);
+  const auto spot = std::find_if(
+      edits.spots().begin(), edits.spots().end(),
+      [](const Spot& s) { return s.name == "segment: value types"; });
+  ASSERT_NE(spot, edits.spots().end());
+  for (const uint64_t type : {0x7fu, 0xf5u, 0xffu, 2293u}) {
+    FileEdit edit;
+    edit.part = spot->at[0].part;
+    edit.field = spot->at[0].field;
+    edit.kind = FileEdit::Kind::kElement;
+    edit.at = 21;
+    edit.number = type;
+    for (const bool cached : {false, true}) {
+      HostileInput input;
+      ASSERT_TRUE(MakeHostileInput(shape->fields, {edit}, /*repair=*/true,
+                                   /*agree=*/true, 0, &input));
+      HostileAnswers answers;
+      AskHostileTable(*shape, cached, input.bytes, ReadOptions(), &answers);
+      EXPECT_EQ(answers.broken, "") << input.what;
+      EXPECT_GT(answers.answers.size(), 1u) << input.what;
+    }
+  }
+}
+
 TEST(HostileFilesSelfTest, AllocationsAreSeen) {
   const AllocationWatch watch;
   const size_t before = watch.most_held();
