@@ -93,6 +93,15 @@ const struct {
                        {"b", 3, kTypeDeletion, ""}};
      }},
     {"segments", [](Plan* plan) { AddPaths(60, /*long_values=*/true, plan); }},
+    {"two prefixes",
+     [](Plan* plan) {
+       // A separator trie of two levels: bounds share more than a slice.
+       AddPaths(400, /*long_values=*/false, plan);
+       for (int i = 0; i < 200; ++i) {
+         plan->points.push_back(
+             {"bin/tool-" + std::to_string(100 + i), 5, kTypeValue, "tool"});
+       }
+     }},
     {"inline",
      [](Plan* plan) {
        AddPaths(60, /*long_values=*/false, plan);
