@@ -80,8 +80,7 @@ bool FilterFits(std::string_view filter) {
   if (kind == -1 && metadata[1] == 0) {
     return size % 64 == 0;  // a Bloom filter in blocks of 64 bytes
   }
-  // The older Bloom filter: lines, in a number that 32-bit products of it
-  // trust.
+  // The older Bloom filter is so many lines of one size.
   const uint32_t lines = LoadFixed32(metadata + 1);
   return kind < 1 || (lines != 0 && size % lines == 0);
 }
@@ -112,7 +111,8 @@ bool ValueBlock::Parse(size_t num_values, std::string* reason) {
 
 bool FilterBlock::Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
                         std::string* reason) {
-  // It takes a filter of no more for that of no keys, which is never written.
+  // RocksDB takes a filter without more for that of no keys, which is never
+  // written.
   if (contents_.data.size() <= kFilterMetadataSize) {
     *reason = "filter: " + std::to_string(contents_.data.size()) +
               " bytes, expected more than " +

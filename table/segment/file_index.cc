@@ -205,34 +205,30 @@ bool FileIndexBuilder::Finish(std::string_view last_key, std::string* out,
 
 bool FileIndex::Open(std::string_view data, FileIndex* out,
                      std::string* reason) {
-  std::string_view rest = data;
+  if (out->OpenParts(data, reason)) return true;
+  *reason = "index: " + *reason;
+  return false;
+}
+
+bool FileIndex::OpenParts(std::string_view rest, std::string* reason) {
   std::string_view separators;
   bool has_continuations = false;
-  if (!out->TakeHeader(&rest, &separators, &has_continuations, reason) ||
-      !out->TakeColumns(has_continuations, &rest, reason)) {
-    *reason = "index: " + *reason;
+  if (!TakeHeader(&rest, &separators, &has_continuations, reason) ||
+      !TakeColumns(has_continuations, &rest, reason)) {
     return false;
   }
   if (!rest.empty()) {
-    *reason = "index: " + std::to_string(rest.size()) +
-              " bytes follow its last section";
+    *reason = std::to_string(rest.size()) + " bytes follow its last section";
     return false;
   }
-  if (!out->CheckLocations(reason)) {
-    *reason = "index: " + *reason;
+  if (!CheckLocations(reason)) return false;
+  if (num_groups() > kMaxGroups) {
+    *reason = std::to_string(num_groups()) + " groups";
     return false;
   }
-  if (out->num_groups() > kMaxGroups) {
-    *reason = "index: " + std::to_string(out->num_groups()) + " groups";
-    return false;
-  }
-  if (!key_trie::SeparatorTrie::Open(
-          separators, out->num_groups() + (out->has_empty_bound_ ? 0 : 1),
-          &out->separators_, reason)) {
-    *reason = "index: " + *reason;
-    return false;
-  }
-  return true;
+  return key_trie::SeparatorTrie::Open(
+      separators, num_groups() + (has_empty_bound_ ? 0 : 1), &separators_,
+      reason);
 }
 
 bool FileIndex::TakeHeader(std::string_view* rest, std::string_view* separators,

@@ -202,7 +202,8 @@ class FileIndex {
   bool Validate(std::string* reason) const;
 
  private:
-  // What Open() begins with: each takes its section off *rest.
+  bool OpenParts(std::string_view rest, std::string* reason);
+  // What that begins with: each takes its section off *rest.
   bool TakeHeader(std::string_view* rest, std::string_view* separators,
                   bool* has_continuations, std::string* reason);
   bool TakeColumns(bool has_continuations, std::string_view* rest,

@@ -254,99 +254,95 @@ TEST(HostileFilesSelfTest, VersionsOutOfOrderAreCorruption) {
   EXPECT_GT(refused, 0u);
 }
 
-// RocksDB subtracts some properties from others, and from the file's size.
-TEST(HostilePropertiesTest, NumbersLargerThanTheirFileAreCorruption) {
-  std::string reason;
-  const auto shape = MakeHostileShape("ranges only", &reason);
-  ASSERT_NE(shape, nullptr) << reason;
-  HostileAnswers truth;
-  AskHostileTable(*shape, false, shape->bytes, ReadOptions(), &truth);
-  ASSERT_GT(truth.answers.size(), 1u);  // It opens.
-  const HostileEdits edits(shape->fields);
-  for (const char* name : {"rocksdb.tail.start.offset", "rocksdb.num.entries",
-                           "rocksdb.num.range-deletions"}) {
-    const std::string spot_name = std::string("properties: value of ") + name;
+// A shape whose fields are changed by name, one at a time.
+class HostileFieldTest : public ::testing::Test {
+ protected:
+  void Make(const char* shape) {
+    std::string reason;
+    shape_ = MakeHostileShape(shape, &reason);
+    ASSERT_NE(shape_, nullptr) << reason;
+    HostileAnswers truth;
+    AskHostileTable(*shape_, false, shape_->bytes, ReadOptions(), &truth);
+    ASSERT_GT(truth.answers.size(), 1u);  // It opens.
+  }
+
+  // Does `edit` to the first field of that name, and asks the file.
+  void Ask(const std::string& field, FileEdit edit, bool agree, bool cached,
+           HostileAnswers* answers) const {
+    const HostileEdits edits(shape_->fields);
     const auto spot =
         std::find_if(edits.spots().begin(), edits.spots().end(),
-                     [&](const Spot& s) { return s.name == spot_name; });
-    ASSERT_NE(spot, edits.spots().end()) << name;
+                     [&](const Spot& s) { return s.name == field; });
+    ASSERT_NE(spot, edits.spots().end()) << field;
+    edit.part = spot->at[0].part;
+    edit.field = spot->at[0].field;
+    HostileInput input;
+    ASSERT_TRUE(MakeHostileInput(shape_->fields, {edit}, /*repair=*/true, agree,
+                                 0, &input));
+    AskHostileTable(*shape_, cached, input.bytes, ReadOptions(), answers);
+    ASSERT_EQ(answers->broken, "") << input.what;
+  }
+
+  // The same of a property; the file does not open.
+  void ExpectCorruption(const char* property, const FileEdit& edit,
+                        const char* text) const {
+    SCOPED_TRACE(property);
+    HostileAnswers answers;
+    ASSERT_NO_FATAL_FAILURE(Ask(std::string("properties: value of ") + property,
+                                edit, /*agree=*/false, /*cached=*/false,
+                                &answers));
+    ASSERT_EQ(answers.answers.size(), 1u);
+    const auto& s = answers.answers[0].status;
+    EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+    EXPECT_NE(s.ToString().find(text), std::string::npos) << s.ToString();
+  }
+
+  std::unique_ptr<HostileShape> shape_;
+};
+
+using HostilePropertiesTest = HostileFieldTest;
+using HostileIngestedTest = HostileFieldTest;
+
+// RocksDB subtracts some properties from others, and from the file's size.
+TEST_F(HostilePropertiesTest, NumbersLargerThanTheirFileAreCorruption) {
+  ASSERT_NO_FATAL_FAILURE(Make("ranges only"));
+  for (const char* name : {"rocksdb.tail.start.offset", "rocksdb.num.entries",
+                           "rocksdb.num.range-deletions"}) {
     for (const uint64_t number :
-         {uint64_t{shape->bytes.size()} + 100, uint64_t{UINT64_MAX}}) {
+         {uint64_t{shape_->bytes.size()} + 100, uint64_t{UINT64_MAX}}) {
       FileEdit edit;
-      edit.part = spot->at[0].part;
-      edit.field = spot->at[0].field;
       edit.number = number;
-      HostileInput input;
-      ASSERT_TRUE(MakeHostileInput(shape->fields, {edit}, /*repair=*/true,
-                                   false, 0, &input));
-      HostileAnswers answers;
-      AskHostileTable(*shape, false, input.bytes, ReadOptions(), &answers);
-      ASSERT_EQ(answers.broken, "") << input.what;
-      ASSERT_EQ(answers.answers.size(), 1u) << input.what;
-      EXPECT_TRUE(answers.answers[0].status.IsCorruption())
-          << answers.answers[0].status.ToString();
+      ExpectCorruption(name, edit, "");
     }
   }
 }
 
 // RepairDB() makes a column family of every number that it does not know, and
 // ends if two have one name.
-TEST(HostilePropertiesTest, OneColumnFamilyIsTheDefault) {
-  std::string reason;
-  const auto shape = MakeHostileShape("ranges only", &reason);
-  ASSERT_NE(shape, nullptr) << reason;
-  const HostileEdits edits(shape->fields);
-  const auto spot = std::find_if(
-      edits.spots().begin(), edits.spots().end(), [](const Spot& s) {
-        return s.name == "properties: value of rocksdb.column.family.id";
-      });
-  ASSERT_NE(spot, edits.spots().end());
+TEST_F(HostilePropertiesTest, OneColumnFamilyIsTheDefault) {
+  ASSERT_NO_FATAL_FAILURE(Make("ranges only"));
   for (const uint64_t bit : {0, 6}) {  // of a varint of one byte
     FileEdit edit;
-    edit.part = spot->at[0].part;
-    edit.field = spot->at[0].field;
     edit.kind = FileEdit::Kind::kFlip;
     edit.number = bit;
-    HostileInput input;
-    ASSERT_TRUE(MakeHostileInput(shape->fields, {edit}, /*repair=*/true, false,
-                                 0, &input));
-    HostileAnswers answers;
-    AskHostileTable(*shape, false, input.bytes, ReadOptions(), &answers);
-    ASSERT_EQ(answers.broken, "") << input.what;
-    ASSERT_EQ(answers.answers.size(), 1u) << input.what;
-    const auto& s = answers.answers[0].status;
-    EXPECT_TRUE(s.IsCorruption()) << s.ToString();
-    EXPECT_NE(s.ToString().find("is called \"default\""), std::string::npos)
-        << s.ToString();
+    ExpectCorruption("rocksdb.column.family.id", edit, "is called \"default\"");
   }
 }
 
 // The tags of an ingested file are made of its types and of one sequence
 // number.
-TEST(HostileIngestedTest, TypesThatThereAreNotBreakNothing) {
-  std::string reason;
-  const auto shape = MakeHostileShape("ingested", &reason);
-  ASSERT_NE(shape, nullptr) << reason;
-  const HostileEdits edits(shape->fields);
-  const auto spot = std::find_if(
-      edits.spots().begin(), edits.spots().end(),
-      [](const Spot& s) { return s.name == "segment: value types"; });
-  ASSERT_NE(spot, edits.spots().end());
+TEST_F(HostileIngestedTest, TypesThatThereAreNotBreakNothing) {
+  ASSERT_NO_FATAL_FAILURE(Make("ingested"));
   for (const uint64_t type : {0x7fu, 0xf5u, 0xffu, 2293u}) {
     FileEdit edit;
-    edit.part = spot->at[0].part;
-    edit.field = spot->at[0].field;
     edit.kind = FileEdit::Kind::kElement;
     edit.at = 21;
     edit.number = type;
     for (const bool cached : {false, true}) {
-      HostileInput input;
-      ASSERT_TRUE(MakeHostileInput(shape->fields, {edit}, /*repair=*/true,
-                                   /*agree=*/true, 0, &input));
       HostileAnswers answers;
-      AskHostileTable(*shape, cached, input.bytes, ReadOptions(), &answers);
-      EXPECT_EQ(answers.broken, "") << input.what;
-      EXPECT_GT(answers.answers.size(), 1u) << input.what;
+      ASSERT_NO_FATAL_FAILURE(
+          Ask("segment: value types", edit, /*agree=*/true, cached, &answers));
+      EXPECT_GT(answers.answers.size(), 1u) << type;
     }
   }
 }
