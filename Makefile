@@ -3,6 +3,8 @@
 #
 # A thin front for CMake and CTest.
 #
+#   make deps            name the packages that are missing, and install them as
+#                        root or by sudo; nothing else here installs anything
 #   make release         build into build/release (and RocksDB, the first time)
 #   make demo            build, then load real records and compare with stock
 #                        RocksDB; KEYS=FILE takes any file of keys instead
@@ -38,17 +40,20 @@ FUZZ_SEED ?= 1
 
 .DEFAULT_GOAL := release
 .PHONY: $(FLAVOURS) memkv_bench demo bench numbers quick check rocksdb_tests stress fuzz fuzz_files \
-  format clean deps
+  format clean deps have_deps
 
 deps:
+	@build_tools/install_deps.sh --install
+
+have_deps:
 	@build_tools/install_deps.sh
 
-$(FLAVOURS): deps
+$(FLAVOURS): have_deps
 	@cmake --preset $@ $(CMAKE_ARGS)
 	@cmake --build build/$@ -j $(JOBS)
 
 # The release flavour, and of it no more than these need.
-memkv_bench: deps
+memkv_bench: have_deps
 	@cmake --preset release $(CMAKE_ARGS)
 	@cmake --build build/release -j $(JOBS) --target memkv_bench
 
@@ -63,7 +68,7 @@ NAME ?= urls
 numbers: memkv_bench
 	@build_tools/numbers.sh $(if $(ONCE),once,measure) build/release/memkv_bench $(NAME) $(if $(KEYS),--keys="$(KEYS)") $(FLAGS)
 
-quick: deps
+quick: have_deps
 	@tests/docs/lint_test.sh .
 	@tests/docs/layers_test.sh .
 	@cmake --preset quick $(CMAKE_ARGS) >/dev/null
@@ -81,20 +86,20 @@ check:
 
 # BINARIES='db_test ...' are those to run, all by default; MEMKV_FORCE=none runs
 # them on RocksDB alone.
-rocksdb_tests: deps
+rocksdb_tests: have_deps
 	@cmake --preset debug $(CMAKE_ARGS)
 	@cmake --build build/debug -j $(JOBS)
 	@JOBS=$(JOBS) tests/rocksdb/run.sh build/debug $(BINARIES)
 
 FLAVOUR ?= release
-stress: deps
+stress: have_deps
 	@cmake --preset $(FLAVOUR) $(CMAKE_ARGS)
 	@cmake --build build/$(FLAVOUR) -j $(JOBS) --target db_stress kill_writer
 	@tests/stress/run.sh build/$(FLAVOUR)
 
 # What a target has found to be worth keeping stays in build/fuzz/corpus, for the
 # next run; an input that fails, in build/fuzz/failed.
-fuzz: deps
+fuzz: have_deps
 	@cmake --preset fuzz $(CMAKE_ARGS)
 	@cmake --build build/fuzz -j $(JOBS)
 	@for target in build/fuzz/tests/fuzz_*_fuzz; do \
@@ -106,7 +111,7 @@ fuzz: deps
 	done
 
 # As make check builds it, but nothing else of it.
-fuzz_files: deps
+fuzz_files: have_deps
 	@cmake --preset sanitize $(CMAKE_ARGS)
 	@cmake --build build/sanitize -j $(JOBS) --target fuzz_files
 	@UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \

@@ -2,11 +2,24 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# Makes sure that what the build and the demo need is installed: silent where
-# nothing is missing; installs what is where it may (root, or sudo without a
-# password); otherwise prints the one command to run.
+# Makes sure that what the build and the demo need is there.
+#
+#   install_deps.sh            silent if it is; otherwise says what is missing,
+#                              and fails: a build installs nothing by itself
+#   install_deps.sh --install  says what it installs, and does it: as root, or
+#                              by sudo
 
 set -eu
+
+install=
+case ${1-} in
+  '') ;;
+  --install) install=1 ;;
+  *)
+    echo "install_deps.sh: unknown argument '$1'; see the head of this file" >&2
+    exit 1
+    ;;
+esac
 
 packages='libsnappy-dev liblz4-dev libzstd-dev libjemalloc-dev libgflags-dev
   libfmt-dev libgtest-dev libbenchmark-dev nlohmann-json3-dev libvalijson-dev
@@ -36,24 +49,30 @@ for package in $packages; do
 done
 [ -n "$missing" ] || exit 0
 
-if [ "$(id -u)" = 0 ]; then
-  as_root=
-elif sudo -n true 2>/dev/null; then
-  as_root='sudo -n'
-else
-  echo "memkv needs packages that are not installed; please run" >&2
-  echo "  sudo apt-get update && sudo apt-get install -y$missing" >&2
+if [ -z "$install" ]; then
+  echo "memkv needs packages that are not installed:$missing" >&2
+  echo "Install them by 'make deps' (as root, or by sudo), or yourself." >&2
   exit 1
 fi
 
+as_root=
+if [ "$(id -u)" != 0 ]; then
+  if ! command -v sudo >/dev/null 2>&1; then
+    echo "memkv needs packages that only root can install; please run, as root," >&2
+    echo "  apt-get update && apt-get install -y$missing" >&2
+    exit 1
+  fi
+  as_root=sudo
+fi
+
 echo "-- installing:$missing"
-install() {
+install_missing() {
   # shellcheck disable=SC2086 # a list of words
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
     --no-install-recommends $missing >/dev/null
 }
 # The machine's package lists may be absent or out of date.
-install 2>/dev/null || {
+install_missing 2>/dev/null || {
   $as_root apt-get -qq update
-  install
+  install_missing
 }
