@@ -37,7 +37,7 @@ inline ArtKey ToArtKey(const ROCKSDB_NAMESPACE::Slice& internal_key,
                        ArtOrder order) {
   assert(internal_key.size() >= 8);
   const size_t user_size = internal_key.size() - 8;
-  const uint64_t tag = ArtLoadLittleEndian64(
+  const uint64_t tag = LoadFixed64(
       reinterpret_cast<const uint8_t*>(internal_key.data() + user_size));
   return ArtKey(internal_key.data(), user_size, tag >> 8, order);
 }

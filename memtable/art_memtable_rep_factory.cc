@@ -10,6 +10,7 @@
 #include "rocksdb/env.h"
 #include "rocksdb/options.h"
 #include "rocksdb/utilities/options_type.h"
+#include "util/simd.h"
 
 namespace memkv {
 
@@ -147,6 +148,11 @@ MemTableRep* ArtMemTableRepFactory::CreateMemTableRep(
   ArtOrder order;
   std::string reason;
   if (ServesComparator(comparator, &order, &reason)) {
+    if (!kernels_logged_.exchange(true, std::memory_order_relaxed)) {
+      ROCKSDB_NAMESPACE::Log(InfoLogLevel::INFO_LEVEL, logger,
+                             "memtable_factory=art: kernels: %s",
+                             SimdName(kSimd));
+    }
     return new ArtMemTableRep(order, key_cmp, allocator, logger);
   }
   // Not ROCKS_LOG_WARN: it shortens file names by the length of RocksDB's own

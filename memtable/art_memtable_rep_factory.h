@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <unordered_map>
 
@@ -58,6 +59,8 @@ class ArtMemTableRepFactory : public ROCKSDB_NAMESPACE::MemTableRepFactory {
 
  private:
   ArtMemTableOptions options_;
+  // Whether the info log has which kernels search; once a factory.
+  std::atomic<bool> kernels_logged_{false};
 };
 
 }  // namespace memkv

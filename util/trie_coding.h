@@ -1,10 +1,10 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// What the succinct-trie cores need to read, write and compare bytes:
-// little-endian fixed-width loads that assume no alignment, LEB128 varints that
-// never read past a limit, and common prefixes.  Not a general coding library,
-// and no RocksDB header: the cores link without librocksdb.
+// What the cores need to read and write bytes: little-endian fixed-width loads
+// that assume no alignment, and LEB128 varints that never read past a limit.
+// Not a general coding library, and no RocksDB header: the cores link without
+// librocksdb.
 //
 // Every function is pure and thread-safe.
 //
@@ -54,6 +54,13 @@ inline uint64_t LoadFixed64(const uint8_t* p) {
 #endif
 }
 
+inline void StoreFixed64(uint8_t* p, uint64_t v) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  v = __builtin_bswap64(v);
+#endif
+  memcpy(p, &v, sizeof(v));
+}
+
 // Appends the low num_bytes bytes of value, least significant first.
 // REQUIRES: num_bytes <= 8
 inline void PutFixed(std::string* out, uint64_t value, size_t num_bytes) {
@@ -86,8 +93,9 @@ inline void PutVarint32(std::string* out, uint32_t value) {
 
 // Reads a varint at [p, limit) into *value.  Returns the byte after it, or
 // nullptr (I1), (I2).
-inline const uint8_t* GetVarint64(const uint8_t* p, const uint8_t* limit,
-                                  uint64_t* value) {
+[[nodiscard]] inline const uint8_t* GetVarint64(const uint8_t* p,
+                                                const uint8_t* limit,
+                                                uint64_t* value) {
   uint64_t result = 0;
   for (unsigned shift = 0; shift < 64 && p < limit; shift += 7) {
     const uint64_t byte = *p++;
@@ -103,8 +111,9 @@ inline const uint8_t* GetVarint64(const uint8_t* p, const uint8_t* limit,
   return nullptr;
 }
 
-inline const uint8_t* GetVarint32(const uint8_t* p, const uint8_t* limit,
-                                  uint32_t* value) {
+[[nodiscard]] inline const uint8_t* GetVarint32(const uint8_t* p,
+                                                const uint8_t* limit,
+                                                uint32_t* value) {
   if (p < limit && *p < 0x80) {  // The common case, without the loop.
     *value = *p;
     return p + 1;
@@ -160,28 +169,5 @@ struct PrefetchHint {
     if (bytes != nullptr) PrefetchLines(bytes + i * bits / 8, 1, 1);
   }
 };
-
-// The length of the longest common prefix of a[0, n) and b[0, n).
-inline size_t CommonPrefix(const uint8_t* a, const uint8_t* b, size_t n) {
-  size_t i = 0;
-#if defined(__GNUC__)
-  for (; i + sizeof(uint64_t) <= n; i += sizeof(uint64_t)) {
-    const uint64_t diff = LoadFixed64(a + i) ^ LoadFixed64(b + i);
-    if (diff != 0) {
-      return i + static_cast<size_t>(__builtin_ctzll(diff)) / 8;
-    }
-  }
-#endif
-  while (i < n && a[i] == b[i]) {
-    ++i;
-  }
-  return i;
-}
-
-inline size_t CommonPrefix(std::string_view a, std::string_view b) {
-  return CommonPrefix(reinterpret_cast<const uint8_t*>(a.data()),
-                      reinterpret_cast<const uint8_t*>(b.data()),
-                      a.size() < b.size() ? a.size() : b.size());
-}
 
 }  // namespace memkv

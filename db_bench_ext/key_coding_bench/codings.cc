@@ -15,6 +15,7 @@
 #include "table/key_trie/token_choice.h"
 #include "table/key_trie/token_encoder.h"
 #include "util/cache_line_counter.h"
+#include "util/common_prefix.h"
 #include "util/trie_coding.h"
 
 namespace memkv {

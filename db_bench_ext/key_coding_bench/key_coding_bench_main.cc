@@ -42,6 +42,7 @@
 #include "db_bench_ext/keys/random.h"
 #include "plugin/memkv.h"
 #include "util/cache_line_counter.h"
+#include "util/simd.h"
 #include "util/string_util.h"
 
 DEFINE_string(sets, "keys",
@@ -242,8 +243,9 @@ void RunKeys() {
     keys.emplace_back(input.records.key(i).data(), input.records.key(i).size());
   }
   const auto n = static_cast<double>(keys.size());
-  fmt::print("{}: {} keys, {:.1f} bytes each\n", input.description, keys.size(),
-             static_cast<double>(input.records.KeyBytes()) / n);
+  fmt::print("{}: {} keys, {:.1f} bytes each, {} kernels\n", input.description,
+             keys.size(), static_cast<double>(input.records.KeyBytes()) / n,
+             SimdName(kSimd));
   std::vector<Subject> subjects = MakeSubjects(keys);
   const CodingProbes probes = MakeProbes(keys);
 #if defined(MEMKV_COUNT_LINES)

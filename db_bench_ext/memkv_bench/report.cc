@@ -88,11 +88,13 @@ ReportTable ComparedFigures(const Json& document) {
 
 std::string MachineSentence(const Json& document) {
   const Json& machine = document.at("machine");
-  return fmt::format("{}, {} CPUs, {}, {}, RocksDB {}, {}",
+  const std::string kernels = machine.value("kernels", "");
+  return fmt::format("{}, {} CPUs, {}, {}{}, RocksDB {}, {}",
                      machine.at("cpu").get<std::string>(),
                      machine.at("cpus").get<uint64_t>(),
                      ShowBytes(machine.at("memory_bytes")),
                      machine.at("compiler").get<std::string>(),
+                     kernels.empty() ? "" : ", " + kernels + " kernels",
                      document.at("rocksdb").get<std::string>(),
                      document.at("created").get<std::string>().substr(0, 10));
 }

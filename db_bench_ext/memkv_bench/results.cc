@@ -13,6 +13,7 @@
 #include "db_bench_ext/common/machine.h"
 #include "db_bench_ext/common/timing.h"
 #include "rocksdb/version.h"
+#include "util/simd.h"
 
 namespace memkv {
 
@@ -54,7 +55,8 @@ Json MachineJson() {
           {"kernel",
            fmt::format("{} {} {}", system.sysname,
                        release.substr(0, release.find('-')), system.machine)},
-          {"compiler", kCompiler}};
+          {"compiler", kCompiler},
+          {"kernels", SimdName(kSimd)}};
 }
 
 // How many times as good as the baseline, repeat by repeat. Less is better in

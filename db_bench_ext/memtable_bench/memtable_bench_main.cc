@@ -46,6 +46,7 @@
 #include "rocksdb/convenience.h"
 #include "util/coding.h"
 #include "util/math.h"
+#include "util/simd.h"
 #include "util/string_util.h"
 
 DEFINE_uint64(n, 5000000,
@@ -357,6 +358,7 @@ int Main(int argc, char** argv) {
   argv = arguments.data();
   gflags::SetUsageMessage("compares memtables at the level of MemTableRep");
   benchmark::Initialize(&argc, argv, PrintHelp);
+  benchmark::AddCustomContext("kernels", SimdName(kSimd));
   gflags::ParseCommandLineFlags(&argc, &argv, true);
   if (argc > 1) {
     std::fprintf(stderr, "memtable_bench: what is '%s'? (--keys=FILE?)\n",

@@ -33,9 +33,8 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
+#include "util/common_prefix.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 
@@ -55,56 +54,12 @@ constexpr int kArtEndSymbol = -1;
 // The largest sequence number a tag has room for.
 constexpr uint64_t kArtMaxSequence = (uint64_t{1} << 56) - 1;
 
-inline uint64_t ArtLoadLittleEndian64(const uint8_t* p) {
-  uint64_t v;
-  memcpy(&v, p, sizeof(v));
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  v = __builtin_bswap64(v);
-#endif
-  return v;
-}
-
-// The number of leading bytes, at most n, in which a and b agree; slow and
-// obvious.
-inline size_t ArtCommonPrefixScalar(const uint8_t* a, const uint8_t* b,
-                                    size_t n) {
-  size_t i = 0;
-  while (i < n && a[i] == b[i]) {
-    ++i;
-  }
-  return i;
-}
-
-// The same, by words and vectors.
-inline size_t ArtCommonPrefix(const uint8_t* a, const uint8_t* b, size_t n) {
-  size_t i = 0;
-#if defined(__AVX2__)
-  for (; i + 32 <= n; i += 32) {
-    const __m256i equal = _mm256_cmpeq_epi8(
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + i)),
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + i)));
-    const unsigned differ = ~static_cast<unsigned>(_mm256_movemask_epi8(equal));
-    if (differ != 0) {
-      return i + static_cast<size_t>(__builtin_ctz(differ));
-    }
-  }
-#endif
-  for (; i + 8 <= n; i += 8) {
-    const uint64_t differ =
-        ArtLoadLittleEndian64(a + i) ^ ArtLoadLittleEndian64(b + i);
-    if (differ != 0) {
-      return i + static_cast<size_t>(__builtin_ctzll(differ)) / 8;
-    }
-  }
-  return i + ArtCommonPrefixScalar(a + i, b + i, n - i);
-}
-
 // Whether a and b agree in n bytes. No branch but on n and, in the end, on the
 // answer: so that a processor that guesses the answer has nothing else to wait
 // for when `b` is slow to arrive.
 inline bool ArtEqual(const uint8_t* a, const uint8_t* b, size_t n) {
   const auto differ = [a, b](size_t at) {
-    return ArtLoadLittleEndian64(a + at) ^ ArtLoadLittleEndian64(b + at);
+    return LoadFixed64(a + at) ^ LoadFixed64(b + at);
   };
   if (n < 8) {
     uint8_t x = 0;
@@ -148,7 +103,7 @@ class ArtKey {
     assert(internal_size >= 8);
     data_ = p;
     size_ = internal_size - 8;
-    version_ = ~ArtLoadLittleEndian64(p + size_) & ~uint64_t{0xff};
+    version_ = ~LoadFixed64(p + size_) & ~uint64_t{0xff};
   }
 
   const char* user_key() const { return reinterpret_cast<const char*>(data_); }
@@ -188,7 +143,7 @@ class ArtKey {
   // there is none. REQUIRES: both keys are of one order.
   ArtDepth Diverge(const ArtKey& other) const {
     const size_t shorter = std::min(size_, other.size_);
-    const size_t common = ArtCommonPrefix(data_, other.data_, shorter);
+    const size_t common = CommonPrefix(data_, other.data_, shorter);
     if (common < shorter || size_ != other.size_) {
       const ArtDepth depth = static_cast<ArtDepth>(common);
       if (order_ == ArtOrder::kBytewise) {

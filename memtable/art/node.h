@@ -54,6 +54,7 @@
 
 #include "memtable/art/arena.h"
 #include "memtable/art/key.h"
+#include "util/simd.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define MEMKV_ART_TSAN 1
@@ -69,10 +70,6 @@
 #endif
 
 namespace memkv {
-
-// What the machine the program runs on can do.
-enum class ArtSimd : uint8_t { kNone, kAvx2, kAvx512Vbmi };
-extern const ArtSimd kArtSimd;
 
 class ArtNode {
  public:
@@ -143,7 +140,7 @@ class ArtNode {
 
   // True if nothing has changed since Version() returned the even `version`:
   // what was read from this node in between was all there at one moment.
-  bool Unchanged(uint32_t version) const {
+  [[nodiscard]] bool Unchanged(uint32_t version) const {
 #if !defined(MEMKV_ART_TSAN)
     std::atomic_thread_fence(std::memory_order_acquire);
 #endif
@@ -151,7 +148,7 @@ class ArtNode {
   }
 
   // Locks if nothing has changed since; never waits.
-  bool TryLock(uint32_t version) {
+  [[nodiscard]] bool TryLock(uint32_t version) {
     if (!version_.compare_exchange_strong(version, version | 1,
                                           std::memory_order_acquire,
                                           std::memory_order_relaxed)) {
@@ -205,12 +202,12 @@ class ArtNode {
   // The item blind search ends at; always below max(1, count). Takes the
   // fastest way the machine has.
   int Search(const ArtKey& key, Meta m) const {
-    switch (key.order() == ArtOrder::kBytewise ? kArtSimd : ArtSimd::kNone) {
-      case ArtSimd::kAvx512Vbmi:
+    switch (key.order() == ArtOrder::kBytewise ? kSimd : Simd::kScalar) {
+      case Simd::kAvx512:
         return SearchAvx512(key, m);
-      case ArtSimd::kAvx2:
+      case Simd::kAvx2:
         return SearchAvx2(key, m);
-      case ArtSimd::kNone:
+      case Simd::kScalar:
         break;
     }
     return SearchScalar(key, m);

@@ -10,11 +10,7 @@
 // search before it has the entry of this one.
 
 #include "memtable/art/node.h"
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#define MEMKV_ART_X86 1
-#include <immintrin.h>
-#endif
+#include "util/simd.h"
 
 namespace memkv {
 
@@ -37,18 +33,9 @@ int ArtNode::SearchScalar(const ArtKey& key, Meta m) const {
   return found;
 }
 
-#if defined(MEMKV_ART_X86)
+#if defined(MEMKV_X86)
 
 namespace {
-
-ArtSimd Detect() {
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512vbmi") &&
-      __builtin_cpu_supports("avx512bw")) {
-    return ArtSimd::kAvx512Vbmi;
-  }
-  return __builtin_cpu_supports("avx2") ? ArtSimd::kAvx2 : ArtSimd::kNone;
-}
 
 // The window: the symbols of the first 64 codes.
 constexpr size_t kWindow = 64;
@@ -75,11 +62,7 @@ uint64_t ArtNode::AcceptingOneByOne(const ArtKey& key, Meta m,
   return accept;
 }
 
-const ArtSimd kArtSimd = Detect();
-
 static_assert(ArtNode::kVersionCode % 64 == 56, "as a shuffle reads it");
-
-#define MEMKV_AVX512 __attribute__((target("avx512vbmi,avx512bw,bmi,bmi2")))
 
 namespace {
 
@@ -186,8 +169,6 @@ MEMKV_AVX512 int ArtNode::SearchAvx512(const ArtKey& key, Meta m) const {
   return 63 -
          __builtin_clzll(_mm512_mask_cmpeq_epi8_mask(valid, refused, none));
 }
-
-#define MEMKV_AVX2 __attribute__((target("avx2,bmi,bmi2")))
 
 namespace {
 
@@ -328,8 +309,6 @@ MEMKV_AVX2 int ArtNode::SearchAvx2(const ArtKey& key, Meta m) const {
 }
 
 #else
-
-const ArtSimd kArtSimd = ArtSimd::kNone;
 
 int ArtNode::SearchAvx2(const ArtKey& key, Meta m) const {
   return SearchScalar(key, m);

@@ -6,68 +6,13 @@
 #include <algorithm>
 #include <cassert>
 
-#if defined(__AVX2__) && defined(__BMI2__)
-#define MEMKV_AVX2 1
-#include <immintrin.h>
-#endif
+#include "table/key_trie/kernels.h"
+#include "util/simd.h"
 
 namespace memkv {
 namespace key_trie {
 
 namespace {
-
-#if defined(MEMKV_AVX2)
-constexpr uint64_t kFourWords = 0x0001000100010001;
-#endif
-
-// Unpacks n numbers of width <= 8 bits; writes up to the next eight.
-void UnpackBytes(const uint8_t* p, unsigned width, uint32_t n, uint8_t* out) {
-#if defined(MEMKV_AVX2)
-  // Eight numbers of w bits are w bytes.
-  const uint64_t mask =
-      ((uint64_t{1} << width) - 1) * uint64_t{0x0101010101010101};
-  for (uint32_t i = 0; i < n; i += 8) {
-    const uint64_t eight = _pdep_u64(LoadFixed64(p), mask);
-    memcpy(out + i, &eight, sizeof(eight));
-    p += width;
-  }
-#else
-  for (uint32_t i = 0; i < n; ++i) {
-    out[i] = static_cast<uint8_t>(BitsAt(p, width, i));
-  }
-#endif
-}
-
-// The same of width <= 16 bits; writes up to the next sixteen.
-void UnpackWords(const uint8_t* p, unsigned width, uint32_t n, uint16_t* out) {
-#if defined(MEMKV_AVX2)
-  if (width == 16) {
-    memcpy(out, p, 2 * size_t{n});
-    return;
-  }
-  if (width == 8) {
-    for (uint32_t i = 0; i < n; i += 16) {
-      const __m256i words = _mm256_cvtepu8_epi16(
-          _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i)));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), words);
-    }
-    return;
-  }
-  // Four numbers are at most 60 bits, and start in the low or the high half of
-  // a byte.
-  const uint64_t mask = ((uint64_t{1} << width) - 1) * kFourWords;
-  for (uint32_t i = 0; i < n; i += 4) {
-    const uint64_t bit = uint64_t{i} * width;
-    const uint64_t four =
-        _pdep_u64(LoadFixed64(p + bit / 8) >> (bit % 8), mask);
-    memcpy(out + i, &four, sizeof(four));
-  }
-#else
-  for (uint32_t i = 0; i < n; ++i) {
-    out[i] = static_cast<uint16_t>(BitsAt(p, width, i));
-  }
-#endif
-}
 
 // Of eight bytes each, the first in the lowest byte: how many are equal before
 // one is not.
@@ -76,37 +21,6 @@ size_t CommonBytes(uint64_t a, uint64_t b) {
 }
 int ByteOf(uint64_t eight, size_t i) {
   return static_cast<uint8_t>(eight >> (8 * i));
-}
-
-// The sum of p[0, n); 31 bytes more may be read.
-uint64_t SumBytes(const uint8_t* p, uint32_t n) {
-#if defined(MEMKV_AVX2)
-  alignas(32) static constexpr uint8_t kOnes[64] = {
-      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-  const auto load = [](const uint8_t* at) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-  };
-  __m256i sum = _mm256_setzero_si256();
-  for (; n >= 32; n -= 32, p += 32) {
-    sum =
-        _mm256_add_epi64(sum, _mm256_sad_epu8(load(p), _mm256_setzero_si256()));
-  }
-  sum = _mm256_add_epi64(
-      sum, _mm256_sad_epu8(_mm256_and_si256(load(p), load(kOnes + 32 - n)),
-                           _mm256_setzero_si256()));
-  const __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum),
-                                     _mm256_extracti128_si256(sum, 1));
-  return static_cast<uint64_t>(_mm_cvtsi128_si64(half)) +
-         static_cast<uint64_t>(_mm_extract_epi64(half, 1));
-#else
-  uint64_t sum = 0;
-  for (uint32_t i = 0; i < n; ++i) {
-    sum += p[i];
-  }
-  return sum;
-#endif
 }
 
 }  // namespace
@@ -134,31 +48,24 @@ uint64_t SuffixCoding::EightSymbolsSlow(const uint8_t* p, uint64_t i) const {
   return eight;
 }
 
-uint64_t SuffixCoding::EightSymbols(const uint8_t* p, uint64_t i) const {
-#if defined(MEMKV_AVX2)
-  // Eight codes of at most 7 bits, in 57 bits of a load.
-  const uint64_t bit = i * width;
-  const uint64_t eight =
-      _pdep_u64(LoadFixed64(p + bit / 8) >> (bit % 8),
-                ((uint64_t{1} << width) - 1) * uint64_t{0x0101010101010101});
+#if defined(MEMKV_X86)
+MEMKV_AVX2 uint64_t SuffixCoding::EightSymbolsAvx2(const uint8_t* p,
+                                                   uint64_t i) const {
+  const uint64_t eight = avx2::EightNumbers(p, width, i);
   if (num_symbols <= 16) {
-    const __m128i table =
-        _mm_loadu_si128(reinterpret_cast<const __m128i*>(symbols));
-    const __m128i places = _mm_cvtsi64_si128(static_cast<int64_t>(eight));
-    const __m128i none = _mm_cmpgt_epi8(
-        places, _mm_set1_epi8(static_cast<char>(num_symbols - 1)));
-    return static_cast<uint64_t>(
-        _mm_cvtsi128_si64(_mm_shuffle_epi8(table, _mm_or_si128(places, none))));
+    return avx2::LookUpEight(eight, symbols, num_symbols);
   }
   uint64_t result = 0;
   for (unsigned shift = 0; shift < 64; shift += 8) {
     result |= uint64_t{SymbolOf((eight >> shift) & 0xff)} << shift;
   }
   return result;
-#else
-  return EightSymbolsSlow(p, i);
-#endif
 }
+#else
+uint64_t SuffixCoding::EightSymbolsAvx2(const uint8_t* p, uint64_t i) const {
+  return EightSymbolsSlow(p, i);
+}
+#endif
 
 void UnpackedBucket::Unpack(const SuffixCoding& codes, const Bucket& bucket) {
   num_keys_ = bucket.num_keys;
@@ -174,38 +81,13 @@ void UnpackedBucket::Unpack(const SuffixCoding& codes, const Bucket& bucket) {
   }
   UnpackWords(bucket.first_codes, codes.width, num_keys_, first_codes_);
   if (codes.coding == kTokenCodes) {
-    FindNotEnded(codes.tokens->first_end());
+    MarkBelow(first_codes_, num_keys_, codes.tokens->first_end(), not_ended_);
   }
   narrow_lengths_fit_ = codes.coding == kSymbols && bucket.length_width <= 8;
   if (narrow_lengths_fit_) {
     UnpackBytes(bucket.lengths, bucket.length_width, num_keys_,
                 narrow_lengths_);
   }
-}
-
-void UnpackedBucket::FindNotEnded(uint32_t first_end) {
-#if defined(MEMKV_AVX2)
-  const __m256i first = _mm256_set1_epi16(static_cast<short>(first_end));
-  const auto ended = [first](const uint16_t* p) {
-    const __m256i code =
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    return _mm256_cmpeq_epi16(_mm256_max_epu16(code, first), code);
-  };
-  for (uint32_t i = 0; i < num_keys_; i += 32) {
-    const auto mask =
-        static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_permute4x64_epi64(
-            _mm256_packs_epi16(ended(first_codes_ + i),
-                               ended(first_codes_ + i + 16)),
-            0xd8)));
-    uint64_t& bits = not_ended_[i / 64];
-    bits = i % 64 == 0 ? uint64_t{~mask} : bits | uint64_t{~mask} << 32;
-  }
-#else
-  not_ended_[0] = not_ended_[1] = 0;
-  for (uint32_t i = 0; i < num_keys_; ++i) {
-    not_ended_[i / 64] |= uint64_t{first_codes_[i] < first_end} << (i % 64);
-  }
-#endif
 }
 
 int64_t UnpackedBucket::SymbolsIn(const Bucket& bucket, uint32_t begin,
@@ -254,81 +136,21 @@ uint32_t UnpackedBucket::NextSlow(const SuffixCoding& codes, uint32_t after,
   return num_keys_;
 }
 
-#if defined(MEMKV_AVX2)
-namespace {
-
-// Bit i: whether code i of 32 is one of the bounds' byte or a greater one.
-class NotBelow {
- public:
-  NotBelow(const Tokens::CodeRange& bounds, uint32_t first_end)
-      : plain_(_mm256_set1_epi16(static_cast<short>(bounds.plain))),
-        last_(_mm256_set1_epi16(static_cast<short>(bounds.last))),
-        end_(_mm256_set1_epi16(static_cast<short>(first_end))) {}
-
-  uint32_t operator()(const uint16_t* codes) const {
-    return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_permute4x64_epi64(
-        _mm256_packs_epi16(Sixteen(codes), Sixteen(codes + 16)), 0xd8)));
-  }
-
- private:
-  __m256i Sixteen(const uint16_t* codes) const {
-    const __m256i code =
-        _mm256_load_si256(reinterpret_cast<const __m256i*>(codes));
-    const auto at_least = [code](__m256i bound) {
-      return _mm256_cmpeq_epi16(_mm256_max_epu16(code, bound), code);
-    };
-    return _mm256_andnot_si256(
-        _mm256_andnot_si256(at_least(last_), at_least(end_)), at_least(plain_));
-  }
-
-  const __m256i plain_;
-  const __m256i last_;
-  const __m256i end_;
-};
-
-}  // namespace
-#endif
-
 uint32_t UnpackedBucket::Next(const SuffixCoding& codes, uint32_t after,
                               uint64_t lcp, int byte) const {
   if (lcp < base_) {
     return num_keys_;
   }
-#if defined(MEMKV_AVX2)
-  if (narrow_ && lcp - base_ <= UINT8_MAX) {
+#if defined(MEMKV_X86)
+  if (HasAvx2() && narrow_ && lcp - base_ <= UINT8_MAX) {
     Tokens::CodeRange bounds = {0, 0, 0, 0};
     if (byte >= 0) {
       bounds = codes.CodesFor(static_cast<uint8_t>(byte));
     }
-    const NotBelow not_below(bounds, codes.coding == kTokenCodes
-                                         ? codes.tokens->first_end()
-                                         : UINT16_MAX);
-    const __m256i equal_to = _mm256_set1_epi8(static_cast<char>(lcp - base_));
-    // Bit i: an LCP that is smaller, or one that is equal with a suffix that is
-    // not below.
-    const auto stops = [&](uint32_t i) {
-      const __m256i lcps =
-          _mm256_load_si256(reinterpret_cast<const __m256i*>(narrow_lcps_ + i));
-      const auto mask = [](__m256i bytes) {
-        return static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
-      };
-      const uint32_t equal = mask(_mm256_cmpeq_epi8(lcps, equal_to));
-      const uint32_t at_most =
-          mask(_mm256_cmpeq_epi8(_mm256_min_epu8(lcps, equal_to), lcps));
-      return uint64_t{at_most & (not_below(first_codes_ + i) | ~equal)};
-    };
-    // 64 at once: where among them the next one is would be guessed wrong.
-    for (uint32_t i = (after + 1) / 64 * 64; i < num_keys_; i += 64) {
-      uint64_t stop = stops(i) | stops(i + 32) << 32;
-      if (i <= after) {
-        stop &= ~uint64_t{1} << (after - i);
-      }
-      if (stop != 0) {
-        return std::min(num_keys_,
-                        i + static_cast<uint32_t>(__builtin_ctzll(stop)));
-      }
-    }
-    return num_keys_;
+    return avx2::NextStop(
+        narrow_lcps_, first_codes_, num_keys_, after,
+        static_cast<uint8_t>(lcp - base_), bounds.plain, bounds.last,
+        codes.coding == kTokenCodes ? codes.tokens->first_end() : UINT16_MAX);
   }
 #endif
   return NextSlow(codes, after, lcp, byte);
@@ -339,7 +161,9 @@ bool SuffixCursor::GoTo(uint32_t index) {
   if (codes_->coding == kTokenCodes) {
     const uint32_t ends = heads_->NotEndedIn(index_, index);
     index_ = index;
-    return SkipTokens(ends);
+    code_ = PastEnds(bucket_->codes, codes_->width, bucket_->num_codes, code_,
+                     codes_->tokens->first_end(), ends);
+    return code_ <= bucket_->num_codes;
   }
   const int64_t codes = heads_->SymbolsIn(*bucket_, index_, index);
   if (codes < 0 || static_cast<uint64_t>(codes) > bucket_->num_codes - code_) {
@@ -348,76 +172,6 @@ bool SuffixCursor::GoTo(uint32_t index) {
   code_ += static_cast<uint64_t>(codes);
   index_ = index;
   return true;
-}
-
-bool SuffixCursor::SkipTokens(uint32_t ends) {
-  const uint64_t num_codes = bucket_->num_codes;
-  const uint32_t first_end = codes_->tokens->first_end();
-#if defined(MEMKV_AVX2)
-  if (codes_->width == 16) {
-    const __m256i first = _mm256_set1_epi16(static_cast<short>(first_end));
-    while (ends > 0) {
-      if (code_ >= num_codes) {
-        return false;
-      }
-      const uint8_t* const p = bucket_->codes + 2 * code_;
-      const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-      const __m256i b =
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
-      // Bit i: code i ends a key.
-      const auto mask =
-          static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_permute4x64_epi64(
-              _mm256_packs_epi16(
-                  _mm256_cmpeq_epi16(_mm256_max_epu16(a, first), a),
-                  _mm256_cmpeq_epi16(_mm256_max_epu16(b, first), b)),
-              0xd8)));
-      const auto count = static_cast<uint32_t>(__builtin_popcount(mask));
-      if (count < ends) {
-        ends -= count;
-        code_ += 32;
-        continue;
-      }
-      code_ += static_cast<uint32_t>(
-                   __builtin_ctz(_pdep_u32(uint32_t{1} << (ends - 1), mask))) +
-               1;
-      break;
-    }
-    return code_ <= num_codes;
-  }
-  // Narrower codes leave the highest bit of a word free: four at a time.
-  const uint64_t mask = ((uint64_t{1} << codes_->width) - 1) * kFourWords;
-  const uint64_t to_high = (0x8000 - first_end) * kFourWords;
-  while (ends > 0 && code_ < num_codes) {
-    const uint64_t bit = code_ * codes_->width;
-    const uint64_t four =
-        _pdep_u64(LoadFixed64(bucket_->codes + bit / 8) >> (bit % 8), mask);
-    // Of four codes of 15 bits, the last may not be whole.
-    const bool whole = bit % 8 + 4 * codes_->width <= 64;
-    const uint64_t high = (four + to_high) & (0x8000 * kFourWords) &
-                          (whole ? UINT64_MAX : UINT64_MAX >> 16);
-    const auto count = static_cast<uint32_t>(__builtin_popcountll(high));
-    if (count < ends) {
-      ends -= count;
-      code_ += whole ? 4 : 3;
-      continue;
-    }
-    code_ += static_cast<uint32_t>(
-                 __builtin_ctzll(_pdep_u64(uint64_t{1} << (ends - 1), high))) /
-                 16 +
-             1;
-    ends = 0;
-  }
-  return ends == 0 && code_ <= num_codes;
-#else
-  while (ends > 0) {
-    if (code_ >= num_codes) {
-      return false;
-    }
-    ends -= CodeAt(code_) >= first_end;
-    ++code_;
-  }
-  return true;
-#endif
 }
 
 bool SuffixCursor::NamesOnly() const {

@@ -22,6 +22,7 @@
 #include "table/key_trie/format.h"
 #include "table/key_trie/target.h"
 #include "table/key_trie/tokens.h"
+#include "util/simd.h"
 
 namespace memkv {
 namespace key_trie {
@@ -50,8 +51,12 @@ struct SuffixCoding {
            : code < num_symbols ? symbols[code]
                                 : 0;
   }
-  uint64_t EightSymbols(const uint8_t* p, uint64_t i) const;
+  uint64_t EightSymbols(const uint8_t* p, uint64_t i) const {
+    return HasAvx2() ? EightSymbolsAvx2(p, i) : EightSymbolsSlow(p, i);
+  }
   uint64_t EightSymbolsSlow(const uint8_t* p, uint64_t i) const;
+  // REQUIRES: HasAvx2()
+  uint64_t EightSymbolsAvx2(const uint8_t* p, uint64_t i) const;
 };
 
 // A bucket's LCPs and first codes, unpacked.
@@ -89,7 +94,6 @@ class UnpackedBucket {
   }
 
  private:
-  void FindNotEnded(uint32_t first_end);
   uint32_t RankNotEnded(uint32_t i) const {
     const uint64_t mask = (uint64_t{1} << (i % 64)) - 1;
     return i < 64
@@ -140,15 +144,15 @@ class SuffixCursor {
 
   // Moves to the suffix of key `index`.  False if there is none (I1).
   // REQUIRES: this->index() <= index < the bucket's number of keys
-  bool GoTo(uint32_t index);
+  [[nodiscard]] bool GoTo(uint32_t index);
 
   // Moves to the suffix of key `index`, if that is needed, and compares it with
   // target from `at` on: *common is the length of their common prefix, *order
   // is negative, zero or positive as the suffix is smaller, equal or greater.
   // False if it does not fit (I1).
   // REQUIRES: as GoTo; at <= target.size()
-  bool Compare(uint32_t index, const SoughtKey& target, size_t at,
-               size_t* common, int* order);
+  [[nodiscard]] bool Compare(uint32_t index, const SoughtKey& target, size_t at,
+                             size_t* common, int* order);
 
   // Whether all codes of the suffix here name something.
   // REQUIRES: it can be read
@@ -164,7 +168,6 @@ class SuffixCursor {
   uint32_t CodeAt(uint64_t i) const {
     return BitsAt(bucket_->codes, codes_->width, i);
   }
-  bool SkipTokens(uint32_t ends);
   // With symbols: the length of the suffix here.  False if it does not fit
   // (I1).
   bool SymbolsHere(uint64_t* length) const {
@@ -174,8 +177,8 @@ class SuffixCursor {
     return key_length >= lcp &&
            (*length < 2 || *length - 1 <= bucket_->num_codes - code_);
   }
-  bool CompareSymbols(uint32_t index, const SoughtKey& target, size_t at,
-                      size_t* common, int* order);
+  [[nodiscard]] bool CompareSymbols(uint32_t index, const SoughtKey& target,
+                                    size_t at, size_t* common, int* order);
 
   const SuffixCoding* codes_ = nullptr;
   const Bucket* bucket_ = nullptr;
@@ -251,10 +254,11 @@ struct BucketPosition {
 // key. matched is the length of their common prefix.  Leaves suffixes, which
 // must be at the first key, not beyond the index.  False if the bytes are
 // corrupt.
-bool FindInBucket(const SoughtKey& key, uint64_t matched,
-                  const SuffixCoding& codes, const Bucket& bucket,
-                  const UnpackedBucket& heads, const PrefetchHint& beside,
-                  SuffixCursor* suffixes, BucketPosition* place);
+[[nodiscard]] bool FindInBucket(const SoughtKey& key, uint64_t matched,
+                                const SuffixCoding& codes, const Bucket& bucket,
+                                const UnpackedBucket& heads,
+                                const PrefetchHint& beside,
+                                SuffixCursor* suffixes, BucketPosition* place);
 
 }  // namespace key_trie
 }  // namespace memkv

@@ -8,12 +8,10 @@
 #include <cassert>
 
 #include "table/key_trie/format.h"
+#include "table/key_trie/kernels.h"
 #include "util/cache_line_counter.h"
+#include "util/common_prefix.h"
 #include "util/trie_coding.h"
-
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
 
 namespace memkv {
 namespace key_trie {
@@ -271,15 +269,6 @@ bool SeparatorTrie::OpenNode(uint64_t offset, Node* node) const {
   return static_cast<uint64_t>(end - data_) <= size_;
 }
 
-uint32_t SeparatorTrie::CountNotGreaterSlow(const uint8_t* slices, uint32_t n,
-                                            uint64_t slice) {
-  uint32_t count = 0;
-  while (count < n && LoadFixed64(slices + 8 * size_t{count}) <= slice) {
-    ++count;
-  }
-  return count;
-}
-
 uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
                                         uint64_t slice) {
   uint32_t begin = 0;
@@ -292,27 +281,7 @@ uint32_t SeparatorTrie::CountNotGreater(const uint8_t* slices, uint32_t n,
     n -= beyond ? half : n - half;
   }
   CountCacheLine(slices + 8 * size_t{begin});
-#if defined(__AVX2__)
-  // Sixteen, whatever n: a loop's end would be guessed wrong more often than
-  // not.
-  const __m256i sign = _mm256_set1_epi64x(INT64_MIN);
-  const __m256i sought = _mm256_set1_epi64x(
-      static_cast<int64_t>(slice ^ static_cast<uint64_t>(INT64_MIN)));
-  const uint8_t* const p = slices + 8 * size_t{begin};
-  const auto greater = [&](unsigned i) {
-    const __m256i four = _mm256_xor_si256(
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8 * i)), sign);
-    return static_cast<unsigned>(_mm256_movemask_pd(
-               _mm256_castsi256_pd(_mm256_cmpgt_epi64(four, sought))))
-           << i;
-  };
-  // Slices ascend: the first greater one ends the count.
-  return begin +
-         static_cast<uint32_t>(__builtin_ctz(
-             greater(0) | greater(4) | greater(8) | greater(12) | 1u << n));
-#else
-  return begin + CountNotGreaterSlow(slices + 8 * size_t{begin}, n, slice);
-#endif
+  return begin + CountNotGreater16(slices + 8 * size_t{begin}, n, slice);
 }
 
 // A search, a node at a time.

@@ -132,8 +132,8 @@ class SeparatorTrie {
   // False, with *reason set to one sentence, if the head is damaged.  Nodes are
   // checked when they are visited.
   // REQUIRES: kPadding bytes behind data are readable; num_separators > 0
-  static bool Open(std::string_view data, uint32_t num_separators,
-                   SeparatorTrie* out, std::string* reason);
+  [[nodiscard]] static bool Open(std::string_view data, uint32_t num_separators,
+                                 SeparatorTrie* out, std::string* reason);
 
   std::string_view data() const {
     return {reinterpret_cast<const char*>(data_), size_};
@@ -149,7 +149,7 @@ class SeparatorTrie {
     uint32_t num_nodes = 0;  // visited
   };
   // False if the bytes are corrupt.
-  bool Find(const SoughtKey& key, FloorResult* place) const;
+  [[nodiscard]] bool Find(const SoughtKey& key, FloorResult* place) const;
 
   // Sets places[i] to where tries[i] leads for *keys[i], and whole[i] to
   // whether it is not corrupt, for all i < n: node by node, each asking for its
@@ -162,15 +162,13 @@ class SeparatorTrie {
 
   // The same for a separator's own ordinal: sets *separator to it.
   // REQUIRES: ordinal < num_separators()
-  bool Get(uint32_t ordinal, std::string* separator) const;
+  [[nodiscard]] bool Get(uint32_t ordinal, std::string* separator) const;
 
-  // How many of slices[0, n), each 8 bytes, are not greater than slice; and a
-  // slow twin.
+  // How many of slices[0, n), each 8 bytes and ascending, are not greater than
+  // slice.
   // REQUIRES: kPadding bytes behind them are readable
   static uint32_t CountNotGreater(const uint8_t* slices, uint32_t n,
                                   uint64_t slice);
-  static uint32_t CountNotGreaterSlow(const uint8_t* slices, uint32_t n,
-                                      uint64_t slice);
 
  private:
   class FloorSearch;

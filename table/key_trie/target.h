@@ -16,11 +16,9 @@
 #include <cstring>
 #include <string_view>
 
+#include "table/key_trie/kernels.h"
+#include "util/common_prefix.h"
 #include "util/trie_coding.h"
-
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
 
 namespace memkv {
 namespace key_trie {
@@ -103,19 +101,9 @@ class SoughtKey {
   // REQUIRES: at <= size()
   size_t CommonPrefixAt(size_t at, const uint8_t* bytes, size_t n) const {
     n = n < size_ - at ? n : size_ - at;
-#if defined(__AVX2__)
     if (data_ == copy_) {
-      for (size_t i = 0; i < n; i += 32) {
-        const auto equal = static_cast<unsigned>(_mm256_movemask_epi8(
-            _mm256_cmpeq_epi8(Load(bytes + i), Load(data_ + at + i))));
-        if (equal != UINT32_MAX) {
-          i += static_cast<size_t>(__builtin_ctz(~equal));
-          return i < n ? i : n;
-        }
-      }
-      return n;
+      return CommonPrefixPadded(bytes, data_ + at, n);
     }
-#endif
     return CommonPrefix(bytes, data_ + at, n);
   }
 
@@ -123,12 +111,6 @@ class SoughtKey {
 
  private:
   static constexpr size_t kCopied = 256;
-
-#if defined(__AVX2__)
-  static __m256i Load(const uint8_t* p) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-  }
-#endif
 
   const uint8_t* data_;
   const size_t size_;

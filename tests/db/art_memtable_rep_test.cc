@@ -18,6 +18,7 @@
 #include "rocksdb/convenience.h"
 #include "rocksdb/utilities/object_registry.h"
 #include "tests/db/art_memtable_rep_test_util.h"
+#include "util/simd.h"
 
 namespace memkv {
 namespace art_test {
@@ -388,7 +389,12 @@ TEST(ArtMemTableRepFactoryTest, OtherComparatorsGetTheSkipListAndALogLine) {
   }
   CapturingLogger logger;
   RepUnderTest served(&factory, BytewiseComparator(), &logger);
-  EXPECT_EQ("", logger.text);
+  // Which kernels search, once a factory; and nothing of a skip list.
+  EXPECT_EQ(
+      std::string("memtable_factory=art: kernels: ") + SimdName(kSimd) + "\n",
+      logger.text);
+  RepUnderTest again(&factory, BytewiseComparator(), &logger);
+  EXPECT_EQ(logger.text.find("kernels"), logger.text.rfind("kernels"));
 }
 
 // An options string as a program would pass it, with only `art` registered.

@@ -216,12 +216,12 @@ class Round {
   void CheckEntry(const char* entry, size_t* place) const {
     const ArtKey key(entry, order_);
     const uint8_t* behind = key.data() + key.user_size() + 8;
-    *place = ArtLoadLittleEndian64(behind);
+    *place = LoadFixed64(behind);
     ASSERT_LT(*place, plan_.size());
     const Planned& planned = plan_[*place];
     ASSERT_EQ(planned.key, KeyOf(entry));
     ASSERT_EQ(Hash(planned.key.user_key, planned.key.sequence, *place),
-              ArtLoadLittleEndian64(behind + 8));
+              LoadFixed64(behind + 8));
     ASSERT_LT(planned.index, writers_[planned.writer].begun.load());
   }
 

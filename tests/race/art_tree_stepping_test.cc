@@ -470,7 +470,7 @@ TEST_P(ArtTreeSteppingTest, Search) {
     // Those the machine would not take by itself, too.
     const uint64_t kind = random() % 3;
     const bool simd =
-        GetParam() == ArtOrder::kBytewise && kArtSimd != ArtSimd::kNone;
+        GetParam() == ArtOrder::kBytewise && kSimd != Simd::kScalar;
     const bool scrap = random() % 2 == 0;
     int found = -1;
     const long count = Stopper::Run(

@@ -39,32 +39,6 @@ class ExactBytes {
 
 // ---- Keys ----
 
-TEST(ArtKeyTest, CommonPrefixAgreesWithTheObvious) {
-  Random random(TestSeed());
-  for (size_t size = 0; size < 140; ++size) {
-    std::string a;
-    for (size_t i = 0; i < size; ++i) {
-      a.push_back(static_cast<char>(random()));
-    }
-    const ExactBytes x(a);
-    for (size_t differ = 0; differ <= size; ++differ) {
-      std::string b = a;
-      // The rest differs here and there, too.
-      for (size_t i = differ; i < size; i += 1 + random() % 40) {
-        b[i] = static_cast<char>(b[i] ^ (1 << random() % 8));
-      }
-      const ExactBytes y(b);
-      ASSERT_EQ(differ, ArtCommonPrefixScalar(x.bytes(), y.bytes(), size));
-      ASSERT_EQ(differ, ArtCommonPrefix(x.bytes(), y.bytes(), size));
-      // What is behind n does not count.
-      for (const size_t n : {differ / 2, differ, (differ + size) / 2}) {
-        ASSERT_EQ(std::min(n, differ),
-                  ArtCommonPrefix(x.bytes(), y.bytes(), n));
-      }
-    }
-  }
-}
-
 TEST(ArtKeyTest, DivergeNamesTheFirstSymbolThatDiffers) {
   const auto diverge = [](ArtOrder order, const std::string& a, uint64_t a_seq,
                           const std::string& b, uint64_t b_seq) {
@@ -228,10 +202,10 @@ void CheckSearches(const ArtNode& node, const TestKey& probe, ArtOrder order,
   ASSERT_EQ(*found, node.Search(key, meta)) << probe;
   ASSERT_GE(*found, 0);
   ASSERT_LT(*found, std::max(1, meta.count()));
-  if (order == ArtOrder::kBytewise && kArtSimd >= ArtSimd::kAvx2) {
+  if (order == ArtOrder::kBytewise && kSimd >= Simd::kAvx2) {
     ASSERT_EQ(*found, node.SearchAvx2(key, meta)) << probe;
   }
-  if (order == ArtOrder::kBytewise && kArtSimd >= ArtSimd::kAvx512Vbmi) {
+  if (order == ArtOrder::kBytewise && kSimd >= Simd::kAvx512) {
     ASSERT_EQ(*found, node.SearchAvx512(key, meta)) << probe;
   }
 }
@@ -345,10 +319,10 @@ TEST(ArtNodeTest, SearchOfWhatIsNoNodeEndsAtAnItem) {
                        test_key.sequence, ArtOrder::kBytewise);
       const ArtNode::Meta meta = node->meta();
       std::vector<int> found = {node->SearchScalar(key, meta)};
-      if (kArtSimd >= ArtSimd::kAvx2) {
+      if (kSimd >= Simd::kAvx2) {
         found.push_back(node->SearchAvx2(key, meta));
       }
-      if (kArtSimd >= ArtSimd::kAvx512Vbmi) {
+      if (kSimd >= Simd::kAvx512) {
         found.push_back(node->SearchAvx512(key, meta));
       }
       for (const int item : found) {

@@ -290,8 +290,7 @@ TEST(KeyTrieSeparatorsTest, CountNotGreaterAgreesWithItsSlowTwin) {
               slices.begin());
           ASSERT_EQ(SeparatorTrie::CountNotGreater(owned.get(), n, slice),
                     obvious);
-          ASSERT_EQ(SeparatorTrie::CountNotGreaterSlow(owned.get(), n, slice),
-                    obvious);
+          ASSERT_EQ(scalar::CountNotGreater16(owned.get(), n, slice), obvious);
         }
       }
     }

@@ -16,6 +16,7 @@
 
 #include "table/key_trie/separators.h"
 #include "table/key_trie/target.h"
+#include "util/common_prefix.h"
 #include "util/trie_coding.h"
 
 namespace memkv {

@@ -1,0 +1,159 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The kernels of util/ and of the key trie, beside their scalar twins; what
+// they may read and no more is theirs, below AddressSanitizer.
+
+#include "table/key_trie/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/util/random_bytes.h"
+#include "tests/util/test_seed.h"
+#include "util/common_prefix.h"
+#include "util/simd.h"
+
+namespace memkv {
+namespace key_trie {
+namespace {
+
+using Rng = std::mt19937_64;
+
+// Exactly these bytes, in a block of their own.
+std::unique_ptr<uint8_t[]> Exactly(const std::string& bytes) {
+  auto block = std::make_unique<uint8_t[]>(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), block.get());
+  return block;
+}
+
+TEST(KernelsTest, TheEnvironmentAsksForLess) {
+  const char* const asked = getenv("MEMKV_SIMD");
+  const std::string name = asked == nullptr ? "" : asked;
+  if (name == "scalar") {
+    EXPECT_EQ(kSimd, Simd::kScalar);
+  } else if (name == "avx2") {
+    EXPECT_LE(kSimd, Simd::kAvx2);
+  }
+  EXPECT_NE(std::string(SimdName(kSimd)), "");
+}
+
+TEST(KernelsTest, CommonPrefixAgreesWithTheObvious) {
+  Rng rng(TestSeed());
+  for (size_t size = 0; size < 140; ++size) {
+    const std::string a = RandomBytes(&rng, size);
+    const auto x = Exactly(a);
+    for (size_t differ = 0; differ <= size; ++differ) {
+      std::string b = a;
+      // The rest differs here and there, too.
+      for (size_t i = differ; i < size; i += 1 + rng() % 40) {
+        b[i] = static_cast<char>(b[i] ^ (1 << rng() % 8));
+      }
+      const auto y = Exactly(b);
+      ASSERT_EQ(differ, CommonPrefixSlow(x.get(), y.get(), size));
+      ASSERT_EQ(differ, CommonPrefix(x.get(), y.get(), size));
+      const auto padded_x = Exactly(a + std::string(31, 'x'));
+      const auto padded_y = Exactly(b + std::string(31, 'x'));
+      // What is behind n does not count.
+      for (const size_t n : {differ / 2, differ, (differ + size) / 2}) {
+        ASSERT_EQ(std::min(n, differ), CommonPrefix(x.get(), y.get(), n));
+        ASSERT_EQ(std::min(n, differ),
+                  CommonPrefixPadded(padded_x.get(), padded_y.get(), n));
+      }
+    }
+  }
+}
+
+TEST(KernelsTest, NumbersAreUnpackedAsOneByOne) {
+  Rng rng(TestSeed() + 1);
+  for (unsigned width = 0; width <= 16; ++width) {
+    for (uint32_t n = 0; n <= 128; n += 1 + n / 16) {
+      const auto packed = Exactly(RandomBytes(&rng, 2 * 128 + 64));
+      uint16_t words[160];
+      uint16_t obvious_words[160];
+      UnpackWords(packed.get(), width, n, words);
+      scalar::UnpackWords(packed.get(), width, n, obvious_words);
+      ASSERT_TRUE(std::equal(words, words + n, obvious_words))
+          << n << " of width " << width;
+      if (width <= 8) {
+        uint8_t bytes[160];
+        uint8_t obvious_bytes[160];
+        UnpackBytes(packed.get(), width, n, bytes);
+        scalar::UnpackBytes(packed.get(), width, n, obvious_bytes);
+        ASSERT_TRUE(std::equal(bytes, bytes + n, obvious_bytes))
+            << n << " of width " << width;
+      }
+    }
+  }
+}
+
+TEST(KernelsTest, SumsAreThoseOfAllBytes) {
+  Rng rng(TestSeed() + 2);
+  for (uint32_t n = 0; n <= 160; ++n) {
+    std::string bytes = RandomBytes(&rng, n);
+    if (n % 3 == 0) {
+      std::fill(bytes.begin(), bytes.end(), '\xff');
+    }
+    const auto padded = Exactly(bytes + RandomBytes(&rng, 31 + 1));
+    ASSERT_EQ(SumBytes(padded.get(), n), scalar::SumBytes(padded.get(), n));
+  }
+}
+
+TEST(KernelsTest, CodesBelowABoundAreMarked) {
+  Rng rng(TestSeed() + 3);
+  for (uint32_t n = 0; n <= 128; ++n) {
+    for (const uint32_t bound : {0u, 1u, 300u, 0x8000u, 0xffffu}) {
+      std::vector<uint16_t> codes(n + 31);
+      for (uint16_t& code : codes) {
+        code = static_cast<uint16_t>(rng() % 2 == 0 ? rng()
+                                                    : bound - 1 + rng() % 3);
+      }
+      uint64_t bits[2] = {0, 0};
+      uint64_t obvious[2] = {0, 0};
+      MarkBelow(codes.data(), n, bound, bits);
+      scalar::MarkBelow(codes.data(), n, bound, obvious);
+      for (uint32_t i = 0; i < n; ++i) {
+        ASSERT_EQ(bits[i / 64] >> i % 64 & 1, obvious[i / 64] >> i % 64 & 1)
+            << i << " of " << n << ", bound " << bound;
+      }
+    }
+  }
+}
+
+TEST(KernelsTest, EndsAreCountedAsOneByOne) {
+  Rng rng(TestSeed() + 4);
+  size_t found = 0;
+  for (unsigned width = 1; width <= 16; ++width) {
+    for (int round = 0; round < 400; ++round) {
+      const uint64_t num_codes = rng() % 300;
+      const size_t bytes = (num_codes * width + 7) / 8;
+      const auto packed = Exactly(RandomBytes(&rng, bytes + 64 + 8));
+      // From almost all codes to almost none.
+      const auto first_end =
+          static_cast<uint32_t>(rng() % 3 == 0 ? rng() % (uint64_t{1} << width)
+                                               : (uint64_t{1} << width) - 1);
+      const uint64_t at = rng() % (num_codes + 1);
+      const auto ends = static_cast<uint32_t>(rng() % 40);
+      const uint64_t obvious =
+          scalar::PastEnds(packed.get(), width, num_codes, at, first_end, ends);
+      const uint64_t place =
+          PastEnds(packed.get(), width, num_codes, at, first_end, ends);
+      if (obvious <= num_codes) {
+        ASSERT_EQ(place, obvious) << num_codes << " of width " << width;
+        ++found;
+      } else {
+        ASSERT_GT(place, num_codes) << num_codes << " of width " << width;
+      }
+    }
+  }
+  EXPECT_GT(found, 1000u);
+}
+
+}  // namespace
+}  // namespace key_trie
+}  // namespace memkv
