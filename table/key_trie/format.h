@@ -81,25 +81,43 @@ inline uint64_t BitsSize(unsigned width, uint64_t n) {
 class BitsWriter {
  public:
   explicit BitsWriter(std::string* out) : out_(out) {}
+  BitsWriter(const BitsWriter&) = delete;
+  BitsWriter& operator=(const BitsWriter&) = delete;
+
+  // REQUIRES: width <= 32; value < 2^width
   void Put(uint32_t value, unsigned width) {
     word_ |= uint64_t{value} << bits_;
-    for (bits_ += width; bits_ >= 8; bits_ -= 8) {
-      out_->push_back(static_cast<char>(word_ & 0xff));
-      word_ >>= 8;
+    bits_ += width;
+    // Eight bytes, whatever is whole of them: without a loop.
+    StoreFixed64(buffer_ + size_, word_);
+    size_ += bits_ / 8;
+    word_ >>= bits_ / 8 * 8;
+    bits_ %= 8;
+    if (size_ > sizeof(buffer_) - sizeof(word_)) {
+      Flush();
     }
   }
+  // To a whole byte.
   void Finish() {
     if (bits_ > 0) {
-      out_->push_back(static_cast<char>(word_));
+      buffer_[size_++] = static_cast<uint8_t>(word_);
     }
     word_ = 0;
     bits_ = 0;
+    Flush();
   }
 
  private:
+  void Flush() {
+    out_->append(reinterpret_cast<const char*>(buffer_), size_);
+    size_ = 0;
+  }
+
   std::string* const out_;
-  uint64_t word_ = 0;
-  unsigned bits_ = 0;
+  uint64_t word_ = 0;  // its low bits_ bits
+  unsigned bits_ = 0;  // < 8 between calls
+  size_t size_ = 0;    // of buffer_, at most all but the last eight bytes
+  uint8_t buffer_[256];
 };
 
 // ---------------------------------------------------------------------------

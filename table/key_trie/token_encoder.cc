@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
+
+#include "util/simd.h"
 
 namespace memkv {
 namespace key_trie {
@@ -33,6 +36,12 @@ struct ByteSet {
   }
   // Keeps those bytes b for which b ^ byte is in the other set.
   void KeepIfXorIn(const ByteSet& other, uint8_t byte) {
+#if defined(MEMKV_X86)
+    if (HasAvx2()) {
+      KeepIfXorInAvx2(other, byte);
+      return;
+    }
+#endif
     static constexpr uint64_t kLow[6] = {
         0x5555555555555555u, 0x3333333333333333u, 0x0f0f0f0f0f0f0f0fu,
         0x00ff00ff00ff00ffu, 0x0000ffff0000ffffu, 0x00000000ffffffffu};
@@ -46,6 +55,44 @@ struct ByteSet {
       words[i] &= word;
     }
   }
+
+#if defined(MEMKV_X86)
+  // Bits 5 to 7 of the byte exchange words of 32 bits, bits 3 and 4 bytes in
+  // them, bit 2 the halves of a byte, and bits 0 and 1 bits of a half.
+  MEMKV_AVX2 void KeepIfXorInAvx2(const ByteSet& other, uint8_t byte) {
+    alignas(16) static constexpr uint8_t kHalves[4][16] = {
+        {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+        {0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15},
+        {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15},
+        {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15}};
+    const __m256i from_words =
+        _mm256_xor_si256(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                         _mm256_set1_epi32(byte >> 5));
+    const __m256i from_bytes = _mm256_xor_si256(
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+                                                  10, 11, 12, 13, 14, 15)),
+        _mm256_set1_epi8(static_cast<char>(byte >> 3 & 3)));
+    const __m256i half_of = _mm256_broadcastsi128_si256(
+        _mm_load_si128(reinterpret_cast<const __m128i*>(kHalves[byte & 3])));
+    const __m256i half = _mm256_set1_epi8(0x0f);
+    const __m256i bits = _mm256_shuffle_epi8(
+        _mm256_permutevar8x32_epi32(
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(other.words)),
+            from_words),
+        from_bytes);
+    __m256i low = _mm256_shuffle_epi8(half_of, _mm256_and_si256(bits, half));
+    __m256i high = _mm256_shuffle_epi8(
+        half_of, _mm256_and_si256(_mm256_srli_epi16(bits, 4), half));
+    if ((byte & 4) != 0) {
+      std::swap(low, high);
+    }
+    auto* const own = reinterpret_cast<__m256i*>(words);
+    _mm256_storeu_si256(
+        own,
+        _mm256_and_si256(_mm256_loadu_si256(own),
+                         _mm256_or_si256(low, _mm256_slli_epi16(high, 4))));
+  }
+#endif
 };
 
 // The places of a double array, in blocks of 256.
