@@ -175,12 +175,17 @@ const char* ArtTree::Get(const ArtKey& key) const {
   // Most look-ups need nothing of their path but its end.
   const ArtNode* node = root_;
   uint32_t version = node->Version();
+  // Whether the first entry below the item is the newest of its user key: the
+  // border before it says so.  The first item of a node has it from the node
+  // above; before the first of the tree there is nothing.
+  bool newest = true;
   for (;;) {
     const ArtNode::Meta meta = node->meta();
     const int item = node->Search(key, meta);
     const ArtRef ref = node->RefAt(meta, item);
-    // Of an item that begins a user key, the border before it says so.
-    const bool newest = item > 0 && node->CodeAt(item) < ArtNode::kVersionCode;
+    if (item > 0) {
+      newest = node->CodeAt(item) < ArtNode::kVersionCode;
+    }
     if (ArtNode::IsLocked(version) || !node->Unchanged(version)) {
       return GetByPath(key);
     }

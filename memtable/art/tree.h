@@ -447,7 +447,8 @@ class ArtTree {
                   ArtRef entry);
   // Locks a node and the one above it; false, and neither is locked, if one has
   // changed.
-  static bool LockBoth(const ArtPath::Step& above, const ArtPath::Step& at);
+  [[nodiscard]] static bool LockBoth(const ArtPath::Step& above,
+                                     const ArtPath::Step& at);
   // Unlocks both, and gives the lower one back, in whose place others are.
   void UnlockReplaced(const ArtPath::Step& above, const ArtPath::Step& at);
   // Puts a copy of the node with more room in its place, and, if `d` is not
