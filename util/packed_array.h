@@ -58,11 +58,12 @@ class PackedArrayView {
   // *consumed to the number of bytes the array takes (data may be longer).
   // False, with *out and *consumed untouched, if the width is over 64, the
   // head is malformed, data is too short, or n > kMaxElements.
-  static bool Open(std::string_view data, size_t n, PackedArrayView* out,
-                   size_t* consumed);
+  [[nodiscard]] static bool Open(std::string_view data, size_t n,
+                                 PackedArrayView* out, size_t* consumed);
   // Opens the array that *rest begins with, and takes it off *rest.  False,
   // with both untouched, as Open().
-  static bool Take(std::string_view* rest, size_t n, PackedArrayView* out) {
+  [[nodiscard]] static bool Take(std::string_view* rest, size_t n,
+                                 PackedArrayView* out) {
     size_t used = 0;
     if (!Open(*rest, n, out, &used)) return false;
     rest->remove_prefix(used);
@@ -82,6 +83,13 @@ class PackedArrayView {
   // Whether all elements are equal for sure: they take no bits.
   bool constant() const { return width_ == 0; }
 
+  // No element is greater.
+  uint64_t limit() const {
+    const uint64_t range =
+        width_ < 64 ? (uint64_t{1} << width_) - 1 : UINT64_MAX;
+    return base_ > UINT64_MAX - range ? UINT64_MAX : base_ + range;
+  }
+
   // REQUIRES: i < size()
   uint64_t operator[](size_t i) const {
     const size_t bit = i * width_;
@@ -97,7 +105,7 @@ class PackedArrayView {
   }
 
   // Checks (I2) in O(n).  On failure sets *reason to one sentence.
-  bool Validate(std::string* reason) const;
+  [[nodiscard]] bool Validate(std::string* reason) const;
 
  private:
   static constexpr unsigned kMaxFastWidth = 57;

@@ -28,7 +28,8 @@ namespace memkv {
 // `check`, which sees each key and value, returns false.
 using EntryCheck = std::function<bool(
     std::string_view key, std::string_view value, std::string* reason)>;
-bool CheckEntryBlock(std::string_view block, const EntryCheck& check,
-                     std::string* reason);
+[[nodiscard]] bool CheckEntryBlock(std::string_view block,
+                                   const EntryCheck& check,
+                                   std::string* reason);
 
 }  // namespace memkv

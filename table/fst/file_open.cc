@@ -119,7 +119,7 @@ Status GetGlobalSequenceNumber(const TableProperties& properties,
           " in the manifest");
     }
   }
-  if (global > kMaxSequenceNumber) {
+  if (global > kMaxEntrySequence) {
     return Status::Corruption("global sequence number " +
                               std::to_string(global) + " is out of range");
   }
@@ -435,18 +435,30 @@ void FstFile::RegisterTokens() {
 }
 
 Status FstFile::ReadRangeDeletions(const BlockReadContext& context) {
-  if (range_del_handle_.IsNull()) return Status::OK();
+  uint64_t count = 0;
   BlockContents contents;
-  Status s = store_.ReadRaw(context, range_del_handle_,
-                            BlockType::kRangeDeletion, &contents);
-  if (s.ok()) {
-    s = CheckEntries(contents.data, "range deletions", range_del_handle_,
-                     [this](std::string_view key, std::string_view value,
-                            std::string* reason) {
-                       return CheckRangeDeletion(key, value, reason);
-                     });
+  Status s;
+  if (!range_del_handle_.IsNull()) {
+    s = store_.ReadRaw(context, range_del_handle_, BlockType::kRangeDeletion,
+                       &contents);
+    if (s.ok()) {
+      s = CheckEntries(
+          contents.data, "range deletions", range_del_handle_,
+          [this, &count](std::string_view key, std::string_view value,
+                         std::string* reason) {
+            ++count;
+            return CheckRangeDeletion(key, value, reason);
+          });
+    }
   }
-  if (!s.ok()) return s;
+  // RepairDB() believes that a file has entries, and asserts it.
+  if (s.ok() && count != properties_->num_range_deletions) {
+    s = store_.Corrupt(properties_handle_.offset(),
+                       std::to_string(count) +
+                           " range deletions, properties say " +
+                           std::to_string(properties_->num_range_deletions));
+  }
+  if (!s.ok() || range_del_handle_.IsNull()) return s;
   // The list outlives the reader where an iterator or a compaction holds it,
   // and then the mapping of the file is gone.
   OwnBytes(&contents);
@@ -482,6 +494,7 @@ bool FstFile::CheckRangeDeletion(std::string_view key, std::string_view value,
   ROCKSDB_NAMESPACE::UnPackSequenceAndType(
       ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key), &seqno, &type);
   if (type != ROCKSDB_NAMESPACE::kTypeRangeDeletion ||
+      seqno > kMaxEntrySequence ||
       (global_seqno_ != kDisableGlobalSequenceNumber && seqno != 0)) {
     *reason = "an entry of type " + std::to_string(unsigned{type}) +
               " and sequence number " + std::to_string(seqno);

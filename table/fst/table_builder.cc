@@ -161,6 +161,12 @@ void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
   SequenceNumber seq;
   ValueType type;
   ROCKSDB_NAMESPACE::UnPackSequenceAndType(tag, &seq, &type);
+  if (seq > kMaxEntrySequence) {
+    writer_.Fail(Status::InvalidArgument(
+        writer_.file()->file_name() + ": sequence number " +
+        std::to_string(seq) + " is RocksDB's for no entry"));
+    return;
+  }
   if (ROCKSDB_NAMESPACE::IsValueType(type)) {
     AddEntry(internal_key, tag, value);
   } else if (type == ROCKSDB_NAMESPACE::kTypeRangeDeletion) {

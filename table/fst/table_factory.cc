@@ -17,6 +17,7 @@
 #include "table/fst/format.h"
 #include "table/fst/table_builder.h"
 #include "table/fst/table_reader.h"
+#include "util/simd.h"
 #include "util/string_util.h"
 
 namespace memkv {
@@ -146,18 +147,30 @@ const SizeRange kSizeRanges[] = {
 };
 
 // Whether what `footer`, the last bytes of a block-based file, points to lies
-// in the file; true, too, if they are no footer, which its reader will say.
-bool HandlesFit(const std::string& footer, uint64_t file_size) {
+// in the file, and the later block of the two ends where the footer begins, as
+// in every file that RocksDB, LevelDB or memkv has written.  A footer whose
+// bytes have moved points anywhere, and RocksDB asserts that it finds a block
+// there.  True, too, if the bytes are no footer, which their reader will say.
+bool FooterFits(const std::string& footer, uint64_t file_size) {
   ROCKSDB_NAMESPACE::Footer decoded;
-  if (!decoded.DecodeFrom(footer, file_size - footer.size()).ok()) return true;
+  const uint64_t footer_at = file_size - footer.size();
+  if (!decoded.DecodeFrom(footer, footer_at).ok()) return true;
+  uint64_t end = 0;
   for (const auto& handle :
        {decoded.metaindex_handle(), decoded.index_handle()}) {
-    if (!handle.IsNull() && (handle.offset() > file_size ||
-                             handle.size() > file_size - handle.offset())) {
+    if (handle.IsNull()) continue;
+    if (handle.offset() > file_size ||
+        handle.size() > file_size - handle.offset()) {
       return false;
     }
+    end = std::max(end, handle.offset() + handle.size());
   }
-  return true;
+  // Shorter ones, of other versions, are at the end of the same bytes.
+  const auto length = static_cast<uint64_t>(
+      decoded.format_version() == 0
+          ? ROCKSDB_NAMESPACE::Footer::kVersion0EncodedLength
+          : footer.size());
+  return end + decoded.GetBlockTrailerSize() == file_size - length;
 }
 
 Status CheckRange(const SizeRange& range, size_t value) {
@@ -397,7 +410,8 @@ std::string FstTableFactory::GetPrintableOptions() const {
          "\n  segment_size: " + std::to_string(o.segment_size) +
          "\n  value_block_size: " + std::to_string(o.value_block_size) +
          "\n  inline_value_size: " + std::to_string(o.inline_value_size) +
-         "\n  key_buffer_size: " + std::to_string(o.key_buffer_size) + "\n" +
+         "\n  key_buffer_size: " + std::to_string(o.key_buffer_size) +
+         "\n  kernels: " + SimdName(kSimd) + "\n" +
          PreparedBlockBased()->GetPrintableOptions();
 }
 
@@ -426,9 +440,10 @@ Status FstTableFactory::NewTableReader(
     }
     if (!s.ok()) return s;
     // A damaged footer must not become a huge allocation.
-    if (!HandlesFit(footer, file_size)) {
-      return Status::Corruption(file->file_name() +
-                                ": the footer points beyond the file");
+    if (!FooterFits(footer, file_size)) {
+      return Status::Corruption(
+          file->file_name() +
+          ": the footer does not point to the blocks before it");
     }
     if (HasFooterMarker(footer)) {
       const auto prepared = PreparedBlockBased();

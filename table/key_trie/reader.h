@@ -60,8 +60,8 @@ class Reader {
   // Makes *out a view of data, which must be exactly one key trie.  tokens is
   // the file's, or nullptr if it has none; it must outlive every copy.  False,
   // with *out untouched and *reason set to one sentence, if (I2) fails.
-  static bool Open(std::string_view data, const Tokens* tokens, Reader* out,
-                   std::string* reason);
+  [[nodiscard]] static bool Open(std::string_view data, const Tokens* tokens,
+                                 Reader* out, std::string* reason);
 
   uint32_t num_keys() const { return num_keys_; }
   uint32_t num_buckets() const { return num_buckets_; }
@@ -100,7 +100,7 @@ class Reader {
   // Checks everything (I3): every bucket decodes, keys ascend, separators are
   // the shortest ones, places are exact, every choice of width is the smallest
   // and no byte is unused.  O(bytes).  On failure sets *reason to one sentence.
-  bool Validate(std::string* reason) const;
+  [[nodiscard]] bool Validate(std::string* reason) const;
 
  private:
   friend class Cursor;

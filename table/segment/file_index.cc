@@ -8,6 +8,7 @@
 #include <cassert>
 
 #include "table/key_trie/format.h"
+#include "util/common_prefix.h"
 #include "util/trie_coding.h"
 
 namespace memkv {

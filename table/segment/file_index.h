@@ -158,7 +158,8 @@ class FileIndex {
   static constexpr uint32_t kCorrupt = Segment::kCorrupt;
 
   // Binds to `data`, which must outlive the index.  O(number of segments).
-  static bool Open(std::string_view data, FileIndex* out, std::string* reason);
+  [[nodiscard]] static bool Open(std::string_view data, FileIndex* out,
+                                 std::string* reason);
 
   bool mirrored() const { return mirrored_; }
   uint32_t num_segments() const { return num_segments_; }
@@ -176,7 +177,7 @@ class FileIndex {
   // The bound of segment i's group; false if damaged.  Bytewise, keys of the
   // group are less and those behind are not; in a mirrored file, keys of the
   // group are not less and those behind are.
-  bool Bound(uint32_t i, std::string* bound) const;
+  [[nodiscard]] bool Bound(uint32_t i, std::string* bound) const;
 
   bool has_continuations() const { return continuations_.size() != 0; }
   bool IsContinuation(uint32_t i) const;
@@ -199,7 +200,7 @@ class FileIndex {
   }
   uint64_t BytesBefore(uint32_t i) const { return i == 0 ? 0 : bytes_[i - 1]; }
 
-  bool Validate(std::string* reason) const;
+  [[nodiscard]] bool Validate(std::string* reason) const;
 
  private:
   bool OpenParts(std::string_view rest, std::string* reason);

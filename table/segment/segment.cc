@@ -233,6 +233,16 @@ bool Segment::TakeTags(std::string_view* rest, std::string* reason) {
       !TakeArray(num_entries_, "value types", rest, &types_, reason)) {
     return false;
   }
+  // Almost always the array's head says so for all.
+  if (seqs_.limit() > kMaxEntrySequence) {
+    for (uint32_t e = 0; e < num_entries_; ++e) {
+      if (seqs_[e] > kMaxEntrySequence) {
+        *reason = "segment: sequence number " + std::to_string(seqs_[e]) +
+                  " of entry " + std::to_string(e) + " is out of range";
+        return false;
+      }
+    }
+  }
   // (S5) Tags of one key differ, so there is a bit for each entry.  Keys are at
   // most 128 a bucket, which has a byte.
   if (num_entries_ != num_keys_ && same_tags()) {
@@ -392,8 +402,8 @@ bool Segment::Validate(std::string* reason) const {
     return false;
   }
   for (uint32_t e = 0; e < num_entries_; ++e) {
-    if (types_[e] > 0xff || seqs_[e] >= uint64_t{1} << 56) {
-      *reason = "(S2) entry " + std::to_string(e) + " has no valid tag";
+    if (types_[e] > 0xff) {
+      *reason = "(S2) entry " + std::to_string(e) + " has no valid type";
       return false;
     }
   }

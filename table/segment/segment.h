@@ -52,6 +52,10 @@
 
 namespace memkv {
 
+// RocksDB gives its largest sequence number, 2^56 - 1, to no entry, and asserts
+// that it meets none.
+constexpr uint64_t kMaxEntrySequence = (uint64_t{1} << 56) - 2;
+
 // Collects the entries of one segment.  Keys are held front coded, so that a
 // file's segments can wait for its token table; those of a mirrored file are,
 // once they are sealed.  A sealed segment holds all but its keys as it will be
@@ -137,9 +141,9 @@ class Segment {
 
   // Binds to `data` and to the file's token table, null if it has none; both
   // must outlive the segment.
-  static bool Open(std::string_view data, bool mirrored,
-                   const key_trie::Tokens* tokens, Segment* out,
-                   std::string* reason);
+  [[nodiscard]] static bool Open(std::string_view data, bool mirrored,
+                                 const key_trie::Tokens* tokens, Segment* out,
+                                 std::string* reason);
 
   uint32_t num_keys() const { return num_keys_; }
   uint32_t num_entries() const { return num_entries_; }
@@ -232,7 +236,7 @@ class Segment {
   uint64_t StoredBytesBefore(uint32_t k, uint64_t stored) const;
 
   // Full check of (S1)-(S3) but for the value blocks themselves.
-  bool Validate(std::string* reason) const;
+  [[nodiscard]] bool Validate(std::string* reason) const;
 
  private:
   static constexpr size_t kPrefetchedValue = 4;  // lines

@@ -70,7 +70,7 @@ class ValueRunBuilder {
   // REQUIRES: empty()
   void ReleaseMemory();
   // Checks (V3) and that what is kept is what the counts say.
-  bool Validate(std::string* reason) const;
+  [[nodiscard]] bool Validate(std::string* reason) const;
 
   // The most capacity that an empty builder keeps for what is added next.
   static constexpr size_t kKeptCapacity = size_t{1} << 20;
@@ -121,13 +121,14 @@ class ValueRunView {
   // Binds to a run of `num_values` values at the start of `data`, which must
   // outlive the view; *consumed is the run's size.  False, with a reason, if
   // the bytes are no such run.
-  static bool Open(std::string_view data, size_t num_values, ValueRunView* out,
-                   size_t* consumed, std::string* reason);
+  [[nodiscard]] static bool Open(std::string_view data, size_t num_values,
+                                 ValueRunView* out, size_t* consumed,
+                                 std::string* reason);
 
   size_t size() const { return num_values_; }
   // False if the bytes that locate value i are damaged (V2).
   // REQUIRES: i < size().
-  bool Get(size_t i, std::string_view* value) const {
+  [[nodiscard]] bool Get(size_t i, std::string_view* value) const {
     return GetDistinct(DistinctOf(i), value);
   }
   // The same for one who walks: neighbours often have the same value, and
@@ -136,7 +137,7 @@ class ValueRunView {
     uint64_t distinct = UINT64_MAX;
     std::string_view value;
   };
-  bool Get(size_t i, Last* last) const {
+  [[nodiscard]] bool Get(size_t i, Last* last) const {
     const uint64_t j = DistinctOf(i);
     if (j == last->distinct) return true;
     if (!GetDistinct(j, &last->value)) return false;
@@ -157,7 +158,7 @@ class ValueRunView {
     return bytes_.data();
   }
   // Checks that the values tile the value bytes (V1).
-  bool Validate(std::string* reason) const;
+  [[nodiscard]] bool Validate(std::string* reason) const;
 
  private:
   uint64_t DistinctOf(size_t i) const { return indexed_ ? index_[i] : i; }

@@ -127,6 +127,13 @@ std::vector<Refusal> RefusedSegments() {
        "segment: array of first entries is damaged"},
       {"segments", kSegment, "segment: sequence numbers", Width(65),
        "segment: array of sequence numbers is damaged"},
+      // RocksDB asserts that it meets no entry of its largest number.
+      {"segments", kSegment, "segment: sequence numbers",
+       AllEqual((uint64_t{1} << 56) - 1),
+       "segment: sequence number 72057594037927935 of entry 0 is out of range"},
+      {"segments", kSegment, "segment: sequence numbers", AllEqual(UINT64_MAX),
+       "segment: sequence number 18446744073709551615 of entry 0 is out of "
+       "range"},
       {"segments", kSegment, "segment: value types", Width(65),
        "segment: array of value types is damaged"},
       {"segments", kSegment, "segment: number of value blocks", Number(0),
@@ -259,6 +266,22 @@ TEST_F(FstRefusalsTest, IndexesAreRefusedByWord) {
 
 TEST_F(FstRefusalsTest, TokensAreRefusedByWord) {
   ExpectRefused(RefusedTokens());
+}
+
+TEST(FstBuilderRefusalsTest, NoEntryHasRocksDBsLargestSequenceNumber) {
+  for (const auto type : {rocksdb::kTypeValue, rocksdb::kTypeRangeDeletion}) {
+    MemoryTable table{MemoryTable::Settings()};
+    const Status s =
+        table.Build({{"a", rocksdb::kMaxSequenceNumber, type, "b"}});
+    EXPECT_TRUE(s.IsInvalidArgument()) << s.ToString();
+    EXPECT_NE(s.ToString().find("sequence number 72057594037927935"),
+              std::string::npos)
+        << s.ToString();
+    EXPECT_TRUE(
+        table.Build({{"a", rocksdb::kMaxSequenceNumber - 1, type, "b"}}).ok());
+    std::unique_ptr<rocksdb::TableReader> reader;
+    EXPECT_TRUE(table.Open(table.bytes(), ReadOptions(), &reader).ok());
+  }
 }
 
 }  // namespace

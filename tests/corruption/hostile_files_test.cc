@@ -276,6 +276,10 @@ class HostileFieldTest : public ::testing::Test {
     ASSERT_NE(spot, edits.spots().end()) << field;
     edit.part = spot->at[0].part;
     edit.field = spot->at[0].field;
+    AskDamaged(edit, agree, cached, answers);
+  }
+  void AskDamaged(const FileEdit& edit, bool agree, bool cached,
+                  HostileAnswers* answers) const {
     HostileInput input;
     ASSERT_TRUE(MakeHostileInput(shape_->fields, {edit}, /*repair=*/true, agree,
                                  0, &input));
@@ -297,9 +301,30 @@ class HostileFieldTest : public ::testing::Test {
     EXPECT_NE(s.ToString().find(text), std::string::npos) << s.ToString();
   }
 
+  // The same of each field of that name, one at a time.
+  void ExpectAllCorruption(const std::string& name, FileEdit edit) const {
+    size_t found = 0;
+    const std::vector<FilePart>& parts = shape_->fields.parts();
+    for (edit.part = 0; edit.part < parts.size(); ++edit.part) {
+      const auto& fields = parts[edit.part].fields;
+      for (edit.field = 0; edit.field < fields.size(); ++edit.field) {
+        if (fields[edit.field].name != name) continue;
+        ++found;
+        HostileAnswers answers;
+        ASSERT_NO_FATAL_FAILURE(AskDamaged(edit, /*agree=*/false,
+                                           /*cached=*/false, &answers));
+        ASSERT_EQ(answers.answers.size(), 1u);
+        const auto& s = answers.answers[0].status;
+        EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+      }
+    }
+    EXPECT_GT(found, 0u) << name;
+  }
+
   std::unique_ptr<HostileShape> shape_;
 };
 
+using HostileFooterTest = HostileFieldTest;
 using HostilePropertiesTest = HostileFieldTest;
 using HostileIngestedTest = HostileFieldTest;
 
@@ -313,6 +338,33 @@ TEST_F(HostilePropertiesTest, NumbersLargerThanTheirFileAreCorruption) {
       FileEdit edit;
       edit.number = number;
       ExpectCorruption(name, edit, "");
+    }
+  }
+}
+
+// A block whose name is lost is a block that is not there, and what is in it is
+// gone: RepairDB() asserts that a file has entries.
+TEST_F(HostilePropertiesTest, NoBlockCanBeLost) {
+  FileEdit edit;
+  edit.kind = FileEdit::Kind::kFill;
+  edit.number = 0xff;
+  for (const char* shape : {"ranges only", "small", "dictionary"}) {
+    SCOPED_TRACE(shape);
+    ASSERT_NO_FATAL_FAILURE(Make(shape));
+    ExpectAllCorruption("metaindex: key", edit);
+  }
+}
+
+// Block-based code, whose file it is when the marker has moved, too, asserts
+// much of the blocks that a footer points to.
+TEST_F(HostileFooterTest, BytesThatMovedAreCorruption) {
+  FileEdit edit;
+  edit.kind = FileEdit::Kind::kCut;
+  for (const char* shape : {"two prefixes", "small", "segments", "lz4"}) {
+    SCOPED_TRACE(shape);
+    ASSERT_NO_FATAL_FAILURE(Make(shape));
+    for (edit.at = 0; edit.at < 8; ++edit.at) {
+      ExpectAllCorruption("footer: marker", edit);
     }
   }
 }

@@ -332,12 +332,34 @@ TEST(FstSegmentTest, BottomLevelTagsVanish) {
 
 TEST(FstSegmentTest, TagsUseAll56BitsAndEveryType) {
   std::vector<Entry> entries;
-  const uint64_t max_seq = (uint64_t{1} << 56) - 1;
   for (int type = 255; type >= 0; --type) {
-    entries.push_back({"key", Tag(max_seq, static_cast<uint8_t>(type)), "v"});
+    entries.push_back(
+        {"key", Tag(kMaxEntrySequence, static_cast<uint8_t>(type)), "v"});
   }
   entries.push_back({"key", 0, "v"});
   ASSERT_NO_FATAL_FAILURE(ExpectHolds(Build(entries, false), entries, false));
+}
+
+// Whether the head of the array tells it or an element has to.
+TEST(FstSegmentTest, RocksDBsLargestSequenceNumberIsRefused) {
+  const std::vector<Entry> all = {{"key", Tag(kMaxEntrySequence + 1), "v"}};
+  std::vector<Entry> one = {{"a", Tag(kMaxEntrySequence + 1), "v"}};
+  std::vector<Entry> none = {{"a", Tag(kMaxEntrySequence), "v"}};
+  for (const char* key : {"b", "c"}) {
+    one.push_back({key, Tag(0), "v"});
+    none.push_back({key, Tag(0), "v"});
+  }
+  for (const auto& entries : {all, one}) {
+    const Built built = Build(entries, false);
+    Segment segment;
+    std::string reason;
+    EXPECT_FALSE(Segment::Open(built.bytes, false, nullptr, &segment, &reason));
+    EXPECT_EQ(reason,
+              "segment: sequence number 72057594037927935 of entry 0 is out of "
+              "range");
+  }
+  // Of the same width, but no element is too large.
+  ASSERT_NO_FATAL_FAILURE(ExpectHolds(Build(none, false), none, false));
 }
 
 TEST(FstSegmentTest, ValidateNamesTheInvariantThatIsBroken) {
