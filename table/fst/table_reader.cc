@@ -149,9 +149,11 @@ uint64_t FstTableReader::DataBytesBefore(const BlockReadContext& context,
   const std::string_view user_key =
       ROCKSDB_NAMESPACE::ExtractUserKey(internal_key).ToStringView();
   const uint32_t i = index.SegmentFor(user_key);
-  if (i >= index.num_segments()) return DataBytes();
-  const uint64_t begin = index.BytesBefore(i);
-  const uint64_t end = index.BytesBefore(i + 1);
+  const uint64_t all = DataBytes();
+  if (i >= index.num_segments()) return all;
+  // Of a damaged index they need not ascend.
+  const uint64_t begin = std::min(index.BytesBefore(i), all);
+  const uint64_t end = std::clamp(index.BytesBefore(i + 1), begin, all);
   SegmentEntry entry;
   if (!file_->store().GetSegment(context, index, i, &entry).ok()) {
     return begin + (end - begin) / 2;
@@ -160,7 +162,7 @@ uint64_t FstTableReader::DataBytesBefore(const BlockReadContext& context,
   const uint32_t before = segment.KeysBefore(user_key);
   if (before > segment.num_keys()) return begin + (end - begin) / 2;
   if (before == segment.num_keys()) {
-    return index.BytesBefore(index.NextGroup(i));
+    return std::min(index.BytesBefore(index.NextGroup(i)), all);
   }
   return begin + segment.StoredBytesBefore(before, end - begin);
 }
@@ -208,8 +210,9 @@ Status FstTableReader::ApproximateKeyAnchors(const ReadOptions& read_options,
   for (uint32_t i = 0; i < segments; ++i) {
     const bool last = i + 1 == segments;
     if ((i + 1) % step != 0 && !last) continue;
-    const uint64_t begin = index.BytesBefore(i);
-    const uint64_t end = index.BytesBefore(i + 1);
+    // Of a damaged index they need not ascend.
+    const uint64_t end = std::max(index.BytesBefore(i + 1), done);
+    const uint64_t begin = std::min(index.BytesBefore(i), end);
     std::string key;
     SegmentEntry entry;
     if (last || per_segment > 1) {

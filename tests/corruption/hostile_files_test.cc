@@ -325,6 +325,7 @@ class HostileFieldTest : public ::testing::Test {
 };
 
 using HostileFooterTest = HostileFieldTest;
+using HostileIndexTest = HostileFieldTest;
 using HostilePropertiesTest = HostileFieldTest;
 using HostileIngestedTest = HostileFieldTest;
 
@@ -378,6 +379,26 @@ TEST_F(HostilePropertiesTest, OneColumnFamilyIsTheDefault) {
     edit.kind = FileEdit::Kind::kFlip;
     edit.number = bit;
     ExpectCorruption("rocksdb.column.family.id", edit, "is called \"default\"");
+  }
+}
+
+// What an index says of the bytes before a segment need not ascend.
+TEST_F(HostileIndexTest, EstimatesStayInTheFile) {
+  for (const char* shape : {"segments", "reverse"}) {
+    SCOPED_TRACE(shape);
+    ASSERT_NO_FATAL_FAILURE(Make(shape));
+    for (const uint64_t other : {1, 2, 3}) {
+      FileEdit edit;
+      edit.kind = FileEdit::Kind::kExchange;
+      edit.at = 0;
+      edit.number = other;
+      for (const bool cached : {false, true}) {
+        HostileAnswers answers;
+        ASSERT_NO_FATAL_FAILURE(
+            Ask("index: bytes", edit, /*agree=*/true, cached, &answers));
+        EXPECT_GT(answers.answers.size(), 1u);
+      }
+    }
   }
 }
 

@@ -89,6 +89,7 @@ class TableAsker {
       : shape_(shape),
         table_(table),
         read_options_(read_options),
+        file_size_(file_size),
         steps_(HostileLimits::Steps(shape, file_size)),
         out_(out) {}
 
@@ -219,11 +220,18 @@ class TableAsker {
       if (fst == nullptr) break;
       const std::string key =
           InternalKey(user_key, seq, rocksdb::kTypeValue).Encode().ToString();
-      reader->ApproximateOffsetOf(read_options_, key,
-                                  TableReaderCaller::kUserApproximateSize);
-      if (!before.empty()) {
-        reader->ApproximateSize(read_options_, before, key,
-                                TableReaderCaller::kUserApproximateSize);
+      const uint64_t offset = reader->ApproximateOffsetOf(
+          read_options_, key, TableReaderCaller::kUserApproximateSize);
+      const uint64_t size = before.empty()
+                                ? 0
+                                : reader->ApproximateSize(
+                                      read_options_, before, key,
+                                      TableReaderCaller::kUserApproximateSize);
+      // RocksDB asserts that.
+      if (offset > file_size_ || size > file_size_) {
+        out_->broken = "an estimate of " + std::to_string(offset) + " and " +
+                       std::to_string(size) + " bytes in a file of " +
+                       std::to_string(file_size_);
       }
       before = key;
     }
@@ -249,6 +257,7 @@ class TableAsker {
   const HostileShape& shape_;
   const MemoryTable& table_;
   const ReadOptions& read_options_;
+  const size_t file_size_;
   const size_t steps_;
   HostileAnswers* const out_;
 };
