@@ -56,8 +56,10 @@ if(CMAKE_BUILD_TYPE AND NOT CMAKE_BUILD_TYPE STREQUAL memkv_build_type)
 endif()
 set(CMAKE_BUILD_TYPE "${memkv_build_type}")
 
+# In the flavour quick kernels are called, as on any machine, and not inlined.
 set(memkv_default_portable 1)
-if(CMAKE_HOST_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
+if(CMAKE_HOST_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$"
+   AND NOT MEMKV_FLAVOUR STREQUAL "quick")
   set(memkv_default_portable haswell)
 endif()
 set(MEMKV_PORTABLE
