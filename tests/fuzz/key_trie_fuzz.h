@@ -12,12 +12,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "tests/util/exact_bytes.h"
 #include "tests/util/key_trie_test_util.h"
 
 namespace memkv {
@@ -57,21 +57,6 @@ class FuzzInput {
  private:
   const uint8_t* p_;
   const uint8_t* const end_;
-};
-
-// Bytes in an allocation of exactly their size: what reads past them is seen by
-// AddressSanitizer.
-class ExactBytes {
- public:
-  explicit ExactBytes(std::string_view bytes)
-      : bytes_(std::make_unique<char[]>(bytes.size())), size_(bytes.size()) {
-    std::copy(bytes.begin(), bytes.end(), bytes_.get());
-  }
-  std::string_view view() const { return {bytes_.get(), size_}; }
-
- private:
-  std::unique_ptr<char[]> bytes_;
-  size_t size_;
 };
 
 // Adds up to 64 keys of one of several shapes.

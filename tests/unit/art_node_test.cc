@@ -14,28 +14,12 @@
 
 #include "memtable/art/tree.h"
 #include "tests/util/art_test_util.h"
+#include "tests/util/exact_bytes.h"
 
 namespace memkv {
 namespace art_test {
 
 using Random = std::mt19937_64;
-
-// Bytes in memory of exactly their size, so that a read behind them shows.
-class ExactBytes {
- public:
-  explicit ExactBytes(const std::string& bytes)
-      : memory_(new char[bytes.size()]) {
-    // Not a whole copy at once: there may be nothing to copy.
-    std::copy(bytes.begin(), bytes.end(), memory_.get());
-  }
-  const char* data() const { return memory_.get(); }
-  const uint8_t* bytes() const {
-    return reinterpret_cast<const uint8_t*>(memory_.get());
-  }
-
- private:
-  const std::unique_ptr<char[]> memory_;
-};
 
 // ---- Keys ----
 

@@ -9,11 +9,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "tests/util/exact_bytes.h"
 #include "tests/util/random_bytes.h"
 #include "tests/util/test_seed.h"
 #include "util/common_prefix.h"
@@ -25,11 +25,16 @@ namespace {
 
 using Rng = std::mt19937_64;
 
-// Exactly these bytes, in a block of their own.
-std::unique_ptr<uint8_t[]> Exactly(const std::string& bytes) {
-  auto block = std::make_unique<uint8_t[]>(bytes.size());
-  std::copy(bytes.begin(), bytes.end(), block.get());
-  return block;
+// Whether n numbers of `width` bits are unpacked as they are one by one.
+template <class Number, class Unpack>
+void ExpectUnpacked(const ExactBytes& packed, unsigned width, uint32_t n,
+                    Unpack unpack, Unpack obvious) {
+  Number numbers[160];
+  Number expected[160];
+  unpack(packed.bytes(), width, n, numbers);
+  obvious(packed.bytes(), width, n, expected);
+  ASSERT_TRUE(std::equal(numbers, numbers + n, expected))
+      << n << " of width " << width;
 }
 
 TEST(KernelsTest, TheEnvironmentAsksForLess) {
@@ -47,23 +52,23 @@ TEST(KernelsTest, CommonPrefixAgreesWithTheObvious) {
   Rng rng(TestSeed());
   for (size_t size = 0; size < 140; ++size) {
     const std::string a = RandomBytes(&rng, size);
-    const auto x = Exactly(a);
+    const ExactBytes x(a);
     for (size_t differ = 0; differ <= size; ++differ) {
       std::string b = a;
       // The rest differs here and there, too.
       for (size_t i = differ; i < size; i += 1 + rng() % 40) {
         b[i] = static_cast<char>(b[i] ^ (1 << rng() % 8));
       }
-      const auto y = Exactly(b);
-      ASSERT_EQ(differ, CommonPrefixSlow(x.get(), y.get(), size));
-      ASSERT_EQ(differ, CommonPrefix(x.get(), y.get(), size));
-      const auto padded_x = Exactly(a + std::string(31, 'x'));
-      const auto padded_y = Exactly(b + std::string(31, 'x'));
+      const ExactBytes y(b);
+      ASSERT_EQ(differ, CommonPrefixSlow(x.bytes(), y.bytes(), size));
+      ASSERT_EQ(differ, CommonPrefix(x.bytes(), y.bytes(), size));
+      const ExactBytes padded_x(a + std::string(31, 'x'));
+      const ExactBytes padded_y(b + std::string(31, 'x'));
       // What is behind n does not count.
       for (const size_t n : {differ / 2, differ, (differ + size) / 2}) {
-        ASSERT_EQ(std::min(n, differ), CommonPrefix(x.get(), y.get(), n));
+        ASSERT_EQ(std::min(n, differ), CommonPrefix(x.bytes(), y.bytes(), n));
         ASSERT_EQ(std::min(n, differ),
-                  CommonPrefixPadded(padded_x.get(), padded_y.get(), n));
+                  CommonPrefixPadded(padded_x.bytes(), padded_y.bytes(), n));
       }
     }
   }
@@ -73,20 +78,12 @@ TEST(KernelsTest, NumbersAreUnpackedAsOneByOne) {
   Rng rng(TestSeed() + 1);
   for (unsigned width = 0; width <= 16; ++width) {
     for (uint32_t n = 0; n <= 128; n += 1 + n / 16) {
-      const auto packed = Exactly(RandomBytes(&rng, 2 * 128 + 64));
-      uint16_t words[160];
-      uint16_t obvious_words[160];
-      UnpackWords(packed.get(), width, n, words);
-      scalar::UnpackWords(packed.get(), width, n, obvious_words);
-      ASSERT_TRUE(std::equal(words, words + n, obvious_words))
-          << n << " of width " << width;
+      const ExactBytes packed(RandomBytes(&rng, 2 * 128 + 64));
+      ASSERT_NO_FATAL_FAILURE(ExpectUnpacked<uint16_t>(
+          packed, width, n, &UnpackWords, &scalar::UnpackWords));
       if (width <= 8) {
-        uint8_t bytes[160];
-        uint8_t obvious_bytes[160];
-        UnpackBytes(packed.get(), width, n, bytes);
-        scalar::UnpackBytes(packed.get(), width, n, obvious_bytes);
-        ASSERT_TRUE(std::equal(bytes, bytes + n, obvious_bytes))
-            << n << " of width " << width;
+        ASSERT_NO_FATAL_FAILURE(ExpectUnpacked<uint8_t>(
+            packed, width, n, &UnpackBytes, &scalar::UnpackBytes));
       }
     }
   }
@@ -99,8 +96,8 @@ TEST(KernelsTest, SumsAreThoseOfAllBytes) {
     if (n % 3 == 0) {
       std::fill(bytes.begin(), bytes.end(), '\xff');
     }
-    const auto padded = Exactly(bytes + RandomBytes(&rng, 31 + 1));
-    ASSERT_EQ(SumBytes(padded.get(), n), scalar::SumBytes(padded.get(), n));
+    const ExactBytes padded(bytes + RandomBytes(&rng, 31 + 1));
+    ASSERT_EQ(SumBytes(padded.bytes(), n), scalar::SumBytes(padded.bytes(), n));
   }
 }
 
@@ -132,17 +129,17 @@ TEST(KernelsTest, EndsAreCountedAsOneByOne) {
     for (int round = 0; round < 400; ++round) {
       const uint64_t num_codes = rng() % 300;
       const size_t bytes = (num_codes * width + 7) / 8;
-      const auto packed = Exactly(RandomBytes(&rng, bytes + 64 + 8));
+      const ExactBytes packed(RandomBytes(&rng, bytes + 64 + 8));
       // From almost all codes to almost none.
       const auto first_end =
           static_cast<uint32_t>(rng() % 3 == 0 ? rng() % (uint64_t{1} << width)
                                                : (uint64_t{1} << width) - 1);
       const uint64_t at = rng() % (num_codes + 1);
       const auto ends = static_cast<uint32_t>(rng() % 40);
-      const uint64_t obvious =
-          scalar::PastEnds(packed.get(), width, num_codes, at, first_end, ends);
+      const uint64_t obvious = scalar::PastEnds(packed.bytes(), width,
+                                                num_codes, at, first_end, ends);
       const uint64_t place =
-          PastEnds(packed.get(), width, num_codes, at, first_end, ends);
+          PastEnds(packed.bytes(), width, num_codes, at, first_end, ends);
       if (obvious <= num_codes) {
         ASSERT_EQ(place, obvious) << num_codes << " of width " << width;
         ++found;
