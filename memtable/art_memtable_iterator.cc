@@ -235,7 +235,8 @@ Status ArtMemTableIterator::SeekBeyondAndValidate(const char* from,
     return s;
   }
   if (forward) {
-    s = in_list_->SeekAndValidate(Slice(), from, allow_data_in_errors);
+    s = compat::SeekChecked(in_list_.get(), Slice(), from,
+                            {allow_data_in_errors, /*order=*/true, nullptr});
   } else {
     in_list_->SeekForPrev(Slice(), from);
   }
@@ -295,23 +296,31 @@ Status ArtMemTableIterator::PrevAndValidate(bool allow_data_in_errors) {
   return StepAndValidate(false, allow_data_in_errors);
 }
 
-Status ArtMemTableIterator::SeekAndValidate(const Slice& internal_key,
-                                            const char* memtable_key,
-                                            bool allow_data_in_errors) {
+Status ArtMemTableIterator::SeekChecked(const Slice& internal_key,
+                                        const char* memtable_key,
+                                        const compat::EntryChecks& checks) {
   const bool merges = Merges();
   if (merges) {
     NoteChanges();
   }
-  Status s = SeekTreeAndValidate(Target(internal_key, memtable_key),
-                                 allow_data_in_errors);
+  Status s;
+  const ArtKey key = Target(internal_key, memtable_key);
+  if (checks.order) {
+    s = SeekTreeAndValidate(key, checks.allow_data_in_errors);
+  } else {
+    in_tree_.Seek(key);
+  }
   if (s.ok() && merges) {
-    s = in_list_->SeekAndValidate(internal_key, memtable_key,
-                                  allow_data_in_errors);
+    s = compat::SeekChecked(in_list_.get(), internal_key, memtable_key, checks);
+  }
+  if (s.ok() && merges) {
+    Choose(true);
+  }
+  if (s.ok() && Valid()) {
+    s = checks.Check(this->key());
   }
   if (!s.ok()) {
     Reset();
-  } else if (merges) {
-    Choose(true);
   }
   return s;
 }

@@ -26,9 +26,9 @@
 #include <cstdint>
 #include <memory>
 
+#include "compat/memtable_rep.h"
 #include "memtable/art/tree_iterator.h"
 #include "memtable/art_overflow.h"
-#include "rocksdb/memtablerep.h"
 
 namespace memkv {
 
@@ -42,7 +42,7 @@ inline ArtKey ToArtKey(const ROCKSDB_NAMESPACE::Slice& internal_key,
   return ArtKey(internal_key.data(), user_size, tag >> 8, order);
 }
 
-class ArtMemTableIterator : public ROCKSDB_NAMESPACE::MemTableRep::Iterator {
+class ArtMemTableIterator : public compat::MemTableIteratorBase {
  public:
   using Slice = ROCKSDB_NAMESPACE::Slice;
   using Status = ROCKSDB_NAMESPACE::Status;
@@ -79,8 +79,9 @@ class ArtMemTableIterator : public ROCKSDB_NAMESPACE::MemTableRep::Iterator {
   // On Corruption the iterator is not valid.
   Status NextAndValidate(bool allow_data_in_errors) override;
   Status PrevAndValidate(bool allow_data_in_errors) override;
-  Status SeekAndValidate(const Slice& internal_key, const char* memtable_key,
-                         bool allow_data_in_errors) override;
+  // Of the entries on the way only the one it ends at is checked by itself.
+  Status SeekChecked(const Slice& internal_key, const char* memtable_key,
+                     const compat::EntryChecks& checks) override;
 
   // Of internal_key and memtable_key the latter counts, if it is not nullptr:
   // callers that have both may pass an empty internal_key.

@@ -19,7 +19,6 @@ namespace memkv {
 using ROCKSDB_NAMESPACE::Arena;
 using ROCKSDB_NAMESPACE::KeyHandle;
 using ROCKSDB_NAMESPACE::LookupKey;
-using ROCKSDB_NAMESPACE::MemTableRep;
 using ROCKSDB_NAMESPACE::Random;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
@@ -52,7 +51,7 @@ ArtMemTableRep::ArtMemTableRep(ArtOrder order, const KeyComparator& key_cmp,
                                ROCKSDB_NAMESPACE::Allocator* allocator,
                                ROCKSDB_NAMESPACE::Logger* logger,
                                uint32_t max_slots)
-    : MemTableRep(allocator),
+    : MemTableRepBase(allocator),
       node_allocator_(allocator),
       key_cmp_(key_cmp),
       logger_(logger),
@@ -183,15 +182,20 @@ void ArtMemTableRep::Get(const LookupKey& k, void* callback_args,
   }
 }
 
-Status ArtMemTableRep::GetAndValidate(const LookupKey& k, void* callback_args,
-                                      bool (*callback_func)(void* arg,
-                                                            const char* entry),
-                                      bool allow_data_in_errors) {
+Status ArtMemTableRep::GetChecked(const LookupKey& k, void* callback_args,
+                                  bool (*callback_func)(void* arg,
+                                                        const char* entry),
+                                  const compat::EntryChecks& checks) {
   ArtMemTableIterator iter(&tree_, &overflow_);
-  Status s = iter.SeekAndValidate(k.internal_key(), k.memtable_key().data(),
-                                  allow_data_in_errors);
+  Status s =
+      iter.SeekChecked(k.internal_key(), k.memtable_key().data(), checks);
   while (s.ok() && iter.Valid() && callback_func(callback_args, iter.key())) {
-    s = iter.NextAndValidate(allow_data_in_errors);
+    if (checks.order) {
+      s = iter.NextAndValidate(checks.allow_data_in_errors);
+    } else {
+      iter.Next();
+    }
+    if (s.ok() && iter.Valid()) s = checks.Check(iter.key());
   }
   return s;
 }
@@ -250,14 +254,16 @@ size_t ArtMemTableRep::ApproximateMemoryUsage() {
          tree_.ReportedBytes();
 }
 
-MemTableRep::Iterator* ArtMemTableRep::GetIterator(Arena* arena) {
+ROCKSDB_NAMESPACE::MemTableRep::Iterator* ArtMemTableRep::GetIterator(
+    Arena* arena) {
   void* memory =
       arena != nullptr ? arena->AllocateAligned(sizeof(ArtMemTableIterator)) :
                        operator new(sizeof(ArtMemTableIterator));
   return new (memory) ArtMemTableIterator(&tree_, &overflow_);
 }
 
-MemTableRep::Iterator* ArtMemTableRep::GetDynamicPrefixIterator(Arena* arena) {
+ROCKSDB_NAMESPACE::MemTableRep::Iterator*
+ArtMemTableRep::GetDynamicPrefixIterator(Arena* arena) {
   return GetIterator(arena);
 }
 

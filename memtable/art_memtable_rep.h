@@ -34,13 +34,13 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "compat/memtable_rep.h"
 #include "memtable/art/tree.h"
 #include "memtable/art_overflow.h"
-#include "rocksdb/memtablerep.h"
 
 namespace memkv {
 
-class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
+class ArtMemTableRep : public compat::MemTableRepBase {
  public:
   using KeyHandle = ROCKSDB_NAMESPACE::KeyHandle;
   using Slice = ROCKSDB_NAMESPACE::Slice;
@@ -83,10 +83,9 @@ class ArtMemTableRep : public ROCKSDB_NAMESPACE::MemTableRep {
   // Calls back for the versions of the user key only.
   void Get(const ROCKSDB_NAMESPACE::LookupKey& k, void* callback_args,
            bool (*callback_func)(void* arg, const char* entry)) override;
-  Status GetAndValidate(const ROCKSDB_NAMESPACE::LookupKey& k,
-                        void* callback_args,
-                        bool (*callback_func)(void* arg, const char* entry),
-                        bool allow_data_in_errors) override;
+  Status GetChecked(const ROCKSDB_NAMESPACE::LookupKey& k, void* callback_args,
+                    bool (*callback_func)(void* arg, const char* entry),
+                    const compat::EntryChecks& checks) override;
 
   uint64_t ApproximateNumEntries(const Slice& start_ikey,
                                  const Slice& end_ikey) override;

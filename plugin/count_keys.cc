@@ -15,15 +15,16 @@
 #include <string>
 #include <vector>
 
+#include "compat/table_reader.h"
 #include "db/column_family.h"
 #include "db/db_impl/db_impl.h"
 #include "db/memtable.h"
 #include "db/memtable_list.h"
 #include "db/range_del_aggregator.h"
-#include "db/table_cache.h"
 #include "db/version_set.h"
 #include "memory/arena.h"
 #include "plugin/memkv.h"
+#include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "table/fst/format.h"
 #include "table/fst/table_reader.h"
@@ -194,22 +195,15 @@ class Counter {
   }
 
   Status CountFile(const FileMetaData& file, Run* run) {
-    TableCache* const cache = cfd_->table_cache();
     TableCache::TypedHandle* handle = nullptr;
-    TableReader* reader = file.fd.table_reader;
-    Status s;
-    if (reader == nullptr) {
-      s = cache->FindTable(read_options_, *cfd_->soptions(),
-                           cfd_->internal_comparator(), file, &handle,
-                           sv_->mutable_cf_options);
-      if (!s.ok()) {
-        return s;
-      }
-      reader = cache->get_cache().Value(handle);
+    TableReader* reader = nullptr;
+    Status s = compat::FindTable(read_options_, cfd_, sv_->mutable_cf_options,
+                                 file, &handle, &reader);
+    if (s.ok()) {
+      s = CountTable(*reader, run);
     }
-    s = CountTable(*reader, run);
     if (handle != nullptr) {
-      cache->get_cache().Release(handle);
+      cfd_->table_cache()->get_cache().Release(handle);
     }
     return s;
   }

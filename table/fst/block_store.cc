@@ -8,6 +8,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "compat/compression.h"
+#include "compat/file_io.h"
 #include "monitoring/perf_context_imp.h"
 #include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
@@ -66,6 +68,9 @@ CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
   return base.WithOffset(handle.offset() >> 2);
 }
 
+// What all of RocksDB's own filter policies call the filters they write.
+constexpr const char* kBuiltinFilters = "rocksdb.BuiltinBloomFilter";
+
 // RocksDB's filters end in 5 bytes that say what they are.
 constexpr size_t kFilterMetadataSize = 5;
 
@@ -119,9 +124,7 @@ bool FilterBlock::Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
               std::to_string(kFilterMetadataSize);
     return false;
   }
-  if (std::strcmp(
-          policy.CompatibilityName(),
-          ROCKSDB_NAMESPACE::BuiltinFilterPolicy::kCompatibilityName()) == 0 &&
+  if (std::strcmp(policy.CompatibilityName(), kBuiltinFilters) == 0 &&
       !FilterFits(contents_.data.ToStringView())) {
     *reason = "filter: " + std::to_string(contents_.data.size()) +
               " bytes, not as its last ones say";

@@ -5,6 +5,7 @@
 
 #include <cassert>
 
+#include "compat/file_io.h"
 #include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
 #include "table/fst/format.h"

@@ -13,7 +13,8 @@
 #include <string>
 #include <string_view>
 
-#include "compat/rocksdb_compat.h"
+#include "compat/compression.h"
+#include "compat/table_builder.h"
 #include "rocksdb/table.h"
 
 namespace memkv {

@@ -16,7 +16,7 @@
 #include <string>
 #include <string_view>
 
-#include "compat/rocksdb_compat.h"
+#include "db/dbformat.h"
 #include "db/range_tombstone_fragmenter.h"
 #include "db/seqno_to_time_mapping.h"
 #include "table/fst/block_store.h"

@@ -13,6 +13,7 @@
 #include "table/block_based/block_based_table_reader.h"
 #include "table/fst/file.h"
 #include "table/key_trie/token_encoder.h"
+#include "table/meta_blocks.h"
 #include "table/sst_file_writer_collectors.h"
 #include "table/unique_id_impl.h"
 #include "util/coding.h"

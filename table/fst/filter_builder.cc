@@ -25,7 +25,8 @@ FileFilterBuilder::FileFilterBuilder(const BlockBasedTableOptions& block_based,
   prefix_extractor_ = tbo.moptions.prefix_extractor;
   const bool wanted =
       block_based.filter_policy != nullptr &&
-      (whole_keys_ || prefix_extractor_ != nullptr) && !tbo.skip_filters &&
+      (whole_keys_ || prefix_extractor_ != nullptr) &&
+      !compat::SkipsFilters(tbo) &&
       !(ioptions.optimize_filters_for_hits && tbo.is_bottommost);
   if (!wanted) return;
   ROCKSDB_NAMESPACE::FilterBuildingContext context(block_based);

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "compat/rocksdb_compat.h"
+#include "compat/table_builder.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"

@@ -23,7 +23,7 @@
 #include <string_view>
 #include <vector>
 
-#include "compat/rocksdb_compat.h"
+#include "compat/table_builder.h"
 #include "plugin/memkv.h"
 #include "table/block_based/block_builder.h"
 #include "table/fst/block_writer.h"

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "cache/cache_reservation_manager.h"
-#include "compat/rocksdb_compat.h"
+#include "compat/file_io.h"
 #include "compat/trie_order.h"
 #include "options/cf_options.h"
 #include "rocksdb/convenience.h"

@@ -250,7 +250,7 @@ size_t FstTableReader::ApproximateMemoryUsage() const {
   return sizeof(*this) + file_->MemoryUsage();
 }
 
-Status FstTableReader::DumpTable(ROCKSDB_NAMESPACE::WritableFile* out) {
+Status FstTableReader::Dump(ROCKSDB_NAMESPACE::WritableFile* out) {
   const FileIndex& index = file_->index();
   std::string text =
       "FST table " + file_->store().file()->file_name() + "\n  " +

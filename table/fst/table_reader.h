@@ -15,13 +15,13 @@
 #include <string>
 #include <vector>
 
+#include "compat/table_reader.h"
 #include "table/fst/file.h"
 #include "table/multiget_context.h"
-#include "table/table_reader.h"
 
 namespace memkv {
 
-class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
+class FstTableReader : public compat::TableReaderBase {
  public:
   // `reader` itself if it is an FstTableReader, else null.  A process may have
   // readers of FST files that are none: a block-based factory opens them, too.
@@ -91,12 +91,10 @@ class FstTableReader : public ROCKSDB_NAMESPACE::TableReader {
     return file_->properties();
   }
   size_t ApproximateMemoryUsage() const override;
-  ROCKSDB_NAMESPACE::Status DumpTable(
-      ROCKSDB_NAMESPACE::WritableFile* out) override;
+  ROCKSDB_NAMESPACE::Status Dump(ROCKSDB_NAMESPACE::WritableFile* out) override;
   // More than checksums: see FstFile::Verify().
-  ROCKSDB_NAMESPACE::Status VerifyChecksum(
-      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
-      ROCKSDB_NAMESPACE::TableReaderCaller /*caller*/) override {
+  ROCKSDB_NAMESPACE::Status Verify(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options) override {
     return file_->Verify(read_options);
   }
 

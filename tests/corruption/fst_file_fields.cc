@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "compat/rocksdb_compat.h"
+#include "compat/compression.h"
 #include "table/fst/format.h"
 #include "table/key_trie/format.h"
 #include "util/packed_array.h"

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "compat/rocksdb_compat.h"
+#include "compat/compression.h"
 #include "options/cf_options.h"
 #include "rocksdb/db.h"
 #include "rocksdb/sst_file_writer.h"

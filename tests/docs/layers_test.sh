@@ -3,8 +3,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # layers_test.sh ROOT [ROCKSDB_SOURCE]: each folder includes only what is below
-# it; the cores include nothing of RocksDB; and no header of ours has the path
-# of one of RocksDB's, whose root is on the include path, too.
+# it; the cores include nothing of RocksDB; only compat/ asks for its version;
+# and no header of ours has the path of one of RocksDB's, whose root is on the
+# include path, too.
 
 set -euo pipefail
 cd "$1"
@@ -63,6 +64,12 @@ for folder in "${!below[@]}"; do
   while read -r line; do complain "$line"; done < <(forbidden "$folder")
   checked=$((checked + 1))
 done
+
+# What RocksDB's version changes is compat/'s business alone.
+while read -r line; do complain "$line: asks for RocksDB's version"; done < <(
+  grep -rnE '#.*\b(ROCKSDB_(MAJOR|MINOR|PATCH)|MEMKV_ROCKSDB)\b' \
+    --include='*.h' --include='*.cc' "${!below[@]}" tests tools db_bench_ext |
+    grep -v '^compat/' | cut -d: -f1,2)
 
 if [[ -n $rocksdb ]]; then
   [[ -e $rocksdb/include/rocksdb/db.h ]] || complain "$rocksdb: no RocksDB"

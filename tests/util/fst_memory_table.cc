@@ -7,7 +7,7 @@
 #include <cstring>
 #include <utility>
 
-#include "compat/rocksdb_compat.h"
+#include "compat/compression.h"
 #include "db/merge_context.h"
 #include "file/random_access_file_reader.h"
 #include "file/writable_file_writer.h"

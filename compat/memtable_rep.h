@@ -1,0 +1,107 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// RocksDB's MemTableRep and its iterator as memkv implements them.  Functions
+// that have got more parameters since 9.10 end here, and go on under another
+// name with one parameter for all.
+
+#pragma once
+
+#include <functional>
+
+#include "compat/version.h"
+#include "rocksdb/memtablerep.h"
+
+namespace memkv {
+namespace compat {
+
+// What a look-up in a memtable is to check on its way.
+struct EntryChecks {
+  // Whether a Corruption may say what is in an entry.
+  bool allow_data_in_errors = false;
+  // Whether entries are compared with what was sought and with each other.
+  bool order = true;
+  // Checks an entry by itself, by its checksum; may be empty.  From 10.7 on.
+  std::function<ROCKSDB_NAMESPACE::Status(const char* entry, bool)> entry;
+
+  ROCKSDB_NAMESPACE::Status Check(const char* e) const {
+    return entry == nullptr ? ROCKSDB_NAMESPACE::Status::OK()
+                            : entry(e, allow_data_in_errors);
+  }
+};
+
+class MemTableRepBase : public ROCKSDB_NAMESPACE::MemTableRep {
+ public:
+  explicit MemTableRepBase(ROCKSDB_NAMESPACE::Allocator* allocator)
+      : ROCKSDB_NAMESPACE::MemTableRep(allocator) {}
+
+  virtual ROCKSDB_NAMESPACE::Status GetChecked(
+      const ROCKSDB_NAMESPACE::LookupKey& k, void* callback_args,
+      bool (*callback_func)(void* arg, const char* entry),
+      const EntryChecks& checks) = 0;
+
+#if MEMKV_ROCKSDB >= 1007
+  ROCKSDB_NAMESPACE::Status GetAndValidate(
+      const ROCKSDB_NAMESPACE::LookupKey& k, void* callback_args,
+      bool (*callback_func)(void* arg, const char* entry),
+      bool allow_data_in_errors, bool detect_key_out_of_order,
+      const std::function<ROCKSDB_NAMESPACE::Status(const char*, bool)>&
+          key_validation_callback) final {
+    return GetChecked(k, callback_args, callback_func,
+                      {allow_data_in_errors, detect_key_out_of_order,
+                       key_validation_callback});
+  }
+#else
+  ROCKSDB_NAMESPACE::Status GetAndValidate(
+      const ROCKSDB_NAMESPACE::LookupKey& k, void* callback_args,
+      bool (*callback_func)(void* arg, const char* entry),
+      bool allow_data_in_errors) final {
+    return GetChecked(k, callback_args, callback_func,
+                      {allow_data_in_errors, /*order=*/true, nullptr});
+  }
+#endif
+};
+
+class MemTableIteratorBase : public ROCKSDB_NAMESPACE::MemTableRep::Iterator {
+ public:
+  virtual ROCKSDB_NAMESPACE::Status SeekChecked(
+      const ROCKSDB_NAMESPACE::Slice& internal_key, const char* memtable_key,
+      const EntryChecks& checks) = 0;
+
+#if MEMKV_ROCKSDB >= 1007
+  ROCKSDB_NAMESPACE::Status SeekAndValidate(
+      const ROCKSDB_NAMESPACE::Slice& internal_key, const char* memtable_key,
+      bool allow_data_in_errors, bool detect_key_out_of_order,
+      const std::function<ROCKSDB_NAMESPACE::Status(const char*, bool)>&
+          key_validation_callback) final {
+    return SeekChecked(internal_key, memtable_key,
+                       {allow_data_in_errors, detect_key_out_of_order,
+                        key_validation_callback});
+  }
+#else
+  ROCKSDB_NAMESPACE::Status SeekAndValidate(
+      const ROCKSDB_NAMESPACE::Slice& internal_key, const char* memtable_key,
+      bool allow_data_in_errors) final {
+    return SeekChecked(internal_key, memtable_key,
+                       {allow_data_in_errors, /*order=*/true, nullptr});
+  }
+#endif
+};
+
+// The same of a memtable that RocksDB implements.
+inline ROCKSDB_NAMESPACE::Status SeekChecked(
+    ROCKSDB_NAMESPACE::MemTableRep::Iterator* iter,
+    const ROCKSDB_NAMESPACE::Slice& internal_key, const char* memtable_key,
+    const EntryChecks& checks) {
+#if MEMKV_ROCKSDB >= 1007
+  return iter->SeekAndValidate(internal_key, memtable_key,
+                               checks.allow_data_in_errors, checks.order,
+                               checks.entry);
+#else
+  return iter->SeekAndValidate(internal_key, memtable_key,
+                               checks.allow_data_in_errors);
+#endif
+}
+
+}  // namespace compat
+}  // namespace memkv

@@ -1,0 +1,17 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The version of RocksDB that memkv is being compiled for.  What changes from
+// release to release has its place in the files of this folder, one a topic; no
+// file elsewhere asks for the version.
+
+#pragma once
+
+#include "rocksdb/version.h"
+
+// 910 for 9.10, 1104 for 11.4.
+#define MEMKV_ROCKSDB (ROCKSDB_MAJOR * 100 + ROCKSDB_MINOR)
+
+#if MEMKV_ROCKSDB < 910
+#error "memkv needs RocksDB 9.10 or later"
+#endif
