@@ -115,13 +115,35 @@
 // Readers
 // -------
 // Readers write nothing and take no lock. What a reader took from a node counts
-// once it has seen the node's version unchanged. It follows a reference in this
-// order: read the reference; see the node's version unchanged; read the child's
-// version; see the node's version unchanged once more. The second look says
-// that the child was in its place at the moment from which on its version is
-// watched: so a child that is taken out and used again, or whose items move to
-// a sibling, is noticed. Otherwise the reader starts again. It can only be made
-// to by a writer that writes one of the nodes on its path at that moment.
+// once it has seen the node's version unchanged. Otherwise it starts again. It
+// can only be made to by a writer that writes one of the nodes on its path at
+// that moment.
+//
+// A reader reaches a node's content by an ArtNodeReading (node_access.h):
+//  (R1) It is made by reading the version, and begins by a look at that: a
+//       locked node gives no reading.
+//  (R2) Below the root it begins below the reading that led to it, whose node
+//       it sees unchanged once more. So the order is: read the reference; see
+//       the node's version unchanged; read the child's version; see the node's
+//       version unchanged once more. The second look says that the child was in
+//       its place at the moment from which on its version is watched: so a
+//       child that is taken out and used again, or whose items move to a
+//       sibling, is noticed.
+//  (R3) What was read is nothing but a guess until Holds() has said that the
+//       version is unchanged. Until then it may be used to read more of the
+//       same node, which is made for that: whatever it finds, a search ends,
+//       and stays within the node. A reference is not to be had before.
+//  (R4) A check covers all that was read before it. A reading ends with a
+//       check: with one that held and nothing read since, or with one that did
+//       not hold; then nothing that was read counts, and nothing more may be
+//       read.
+//  (R5) Who keeps node and version of a reading that held (a path's step, an
+//       iterator's run) resumes the reading from them, any time later. What was
+//       kept of the content is as true as the resumed reading's next check.
+// In builds with assertions a reading that reads before it has begun, gives out
+// a reference before a check, or ends without one, ends the program there and
+// then, whether or not a writer was near. In others it is the node and the
+// version, in two registers.
 //
 // An entry is read only when the reference to it has been seen to count.
 // Entries stay as long as the arena, so a reader may keep it as long.
@@ -172,10 +194,11 @@
 // -------------
 // clang-format off
 //   field               written by     order            read with
-//   version             lock           acquire, fence   acquire; fence, relaxed
-//                       unlock         release          (pairs with acquire)
-//   meta, codes,        lock holder    plain            plain, between the two
-//   symbols, refs       (meta:         relaxed)         reads of the version
+//   version             lock           acquire, fence   acquire, at the start;
+//                       unlock         release          fence, relaxed, Holds()
+//                                                       (release with acquire)
+//   meta, codes,        ArtNodeOwner   plain            ArtNodeReading, plain,
+//   symbols, refs       (meta:         relaxed)         between the two
 //   entry bytes         before Insert  plain            plain, after a version
 //                                                       that was released later
 //   counters            anyone         relaxed          relaxed
@@ -185,7 +208,10 @@
 //
 // Forbidden moves
 // ---------------
-// - To follow a reference before the node's version was seen unchanged.
+// - To follow a reference before the node's version was seen unchanged (R3).
+// - To act on what was read before a check, or after one that failed (R4).
+// - To let an exception through between a reading and its check.
+// - To make an ArtNodeOwner of a node that somebody else can change.
 // - To wait for a lock with a lock held.
 // - To allocate, or to touch an entry's bytes, under a lock.
 // - To give a node back to the arena before what led to it has been changed.
