@@ -14,6 +14,7 @@
 //   Follow(reading.Checked(ref));
 //
 // What is forgotten:
+//   the reading            does not compile: the content is private
 //   the answer of a check  does not compile where warnings are errors
 //   to release a reference does not compile: an UncheckedRef is no ArtRef
 //   to begin, to check     ends the program in builds with assertions, each
@@ -24,8 +25,8 @@
 //
 // Literature: Leis et al., "The ART of Practical Synchronization", DaMoN 2016.
 // The read_critical_section of unodb is of this kind. There each field is
-// wrapped, and a section may end without a check; here what was read must be
-// checked.
+// wrapped, and a section may end without a check; here the content is private
+// as a whole, and what was read must be checked.
 
 #pragma once
 

@@ -119,7 +119,7 @@
 // can only be made to by a writer that writes one of the nodes on its path at
 // that moment.
 //
-// A reader reaches a node's content by an ArtNodeReading (node_access.h):
+// A reader reaches a node's content by an ArtNodeReading alone (node_access.h):
 //  (R1) It is made by reading the version, and begins by a look at that: a
 //       locked node gives no reading.
 //  (R2) Below the root it begins below the reading that led to it, whose node
@@ -144,6 +144,9 @@
 // a reference before a check, or ends without one, ends the program there and
 // then, whether or not a writer was near. In others it is the node and the
 // version, in two registers.
+//
+// One thing is told without a reading: a node's height, which never changes
+// while the node can be reached. It is as true as the reference that led there.
 //
 // An entry is read only when the reference to it has been seen to count.
 // Entries stay as long as the arena, so a reader may keep it as long.
@@ -208,6 +211,7 @@
 //
 // Forbidden moves
 // ---------------
+// - To reach a node's content but by an ArtNodeReading or an ArtNodeOwner.
 // - To follow a reference before the node's version was seen unchanged (R3).
 // - To act on what was read before a check, or after one that failed (R4).
 // - To let an exception through between a reading and its check.
@@ -245,6 +249,7 @@
 #include "memtable/art/insert_buffer.h"
 #include "memtable/art/key.h"
 #include "memtable/art/node.h"
+#include "memtable/art/node_access.h"
 #include "memtable/art/path.h"
 
 namespace memkv {
@@ -490,10 +495,11 @@ class ArtTree {
   static Growth GrowthOf(const BranchPoint& d, int count);
   // Of the lowest borders between the items first..last the one nearest to
   // `wanted`. REQUIRES: first < last.
-  static int LowestBorder(const ArtNode& node, int first, int last, int wanted);
+  static int LowestBorder(const ArtNodeReading& node, int first, int last,
+                          int wanted);
   // Makes of the items *first..*last of a full node, where the key goes, those
   // that SplitDown is to take.
-  static void ChooseRun(const ArtNode& node, int count, Growth growth,
+  static void ChooseRun(const ArtNodeReading& node, int count, Growth growth,
                         int* first, int* last);
   // Splits a full node, or one above it first. The key goes beside its items
   // first..last. `below`: how many full nodes are below it on the path.
@@ -509,8 +515,8 @@ class ArtTree {
   Outcome SplitItem(ArtPath* path, size_t level, const BranchPoint& d,
                     int symbol, ArtRef entry);
   // A base from which a border of `depth`, and others near it, can be said, for
-  // a node to hang from the step's item.
-  static ArtDepth BaseFor(const ArtPath::Step& above, ArtDepth depth);
+  // a node to hang from an item; `beside`: the highest border beside the item.
+  static ArtDepth BaseFor(ArtDepth beside, ArtDepth depth);
 
   // Before the arena, which begins at 128 bytes: so they cost nothing.
   alignas(16) char root_memory_[ArtNode::Bytes(0)];

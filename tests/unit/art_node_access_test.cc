@@ -1,9 +1,9 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The two ways to a node's content: that a reading notices what it has to, and
-// that what a reader may forget does not compile, or ends the program where
-// there are assertions.
+// The two ways to a node's content: that there is no other, that a reading
+// notices what it has to, and that what a reader may forget does not compile,
+// or ends the program where there are assertions.
 
 #include <gtest/gtest.h>
 
@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "memtable/art/node_access.h"
+#include "memtable/art/path.h"
 
 namespace memkv {
 namespace art_test {
@@ -19,7 +20,78 @@ namespace {
 
 // ---- What does not compile ----
 
+// Whether Call<T> is a type, which it is not if what it calls is private.
+template <template <typename> class Call, typename T, typename = void>
+struct Compiles : std::false_type {};
+template <template <typename> class Call, typename T>
+struct Compiles<Call, T, std::void_t<Call<T>>> : std::true_type {};
+
 using Meta = ArtNode::Meta;
+
+template <typename T>
+using CallMeta = decltype(std::declval<T&>().meta());
+template <typename T>
+using CallCodeAt = decltype(std::declval<T&>().CodeAt(0));
+template <typename T>
+using CallSymbolAt = decltype(std::declval<T&>().SymbolAt(Meta(), 0));
+template <typename T>
+using CallRefAt = decltype(std::declval<T&>().RefAt(Meta(), 0));
+template <typename T>
+using CallSearch =
+    decltype(std::declval<T&>().Search(std::declval<ArtKey&>(), Meta()));
+template <typename T>
+using CallBorderBeside = decltype(std::declval<T&>().BorderBeside(Meta(), 0));
+template <typename T>
+using CallCopyRefs =
+    decltype(std::declval<T&>().CopyRefs(Meta(), std::declval<ArtRef*>()));
+template <typename T>
+using CallFindItemRange = decltype(std::declval<T&>().FindItemRange(
+    Meta(), 0, ArtDepth(), std::declval<int*>(), std::declval<int*>()));
+template <typename T>
+using CallUnchanged = decltype(std::declval<T&>().Unchanged(0u));
+template <typename T>
+using CallSetMeta = decltype(std::declval<T&>().SetMeta(Meta()));
+template <typename T>
+using CallSetRef = decltype(std::declval<T&>().SetRef(Meta(), 0, ArtRef()));
+template <typename T>
+using CallSetBorder = decltype(std::declval<T&>().SetBorder(Meta(), 0, 0, 0));
+template <typename T>
+using CallInsert = decltype(std::declval<T&>().Insert(0, 0, 0, 0, ArtRef()));
+template <typename T>
+using CallAppendFrom =
+    decltype(std::declval<T&>().AppendFrom(std::declval<T&>(), 0, 0));
+
+// Not from the node itself, but from a reading; of what both have, and of what
+// writes, from an owner.
+template <template <typename> class Call>
+constexpr bool IsRead() {
+  return !Compiles<Call, ArtNode>::value &&
+         !Compiles<Call, const ArtNode>::value &&
+         Compiles<Call, ArtNodeReading>::value;
+}
+template <template <typename> class Call>
+constexpr bool IsOwned() {
+  return !Compiles<Call, ArtNode>::value && Compiles<Call, ArtNodeOwner>::value;
+}
+template <template <typename> class Call>
+constexpr bool IsWritten() {
+  return IsOwned<Call>() && !Compiles<Call, ArtNodeReading>::value;
+}
+
+static_assert(IsRead<CallMeta>() && IsOwned<CallMeta>(), "");
+static_assert(IsRead<CallCodeAt>() && IsOwned<CallCodeAt>(), "");
+static_assert(IsRead<CallSymbolAt>() && IsOwned<CallSymbolAt>(), "");
+static_assert(IsRead<CallRefAt>() && IsOwned<CallRefAt>(), "");
+static_assert(IsRead<CallSearch>() && IsOwned<CallSearch>(), "");
+static_assert(IsRead<CallBorderBeside>() && IsOwned<CallBorderBeside>(), "");
+static_assert(IsRead<CallCopyRefs>(), "");
+static_assert(IsRead<CallFindItemRange>(), "");
+static_assert(!Compiles<CallUnchanged, ArtNode>::value, "");
+static_assert(IsWritten<CallSetMeta>(), "");
+static_assert(IsWritten<CallSetRef>(), "");
+static_assert(IsWritten<CallSetBorder>(), "");
+static_assert(IsWritten<CallInsert>(), "");
+static_assert(IsWritten<CallAppendFrom>(), "");
 
 // A reference that does not count yet is none, and two readings are not one.
 static_assert(
@@ -102,6 +174,7 @@ TEST(ArtNodeReadingTest, ReadsWhatTheOwnerHasWritten) {
   ASSERT_TRUE(reading.CopyRefs(meta, refs));
   EXPECT_EQ(ArtRef{Pair::kFirst}, refs[0]);
   EXPECT_EQ(ArtRef{Pair::kSecond}, refs[1]);
+  EXPECT_EQ(1, pair->Height());
 }
 
 TEST(ArtNodeReadingTest, ALockedNodeGivesNoReading) {
@@ -150,6 +223,26 @@ TEST(ArtNodeReadingTest, AChangedNodeIsNoticed) {
   pair->UnlockUnchanged(kept);
   EXPECT_TRUE(ArtNodeReading(pair.node(), kept).Holds());
   EXPECT_FALSE(ArtNodeReading(pair.node(), version).Holds());
+}
+
+TEST(ArtNodeReadingTest, AStepOfAPathResumes) {
+  const Pair pair;
+  ArtPath path;
+  {
+    const ArtNodeReading reading(pair.node());
+    ASSERT_TRUE(reading.BeginAtRoot());
+    const Meta meta = reading.meta();
+    const ArtNodeReading::UncheckedRef ref = reading.RefAt(meta, 0);
+    ASSERT_TRUE(reading.Holds());
+    path.Push(pair.node(), reading.version(), 0, meta, reading.Checked(ref));
+  }
+  {
+    const ArtNodeReading reading = path.back().Resume();
+    EXPECT_EQ(int{Pair::kCode}, reading.CodeAt(1));
+    EXPECT_TRUE(reading.Holds());
+  }
+  pair.Change();
+  EXPECT_FALSE(path.back().Resume().Holds());
 }
 
 TEST(ArtNodeReadingTest, AMovedReadingGoesOn) {
