@@ -42,6 +42,17 @@
 // written by plain vector instructions and moves between fences. The functions
 // that do so are marked MEMKV_ART_RACY; the thread sanitizer leaves them out
 // and watches what they lead to: versions, references and entries.
+//
+// Who reaches what. The content, which is meta_ and the arrays, is private.
+// There are two ways to it, both in node_access.h:
+//   ArtNodeReading  for who shares the node with writers. It knows the version
+//                   the reader began with, and gives out nothing that counts
+//                   before the version was seen unchanged.
+//   ArtNodeOwner    for whom nobody can change the node: who holds its lock,
+//                   has made it and shown it to nobody, or walks a tree at
+//                   rest.
+// Open to all is what needs neither: the version and its lock, Height(), which
+// never changes, Prefetch(), and the arena's link.
 
 #pragma once
 
@@ -125,6 +136,20 @@ class ArtNode {
     uint64_t word_ = 0;
   };
 
+  // The depth a code stands for; a code that stands for none gives one, too.
+  static ArtDepth DepthOf(int code, ArtDepth base) {
+    return code >= kVersionCode ? kArtVersionDepth + (code - kVersionCode)
+                                : base + code;
+  }
+  // The other way; -1 if it cannot be said from this base.
+  static int CodeOf(ArtDepth depth, ArtDepth base) {
+    if (depth >= kArtVersionDepth) {
+      return static_cast<int>(depth - kArtVersionDepth) + kVersionCode;
+    }
+    const ArtDepth code = depth - base;
+    return code >= 0 && code <= kMaxUserCode ? static_cast<int>(code) : -1;
+  }
+
   explicit ArtNode(int node_class)
       : meta_(Meta(0, 0, node_class, 0, kNoCode).word()) {
     SetRef(meta(), 0, kArtNoRef);
@@ -137,15 +162,6 @@ class ArtNode {
   // Acquires what the writers before published. An odd version is locked.
   uint32_t Version() const { return version_.load(std::memory_order_acquire); }
   static bool IsLocked(uint32_t version) { return (version & 1) != 0; }
-
-  // True if nothing has changed since Version() returned the even `version`:
-  // what was read from this node in between was all there at one moment.
-  [[nodiscard]] bool Unchanged(uint32_t version) const {
-#if !defined(MEMKV_ART_TSAN)
-    std::atomic_thread_fence(std::memory_order_acquire);
-#endif
-    return version_.load(std::memory_order_relaxed) == version;
-  }
 
   // Locks if nothing has changed since; never waits.
   [[nodiscard]] bool TryLock(uint32_t version) {
@@ -168,7 +184,41 @@ class ArtNode {
     version_.store(version, std::memory_order_release);
   }
 
-  // ---- Content. A reader's values count if Unchanged() says so after ----
+  // ---- What needs no view ----
+
+  // Of Meta. It never changes while the node can be reached: so it is as true
+  // as the reference that led here, and needs no reading.
+  int Height() const { return meta().height(); }
+
+  // The lines most searches read; a fifth costs more than it brings.
+  void Prefetch() const {
+    const char* p = reinterpret_cast<const char*>(this);
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + 64);
+    __builtin_prefetch(p + 128);
+    __builtin_prefetch(p + 192);
+  }
+
+  // The arena's.
+  ArtRef FreeLink() const { return free_link_.load(std::memory_order_relaxed); }
+  void SetFreeLink(ArtRef ref) {
+    free_link_.store(ref, std::memory_order_relaxed);
+  }
+
+ private:
+  friend class ArtNodeReading;
+  friend class ArtNodeOwner;
+
+  // ---- Readers, by ArtNodeReading ----
+
+  // True if nothing has changed since Version() returned the even `version`:
+  // what was read from this node in between was all there at one moment.
+  [[nodiscard]] bool Unchanged(uint32_t version) const {
+#if !defined(MEMKV_ART_TSAN)
+    std::atomic_thread_fence(std::memory_order_acquire);
+#endif
+    return version_.load(std::memory_order_relaxed) == version;
+  }
 
   Meta meta() const { return Meta(meta_.load(std::memory_order_relaxed)); }
 
@@ -184,20 +234,6 @@ class ArtNode {
   }
   // All of them.
   MEMKV_ART_RACY void CopyRefs(Meta m, ArtRef* to) const;
-
-  // The depth a code stands for; a code that stands for none gives one, too.
-  static ArtDepth DepthOf(int code, ArtDepth base) {
-    return code >= kVersionCode ? kArtVersionDepth + (code - kVersionCode)
-                                : base + code;
-  }
-  // The other way; -1 if it cannot be said from this base.
-  static int CodeOf(ArtDepth depth, ArtDepth base) {
-    if (depth >= kArtVersionDepth) {
-      return static_cast<int>(depth - kArtVersionDepth) + kVersionCode;
-    }
-    const ArtDepth code = depth - base;
-    return code >= 0 && code <= kMaxUserCode ? static_cast<int>(code) : -1;
-  }
 
   // The item blind search ends at; always below max(1, count). Takes the
   // fastest way the machine has.
@@ -227,16 +263,7 @@ class ArtNode {
   // below the item agree in all depths below it.
   ArtDepth BorderBeside(Meta m, int item) const;
 
-  // The lines most searches read; a fifth costs more than it brings.
-  void Prefetch() const {
-    const char* p = reinterpret_cast<const char*>(this);
-    __builtin_prefetch(p);
-    __builtin_prefetch(p + 64);
-    __builtin_prefetch(p + 128);
-    __builtin_prefetch(p + 192);
-  }
-
-  // ---- Writers. REQUIRES: locked by the caller, or reachable by nobody ----
+  // ---- Writers, by ArtNodeOwner ----
 
   void SetMeta(Meta m) { meta_.store(m.word(), std::memory_order_relaxed); }
   MEMKV_ART_RACY void SetRef(Meta m, int i, ArtRef ref) {
@@ -266,14 +293,8 @@ class ArtNode {
   // that becomes the first means nothing.)
   MEMKV_ART_RACY void AppendFrom(const ArtNode& from, int first, int last);
 
-  // ---- The arena's ----
+  // ---- Their parts ----
 
-  ArtRef FreeLink() const { return free_link_.load(std::memory_order_relaxed); }
-  void SetFreeLink(ArtRef ref) {
-    free_link_.store(ref, std::memory_order_relaxed);
-  }
-
- private:
   // Moves what is there from the item and from the border on.
   MEMKV_ART_RACY void MakeGap(Meta m, int item, int border);
   // Of the borders given, a bit each, those that accept the key.

@@ -4,7 +4,8 @@
 // ArtPath: the way of one descent through an ArtTree: the nodes, the versions
 // they had, and the items followed. An operation has one on its stack, an
 // iterator keeps one. It owns nothing, and its versions say what still holds of
-// it. One thread at a time.
+// it: each step is a reading that held (node_access.h), and can be resumed. One
+// thread at a time.
 
 #pragma once
 
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "memtable/art/node.h"
+#include "memtable/art/node_access.h"
 
 namespace memkv {
 
@@ -26,6 +28,11 @@ class ArtPath {
     int item;
     // Of the item.
     ArtRef ref;
+
+    // The reading that the step was made by, resumed.
+    ArtNodeReading Resume() const { return ArtNodeReading(node, version); }
+    // REQUIRES: the caller has locked the node, at the step's version.
+    ArtNodeOwner Owned() const { return ArtNodeOwner::OfLocked(node, version); }
   };
 
   size_t size() const { return size_; }

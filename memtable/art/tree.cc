@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cassert>
 #include <new>
+#include <utility>
 
 #include "memtable/art/tree_iterator.h"
 
@@ -17,19 +18,19 @@ ArtTree::ArtTree(ArtOrder order, ArtAllocator* allocator, uint32_t max_slots)
       arena_(allocator, max_slots) {}
 
 ArtTree::Found ArtTree::Descent::Advance() {
-  const uint32_t version = node_->Version();
-  if (ArtNode::IsLocked(version) ||
-      (path_->size() > 0 &&
-       !path_->back().node->Unchanged(path_->back().version))) {
+  const ArtNodeReading reading(node_);
+  if (path_->size() == 0 ? !reading.BeginAtRoot()
+                         : !reading.BeginBelow(path_->back().Resume())) {
     return Found::kRestart;
   }
-  const ArtNode::Meta meta = node_->meta();
-  const int item = node_->Search(key_, meta);
-  const ArtRef ref = node_->RefAt(meta, item);
-  if (!node_->Unchanged(version)) {
+  const ArtNode::Meta meta = reading.meta();
+  const int item = reading.Search(key_, meta);
+  const ArtNodeReading::UncheckedRef unchecked = reading.RefAt(meta, item);
+  if (!reading.Holds()) {
     return Found::kRestart;
   }
-  path_->Push(node_, version, item, meta, ref);
+  const ArtRef ref = reading.Checked(unchecked);
+  path_->Push(node_, reading.version(), item, meta, ref);
   if (ArtIsNode(ref)) {
     node_ = arena_.NodeAt(ref);
     node_->Prefetch();
@@ -64,32 +65,35 @@ ArtTree::Found ArtTree::DescendToEdge(bool first, ArtPath* path) const {
     }
     ArtNode* const node = arena_.NodeAt(above.ref);
     node->Prefetch();
-    const uint32_t version = node->Version();
-    if (ArtNode::IsLocked(version) || !above.node->Unchanged(above.version)) {
+    const ArtNodeReading reading(node);
+    if (!reading.BeginBelow(above.Resume())) {
       return Found::kRestart;
     }
-    const ArtNode::Meta meta = node->meta();
+    const ArtNode::Meta meta = reading.meta();
     const int item = first ? 0 : std::max(meta.count(), 1) - 1;
-    const ArtRef ref = node->RefAt(meta, item);
-    if (!node->Unchanged(version)) {
+    const ArtNodeReading::UncheckedRef ref = reading.RefAt(meta, item);
+    if (!reading.Holds()) {
       return Found::kRestart;
     }
-    path->Push(node, version, item, meta, ref);
+    path->Push(node, reading.version(), item, meta, reading.Checked(ref));
   }
 }
 
 ArtTree::Found ArtTree::TryEdge(bool first, ArtPath* path) const {
   path->Clear();
-  const uint32_t version = root_->Version();
-  const ArtNode::Meta meta = root_->meta();
-  const ArtRef ref = root_->RefAt(meta, 0);
-  if (ArtNode::IsLocked(version) || !root_->Unchanged(version)) {
+  const ArtNodeReading reading(root_);
+  if (!reading.BeginAtRoot()) {
+    return Found::kRestart;
+  }
+  const ArtNode::Meta meta = reading.meta();
+  const ArtNodeReading::UncheckedRef ref = reading.RefAt(meta, 0);
+  if (!reading.Holds()) {
     return Found::kRestart;
   }
   if (meta.count() == 0) {
     return Found::kNo;
   }
-  path->Push(root_, version, 0, meta, ref);
+  path->Push(root_, reading.version(), 0, meta, reading.Checked(ref));
   return DescendToEdge(first, path);
 }
 
@@ -99,8 +103,9 @@ bool ArtTree::FindBranchPoint(const ArtPath& path, const ArtKey& key,
   size_t level = path.size() - 1;
   for (; level > 0; --level) {
     const ArtPath::Step& above = path[level - 1];
-    const ArtDepth border = above.node->BorderBeside(above.meta, above.item);
-    if (!above.node->Unchanged(above.version)) {
+    const ArtNodeReading reading = above.Resume();
+    const ArtDepth border = reading.BorderBeside(above.meta, above.item);
+    if (!reading.Holds()) {
       return false;
     }
     if (depth >= border) {
@@ -111,15 +116,15 @@ bool ArtTree::FindBranchPoint(const ArtPath& path, const ArtKey& key,
   out->depth = depth;
   out->level = level;
   out->before = key.LessAt(depth, other);
-  at.node->FindItemRange(at.meta, at.item, depth, &out->first, &out->last);
-  return at.node->Unchanged(at.version);
+  const ArtNodeReading reading = at.Resume();
+  reading.FindItemRange(at.meta, at.item, depth, &out->first, &out->last);
+  return reading.Holds();
 }
 
 ArtTree::Found ArtTree::StepTo(size_t level, int item, bool forward,
                                ArtPath* path) const {
   while (item < 0 || item >= (*path)[level].meta.count()) {
-    const ArtPath::Step& left = (*path)[level];
-    if (!left.node->Unchanged(left.version)) {
+    if (!(*path)[level].Resume().Holds()) {
       return Found::kRestart;
     }
     if (level == 0) {
@@ -131,10 +136,12 @@ ArtTree::Found ArtTree::StepTo(size_t level, int item, bool forward,
   path->Truncate(level + 1);
   ArtPath::Step& at = path->back();
   at.item = item;
-  at.ref = at.node->RefAt(at.meta, item);
-  if (!at.node->Unchanged(at.version)) {
+  const ArtNodeReading reading = at.Resume();
+  const ArtNodeReading::UncheckedRef ref = reading.RefAt(at.meta, item);
+  if (!reading.Holds()) {
     return Found::kRestart;
   }
+  at.ref = reading.Checked(ref);
   return DescendToEdge(forward, path);
 }
 
@@ -173,31 +180,33 @@ ArtTree::Found ArtTree::TrySeek(const ArtKey& key, bool forward, bool inclusive,
 const char* ArtTree::Get(const ArtKey& key) const {
   DrainIfWaiting();
   // Most look-ups need nothing of their path but its end.
-  const ArtNode* node = root_;
-  uint32_t version = node->Version();
+  ArtNodeReading reading(root_);
+  if (!reading.BeginAtRoot()) {
+    return GetByPath(key);
+  }
   // Whether the first entry below the item is the newest of its user key: the
   // border before it says so.  The first item of a node has it from the node
   // above; before the first of the tree there is nothing.
   bool newest = true;
   for (;;) {
-    const ArtNode::Meta meta = node->meta();
-    const int item = node->Search(key, meta);
-    const ArtRef ref = node->RefAt(meta, item);
+    const ArtNode::Meta meta = reading.meta();
+    const int item = reading.Search(key, meta);
+    const ArtNodeReading::UncheckedRef unchecked = reading.RefAt(meta, item);
     if (item > 0) {
-      newest = node->CodeAt(item) < ArtNode::kVersionCode;
+      newest = reading.CodeAt(item) < ArtNode::kVersionCode;
     }
-    if (ArtNode::IsLocked(version) || !node->Unchanged(version)) {
+    if (!reading.Holds()) {
       return GetByPath(key);
     }
+    const ArtRef ref = reading.Checked(unchecked);
     if (ArtIsNode(ref)) {
       const ArtNode* const child = arena_.NodeAt(ref);
       child->Prefetch();
-      const uint32_t child_version = child->Version();
-      if (!node->Unchanged(version)) {
+      ArtNodeReading below(child);
+      if (!below.BeginBelow(reading)) {
         return GetByPath(key);
       }
-      node = child;
-      version = child_version;
+      reading = std::move(below);
       continue;
     }
     if (ref == kArtNoRef) {

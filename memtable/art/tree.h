@@ -115,13 +115,38 @@
 // Readers
 // -------
 // Readers write nothing and take no lock. What a reader took from a node counts
-// once it has seen the node's version unchanged. It follows a reference in this
-// order: read the reference; see the node's version unchanged; read the child's
-// version; see the node's version unchanged once more. The second look says
-// that the child was in its place at the moment from which on its version is
-// watched: so a child that is taken out and used again, or whose items move to
-// a sibling, is noticed. Otherwise the reader starts again. It can only be made
-// to by a writer that writes one of the nodes on its path at that moment.
+// once it has seen the node's version unchanged. Otherwise it starts again. It
+// can only be made to by a writer that writes one of the nodes on its path at
+// that moment.
+//
+// A reader reaches a node's content by an ArtNodeReading alone (node_access.h):
+//  (R1) It is made by reading the version, and begins by a look at that: a
+//       locked node gives no reading.
+//  (R2) Below the root it begins below the reading that led to it, whose node
+//       it sees unchanged once more. So the order is: read the reference; see
+//       the node's version unchanged; read the child's version; see the node's
+//       version unchanged once more. The second look says that the child was in
+//       its place at the moment from which on its version is watched: so a
+//       child that is taken out and used again, or whose items move to a
+//       sibling, is noticed.
+//  (R3) What was read is nothing but a guess until Holds() has said that the
+//       version is unchanged. Until then it may be used to read more of the
+//       same node, which is made for that: whatever it finds, a search ends,
+//       and stays within the node. A reference is not to be had before.
+//  (R4) A check covers all that was read before it. A reading ends with a
+//       check: with one that held and nothing read since, or with one that did
+//       not hold; then nothing that was read counts, and nothing more may be
+//       read.
+//  (R5) Who keeps node and version of a reading that held (a path's step, an
+//       iterator's run) resumes the reading from them, any time later. What was
+//       kept of the content is as true as the resumed reading's next check.
+// In builds with assertions a reading that reads before it has begun, gives out
+// a reference before a check, or ends without one, ends the program there and
+// then, whether or not a writer was near. In others it is the node and the
+// version, in two registers.
+//
+// One thing is told without a reading: a node's height, which never changes
+// while the node can be reached. It is as true as the reference that led there.
 //
 // An entry is read only when the reference to it has been seen to count.
 // Entries stay as long as the arena, so a reader may keep it as long.
@@ -172,10 +197,11 @@
 // -------------
 // clang-format off
 //   field               written by     order            read with
-//   version             lock           acquire, fence   acquire; fence, relaxed
-//                       unlock         release          (pairs with acquire)
-//   meta, codes,        lock holder    plain            plain, between the two
-//   symbols, refs       (meta:         relaxed)         reads of the version
+//   version             lock           acquire, fence   acquire, at the start;
+//                       unlock         release          fence, relaxed, Holds()
+//                                                       (release with acquire)
+//   meta, codes,        ArtNodeOwner   plain            ArtNodeReading, plain,
+//   symbols, refs       (meta:         relaxed)         between the two
 //   entry bytes         before Insert  plain            plain, after a version
 //                                                       that was released later
 //   counters            anyone         relaxed          relaxed
@@ -185,7 +211,11 @@
 //
 // Forbidden moves
 // ---------------
-// - To follow a reference before the node's version was seen unchanged.
+// - To reach a node's content but by an ArtNodeReading or an ArtNodeOwner.
+// - To follow a reference before the node's version was seen unchanged (R3).
+// - To act on what was read before a check, or after one that failed (R4).
+// - To let an exception through between a reading and its check.
+// - To make an ArtNodeOwner of a node that somebody else can change.
 // - To wait for a lock with a lock held.
 // - To allocate, or to touch an entry's bytes, under a lock.
 // - To give a node back to the arena before what led to it has been changed.
@@ -219,6 +249,7 @@
 #include "memtable/art/insert_buffer.h"
 #include "memtable/art/key.h"
 #include "memtable/art/node.h"
+#include "memtable/art/node_access.h"
 #include "memtable/art/path.h"
 
 namespace memkv {
@@ -464,10 +495,11 @@ class ArtTree {
   static Growth GrowthOf(const BranchPoint& d, int count);
   // Of the lowest borders between the items first..last the one nearest to
   // `wanted`. REQUIRES: first < last.
-  static int LowestBorder(const ArtNode& node, int first, int last, int wanted);
+  static int LowestBorder(const ArtNodeReading& node, int first, int last,
+                          int wanted);
   // Makes of the items *first..*last of a full node, where the key goes, those
   // that SplitDown is to take.
-  static void ChooseRun(const ArtNode& node, int count, Growth growth,
+  static void ChooseRun(const ArtNodeReading& node, int count, Growth growth,
                         int* first, int* last);
   // Splits a full node, or one above it first. The key goes beside its items
   // first..last. `below`: how many full nodes are below it on the path.
@@ -483,8 +515,8 @@ class ArtTree {
   Outcome SplitItem(ArtPath* path, size_t level, const BranchPoint& d,
                     int symbol, ArtRef entry);
   // A base from which a border of `depth`, and others near it, can be said, for
-  // a node to hang from the step's item.
-  static ArtDepth BaseFor(const ArtPath::Step& above, ArtDepth depth);
+  // a node to hang from an item; `beside`: the highest border beside the item.
+  static ArtDepth BaseFor(ArtDepth beside, ArtDepth depth);
 
   // Before the arena, which begins at 128 bytes: so they cost nothing.
   alignas(16) char root_memory_[ArtNode::Bytes(0)];

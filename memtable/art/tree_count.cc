@@ -69,6 +69,8 @@ class ArtTree::Counter {
     size_t nodes;
     // For how many nodes it stands.
     double weight;
+
+    ArtNodeReading Resume() const { return ArtNodeReading(node, version); }
   };
   struct Child {
     const ArtNode* node;
@@ -137,8 +139,7 @@ void ArtTree::Counter::LookInto(const ArtNode* node, ArtNode::Meta meta,
                                 uint32_t version, int from, int to,
                                 double weight, std::vector<Parent>* level) {
   ArtRef refs[ArtNode::kMaxItems];
-  node->CopyRefs(meta, refs);
-  if (!node->Unchanged(version)) {
+  if (!ArtNodeReading(node, version).CopyRefs(meta, refs)) {
     ok_ = false;
     return;
   }
@@ -172,8 +173,7 @@ void ArtTree::Counter::ChooseChildren(const std::vector<Parent>& parents,
   for (size_t p = 0; p < parents.size(); ++p) {
     const Parent& parent = parents[p];
     ArtRef refs[ArtNode::kMaxItems];
-    parent.node->CopyRefs(parent.meta, refs);
-    if (!parent.node->Unchanged(parent.version)) {
+    if (!parent.Resume().CopyRefs(parent.meta, refs)) {
       ok_ = false;
       return;
     }
@@ -194,14 +194,17 @@ void ArtTree::Counter::ChooseChildren(const std::vector<Parent>& parents,
   }
   for (Child& child : *children) {
     const Parent& parent = parents[child.parent];
-    child.version = child.node->Version();
-    child.meta = child.node->meta();
-    if (ArtNode::IsLocked(child.version) ||
-        !parent.node->Unchanged(parent.version) ||
-        !child.node->Unchanged(child.version)) {
+    const ArtNodeReading reading(child.node);
+    if (!reading.BeginBelow(parent.Resume())) {
       ok_ = false;
       return;
     }
+    child.meta = reading.meta();
+    if (!reading.Holds()) {
+      ok_ = false;
+      return;
+    }
+    child.version = reading.version();
   }
 }
 

@@ -26,14 +26,16 @@ class ArtTree::NewNode {
   NewNode& operator=(const NewNode&) = delete;
 
   bool ok() const { return ref_ != kArtNoRef; }
-  ArtNode* operator->() const { return arena_->NodeAt(ref_); }
+  ArtNodeOwner node() const {
+    return ArtNodeOwner::OfUnreachable(arena_->NodeAt(ref_));
+  }
   ArtNode::Meta Empty(ArtDepth base, int height) const {
     return ArtNode::Meta(base, 0, class_, height, ArtNode::kNoCode);
   }
   // On a path, with the version that it has before anybody can reach it.
   ArtPath::Step StepTo(int item, ArtRef ref) const {
-    ArtNode* const node = arena_->NodeAt(ref_);
-    return {node, node->meta(), node->Version(), item, ref};
+    ArtNode* const at = arena_->NodeAt(ref_);
+    return {at, node().meta(), at->Version(), item, ref};
   }
   ArtRef Release() {
     const ArtRef ref = ref_;
@@ -84,16 +86,17 @@ bool ArtTree::FindBranchPointNear(const ArtPath& path, const ArtKey& key,
   int border = out->before ? out->first : out->last + 1;
   for (size_t level = out->level;; --level) {
     const ArtPath::Step& at = path[level];
+    const ArtNodeReading reading = at.Resume();
     const bool here = border > 0 && border < at.meta.count();
-    bool holds = true;
+    bool shares_less = true;
     if (here) {
       const ArtDepth next =
-          ArtNode::DepthOf(at.node->CodeAt(border), at.meta.base());
-      holds = next < depth ||
-              (next == depth && !out->before &&
-               key.SymbolAt(depth) < at.node->SymbolAt(at.meta, border));
+          ArtNode::DepthOf(reading.CodeAt(border), at.meta.base());
+      shares_less = next < depth ||
+                    (next == depth && !out->before &&
+                     key.SymbolAt(depth) < reading.SymbolAt(at.meta, border));
     }
-    if (!holds || !at.node->Unchanged(at.version)) {
+    if (!reading.Holds() || !shares_less) {
       return false;
     }
     if (here || level == 0) {
@@ -179,8 +182,8 @@ ArtTree::Outcome ArtTree::InsertFirst(ArtPath* path, ArtRef entry) {
   if (!root.node->TryLock(root.version)) {
     return Outcome::kRestart;
   }
-  root.node->SetRef(root.meta, 0, entry);
-  root.node->SetMeta(root.meta.With(1, ArtNode::kNoCode));
+  root.Owned().SetRef(root.meta, 0, entry);
+  root.Owned().SetMeta(root.meta.With(1, ArtNode::kNoCode));
   root.node->Unlock(root.version);
   return Outcome::kInserted;
 }
@@ -194,8 +197,9 @@ ArtTree::Outcome ArtTree::AddItem(ArtPath* path, const BranchPoint& d, int code,
   }
   // A border before the others is that of what comes first now.
   const int item = d.before ? d.first : d.last + 1;
-  at.node->Insert(item, d.before ? item + 1 : item, code, symbol, entry);
-  at.meta = at.node->meta();
+  const ArtNodeOwner node = at.Owned();
+  node.Insert(item, d.before ? item + 1 : item, code, symbol, entry);
+  at.meta = node.meta();
   at.node->Unlock(at.version);
   // The path leads to the entry, and stays true.
   at.version += 2;
@@ -239,19 +243,19 @@ ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level,
   if (!LockBoth(above, at)) {
     return Outcome::kRestart;
   }
-  grown->SetMeta(grown.Empty(at.meta.base(), at.meta.height()));
-  grown->AppendFrom(*at.node, 0, at.meta.count());
+  grown.node().SetMeta(grown.Empty(at.meta.base(), at.meta.height()));
+  grown.node().AppendFrom(at.Owned(), 0, at.meta.count());
   if (d == nullptr) {
-    above.node->SetRef(above.meta, above.item, grown.Release());
+    above.Owned().SetRef(above.meta, above.item, grown.Release());
     UnlockReplaced(above, at);
     path->Truncate(level);
     return Outcome::kAgain;
   }
   const int item = d->before ? d->first : d->last + 1;
-  grown->Insert(item, d->before ? item + 1 : item, code, symbol, entry);
+  grown.node().Insert(item, d->before ? item + 1 : item, code, symbol, entry);
   const ArtPath::Step leads = grown.StepTo(item, entry);
   const ArtRef ref = grown.Release();
-  above.node->SetRef(above.meta, above.item, ref);
+  above.Owned().SetRef(above.meta, above.item, ref);
   UnlockReplaced(above, at);
   path->Truncate(level);
   path->LeadOn(ref, leads);
@@ -261,27 +265,31 @@ ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level,
 ArtTree::Outcome ArtTree::Rebase(ArtPath* path, size_t level, ArtDepth depth) {
   const ArtPath::Step& above = (*path)[level - 1];
   const ArtPath::Step& at = (*path)[level];
-  const ArtDepth base = BaseFor(above, depth);
+  const ArtNodeReading reading = above.Resume();
+  const ArtDepth base =
+      BaseFor(reading.BorderBeside(above.meta, above.item), depth);
+  if (!reading.Holds()) {
+    return Outcome::kRestart;
+  }
   NewNode moved(&arena_, at.meta.node_class());
   if (!moved.ok()) {
     return Outcome::kFull;
   }
-  if (!above.node->Unchanged(above.version) || !LockBoth(above, at)) {
+  if (!LockBoth(above, at)) {
     return Outcome::kRestart;
   }
-  moved->SetMeta(moved.Empty(base, at.meta.height()));
-  moved->AppendFrom(*at.node, 0, at.meta.count());
-  above.node->SetRef(above.meta, above.item, moved.Release());
+  moved.node().SetMeta(moved.Empty(base, at.meta.height()));
+  moved.node().AppendFrom(at.Owned(), 0, at.meta.count());
+  above.Owned().SetRef(above.meta, above.item, moved.Release());
   UnlockReplaced(above, at);
   path->Truncate(level);
   return Outcome::kAgain;
 }
 
-ArtDepth ArtTree::BaseFor(const ArtPath::Step& above, ArtDepth depth) {
+ArtDepth ArtTree::BaseFor(ArtDepth beside, ArtDepth depth) {
   // Nothing below the borders beside it can come to stand in the node.
-  const ArtDepth lowest = above.node->BorderBeside(above.meta, above.item);
-  return ArtNode::CodeOf(depth, lowest) >= 0
-             ? lowest
+  return ArtNode::CodeOf(depth, beside) >= 0
+             ? beside
              : depth - ArtNode::kMaxUserCode / 2;
 }
 
@@ -294,10 +302,12 @@ ArtTree::Outcome ArtTree::SplitItem(ArtPath* path, size_t level,
   }
   path->Truncate(level + 1);
   const ArtPath::Step at = path->back();
-  const ArtDepth base = BaseFor(at, d.depth);
+  const ArtNodeReading reading = at.Resume();
+  const ArtDepth base =
+      BaseFor(reading.BorderBeside(at.meta, at.item), d.depth);
   // What was read of a node that is being written may be no depth at all, and
   // must not go into a Meta: what is written by it would lie elsewhere.
-  if (!at.node->Unchanged(at.version)) {
+  if (!reading.Holds()) {
     return Outcome::kRestart;
   }
   const int code = ArtNode::CodeOf(d.depth, base);
@@ -305,26 +315,26 @@ ArtTree::Outcome ArtTree::SplitItem(ArtPath* path, size_t level,
   // item's place among its like.
   int height = 0;
   if (ArtIsNode(at.ref)) {
-    height = arena_.NodeAt(at.ref)->meta().height() + (level == 0 ? 1 : 0);
+    height = arena_.NodeAt(at.ref)->Height() + (level == 0 ? 1 : 0);
     height = std::min(height, ArtNode::kMaxHeight);
   }
   const ArtNode::Meta meta(base, 2, 0, height, code);
-  pair->SetMeta(meta);
-  pair->SetBorder(meta, 1, code, symbol);
-  pair->SetRef(meta, 0, d.before ? entry : at.ref);
-  pair->SetRef(meta, 1, d.before ? at.ref : entry);
+  pair.node().SetMeta(meta);
+  pair.node().SetBorder(meta, 1, code, symbol);
+  pair.node().SetRef(meta, 0, d.before ? entry : at.ref);
+  pair.node().SetRef(meta, 1, d.before ? at.ref : entry);
   const ArtPath::Step leads = pair.StepTo(d.before ? 0 : 1, entry);
   if (!at.node->TryLock(at.version)) {
     return Outcome::kRestart;
   }
   const ArtRef ref = pair.Release();
-  at.node->SetRef(at.meta, at.item, ref);
+  at.Owned().SetRef(at.meta, at.item, ref);
   at.node->Unlock(at.version);
   path->LeadOn(ref, leads);
   return Outcome::kInserted;
 }
 
-int ArtTree::LowestBorder(const ArtNode& node, int first, int last,
+int ArtTree::LowestBorder(const ArtNodeReading& node, int first, int last,
                           int wanted) {
   int lowest = first + 1;
   for (int i = first + 2; i <= last; ++i) {
@@ -344,7 +354,7 @@ ArtTree::Growth ArtTree::GrowthOf(const BranchPoint& d, int count) {
   return !d.before && d.last + 1 == count ? Growth::kBack : Growth::kInside;
 }
 
-void ArtTree::ChooseRun(const ArtNode& node, int count, Growth growth,
+void ArtTree::ChooseRun(const ArtNodeReading& node, int count, Growth growth,
                         int* first, int* last) {
   const int from = *first;
   const int to = *last;
@@ -399,9 +409,10 @@ ArtTree::Outcome ArtTree::MakeRoom(ArtPath* path, size_t level, Growth growth,
   } else if (growth == Growth::kFront) {
     wanted = 1;
   }
-  const int cut = LowestBorder(*at.node, 0, count - 1, wanted);
-  const ArtDepth depth = ArtNode::DepthOf(at.node->CodeAt(cut), at.meta.base());
-  if (!at.node->Unchanged(at.version)) {
+  const ArtNodeReading reading = at.Resume();
+  const int cut = LowestBorder(reading, 0, count - 1, wanted);
+  const ArtDepth depth = ArtNode::DepthOf(reading.CodeAt(cut), at.meta.base());
+  if (!reading.Holds()) {
     return Outcome::kRestart;
   }
   // The border goes into the node above; but where that is higher than its
@@ -422,9 +433,9 @@ ArtTree::Outcome ArtTree::MakeRoom(ArtPath* path, size_t level, Growth growth,
   const int left = growth == Growth::kFront ? count : cut;
   const int right = growth == Growth::kBack ? count : count - cut;
   if (std::min(left, right) < kFewItems) {
-    ChooseRun(*at.node, count, growth, &first, &last);
-    return at.node->Unchanged(at.version) ? SplitDown(path, level, first, last)
-                                          : Outcome::kRestart;
+    ChooseRun(reading, count, growth, &first, &last);
+    return reading.Holds() ? SplitDown(path, level, first, last)
+                           : Outcome::kRestart;
   }
   if (below == kMaxFullAbove) {
     return SplitUp(path, level, cut, -1);
@@ -454,15 +465,17 @@ ArtTree::Outcome ArtTree::SplitDown(ArtPath* path, size_t level, int first,
     return Outcome::kRestart;
   }
   // It holds a node now, of more entries than a leaf.
-  rest->SetMeta(rest.Empty(at.meta.base(), std::max(at.meta.height(), 1)));
-  rest->AppendFrom(*at.node, 0, first + 1);
-  rest->AppendFrom(*at.node, last + 1, count);
+  const ArtNodeOwner from = at.Owned();
+  rest.node().SetMeta(
+      rest.Empty(at.meta.base(), std::max(at.meta.height(), 1)));
+  rest.node().AppendFrom(from, 0, first + 1);
+  rest.node().AppendFrom(from, last + 1, count);
   // No border of the run is of a lower depth than those beside it.
-  run->SetMeta(
-      run.Empty(rest->BorderBeside(rest->meta(), first), at.meta.height()));
-  run->AppendFrom(*at.node, first, last + 1);
-  rest->SetRef(rest->meta(), first, run.Release());
-  above.node->SetRef(above.meta, above.item, rest.Release());
+  const ArtDepth beside = rest.node().BorderBeside(rest.node().meta(), first);
+  run.node().SetMeta(run.Empty(beside, at.meta.height()));
+  run.node().AppendFrom(from, first, last + 1);
+  rest.node().SetRef(rest.node().meta(), first, run.Release());
+  above.Owned().SetRef(above.meta, above.item, rest.Release());
   UnlockReplaced(above, at);
   path->Truncate(level);
   return Outcome::kAgain;
@@ -474,9 +487,10 @@ ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
   const ArtPath::Step& at = (*path)[level];
   const int count = at.meta.count();
   const int height = std::min(at.meta.height() + 1, ArtNode::kMaxHeight);
-  const ArtDepth depth = ArtNode::DepthOf(at.node->CodeAt(cut), at.meta.base());
-  const int symbol = at.node->SymbolAt(at.meta, cut);
-  if (!at.node->Unchanged(at.version)) {
+  const ArtNodeReading reading = at.Resume();
+  const ArtDepth depth = ArtNode::DepthOf(reading.CodeAt(cut), at.meta.base());
+  const int symbol = reading.SymbolAt(at.meta, cut);
+  if (!reading.Holds()) {
     return Outcome::kRestart;
   }
   const bool left_alone = cut == 1;
@@ -490,30 +504,33 @@ ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
   if (!LockBoth(above, at)) {
     return Outcome::kRestart;
   }
-  ArtRef left_ref = at.node->RefAt(at.meta, 0);
+  const ArtNodeOwner from = at.Owned();
+  const ArtNodeOwner into = above.Owned();
+  ArtRef left_ref = from.RefAt(at.meta, 0);
   if (!left_alone) {
-    left->SetMeta(left.Empty(depth, at.meta.height()));
-    left->AppendFrom(*at.node, 0, cut);
+    left.node().SetMeta(left.Empty(depth, at.meta.height()));
+    left.node().AppendFrom(from, 0, cut);
     left_ref = left.Release();
   }
-  ArtRef right_ref = at.node->RefAt(at.meta, count - 1);
+  ArtRef right_ref = from.RefAt(at.meta, count - 1);
   if (!right_alone) {
-    right->SetMeta(right.Empty(depth, at.meta.height()));
-    right->AppendFrom(*at.node, cut, count);
+    right.node().SetMeta(right.Empty(depth, at.meta.height()));
+    right.node().AppendFrom(from, cut, count);
     right_ref = right.Release();
   }
   if (code >= 0) {
-    above.node->SetRef(above.meta, above.item, left_ref);
-    above.node->Insert(above.item + 1, above.item + 1, code, symbol, right_ref);
+    into.SetRef(above.meta, above.item, left_ref);
+    into.Insert(above.item + 1, above.item + 1, code, symbol, right_ref);
   } else {
-    const ArtDepth base = BaseFor(above, depth);
+    const ArtDepth base =
+        BaseFor(into.BorderBeside(above.meta, above.item), depth);
     const int pair_code = ArtNode::CodeOf(depth, base);
     const ArtNode::Meta meta(base, 2, 0, height, pair_code);
-    pair->SetMeta(meta);
-    pair->SetBorder(meta, 1, pair_code, symbol);
-    pair->SetRef(meta, 0, left_ref);
-    pair->SetRef(meta, 1, right_ref);
-    above.node->SetRef(above.meta, above.item, pair.Release());
+    pair.node().SetMeta(meta);
+    pair.node().SetBorder(meta, 1, pair_code, symbol);
+    pair.node().SetRef(meta, 0, left_ref);
+    pair.node().SetRef(meta, 1, right_ref);
+    into.SetRef(above.meta, above.item, pair.Release());
   }
   UnlockReplaced(above, at);
   path->Truncate(level);

@@ -98,17 +98,18 @@ bool ArtTree::LookAround() {
   size_t level = path.size() - 1;
   while (level > 0) {
     const ArtPath::Step& above = path[--level];
+    const ArtNodeReading reading = above.Resume();
     const int border = above.item + 1;
     const bool is_behind = border < above.meta.count();
     if (level + 2 == path.size()) {
-      in_order_.beside = above.node->BorderBeside(above.meta, above.item);
+      in_order_.beside = reading.BorderBeside(above.meta, above.item);
     }
     if (is_behind) {
       in_order_.behind =
-          ArtNode::DepthOf(above.node->CodeAt(border), above.meta.base());
-      in_order_.behind_symbol = above.node->SymbolAt(above.meta, border);
+          ArtNode::DepthOf(reading.CodeAt(border), above.meta.base());
+      in_order_.behind_symbol = reading.SymbolAt(above.meta, border);
     }
-    if (!above.node->Unchanged(above.version)) {
+    if (!reading.Holds()) {
       return false;
     }
     if (is_behind) {
@@ -148,7 +149,7 @@ bool ArtTree::AppendInOrder(const ArtKey& key, const ArtKey& other,
     return false;
   }
   for (size_t level = in_order_.watched; level + 1 < path.size(); ++level) {
-    if (!path[level].node->Unchanged(path[level].version)) {
+    if (!path[level].Resume().Holds()) {
       return false;
     }
   }

@@ -11,8 +11,7 @@ bool ArtIterator::Load(ItemRun* run) const {
   const ArtPath::Step& at = path_.back();
   run->node = at.node;
   run->version = at.version;
-  at.node->CopyRefs(at.meta, run->refs);
-  if (!at.node->Unchanged(at.version)) {
+  if (!at.Resume().CopyRefs(at.meta, run->refs)) {
     run->node = nullptr;
     return false;
   }
@@ -186,9 +185,10 @@ void ArtIterator::LoadNext(bool forward) {
     const ArtPath::Step& above = path_[path_.size() - 2];
     const int item = above.item + (forward ? 1 : -1);
     if (item >= 0 && item < above.meta.count()) {
-      const ArtRef ref = above.node->RefAt(above.meta, item);
-      if (above.node->Unchanged(above.version) && ArtIsNode(ref)) {
-        tree_->arena_.NodeAt(ref)->Prefetch();
+      const ArtNodeReading reading = above.Resume();
+      const ArtNodeReading::UncheckedRef ref = reading.RefAt(above.meta, item);
+      if (reading.Holds() && ArtIsNode(reading.Checked(ref))) {
+        tree_->arena_.NodeAt(reading.Checked(ref))->Prefetch();
       }
     }
   }
@@ -227,10 +227,11 @@ bool ArtIterator::Agrees(const ArtPath& path, const char* entry,
       if (border == 0 || border >= at.meta.count()) {
         continue;
       }
+      const ArtNodeReading reading = at.Resume();
       const ArtDepth depth =
-          ArtNode::DepthOf(at.node->CodeAt(border), at.meta.base());
-      const int symbol = at.node->SymbolAt(at.meta, border);
-      if (!at.node->Unchanged(at.version)) {
+          ArtNode::DepthOf(reading.CodeAt(border), at.meta.base());
+      const int symbol = reading.SymbolAt(at.meta, border);
+      if (!reading.Holds()) {
         return true;
       }
       if ((key.SymbolAt(depth) >= symbol) != (side == 0)) {

@@ -87,7 +87,8 @@ class ArtIterator {
   bool SeekAndCheck(const ArtKey& key, Disagreement* found);
 
  private:
-  // The items begin..end - 1 of a node, all entries, as they were at a version.
+  // The items begin..end - 1 of a node, all entries, as a reading that began
+  // with the version has seen them.
   struct ItemRun {
     const ArtNode* node = nullptr;
     uint32_t version = 0;
@@ -95,7 +96,9 @@ class ArtIterator {
     int end = 0;
     ArtRef refs[ArtNode::kMaxItems];
 
-    bool Holds() const { return node != nullptr && node->Unchanged(version); }
+    bool Holds() const {
+      return node != nullptr && ArtNodeReading(node, version).Holds();
+    }
   };
 
   // So many entries ahead are prefetched; so many steps in one direction make a

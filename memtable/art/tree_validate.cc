@@ -14,7 +14,7 @@ namespace memkv {
 namespace {
 
 struct Frame {
-  const ArtNode* node;
+  ArtNodeOwner node;
   ArtNode::Meta meta;
   int item;
 };
@@ -26,13 +26,13 @@ std::string Describe(const ArtNode::Meta& meta) {
 }
 
 // What can be said about a node without looking below it.
-bool CheckNode(const ArtNode* node, const Frame& above, std::string* reason) {
-  if (reinterpret_cast<uintptr_t>(node) % 16 != 0) {
+bool CheckNode(ArtNodeOwner node, const Frame& above, std::string* reason) {
+  if (reinterpret_cast<uintptr_t>(node.node()) % 16 != 0) {
     *reason = "layout: a node is not aligned to 16";
     return false;
   }
-  const ArtNode::Meta meta = node->meta();
-  if (ArtNode::IsLocked(node->Version())) {
+  const ArtNode::Meta meta = node.meta();
+  if (ArtNode::IsLocked(node.node()->Version())) {
     *reason = Describe(meta) + "(I6): locked while no insert runs";
     return false;
   }
@@ -45,11 +45,10 @@ bool CheckNode(const ArtNode* node, const Frame& above, std::string* reason) {
     *reason = Describe(meta) + "(I1): too few or too many";
     return false;
   }
-  const ArtDepth border_above =
-      above.node->BorderBeside(above.meta, above.item);
+  const ArtDepth border_above = above.node.BorderBeside(above.meta, above.item);
   int low = ArtNode::kNoCode;
   for (int i = 1; i < meta.count(); ++i) {
-    const int code = node->CodeAt(i);
+    const int code = node.CodeAt(i);
     low = std::min(low, code);
     const bool of_version = code >= ArtNode::kVersionCode &&
                             code < ArtNode::kVersionCode + kArtVersionBytes;
@@ -78,14 +77,15 @@ bool CheckNode(const ArtNode* node, const Frame& above, std::string* reason) {
 bool ArtTree::Validate(std::string* reason) const {
   DrainIfWaiting();
   ArtStats seen;
-  const ArtNode::Meta root = root_->meta();
+  const ArtNodeOwner root_node = ArtNodeOwner::AtRest(root_);
+  const ArtNode::Meta root = root_node.meta();
   if (ArtNode::IsLocked(root_->Version()) || root.count() > 1) {
     *reason = "(I1), (I6): the root is locked, or has several items";
     return false;
   }
   std::vector<Frame> path;
   if (root.count() == 1) {
-    path.push_back(Frame{root_, root, 0});
+    path.push_back(Frame{root_node, root, 0});
   }
   const char* previous = nullptr;
   // The frame whose item was stepped to since the previous entry.
@@ -93,7 +93,7 @@ bool ArtTree::Validate(std::string* reason) const {
   while (!path.empty()) {
     for (;;) {
       const Frame above = path.back();
-      const ArtRef ref = above.node->RefAt(above.meta, above.item);
+      const ArtRef ref = above.node.RefAt(above.meta, above.item);
       if (ref == kArtNoRef) {
         *reason = Describe(above.meta) + "layout: an item without a reference";
         return false;
@@ -101,15 +101,15 @@ bool ArtTree::Validate(std::string* reason) const {
       if (!ArtIsNode(ref)) {
         break;
       }
-      const ArtNode* node = arena_.NodeAt(ref);
+      const ArtNodeOwner node = ArtNodeOwner::AtRest(arena_.NodeAt(ref));
       if (!CheckNode(node, above, reason)) {
         return false;
       }
-      ++seen.live_nodes[node->meta().node_class()];
-      path.push_back(Frame{node, node->meta(), 0});
+      ++seen.live_nodes[node.meta().node_class()];
+      path.push_back(Frame{node, node.meta(), 0});
     }
     const Frame& leaf = path.back();
-    const char* entry = EntryAt(leaf.node->RefAt(leaf.meta, leaf.item));
+    const char* entry = EntryAt(leaf.node.RefAt(leaf.meta, leaf.item));
     const ArtKey key(entry, order_);
     ++seen.entries;
     if (previous != nullptr) {
@@ -121,8 +121,8 @@ bool ArtTree::Validate(std::string* reason) const {
         return false;
       }
       const ArtDepth border =
-          ArtNode::DepthOf(fork.node->CodeAt(fork.item), fork.meta.base());
-      const int symbol = fork.node->SymbolAt(fork.meta, fork.item);
+          ArtNode::DepthOf(fork.node.CodeAt(fork.item), fork.meta.base());
+      const int symbol = fork.node.SymbolAt(fork.meta, fork.item);
       if (depth != border || key.SymbolAt(depth) != symbol) {
         *reason = Describe(fork.meta) +
                   "(I2): neighbours first differ at depth " +

@@ -390,10 +390,10 @@ TEST(ArtTreeChainInterleavingTest, SplitDownwardsFindsAnythingChanged) {
           depth > 1 && MetaAt(&tree, victim, 0).count() == ArtNode::kMaxItems &&
           MetaAt(&tree, victim, 1).count() == ArtNode::kMaxItems;
       size_t nodes = 0;
-      ForEachNode(&tree, [&](const ArtNode&, size_t) { ++nodes; });
+      ForEachNode(&tree, [&](ArtNodeOwner, size_t) { ++nodes; });
       ASSERT_TRUE(tree.Insert(NewEntry(&tree, victim.user_key, 1)));
       size_t nodes_after = 0;
-      ForEachNode(&tree, [&](const ArtNode&, size_t) { ++nodes_after; });
+      ForEachNode(&tree, [&](ArtNodeOwner, size_t) { ++nodes_after; });
       if (full && nodes_after == nodes + 1) {
         break;
       }
@@ -455,19 +455,20 @@ void PairInANodeBeingWritten(ArtOrder order, std::mt19937_64* random,
     thread.join();
     return;
   }
-  const ArtNode::Meta meta = node->meta();
   const uint32_t version = node->Version();
   ASSERT_TRUE(node->TryLock(version));
+  const ArtNodeOwner owner = ArtNodeOwner::OfLocked(node, version);
+  const ArtNode::Meta meta = owner.meta();
   std::vector<std::pair<int, int>> borders;
   for (int i = 0; i < meta.count(); ++i) {
-    borders.emplace_back(node->CodeAt(i), node->SymbolAt(meta, i));
-    node->SetBorder(meta, i, ArtNode::kVersionCode, 7);
+    borders.emplace_back(owner.CodeAt(i), owner.SymbolAt(meta, i));
+    owner.SetBorder(meta, i, ArtNode::kVersionCode, 7);
   }
   gate.Open();
   // Time to read it. If it does not, nothing is shown, but nothing is wrong.
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   for (int i = 0; i < meta.count(); ++i) {
-    node->SetBorder(meta, i, borders[i].first, borders[i].second);
+    owner.SetBorder(meta, i, borders[i].first, borders[i].second);
   }
   node->Unlock(version);
   thread.join();

@@ -25,28 +25,29 @@ inline ArtArena* ArenaOf(ArtTree* tree) {
 }
 
 // The references of the nodes on the way to where blind search ends, below the
-// root's.
+// root's. REQUIRES: no insert is running.
 inline std::vector<ArtRef> PathOf(ArtTree* tree, const TestKey& key) {
   std::vector<ArtRef> path;
-  const ArtNode* node = tree->TEST_Root();
+  ArtNodeOwner node = ArtNodeOwner::AtRest(tree->TEST_Root());
   for (;;) {
-    const ArtNode::Meta meta = node->meta();
+    const ArtNode::Meta meta = node.meta();
     const ArtRef ref =
-        node->RefAt(meta, node->Search(ToArtKey(key, tree->order()), meta));
+        node.RefAt(meta, node.Search(ToArtKey(key, tree->order()), meta));
     if (!ArtIsNode(ref)) {
       return path;
     }
     path.push_back(ref);
-    node = tree->TEST_Arena().NodeAt(ref);
+    node = ArtNodeOwner::AtRest(tree->TEST_Arena().NodeAt(ref));
   }
 }
 
 // Of the node `up` steps above the entry where blind search ends.
 inline ArtNode::Meta MetaAt(ArtTree* tree, const TestKey& key, size_t up) {
   const std::vector<ArtRef> path = PathOf(tree, key);
-  return up < path.size()
-             ? tree->TEST_Arena().NodeAt(path[path.size() - 1 - up])->meta()
-             : tree->TEST_Root()->meta();
+  ArtNode* const node =
+      up < path.size() ? tree->TEST_Arena().NodeAt(path[path.size() - 1 - up])
+                       : tree->TEST_Root();
+  return ArtNodeOwner::AtRest(node).meta();
 }
 
 inline bool IsFull(const ArtNode::Meta& meta) {

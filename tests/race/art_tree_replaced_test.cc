@@ -181,13 +181,14 @@ TEST_P(ArtTreeLockTest, AStepInsideANodeMeetsNoLockAbove) {
 TEST_P(ArtTreeLockTest, AddFindsTheNodeReplacedWhileItWaited) {
   const std::vector<ArtRef> path = PathOf(&tree_, inside_);
   ArtArena* const arena = ArenaOf(&tree_);
-  const ArtNode::Meta meta = node_->meta();
-  const ArtNode::Meta above_meta = above_->meta();
+  const ArtNode::Meta meta = ArtNodeOwner::AtRest(node_).meta();
+  const ArtNode::Meta above_meta = ArtNodeOwner::AtRest(above_).meta();
   ASSERT_LT(meta.node_class() + 1, kArtNodeClasses);
   ArtIterator iter(&tree_);
   iter.Seek(ToArtKey(inside_, order()));
   const ArtRef larger_ref = arena->AllocateNode(meta.node_class() + 1);
-  ArtNode* const larger = arena->NodeAt(larger_ref);
+  const ArtNodeOwner larger =
+      ArtNodeOwner::OfUnreachable(arena->NodeAt(larger_ref));
   const uint32_t version = node_->Version();
   const uint32_t above_version = above_->Version();
   ASSERT_TRUE(above_->TryLock(above_version));
@@ -211,13 +212,14 @@ TEST_P(ArtTreeLockTest, AddFindsTheNodeReplacedWhileItWaited) {
                             .word();
   // What the node is made to hold stays.
   const uint64_t kept = meta.word() & uint64_t{0x00f0800000000000};
-  larger->SetMeta(ArtNode::Meta(word | kept));
-  larger->AppendFrom(*node_, 0, meta.count());
+  larger.SetMeta(ArtNode::Meta(word | kept));
+  larger.AppendFrom(ArtNodeOwner::OfLocked(node_, version), 0, meta.count());
+  const ArtNodeOwner above = ArtNodeOwner::OfLocked(above_, above_version);
   int item = 0;
-  while (above_->RefAt(above_meta, item) != path.back()) {
+  while (above.RefAt(above_meta, item) != path.back()) {
     ++item;
   }
-  above_->SetRef(above_meta, item, larger_ref);
+  above.SetRef(above_meta, item, larger_ref);
   node_->Unlock(version);
   above_->Unlock(above_version);
   arena->FreeNode(path.back(), meta.node_class());
@@ -296,8 +298,8 @@ TEST_P(ArtTreeReplacedTest, IteratorsStandInANodeUsedForEntries) {
   const char* const node = tree.TEST_Arena().Resolve(ref);
   const size_t bytes = ArtNode::Bytes(kArtNodeClasses - 1);
   Standing standing(&tree, keys);
-  const ArtNode::Meta meta = tree.TEST_Arena().NodeAt(ref)->meta();
-  ASSERT_EQ(ArtNode::kMaxItems, meta.count());
+  ASSERT_EQ(ArtNode::kMaxItems,
+            ArtNodeOwner::AtRest(tree.TEST_Arena().NodeAt(ref)).meta().count());
   ASSERT_NO_FATAL_FAILURE(InsertAll(&tree, Children("a", 64, 65), &keys));
 
   bool used = false;

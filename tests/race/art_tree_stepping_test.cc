@@ -450,13 +450,15 @@ TEST_P(ArtTreeSteppingTest, Search) {
   alignas(64) static char memory[ArtNode::Bytes(kClass) + 64];
   PlayOften([&](uint64_t seed, long at) {
     std::mt19937_64 random(seed);
-    ArtNode* const node = new (memory) ArtNode(kClass);
-    node->SetMeta(ArtNode::Meta(0, 1, kClass, 0, ArtNode::kNoCode));
+    // The test plays the reader and the writer.
+    const ArtNodeOwner node =
+        ArtNodeOwner::OfUnreachable(new (memory) ArtNode(kClass));
+    node.SetMeta(ArtNode::Meta(0, 1, kClass, 0, ArtNode::kNoCode));
     const auto insert = [&] {
       const int item = static_cast<int>(
-          random() % static_cast<uint64_t>(node->meta().count()));
-      node->Insert(item, item + 1, static_cast<int>(random() % 40),
-                   static_cast<int>(random() % 256), 8);
+          random() % static_cast<uint64_t>(node.meta().count()));
+      node.Insert(item, item + 1, static_cast<int>(random() % 40),
+                  static_cast<int>(random() % 256), 8);
     };
     for (uint64_t n = 2 + random() % 50; n > 0; --n) {
       insert();
@@ -466,7 +468,7 @@ TEST_P(ArtTreeSteppingTest, Search) {
       user_key.push_back(static_cast<char>(random() % 256));
     }
     const ArtKey key(user_key.data(), user_key.size(), 1, GetParam());
-    const ArtNode::Meta meta = node->meta();
+    const ArtNode::Meta meta = node.meta();
     // Those the machine would not take by itself, too.
     const uint64_t kind = random() % 3;
     const bool simd =
@@ -476,9 +478,9 @@ TEST_P(ArtTreeSteppingTest, Search) {
     const long count = Stopper::Run(
         at,
         [&] {
-          found = kind == 0 && simd ? node->SearchAvx2(key, meta)
-                  : kind == 1       ? node->SearchScalar(key, meta)
-                                    : node->Search(key, meta);
+          found = kind == 0 && simd ? node.SearchAvx2(key, meta)
+                  : kind == 1       ? node.SearchScalar(key, meta)
+                                    : node.Search(key, meta);
         },
         [&] {
           if (scrap) {

@@ -177,7 +177,7 @@ TestKey RandomKey(int shape, Random* random) {
 }
 
 // Asks all ways of searching that there are on this machine.
-void CheckSearches(const ArtNode& node, const TestKey& probe, ArtOrder order,
+void CheckSearches(ArtNodeOwner node, const TestKey& probe, ArtOrder order,
                    int* found) {
   const ExactBytes exact(probe.user_key);
   const ArtKey key(exact.data(), probe.user_key.size(), probe.sequence, order);
@@ -196,7 +196,7 @@ void CheckSearches(const ArtNode& node, const TestKey& probe, ArtOrder order,
 
 // Blind search promises an item that shares most with the key; only in nodes
 // that hold nothing but entries can that be seen at once.
-void CheckSharesMost(ArtTree* tree, const ArtNode& node, const TestKey& probe,
+void CheckSharesMost(ArtTree* tree, ArtNodeOwner node, const TestKey& probe,
                      int found) {
   const ArtNode::Meta meta = node.meta();
   const ArtKey key = ToArtKey(probe, tree->order());
@@ -249,7 +249,7 @@ TEST(ArtNodeTest, AllWaysOfSearchingEndAtTheItemThatSharesMost) {
         other.sequence = random() >> 8;
         probes.push_back(other);
       }
-      ForEachNode(&tree, [&](const ArtNode& node, size_t) {
+      ForEachNode(&tree, [&](ArtNodeOwner node, size_t) {
         ++nodes;
         const ArtNode::Meta meta = node.meta();
         full += meta.count() == ArtNode::kMaxItems;
@@ -284,13 +284,14 @@ TEST(ArtNodeTest, SearchOfWhatIsNoNodeEndsAtAnItem) {
     const size_t bytes = ArtNode::Bytes(node_class);
     // A vector read may go beyond the node.
     alignas(16) char memory[ArtNode::Bytes(kArtNodeClasses - 1) + 64];
-    ArtNode* node = new (memory) ArtNode(node_class);
+    const ArtNodeOwner node =
+        ArtNodeOwner::OfUnreachable(new (memory) ArtNode(node_class));
     const int count =
         2 + static_cast<int>(random() % static_cast<uint64_t>(
                                             ArtNode::Capacity(node_class) - 1));
-    node->SetMeta(ArtNode::Meta(static_cast<ArtDepth>(random() % 3 * 40), count,
-                                node_class, 0,
-                                static_cast<int>(random() % 256)));
+    node.SetMeta(ArtNode::Meta(static_cast<ArtDepth>(random() % 3 * 40), count,
+                               node_class, 0,
+                               static_cast<int>(random() % 256)));
     const unsigned spread = 1 + static_cast<unsigned>(random() % 256);
     for (size_t i = sizeof(ArtNode); i < sizeof(memory); ++i) {
       memory[i] = static_cast<char>(
@@ -301,13 +302,13 @@ TEST(ArtNodeTest, SearchOfWhatIsNoNodeEndsAtAnItem) {
       const ExactBytes exact(test_key.user_key);
       const ArtKey key(exact.data(), test_key.user_key.size(),
                        test_key.sequence, ArtOrder::kBytewise);
-      const ArtNode::Meta meta = node->meta();
-      std::vector<int> found = {node->SearchScalar(key, meta)};
+      const ArtNode::Meta meta = node.meta();
+      std::vector<int> found = {node.SearchScalar(key, meta)};
       if (kSimd >= Simd::kAvx2) {
-        found.push_back(node->SearchAvx2(key, meta));
+        found.push_back(node.SearchAvx2(key, meta));
       }
       if (kSimd >= Simd::kAvx512) {
-        found.push_back(node->SearchAvx512(key, meta));
+        found.push_back(node.SearchAvx512(key, meta));
       }
       for (const int item : found) {
         ASSERT_GE(item, 0);

@@ -244,7 +244,8 @@ TEST_P(ArtTreeShapesTest, AnInsertChangesFewNodes) {
     tree.Insert(NewEntry(&tree, keys_[i], i + 1));
     std::map<const ArtNode*, uint32_t> after;
     size_t changed = 0;
-    ForEachNode(&tree, [&](const ArtNode& node, size_t) {
+    ForEachNode(&tree, [&](ArtNodeOwner owner, size_t) {
+      const ArtNode& node = *owner.node();
       after[&node] = node.Version();
       const auto it = before.find(&node);
       changed += it == before.end() || it->second != node.Version() ? 1 : 0;

@@ -46,7 +46,7 @@ class Scaffold {
 
   size_t Depth() {
     size_t deepest = 0;
-    ForEachNode(&tree_, [&deepest](const ArtNode&, size_t depth) {
+    ForEachNode(&tree_, [&deepest](ArtNodeOwner, size_t depth) {
       deepest = std::max(deepest, depth);
     });
     return deepest;

@@ -162,20 +162,22 @@ inline std::ostream& operator<<(std::ostream& out, const TestKey& key) {
 }
 
 // Calls visit(node, depth) for every node, the root's depth being 0.
+// REQUIRES: no insert is running.
 template <typename Visit>
 void ForEachNode(ArtTree* tree, const Visit& visit) {
   tree->DrainIfWaiting();
-  std::vector<std::pair<const ArtNode*, size_t>> left = {
-      {tree->TEST_Root(), 0}};
+  std::vector<std::pair<ArtNodeOwner, size_t>> left = {
+      {ArtNodeOwner::AtRest(tree->TEST_Root()), 0}};
   while (!left.empty()) {
     const auto [node, depth] = left.back();
     left.pop_back();
-    visit(*node, depth);
-    const ArtNode::Meta meta = node->meta();
+    visit(node, depth);
+    const ArtNode::Meta meta = node.meta();
     for (int i = 0; i < meta.count(); ++i) {
-      const ArtRef ref = node->RefAt(meta, i);
+      const ArtRef ref = node.RefAt(meta, i);
       if (ArtIsNode(ref)) {
-        left.emplace_back(tree->TEST_Arena().NodeAt(ref), depth + 1);
+        left.emplace_back(ArtNodeOwner::AtRest(tree->TEST_Arena().NodeAt(ref)),
+                          depth + 1);
       }
     }
   }
