@@ -88,7 +88,7 @@ class MemTableIteratorBase : public ROCKSDB_NAMESPACE::MemTableRep::Iterator {
 #endif
 };
 
-// The same of a memtable that RocksDB implements.
+// The same of any memtable.
 inline ROCKSDB_NAMESPACE::Status SeekChecked(
     ROCKSDB_NAMESPACE::MemTableRep::Iterator* iter,
     const ROCKSDB_NAMESPACE::Slice& internal_key, const char* memtable_key,
@@ -100,6 +100,20 @@ inline ROCKSDB_NAMESPACE::Status SeekChecked(
 #else
   return iter->SeekAndValidate(internal_key, memtable_key,
                                checks.allow_data_in_errors);
+#endif
+}
+
+inline ROCKSDB_NAMESPACE::Status GetChecked(
+    ROCKSDB_NAMESPACE::MemTableRep* rep, const ROCKSDB_NAMESPACE::LookupKey& k,
+    void* callback_args, bool (*callback_func)(void* arg, const char* entry),
+    const EntryChecks& checks) {
+#if MEMKV_ROCKSDB >= 1007
+  return rep->GetAndValidate(k, callback_args, callback_func,
+                             checks.allow_data_in_errors, checks.order,
+                             checks.entry);
+#else
+  return rep->GetAndValidate(k, callback_args, callback_func,
+                             checks.allow_data_in_errors);
 #endif
 }
 

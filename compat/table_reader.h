@@ -6,11 +6,14 @@
 
 #pragma once
 
+#include <memory>
+
 #include "compat/version.h"
 #include "db/column_family.h"
 #include "db/table_cache.h"
 #include "db/version_edit.h"
 #include "rocksdb/convenience.h"
+#include "table/table_builder.h"
 #include "table/table_reader.h"
 
 namespace memkv {
@@ -57,6 +60,23 @@ class TableReaderBase : public ROCKSDB_NAMESPACE::TableReader {
   }
 #endif
 };
+
+// What a table is opened with beside its file; all else as by default.
+inline ROCKSDB_NAMESPACE::TableReaderOptions ReaderOptionsOf(
+    const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions,
+    const std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform>&
+        prefix_extractor,
+    const ROCKSDB_NAMESPACE::EnvOptions& env_options,
+    const ROCKSDB_NAMESPACE::InternalKeyComparator& comparator) {
+  constexpr uint8_t kProtectionBytes = 0;
+#if MEMKV_ROCKSDB >= 1004
+  return {ioptions,    prefix_extractor, /*_compression_manager=*/nullptr,
+          env_options, comparator,       kProtectionBytes};
+#else
+  return {ioptions, prefix_extractor, env_options, comparator,
+          kProtectionBytes};
+#endif
+}
 
 // The reader of a live file.  *handle is to be released if it is not null.
 inline ROCKSDB_NAMESPACE::Status FindTable(

@@ -58,8 +58,15 @@ void Builder::Add(std::string_view key) {
   const size_t lcp = CommonPrefix(key, last_key_);
   const std::string_view suffix = key.substr(lcp);
   suffixes_.append(suffix.data(), suffix.size());
-  PutVarint32(&sizes_, static_cast<uint32_t>(lcp));
-  PutVarint32(&sizes_, static_cast<uint32_t>(suffix.size()));
+  if ((lcp | suffix.size()) < 0x80) {
+    // Two varints of a byte, as of most keys.
+    const char both[2] = {static_cast<char>(lcp),
+                          static_cast<char>(suffix.size())};
+    sizes_.append(both, sizeof(both));
+  } else {
+    PutVarint32(&sizes_, static_cast<uint32_t>(lcp));
+    PutVarint32(&sizes_, static_cast<uint32_t>(suffix.size()));
+  }
   ++num_keys_;
   open_.push_back(
       {static_cast<uint32_t>(lcp), suffix.empty() ? '\0' : suffix[0]});

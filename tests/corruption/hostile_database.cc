@@ -1,6 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
+#include "rocksdb/convenience.h"
 #include "tests/corruption/hostile_database.h"
 
 #include <algorithm>

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "memory/arena.h"
+#include "memtable/art_memtable_iterator.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/utilities/object_registry.h"
 #include "tests/db/art_memtable_rep_test_util.h"
@@ -145,9 +146,9 @@ class IteratorPair {
     b_->SeekForPrev(slice, entry);
     ASSERT_NO_FATAL_FAILURE(ExpectSame("SeekForPrev", target));
     ASSERT_NO_FATAL_FAILURE(Walk(target, random));
-    ASSERT_TRUE(a_->SeekAndValidate(slice, entry, false).ok());
-    ASSERT_TRUE(b_->SeekAndValidate(slice, entry, false).ok());
-    ASSERT_NO_FATAL_FAILURE(ExpectSame("SeekAndValidate", target));
+    ASSERT_TRUE(compat::SeekChecked(&*a_, slice, entry, {}).ok());
+    ASSERT_TRUE(compat::SeekChecked(&*b_, slice, entry, {}).ok());
+    ASSERT_NO_FATAL_FAILURE(ExpectSame("SeekChecked", target));
   }
 
   // All entries, in both directions.
@@ -222,8 +223,9 @@ TEST_P(ArtMemTableRepTest, AnswersAreThoseOfTheSkipList) {
     const std::vector<TestKey> expected = GetFrom(list.get(), target);
     ASSERT_EQ(expected, GetFrom(art.get(), target)) << target;
     std::vector<TestKey> validated;
-    ASSERT_TRUE(art->GetAndValidate(LookupKey(target.user_key, target.sequence),
-                                    &validated, Collect, false)
+    ASSERT_TRUE(compat::GetChecked(art.get(),
+                                   LookupKey(target.user_key, target.sequence),
+                                   &validated, Collect, {})
                     .ok());
     while (!validated.empty() && validated.back().user_key != target.user_key) {
       validated.pop_back();
@@ -279,12 +281,14 @@ TEST_P(ArtMemTableRepTest, ChangedKeyIsCorruptionAndNamedOnlyIfAllowed) {
     iter->SeekToLast();
     expect_corruption(iter->PrevAndValidate(allow_data));
     EXPECT_FALSE(iter->Valid());
-    expect_corruption(
-        iter->SeekAndValidate(InternalKey({"aa2zz", 1}), nullptr, allow_data));
+    compat::EntryChecks checks;
+    checks.allow_data_in_errors = allow_data;
+    expect_corruption(compat::SeekChecked(iter.get(), InternalKey({"aa2zz", 1}),
+                                          nullptr, checks));
     EXPECT_FALSE(iter->Valid());
     std::vector<TestKey> keys;
-    expect_corruption(
-        rep->GetAndValidate(LookupKey("aa2zz", 1), &keys, Collect, allow_data));
+    expect_corruption(compat::GetChecked(rep.get(), LookupKey("aa2zz", 1),
+                                         &keys, Collect, checks));
     EXPECT_TRUE(keys.empty());
 
     // A changed sequence breaks the order of the versions.
@@ -296,10 +300,49 @@ TEST_P(ArtMemTableRepTest, ChangedKeyIsCorruptionAndNamedOnlyIfAllowed) {
     // varint, key, type byte; then the sequence's lowest byte
     old_version[1 + 1 + 1] = 77;
     keys.clear();
-    EXPECT_TRUE(
-        versions->GetAndValidate(LookupKey("k", 20), &keys, Collect, allow_data)
-            .IsCorruption());
+    EXPECT_TRUE(compat::GetChecked(versions.get(), LookupKey("k", 20), &keys,
+                                   Collect, checks)
+                    .IsCorruption());
   }
+}
+
+TEST_P(ArtMemTableRepTest, EntriesAreCheckedByThemselvesIfThatIsAsked) {
+  RepUnderTest rep(factory_.get(), comparator());
+  for (const uint64_t sequence : {3, 2, 1}) {
+    ASSERT_TRUE(rep.Insert({"k", sequence}));
+  }
+  // RocksDB asks so from 10.7 on, memkv's classes with any version.
+  auto* const art = dynamic_cast<ArtMemTableRep*>(rep.get());
+  ASSERT_NE(nullptr, art);
+  std::vector<const char*> checked;
+  const char* refused = nullptr;
+  compat::EntryChecks checks;
+  checks.allow_data_in_errors = true;
+  checks.order = false;
+  checks.entry = [&](const char* entry, bool allow_data) {
+    EXPECT_TRUE(allow_data);
+    checked.push_back(entry);
+    return entry == refused ? Status::Corruption("refused") : Status::OK();
+  };
+  std::vector<TestKey> keys;
+  ASSERT_TRUE(art->GetChecked(LookupKey("k", 9), &keys, Collect, checks).ok());
+  EXPECT_EQ(3u, keys.size());
+  ASSERT_EQ(3u, checked.size());
+
+  // What is refused is not shown, and ends the look-up.
+  refused = checked[1];
+  keys.clear();
+  const Status s = art->GetChecked(LookupKey("k", 9), &keys, Collect, checks);
+  EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+  EXPECT_EQ(1u, keys.size());
+  const std::unique_ptr<MemTableRep::Iterator> iter(art->GetIterator());
+  auto* const in_art = dynamic_cast<ArtMemTableIterator*>(iter.get());
+  ASSERT_NE(nullptr, in_art);
+  EXPECT_TRUE(in_art->SeekChecked(InternalKey({"k", 3}), nullptr, checks).ok());
+  EXPECT_TRUE(in_art->Valid());
+  EXPECT_TRUE(in_art->SeekChecked(InternalKey({"k", 2}), nullptr, checks)
+                  .IsCorruption());
+  EXPECT_FALSE(in_art->Valid());
 }
 
 TEST_P(ArtMemTableRepTest, ApproximateNumEntriesCountsSmallRanges) {

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "plugin/memkv.h"
+#include "rocksdb/convenience.h"
 #include "rocksdb/sst_file_reader.h"
 #include "tests/db/fault_database.h"
 #include "tests/db/fault_reads_fixture.h"

@@ -10,6 +10,7 @@
 
 #include "plugin/memkv.h"
 #include "rocksdb/comparator.h"
+#include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "tests/util/fst_db_fixture.h"
 

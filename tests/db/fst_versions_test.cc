@@ -20,6 +20,7 @@
 #include "db/dbformat.h"
 #include "plugin/memkv.h"
 #include "rocksdb/comparator.h"
+#include "rocksdb/convenience.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/merge_operator.h"
 #include "rocksdb/utilities/debug.h"

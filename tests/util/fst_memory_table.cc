@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "compat/compression.h"
+#include "compat/table_reader.h"
 #include "db/merge_context.h"
 #include "file/random_access_file_reader.h"
 #include "file/writable_file_writer.h"
@@ -145,15 +146,14 @@ Status MemoryTable::Open(const std::string& bytes,
       kFileName);
   // The manifest would know the size of the undamaged file's tail.
   const uint64_t tail_size = bytes.size() == bytes_.size() ? tail_size_ : 0;
-  const rocksdb::TableReaderOptions options(
-      ioptions_, moptions_.prefix_extractor, env_options_, icmp_,
-      /*_block_protection_bytes_per_key=*/0, /*_skip_filters=*/false,
-      /*_immortal=*/false, /*_force_direct_prefetch=*/false, /*_level=*/1,
-      /*_block_cache_tracer=*/nullptr, /*_max_file_size_for_l0_meta_pin=*/0,
-      /*_cur_db_session_id=*/"", /*_cur_file_num=*/7, /*_unique_id=*/{},
-      settings_.global_seqno != 0 ? settings_.global_seqno
-                                  : rocksdb::kMaxSequenceNumber,
-      tail_size);
+  rocksdb::TableReaderOptions options = compat::ReaderOptionsOf(
+      ioptions_, moptions_.prefix_extractor, env_options_, icmp_);
+  options.level = 1;
+  options.cur_file_num = 7;
+  options.largest_seqno = settings_.global_seqno != 0
+                              ? settings_.global_seqno
+                              : rocksdb::kMaxSequenceNumber;
+  options.tail_size = tail_size;
   return factory_->NewTableReader(read_options, options, std::move(file),
                                   bytes.size(), reader,
                                   /*prefetch_index_and_filter_in_cache=*/true);
