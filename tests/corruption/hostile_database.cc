@@ -1,12 +1,12 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "rocksdb/convenience.h"
 #include "tests/corruption/hostile_database.h"
 
 #include <algorithm>
 
 #include "plugin/memkv.h"
+#include "rocksdb/convenience.h"
 #include "rocksdb/sst_file_reader.h"
 #include "rocksdb/table.h"
 #include "tests/corruption/allocation_watch.h"

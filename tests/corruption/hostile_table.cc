@@ -1,7 +1,6 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "rocksdb/convenience.h"
 #include "tests/corruption/hostile_table.h"
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <memory>
 
 #include "db/range_tombstone_fragmenter.h"
+#include "rocksdb/convenience.h"
 #include "rocksdb/file_system.h"
 #include "rocksdb/merge_operator.h"
 #include "table/fst/table_reader.h"
