@@ -24,6 +24,7 @@ struct EntryChecks {
   // Checks an entry by itself, by its checksum; may be empty.  From 10.7 on.
   std::function<ROCKSDB_NAMESPACE::Status(const char* entry, bool)> entry;
 
+  bool none() const { return !order && entry == nullptr; }
   ROCKSDB_NAMESPACE::Status Check(const char* e) const {
     return entry == nullptr ? ROCKSDB_NAMESPACE::Status::OK()
                             : entry(e, allow_data_in_errors);
@@ -40,6 +41,25 @@ class MemTableRepBase : public ROCKSDB_NAMESPACE::MemTableRep {
       bool (*callback_func)(void* arg, const char* entry),
       const EntryChecks& checks) = 0;
 
+  // Get() of n keys, as entries begin with them, that do not descend; key i
+  // calls back with callback_args[i].  RocksDB asks so from 11.1 on.
+  virtual ROCKSDB_NAMESPACE::Status GetMany(
+      size_t n, const char* const* keys, void** callback_args,
+      bool (*callback_func)(void* arg, const char* entry),
+      const EntryChecks& checks) = 0;
+
+#if MEMKV_ROCKSDB >= 1101
+  ROCKSDB_NAMESPACE::Status MultiGet(
+      size_t num_keys, const char* const* keys, void** callback_args,
+      bool (*callback_func)(void* arg, const char* entry),
+      bool allow_data_in_errors, bool detect_key_out_of_order,
+      const std::function<ROCKSDB_NAMESPACE::Status(const char*, bool)>&
+          key_validation_callback) final {
+    return GetMany(num_keys, keys, callback_args, callback_func,
+                   {allow_data_in_errors, detect_key_out_of_order,
+                    key_validation_callback});
+  }
+#endif
 #if MEMKV_ROCKSDB >= 1007
   ROCKSDB_NAMESPACE::Status GetAndValidate(
       const ROCKSDB_NAMESPACE::LookupKey& k, void* callback_args,

@@ -3,9 +3,11 @@
 
 #include "memtable/art_memtable_rep.h"
 
+#include <algorithm>
 #include <cassert>
 #include <new>
 #include <random>
+#include <vector>
 
 #include "db/lookup_key.h"
 #include "memory/allocator.h"
@@ -35,6 +37,16 @@ bool IsOfTree(KeyHandle handle) {
 
 ArtRef RefOf(KeyHandle handle) {
   return static_cast<ArtRef>(reinterpret_cast<uintptr_t>(handle) - kOfTree);
+}
+
+Status Step(ArtMemTableIterator* iter, const compat::EntryChecks& checks) {
+  Status s;
+  if (checks.order) {
+    s = iter->NextAndValidate(checks.allow_data_in_errors);
+  } else {
+    iter->Next();
+  }
+  return s.ok() && iter->Valid() ? checks.Check(iter->key()) : s;
 }
 
 }  // namespace
@@ -168,18 +180,58 @@ void ArtMemTableRep::Get(const LookupKey& k, void* callback_args,
     }
     return;
   }
-  const char* entry = tree_.Get(key);
+  Deliver(tree_.Get(key), callback_args, callback_func);
+}
+
+void ArtMemTableRep::Deliver(const char* entry, void* callback_args,
+                             bool (*callback_func)(void* arg,
+                                                   const char* entry)) const {
   if (entry == nullptr || !callback_func(callback_args, entry)) {
     return;
   }
   // Older versions, for merge operands.
+  const ArtKey key(entry, tree_.order());
   ArtIterator iter(&tree_);
-  iter.Seek(ArtKey(entry, tree_.order()));
+  iter.Seek(key);
   for (iter.Next();
        iter.Valid() && ArtKey(iter.entry(), tree_.order()).SameUserKey(key) &&
        callback_func(callback_args, iter.entry());
        iter.Next()) {
   }
+}
+
+Status ArtMemTableRep::GetMany(size_t n, const char* const* keys,
+                               void** callback_args,
+                               bool (*callback_func)(void* arg,
+                                                     const char* entry),
+                               const compat::EntryChecks& checks) {
+  if (!checks.none() || Overflow() != nullptr) {
+    ArtMemTableIterator iter(&tree_, &overflow_);
+    Status s;
+    for (size_t i = 0; i < n && s.ok(); ++i) {
+      s = iter.SeekChecked(Slice(), keys[i], checks);
+      while (s.ok() && iter.Valid() &&
+             callback_func(callback_args[i], iter.key())) {
+        s = Step(&iter, checks);
+      }
+    }
+    return s;
+  }
+  constexpr size_t kMost = 32;  // RocksDB's own batches have no more
+  const char* entries[kMost];
+  std::vector<ArtKey> sought;
+  for (size_t begin = 0; begin < n; begin += kMost) {
+    const size_t end = std::min(n, begin + kMost);
+    sought.clear();
+    for (size_t i = begin; i < end; ++i) {
+      sought.emplace_back(keys[i], tree_.order());
+    }
+    tree_.GetMany(sought.data(), sought.size(), entries);
+    for (size_t i = begin; i < end; ++i) {
+      Deliver(entries[i - begin], callback_args[i], callback_func);
+    }
+  }
+  return Status::OK();
 }
 
 Status ArtMemTableRep::GetChecked(const LookupKey& k, void* callback_args,
@@ -190,12 +242,7 @@ Status ArtMemTableRep::GetChecked(const LookupKey& k, void* callback_args,
   Status s =
       iter.SeekChecked(k.internal_key(), k.memtable_key().data(), checks);
   while (s.ok() && iter.Valid() && callback_func(callback_args, iter.key())) {
-    if (checks.order) {
-      s = iter.NextAndValidate(checks.allow_data_in_errors);
-    } else {
-      iter.Next();
-    }
-    if (s.ok() && iter.Valid()) s = checks.Check(iter.key());
+    s = Step(&iter, checks);
   }
   return s;
 }

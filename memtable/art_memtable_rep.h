@@ -86,6 +86,10 @@ class ArtMemTableRep : public compat::MemTableRepBase {
   Status GetChecked(const ROCKSDB_NAMESPACE::LookupKey& k, void* callback_args,
                     bool (*callback_func)(void* arg, const char* entry),
                     const compat::EntryChecks& checks) override;
+  // Without checks and without an overflow, keys descend side by side.
+  Status GetMany(size_t n, const char* const* keys, void** callback_args,
+                 bool (*callback_func)(void* arg, const char* entry),
+                 const compat::EntryChecks& checks) override;
 
   uint64_t ApproximateNumEntries(const Slice& start_ikey,
                                  const Slice& end_ikey) override;
@@ -131,6 +135,9 @@ class ArtMemTableRep : public compat::MemTableRepBase {
   // Makes it, if nobody has yet.
   ArtOverflow* OpenOverflow();
   bool InsertIntoOverflow(KeyHandle handle);
+  // Calls back with the entry and the older ones of its user key.
+  void Deliver(const char* entry, void* callback_args,
+               bool (*callback_func)(void* arg, const char* entry)) const;
   bool IsInOverflow(ArtRef ref) const;
 
   NodeAllocator node_allocator_;

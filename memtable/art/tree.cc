@@ -4,8 +4,10 @@
 #include "memtable/art/tree.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "memtable/art/tree_iterator.h"
@@ -177,49 +179,115 @@ ArtTree::Found ArtTree::TrySeek(const ArtKey& key, bool forward, bool inclusive,
   return StepTo(d.level, item, forward, path);
 }
 
-const char* ArtTree::Get(const ArtKey& key) const {
-  DrainIfWaiting();
-  // Most look-ups need nothing of their path but its end.
-  ArtNodeReading reading(root_);
-  if (!reading.BeginAtRoot()) {
-    return GetByPath(key);
+// A look-up on its way down, which needs nothing of its path but the end.
+class ArtTree::Lookup {
+ public:
+  Lookup(const ArtTree& tree, const ArtKey& key)
+      : tree_(&tree), key_(&key), reading_(tree.root_) {
+    goes_on_ = reading_.BeginAtRoot();
+    by_path_ = !goes_on_;
   }
-  // Whether the first entry below the item is the newest of its user key: the
-  // border before it says so.  The first item of a node has it from the node
-  // above; before the first of the tree there is nothing.
-  bool newest = true;
-  for (;;) {
-    const ArtNode::Meta meta = reading.meta();
-    const int item = reading.Search(key, meta);
-    const ArtNodeReading::UncheckedRef unchecked = reading.RefAt(meta, item);
+
+  // Passes one node, and prefetches what is looked at next.  False, and nothing
+  // was done, if it has come to the end.
+  bool Advance() {
+    if (!goes_on_) {
+      return false;
+    }
+    const ArtNode::Meta meta = reading_.meta();
+    const int item = reading_.Search(*key_, meta);
+    const ArtNodeReading::UncheckedRef unchecked = reading_.RefAt(meta, item);
     if (item > 0) {
-      newest = reading.CodeAt(item) < ArtNode::kVersionCode;
+      newest_ = reading_.CodeAt(item) < ArtNode::kVersionCode;
     }
-    if (!reading.Holds()) {
-      return GetByPath(key);
+    if (!reading_.Holds()) {
+      return GiveUp();
     }
-    const ArtRef ref = reading.Checked(unchecked);
-    if (ArtIsNode(ref)) {
-      const ArtNode* const child = arena_.NodeAt(ref);
-      child->Prefetch();
-      ArtNodeReading below(child);
-      if (!below.BeginBelow(reading)) {
-        return GetByPath(key);
+    ref_ = reading_.Checked(unchecked);
+    if (!ArtIsNode(ref_)) {
+      goes_on_ = false;
+      if (ref_ != kArtNoRef) {
+        tree_->PrefetchEntry(ref_, key_->user_size());
       }
-      reading = std::move(below);
-      continue;
+      return true;
     }
-    if (ref == kArtNoRef) {
+    const ArtNode* const child = tree_->arena_.NodeAt(ref_);
+    child->Prefetch();
+    ArtNodeReading below(child);
+    if (!below.BeginBelow(reading_)) {
+      return GiveUp();
+    }
+    reading_ = std::move(below);
+    return true;
+  }
+
+  // REQUIRES: it has come to the end
+  const char* Entry() const {
+    if (by_path_) {
+      return tree_->GetByPath(*key_);
+    }
+    if (ref_ == kArtNoRef) {
       return nullptr;
     }
-    const char* const entry = EntryAt(ref);
-    PrefetchEntry(ref, key.user_size());
-    const ArtKey other(entry, order_);
-    if (!key.SameUserKey(other)) {
+    const char* const entry = tree_->EntryAt(ref_);
+    const ArtKey other(entry, tree_->order_);
+    if (!key_->SameUserKey(other)) {
       // No entry shares more symbols with the key.
       return nullptr;
     }
-    return newest && key.version() <= other.version() ? entry : GetByPath(key);
+    return newest_ && key_->version() <= other.version()
+               ? entry
+               : tree_->GetByPath(*key_);
+  }
+
+ private:
+  // A writer was in the way.
+  bool GiveUp() {
+    goes_on_ = false;
+    by_path_ = true;
+    return true;
+  }
+
+  const ArtTree* tree_;
+  const ArtKey* key_;
+  ArtNodeReading reading_;
+  ArtRef ref_ = kArtNoRef;
+  bool goes_on_;
+  bool by_path_;
+  // Whether the first entry below the item is the newest of its user key: the
+  // border before it says so.  The first item of a node has it from the node
+  // above; before the first of the tree there is nothing.
+  bool newest_ = true;
+};
+
+const char* ArtTree::Get(const ArtKey& key) const {
+  DrainIfWaiting();
+  Lookup lookup(*this, key);
+  while (lookup.Advance()) {
+  }
+  return lookup.Entry();
+}
+
+void ArtTree::GetMany(const ArtKey* keys, size_t n,
+                      const char** entries) const {
+  DrainIfWaiting();
+  // As many lines as a core waits for at a time.
+  constexpr size_t kTogether = 8;
+  for (size_t begin = 0; begin < n; begin += kTogether) {
+    const size_t end = std::min(n, begin + kTogether);
+    std::array<std::optional<Lookup>, kTogether> lookups;
+    for (size_t i = begin; i < end; ++i) {
+      lookups[i - begin].emplace(*this, keys[i]);
+    }
+    for (bool goes_on = true; goes_on;) {
+      goes_on = false;
+      for (size_t i = begin; i < end; ++i) {
+        goes_on |= lookups[i - begin]->Advance();
+      }
+    }
+    for (size_t i = begin; i < end; ++i) {
+      entries[i] = lookups[i - begin]->Entry();
+    }
   }
 }
 

@@ -148,9 +148,10 @@ class Pool {
   std::vector<std::unique_ptr<Walker>> walkers_;
 };
 
-inline void CheckGet(const Round& round, const TestKey& key, bool* found) {
-  const Progress done = round.Done();
-  const char* entry = round.tree().Get(ToArtKey(key, round.order()));
+// `entry` is what a look-up of the key has got that began when so much was
+// done.
+inline void CheckGot(const Round& round, const TestKey& key,
+                     const Progress& done, const char* entry, bool* found) {
   *found = entry != nullptr;
   const size_t from = round.PlaceOf(key);
   size_t at = from;
@@ -164,6 +165,20 @@ inline void CheckGet(const Round& round, const TestKey& key, bool* found) {
     }
   }
   round.CheckNoneDone(from, at, done, "Get");
+}
+
+inline void CheckGet(const Round& round, const TestKey& key, bool* found) {
+  Progress done = round.Done();
+  const ArtKey sought = ToArtKey(key, round.order());
+  const char* const entry = round.tree().Get(sought);
+  ASSERT_NO_FATAL_FAILURE(CheckGot(round, key, done, entry, found));
+  done = round.Done();
+  const ArtKey both[] = {sought, sought};
+  const char* entries[] = {nullptr, nullptr};
+  round.tree().GetMany(both, 2, entries);
+  for (const char* const of_both : entries) {
+    ASSERT_NO_FATAL_FAILURE(CheckGot(round, key, done, of_both, found));
+  }
 }
 
 inline void CheckLookUps(const Round& round, std::mt19937_64* random) {

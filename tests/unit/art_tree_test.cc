@@ -367,6 +367,11 @@ TEST_P(ArtTreeTest, GetFindsTheNewestThatIsNotNewer) {
           const char* got = s.tree().Get(s.Key(target));
           ASSERT_EQ(has, got != nullptr) << target;
           ASSERT_TRUE(!has || *at == KeyOf(got)) << target << " " << *at;
+          const ArtKey both[] = {s.Key({keys[0], kHigh}), s.Key(target)};
+          const char* many[] = {nullptr, nullptr};
+          s.tree().GetMany(both, 2, many);
+          ASSERT_EQ(s.tree().Get(both[0]), many[0]);
+          ASSERT_EQ(got, many[1]) << target;
         }
       }
       ASSERT_NO_FATAL_FAILURE(s.CheckTree());
