@@ -2,20 +2,32 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# fetch_rocksdb.sh CACHE: makes CACHE/src/rocksdb-9.10.0 exist and prints its
-# path.  The tarball comes from the Debian mirror this machine already uses,
+# fetch_rocksdb.sh CACHE [VERSION]: makes CACHE/src/rocksdb-VERSION (9.10.0) exist
+# and prints its path.  The tarball comes from the Debian mirror this machine already uses,
 # through apt-get with a private state folder: no root, and nothing of the
 # machine's own apt state is touched.
 
 set -euo pipefail
 
-version=9.10.0
+cache=${1:?usage: fetch_rocksdb.sh CACHE [VERSION]}
+version=${2:-9.10.0}
+case $version in
+  9.10.0)
+    suite=trixie
+    sha256=fdccab16133c9d927a183c2648bcea8d956fb41eb1df2aacaa73eb0b95e43724
+    ;;
+  9.11.2)
+    suite=sid
+    sha256=4005068f5099c54c39968f3466da216e0a7b97fc78e1c51c722e643763058a5c
+    ;;
+  *)
+    echo "fetch_rocksdb.sh: Debian's RocksDB is 9.10.0 or 9.11.2, not '$version'" >&2
+    exit 1
+    ;;
+esac
 package=rocksdb=$version-1
-suite=trixie
 tarball=rocksdb_$version.orig.tar.gz
-sha256=fdccab16133c9d927a183c2648bcea8d956fb41eb1df2aacaa73eb0b95e43724
 
-cache=${1:?usage: fetch_rocksdb.sh CACHE}
 tree=$cache/src/rocksdb-$version
 stored=$cache/src/$tarball
 
