@@ -2,13 +2,14 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // Check: a step of a benchmark that must succeed, for there is nothing to
-// measure if it does not. main() catches the Failure and says it.
+// measure if it does not. RunProgram() catches the Failure and says it.
 //
 // Thread safety: functions without shared state. A Failure must be caught in
 // the thread that throws it.
 
 #pragma once
 
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -38,6 +39,23 @@ inline void Check(const rocksdb::Status& status) {
 [[noreturn]] inline void Refuse(const std::string& why,
                                 const std::string& more = "") {
   throw Failure(rocksdb::Status::InvalidArgument(why, more));
+}
+
+// All of a program whose flags are parsed already. Returns its exit status.
+template <typename Body>
+int RunProgram(const char* name, int argc, char** argv, const Body& body) {
+  if (argc > 1) {
+    std::fprintf(stderr, "%s: what is '%s'? (--keys=FILE?)\n", name, argv[1]);
+    return 2;
+  }
+  try {
+    body();
+  } catch (const Failure& failure) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s: FAILED: %s\n", name, failure.what());
+    return 1;
+  }
+  return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
 }  // namespace memkv

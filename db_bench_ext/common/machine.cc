@@ -8,7 +8,6 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <thread>
 #include <vector>
 
 #include "db_bench_ext/common/check.h"
@@ -17,9 +16,21 @@ namespace memkv {
 
 namespace {
 
-std::vector<int>& Cpus() {
-  static std::vector<int> cpus;
-  return cpus;
+// The last one first. Asked for the first time before any thread is pinned.
+const std::vector<int>& Cpus() {
+  static const std::vector<int> all = [] {
+    std::vector<int> cpus;
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    (void)sched_getaffinity(0, sizeof(allowed), &allowed);
+    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
+      if (CPU_ISSET(cpu, &allowed)) {
+        cpus.push_back(cpu);
+      }
+    }
+    return cpus;
+  }();
+  return all;
 }
 
 size_t ReadSize(const char* name) {
@@ -34,18 +45,7 @@ size_t ReadSize(const char* name) {
 
 }  // namespace
 
-size_t RememberCpus() {
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
-    return std::thread::hardware_concurrency();
-  }
-  for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-    if (CPU_ISSET(cpu, &allowed)) {
-      Cpus().push_back(cpu);
-    }
-  }
-  return Cpus().size();
-}
+size_t NumCpus() { return Cpus().size(); }
 
 void PinToCpu(size_t thread) {
   if (!Cpus().empty()) {

@@ -1,10 +1,10 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The machine below a benchmark: which it is, threads that stay on their CPU,
-// so that figures are comparable, and the memory that this process has.
+// The machine below a benchmark: what /proc says of it, threads that stay on
+// their CPU, so that figures are comparable, and the memory of this process.
 //
-// Thread safety: any thread, except RememberCpus (once, before the others).
+// Thread safety: any thread.
 
 #pragma once
 
@@ -14,11 +14,9 @@
 
 namespace memkv {
 
-// Notes the CPUs this process may use, before any thread is pinned. Returns
-// how many there are.
-size_t RememberCpus();
-
-// Pins the calling thread: thread 0 to the last CPU noted, thread 1 to the
+// The CPUs that this process might use before a thread was pinned.
+size_t NumCpus();
+// Pins the calling thread: thread 0 to the last of those CPUs, thread 1 to the
 // one before it, and so on, around.
 void PinToCpu(size_t thread);
 
@@ -32,10 +30,10 @@ std::string LineOf(const char* file, const std::string& name);
 uint64_t PeakResident();
 void ResetPeakResident();
 
-// What jemalloc says. `allocated` is exact at the moment of the call for what
-// the program asked for (size classes included); `active` adds the unused rest
-// of pages in use, `resident` the allocator's own structures and pages freed
-// but kept. Mapped files and the page cache are in none of them.
+// What jemalloc says. `allocated` is exact for what the program asked for (size
+// classes included); `active` adds the unused rest of pages in use, `resident`
+// the allocator's own structures and pages freed but kept. Mapped files and the
+// page cache are in none of them.
 struct JemallocBytes {
   size_t allocated = 0;
   size_t active = 0;

@@ -3,6 +3,7 @@
 
 #include "db_bench_ext/common/temp_dir.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -11,7 +12,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <vector>
+#include <utility>
+
+#include "db_bench_ext/common/check.h"
 
 namespace memkv {
 
@@ -24,39 +27,52 @@ constexpr int kRemoveAttempts = 50;
 sigset_t StopSignals() {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGHUP);
-  return set;
-}
-
-void RemoveTree(const std::string& path) {
-  std::error_code error;
-  for (int i = 0; i < kRemoveAttempts; i++) {
-    std::filesystem::remove_all(path, error);
-    if (!std::filesystem::exists(path, error)) {
-      return;
-    }
-    usleep(20000);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    sigaddset(&set, signal);
   }
+  return set;
 }
 
 }  // namespace
 
-Status TempDir::Create(const std::string& parent, const std::string& prefix,
-                       bool keep) {
-  const std::string wanted = parent + "/" + prefix + ".XXXXXX";
-  std::vector<char> name(wanted.c_str(), wanted.c_str() + wanted.size() + 1);
-  keep_ = keep;
+std::string DefaultTempParent() {
+  const char* dir = std::getenv("TMPDIR");
+  return dir != nullptr && *dir != '\0' ? dir : "/tmp";
+}
+
+void RequireSpace(const std::string& dir, uint64_t bytes) {
+  const uint64_t needed = bytes + (uint64_t{256} << 20);
+  std::error_code error;
+  const auto space = std::filesystem::space(dir, error);
+  if (error) {
+    Check(Status::IOError(dir, error.message()));
+  }
+  if (space.available < needed) {
+    Check(Status::NoSpace(fmt::format(
+        "{} has {} MiB free and this may need {} MiB; choose another place "
+        "with --dir",
+        dir, space.available >> 20, needed >> 20)));
+  }
+}
+
+TempDir::TempDir(const std::string& parent, const std::string& prefix,
+                 bool keep, std::function<void()> on_stop)
+    : path_(parent + "/" + prefix + ".XXXXXX"),
+      keep_(keep),
+      on_stop_(std::move(on_stop)) {
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  if (mkdtemp(name.data()) == nullptr) {
-    return Status::IOError("cannot make a directory under " + parent,
-                           std::strerror(errno));
+  if (mkdtemp(path_.data()) == nullptr) {
+    Check(Status::IOError("cannot make a directory under " + parent,
+                          std::strerror(errno)));
   }
-  path_ = name.data();
   watcher_ = std::thread([this] { Watch(); });
-  return Status::OK();
+}
+
+TempDir::~TempDir() {
+  Remove();
+  done_.store(true, std::memory_order_release);
+  watcher_.join();
 }
 
 void TempDir::Watch() {
@@ -70,44 +86,21 @@ void TempDir::Watch() {
       if (on_stop_) {
         on_stop_();
       }
-      if (!keep_) {
-        RemoveTree(path_);
-      }
+      Remove();
       _exit(128 + signal);
     }
   }
 }
 
-TempDir::~TempDir() {
-  if (!watcher_.joinable()) {
-    return;
-  }
-  if (!keep_) {
-    RemoveTree(path_);
-  }
-  done_.store(true, std::memory_order_release);
-  watcher_.join();
-}
-
-std::string DefaultTempParent() {
-  const char* dir = std::getenv("TMPDIR");
-  return dir != nullptr && *dir != '\0' ? dir : "/tmp";
-}
-
-rocksdb::Status RequireSpace(const std::string& dir, uint64_t bytes) {
-  const uint64_t needed = bytes + (uint64_t{256} << 20);
+void TempDir::Remove() const {
   std::error_code error;
-  const auto space = std::filesystem::space(dir, error);
-  if (error) {
-    return rocksdb::Status::IOError(dir, error.message());
+  for (int i = 0; !keep_ && i < kRemoveAttempts; i++) {
+    std::filesystem::remove_all(path_, error);
+    if (!std::filesystem::exists(path_, error)) {
+      return;
+    }
+    usleep(20000);
   }
-  if (space.available < needed) {
-    return rocksdb::Status::NoSpace(
-        dir + " has " + std::to_string(space.available >> 20) +
-        " MiB free and this may need " + std::to_string(needed >> 20) +
-        " MiB; choose another place with --dir");
-  }
-  return rocksdb::Status::OK();
 }
 
 }  // namespace memkv

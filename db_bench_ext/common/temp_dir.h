@@ -23,47 +23,38 @@
 #include <functional>
 #include <string>
 #include <thread>
-#include <utility>
-
-#include "rocksdb/status.h"
 
 namespace memkv {
 
+// $TMPDIR, or /tmp.
+std::string DefaultTempParent();
+
+// A Failure, with what to do, unless `dir` has room for that many bytes and
+// some.
+void RequireSpace(const std::string& dir, uint64_t bytes);
+
 class TempDir {
  public:
-  TempDir() = default;
+  // Makes `<parent>/<prefix>.XXXXXX`; with `keep` it is never removed. The
+  // watcher calls `on_stop` before it ends the process, while other threads may
+  // still run: to leave what is worth leaving.
+  TempDir(const std::string& parent, const std::string& prefix, bool keep,
+          std::function<void()> on_stop);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
-
-  // Called by the watcher before it ends the process, while other threads may
-  // still run: to leave what is worth leaving.
-  // REQUIRES: called before Create, or never.
-  void set_on_stop(std::function<void()> on_stop) {
-    on_stop_ = std::move(on_stop);
-  }
-
-  // Makes `<parent>/<prefix>.XXXXXX`; with `keep` it is never removed.
-  // REQUIRES: called at most once.
-  rocksdb::Status Create(const std::string& parent, const std::string& prefix,
-                         bool keep);
 
   const std::string& path() const { return path_; }
 
  private:
   void Watch();
+  void Remove() const;
 
   std::string path_;
-  bool keep_ = false;
-  std::function<void()> on_stop_;
+  const bool keep_;
+  const std::function<void()> on_stop_;
   std::atomic<bool> done_{false};
   std::thread watcher_;
 };
-
-// $TMPDIR, or /tmp.
-std::string DefaultTempParent();
-
-// NoSpace, with what to do, unless `dir` has room for that many bytes and some.
-rocksdb::Status RequireSpace(const std::string& dir, uint64_t bytes);
 
 }  // namespace memkv

@@ -30,6 +30,7 @@ class KeySequence {
     ends_.push_back(bytes_.size());
   }
   size_t size() const { return ends_.size(); }
+  size_t bytes() const { return bytes_.size(); }
   rocksdb::Slice operator[](size_t i) const {
     const size_t begin = i == 0 ? 0 : ends_[i - 1];
     return {bytes_.data() + begin, ends_[i] - begin};
@@ -40,19 +41,25 @@ class KeySequence {
   std::vector<size_t> ends_;
 };
 
-class ShapeProbes {
- public:
+struct ShapeProbes {
   // Of each kind of question, at most, unless more are asked for.
   static constexpr size_t kProbes = 20000;
   // Reads the newest version: RocksDB's greatest sequence number.
   static constexpr uint64_t kNewest = (uint64_t{1} << 56) - 1;
 
-  // Look-ups of keys that are there.
   struct Gets {
     KeySequence keys;
-    std::vector<uint32_t> ranks;    // of the keys, in the shape's
+    std::vector<uint32_t> ranks;    // how many keys of the shape are less
     std::vector<uint64_t> read_at;  // the sequence number to read at
-    std::vector<uint64_t> found;    // that of the version to be found
+    std::vector<uint64_t> found;    // that of the version to be found, 0: none
+
+    void Add(const rocksdb::Slice& key, uint32_t rank, uint64_t at,
+             uint64_t sequence) {
+      keys.Add(key);
+      ranks.push_back(rank);
+      read_at.push_back(at);
+      found.push_back(sequence);
+    }
     size_t size() const { return ranks.size(); }
   };
   // The entries in [begin, end).
@@ -65,53 +72,25 @@ class ShapeProbes {
   // `shape` must outlive this.
   ShapeProbes(const KeyShape& shape, uint64_t seed, size_t probes = kProbes);
 
-  const Gets& hits() const { return hits_; }  // of the newest versions
-  // Of a random version; empty if no key has several.
-  const Gets& old() const { return old_; }
-  // Keys one byte from one of the shape's, and how many of those are less. Not
-  // more than hits.
-  const KeySequence& misses() const { return misses_; }
-  const std::vector<uint32_t>& miss_ranks() const { return miss_ranks_; }
-  // Between two keys of the shape; none if there is only one.
-  const std::vector<Range>& ranges() const { return ranges_; }
-  // All keys with a prefix that some key has.
-  const std::vector<Range>& prefix_ranges() const { return prefix_ranges_; }
-
   // The entries in the order of an index: keys ascending, newest first.
-  const std::vector<uint32_t>& sorted() const { return sorted_; }
-  // Where the entries of the keys of this rank and more begin there.
-  size_t FirstOf(size_t rank) const { return first_[rank]; }
+  std::vector<uint32_t> sorted;
+  // Of each key, where its entries begin there; and the end.
+  std::vector<uint32_t> first;
   // Bytes of the keys of all entries.
-  uint64_t entry_key_bytes() const { return entry_key_bytes_; }
+  uint64_t entry_key_bytes = 0;
   // How often to load so few entries, or to read all their bytes, that a clock
   // sees it; 1 for most shapes.
-  size_t rounds() const { return rounds_; }
+  size_t rounds = 1;
   // How often to step over all entries without reading all their bytes.
-  size_t step_rounds() const { return step_rounds_; }
+  size_t step_rounds = 1;
 
- private:
-  void MakeHits(RandomSource* random);
-  void MakeMisses(RandomSource* random);
-  void MakeRanges(RandomSource* random);
-  uint64_t EntriesBetween(size_t begin, size_t end) const {
-    return first_[end] - first_[begin];
-  }
-
-  const KeyShape& shape_;
-  const size_t most_;        // of each kind
-  const size_t most_bytes_;  // and of their keys
-  Gets hits_;
-  Gets old_;
-  KeySequence misses_;
-  std::vector<uint32_t> miss_ranks_;
-  std::vector<Range> ranges_;
-  std::vector<Range> prefix_ranges_;
-  std::vector<uint32_t> sorted_;
-  // Of each key, where its entries begin in sorted_; and the end.
-  std::vector<uint32_t> first_;
-  uint64_t entry_key_bytes_ = 0;
-  size_t rounds_ = 1;
-  size_t step_rounds_ = 1;
+  Gets hits;    // of the newest versions
+  Gets old;     // of a random version; empty if no key has several
+  Gets misses;  // of keys one byte from one of the shape's; not more than hits
+  // Between two keys of the shape; none if there is only one.
+  std::vector<Range> ranges;
+  // All keys with a prefix that some key has.
+  std::vector<Range> prefix_ranges;
 };
 
 }  // namespace memkv

@@ -254,8 +254,7 @@ void RunInTempDir(const BenchOptions& options, BenchResults* results,
   // Not earlier: the fetch script would inherit it.
   signal(SIGPIPE, SIG_IGN);
   CheckComparable(*results);
-  TempDir dir;
-  dir.set_on_stop([results] {
+  const TempDir dir(options.dir, "memkv_bench", options.keep, [results] {
     std::fputc('\n', stderr);
     try {
       WriteReports(results->Document(false));
@@ -263,7 +262,6 @@ void RunInTempDir(const BenchOptions& options, BenchResults* results,
       std::fprintf(stderr, "memkv_bench: %s\n", failure.what());
     }
   });
-  Check(dir.Create(options.dir, "memkv_bench", options.keep));
   try {
     body(dir.path());
   } catch (const Failure&) {
@@ -278,19 +276,23 @@ void RunInTempDir(const BenchOptions& options, BenchResults* results,
 // Those of --db, or of --keys; with --demo others if they cannot be had.
 void ReadInput(BenchOptions* options, KeySet* input) {
   std::fprintf(stderr, "Reading %s\n", options->keys.c_str());
-  Status s = FLAGS_db.empty()
-                 ? ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed,
-                            FLAGS_fetch_script, input)
-                 : ReadDatabase(FLAGS_db, FLAGS_db_cf, FLAGS_db_sample, input);
-  if (!s.ok() && FLAGS_demo && options->keys == "apt-contents") {
+  try {
+    if (FLAGS_db.empty()) {
+      ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script, input);
+    } else {
+      ReadDatabase(FLAGS_db, FLAGS_db_cf, FLAGS_db_sample, input);
+    }
+  } catch (const Failure& failure) {
+    if (!FLAGS_demo || options->keys != "apt-contents") {
+      throw;
+    }
     std::printf(
         "Debian's Contents lists cannot be had here (%s):\n"
         "URL-like keys are generated instead.\n",
-        s.ToString().c_str());
+        failure.what());
     options->keys = "gen:urls:3000000";
-    s = ReadKeys(options->keys, FLAGS_limit, FLAGS_seed, "", input);
+    ReadKeys(options->keys, FLAGS_limit, FLAGS_seed, "", input);
   }
-  Check(s);
   if (input->records.size() < 2) {
     Refuse(options->keys + ": fewer than two keys");
   }
@@ -308,9 +310,8 @@ void MeasureWorkloads(BenchOptions options) {
   }
   const uint64_t value_bytes = records.ValueBytes();
   results.SetKeys(input.description, stats, value_bytes);
-  Check(RequireSpace(
-      options.dir,
-      2 * options.configs.size() * (input.records.KeyBytes() + value_bytes)));
+  RequireSpace(options.dir, 2 * options.configs.size() *
+                                (input.records.KeyBytes() + value_bytes));
   RunInTempDir(options, &results, [&](const std::string& dir) {
     RunWorkloads(options, records, dir, &results);
   });
@@ -353,8 +354,8 @@ void MeasureGenerated(BenchOptions options) {
   // a memtable has that is not yet flushed.
   const auto value_size =
       static_cast<uint64_t>(std::max<int64_t>(options.value_size, 0));
-  Check(RequireSpace(options.dir,
-                     budget * ((FLAGS_scale ? 60 : 160) + 3 * value_size)));
+  RequireSpace(options.dir,
+               budget * ((FLAGS_scale ? 60 : 160) + 3 * value_size));
   BenchResults results(options);
   RunInTempDir(options, &results, [&](const std::string& dir) {
     if (FLAGS_scale) {
@@ -366,6 +367,11 @@ void MeasureGenerated(BenchOptions options) {
 }
 
 void Main(const std::string& command) {
+  if (FLAGS_list_configs) {
+    std::fputs(DescribeConfigs().c_str(), stdout);
+    return;
+  }
+  RegisterMemkv();
   if (!FLAGS_report.empty()) {
     WithReport(FLAGS_report, [](Json document) {
       Compare(&document);
@@ -393,22 +399,6 @@ int main(int argc, char** argv) {
   gflags::SetUsageMessage(
       "compares RocksDB with and without memkv on your keys");
   gflags::ParseCommandLineFlags(&argc, &argv, true);
-  if (argc > 1) {
-    std::fprintf(stderr, "memkv_bench: what is '%s'? (--keys=FILE?)\n",
-                 argv[1]);
-    return 2;
-  }
-  if (FLAGS_list_configs) {
-    std::fputs(memkv::DescribeConfigs().c_str(), stdout);
-    return 0;
-  }
-  memkv::RegisterMemkv();
-  try {
-    memkv::Main(command);
-  } catch (const memkv::Failure& failure) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "memkv_bench: FAILED: %s\n", failure.what());
-    return 1;
-  }
-  return std::fflush(stdout) == 0 ? 0 : 1;
+  return memkv::RunProgram("memkv_bench", argc, argv,
+                           [&] { memkv::Main(command); });
 }

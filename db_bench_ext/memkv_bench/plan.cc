@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "db_bench_ext/keys/key_prefix.h"
 #include "db_bench_ext/keys/random.h"
+#include "db_bench_ext/keys/record_set.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
 
 namespace memkv {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "db_bench_ext/common/format.h"
 #include "rocksdb/status.h"
 
 namespace memkv {
@@ -43,18 +44,11 @@ rocksdb::Status CheckSameCommand(const Json& first, const Json& second,
 // before: every ratio to the baseline beside the same ratio there.
 rocksdb::Status AddAgreement(const Json& first, Json* second);
 
-// "3,754,180".
-std::string ShowWhole(uint64_t number);
-// "64 MB", of powers of two.
-std::string ShowSize(uint64_t bytes);
 // Of a point of --scale or --delta: the time of a look-up by the clock that
 // holds for its report. What waits for files is measured by the wall.
 std::string LookUpField(const Json& document, const std::string& prefix);
 
 // ---- For their implementation ----------------------------------------------
-
-// "92.1 MB": 3 significant digits.
-std::string ShowBytes(double bytes);
 
 // What is measured of each configuration.
 struct Figure {

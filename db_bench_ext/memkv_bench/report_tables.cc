@@ -16,23 +16,6 @@ namespace {
 
 double Number(const Json& json) { return json.get<double>(); }
 
-// Three significant digits.
-std::string Digits(double value) {
-  return fmt::format("{:.{}f}", value, value < 10 ? 2 : value < 100 ? 1 : 0);
-}
-
-std::string Scaled(double value, std::initializer_list<const char*> units) {
-  auto unit = units.begin();
-  for (; value >= 1000 && unit + 1 < units.end(); ++unit) {
-    value /= 1000;
-  }
-  return Digits(value) + (**unit == '\0' ? "" : " ") + *unit;
-}
-
-std::string ShowNanos(double nanos) {
-  return Scaled(nanos, {"ns", "us", "ms", "s"});
-}
-
 bool IsLimited(const Json& document) {
   return document.at("settings").at("memory_limit") > 0;
 }
@@ -148,7 +131,7 @@ void AddLatencies(const Json& workloads, FigureMaker* maker) {
                  [](const Json& result) {
                    const Json latency = result.value("latency", Json());
                    auto micros = [&latency](const char* name) {
-                     return Digits(Number(latency.at(name)) / 1000);
+                     return ShowDigits(Number(latency.at(name)) / 1000);
                    };
                    return latency.is_null()
                               ? ""
@@ -176,8 +159,8 @@ void AddComponents(const Json& all_sizes, FigureMaker* maker) {
                  sizes, nullptr, [&name](const Json& size) {
                    for (const Json& component : size.at("components")) {
                      if (component.at("name") == name) {
-                       return Digits(Number(component.at("bytes")) /
-                                     Number(size.at("records")));
+                       return ShowDigits(Number(component.at("bytes")) /
+                                         Number(size.at("records")));
                      }
                    }
                    return std::string();
@@ -248,7 +231,7 @@ std::string Show(const Json& value, As as) {
     case As::kSeconds:
       return fmt::format("{:.2f} s", Number(value));
     case As::kCount:
-      return Scaled(Number(value), {"", "K", "M", "G"});
+      return ShowCount(Number(value));
     case As::kBytes:
       return ShowBytes(value);
     default:
@@ -448,25 +431,6 @@ std::string AgreementSentence(const Json& agreement) {
 }
 
 }  // namespace
-
-std::string ShowBytes(double bytes) {
-  return Scaled(bytes, {"B", "kB", "MB", "GB", "TB"});
-}
-
-std::string ShowWhole(uint64_t number) {
-  std::string text = std::to_string(number);
-  for (size_t at = text.size(); at > 3;) {
-    at -= 3;
-    text.insert(at, ",");
-  }
-  return text;
-}
-
-std::string ShowSize(uint64_t bytes) {
-  return bytes % (1 << 30) == 0   ? std::to_string(bytes >> 30) + " GB"
-         : bytes % (1 << 20) == 0 ? std::to_string(bytes >> 20) + " MB"
-                                  : std::to_string(bytes >> 10) + " kB";
-}
 
 std::string LookUpField(const Json& document, const std::string& prefix) {
   return prefix + (IsLimited(document) ? "get_wall_nanos" : "get_cpu_nanos");

@@ -204,9 +204,9 @@ class Run {
     for (DatabaseUnderTest& database : databases_) {
       Step("reading all of", database);
       const JemallocBytes before = MemoryBefore();
-      const uint64_t start = WallNanos();
+      const Stopwatch open;
       Check(database.database->Open());
-      results_->AddOpenSeconds(database.config.name, SecondsSince(start));
+      results_->AddOpenSeconds(database.config.name, open.seconds());
       Check(limit_.Apply(database.database.get()));
       Verify(database, thoroughly);
       const std::string& name = database.config.name;

@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "db_bench_ext/keys/key_prefix.h"
+#include "db_bench_ext/keys/record_set.h"
 
 namespace memkv {
 

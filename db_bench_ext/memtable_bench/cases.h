@@ -11,7 +11,7 @@
 //     memory     bytes an entry, the entry included, by the Allocator's account
 //                and the rep's own; index_B, those beyond the encoded entry
 //   insert_each  insert with a clock around each: the mean, p50, p99, p999 and
-//                worst of the load
+//                slowest of the load
 //   hit, miss    Get of the newest version, and of a key one byte from one; the
 //                callback reads the entry as MemTable's does. The making of the
 //                LookupKey is counted
@@ -31,14 +31,14 @@
 //   prefix_off   the same of all keys with a common prefix. Not a time
 //   sample       UniqueRandomSample of a quarter of the square root of all, an
 //                entry of the sample; sample_10%, the same of a tenth of all
-//   threads_N    N writers insert at once: wall time an insert; insert, their
+//   threads_N    N writers insert at once: wall, time an insert; insert, their
 //                CPU time. Then N readers beside one writer: hit, what a Get
 //                takes them, and busy_insert, what an insert takes the writer
 //
 // Times are CPU time of the threads that did it, but for threads_N. Operations
 // that insert start with an empty table; the others share the last one that was
 // loaded. Every answer is checked, except counts and samples, which may be
-// about right: a wrong one is Corruption.
+// about right: a wrong one is a Failure, of Corruption.
 //
 // Known weakness: a thread that has once met another in a ConcurrentArena goes
 // on using that class's per-core shards, in other arenas too. So index_B of
@@ -48,8 +48,7 @@
 
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -59,7 +58,6 @@
 #include "db_bench_ext/keys/key_shapes.h"
 #include "db_bench_ext/keys/shape_probes.h"
 #include "db_bench_ext/memtable_bench/table.h"
-#include "rocksdb/status.h"
 
 namespace memkv {
 
@@ -77,6 +75,10 @@ struct CaseOptions {
 
 using Figures = std::vector<std::pair<std::string, double>>;
 
+// The row of a report for the figures of an operation: "urls", or of threads_2
+// "urls, 2 threads".
+std::string RowOf(const KeyShape& shape, const std::string& operation);
+
 class MemtableCases {
  public:
   // `shape` must outlive this.
@@ -84,26 +86,28 @@ class MemtableCases {
                 const CaseOptions& options);
 
   const KeyShape& shape() const { return shape_; }
-  // What can be asked of a subject, in the order of a report, but read_at_K and
-  // threads_N.
-  std::vector<std::string> OperationsOf(size_t subject) const;
-  // Adds to *figures.
-  rocksdb::Status Measure(const std::string& operation, size_t subject,
-                          Figures* figures);
+  // What can be asked of a subject, in the order of a report; by `threads`
+  // threads at most.
+  std::vector<std::string> OperationsOf(size_t subject, size_t threads) const;
+  Figures Measure(const std::string& operation, size_t subject);
   // Of each entry the least time of all insert_each, and of those the most.
   double Worst(size_t subject) const { return least_[subject].Worst(); }
   // Lets the loaded table go.
   void Drop(size_t subject) { tables_[subject].reset(); }
 
  private:
+  // Of which sets of keys, and which memtables, something is asked.
+  enum class When { kAlways, kManyKeys, kOneKey, kVersions, kConcurrent };
+  struct Operation {
+    std::string name;
+    When when;
+    std::function<void()> run;
+  };
+
   void Add(const std::string& figure, double value) {
-    figures_->emplace_back(figure, value);
+    figures_.emplace_back(figure, value);
   }
-  rocksdb::Status Wrong(const std::string& what) const;
-  bool Versions() const { return shape_.entries.size() > shape_.keys.size(); }
-  bool Concurrent(size_t subject) const {
-    return subjects_[subject].factory->IsInsertConcurrentlySupported();
-  }
+  void Expect(bool right, const std::string& otherwise) const;
   std::unique_ptr<BenchTable> NewTable() const;
   // The one loaded last, or a new one.
   BenchTable* Table();
@@ -119,34 +123,33 @@ class MemtableCases {
   // Whether the table has exactly the entries, in order.
   bool Holds(BenchTable* table) const;
 
-  // What Measure() is asked: of subject_, into *figures_.
-  rocksdb::Status Encode();
-  rocksdb::Status Insert();
-  rocksdb::Status InsertEach();
-  rocksdb::Status Gets(const ShapeProbes::Gets& gets);
-  rocksdb::Status Misses();
-  rocksdb::Status Waits();
-  rocksdb::Status ReadAt(size_t snapshot);
-  rocksdb::Status Seeks(size_t steps);
-  rocksdb::Status Steps(bool forwards, bool read);
-  rocksdb::Status Counts(const std::vector<ShapeProbes::Range>& ranges,
-                         bool timed);
-  rocksdb::Status Sample(size_t target);
-  rocksdb::Status Writers(size_t threads);
-  rocksdb::Status ReadersBesideWriter(size_t threads);
+  // What Measure() is asked: of subject_, into figures_.
+  void Encode();
+  void Insert();
+  void InsertEach();
+  void Gets(const ShapeProbes::Gets& gets);
+  void Waits();
+  void ReadAt(size_t snapshot);
+  void Seeks(size_t steps);
+  void Steps(bool forwards, bool read);
+  void Counts(const std::vector<ShapeProbes::Range>& ranges, bool timed);
+  void Sample(size_t target);
+  void Writers(size_t threads);
+  void ReadersBesideWriter(size_t threads);
 
   const KeyShape& shape_;
   const std::vector<Subject> subjects_;
   const CaseOptions options_;
   const std::string value_;
   const ShapeProbes probes_;
+  std::vector<Operation> operations_;
   KeySequence load_;  // of all entries, in the order of arrival
   std::vector<std::unique_ptr<BenchTable>> tables_;
   std::vector<bool> read_only_;    // of those
   std::vector<LeastTimes> least_;  // by subject, of the inserts
   std::string operation_;          // what is measured now
   size_t subject_ = 0;
-  Figures* figures_ = nullptr;
+  Figures figures_;
 };
 
 }  // namespace memkv

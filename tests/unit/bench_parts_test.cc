@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/keys/key_source.h"
 #include "db_bench_ext/keys/key_stats.h"
@@ -435,21 +436,21 @@ TEST(KeySourceTest, GeneratedKeysAreDistinctSortedAndRepeatable) {
        {"gen:urls:5000", "gen:hex:5000", "gen:uint64:5000:8"}) {
     KeySet first;
     KeySet second;
-    ASSERT_TRUE(ReadKeys(source, 0, 3, "", &first).ok());
-    ASSERT_TRUE(ReadKeys(source, 0, 3, "", &second).ok());
+    ReadKeys(source, 0, 3, "", &first);
+    ReadKeys(source, 0, 3, "", &second);
     ASSERT_GE(first.records.size(), 4990u);
     ASSERT_EQ(first.records.size(), second.records.size());
     for (size_t i = 0; i < first.records.size(); i++) {
       ASSERT_EQ(first.records.key(i), second.records.key(i));
     }
     KeySet few;
-    ASSERT_TRUE(ReadKeys(source, 10, 3, "", &few).ok());
+    ReadKeys(source, 10, 3, "", &few);
     EXPECT_EQ(few.records.size(), 10u);
   }
   for (const char* bad : {"gen:", "gen:urls", "gen:urls:", "gen:urls:0",
                           "gen:urls:1x", "gen:nothing:1", "gen:hex:1:2:3"}) {
     KeySet input;
-    EXPECT_TRUE(ReadKeys(bad, 0, 3, "", &input).IsInvalidArgument()) << bad;
+    EXPECT_THROW(ReadKeys(bad, 0, 3, "", &input), Failure) << bad;
   }
 }
 
@@ -498,14 +499,14 @@ class DatabaseSourceTest : public testing::TestWithParam<const char*> {
 
 TEST_P(DatabaseSourceTest, AllRecordsOfAColumnFamily) {
   KeySet input;
-  ASSERT_TRUE(ReadDatabase(kPath, "default", 0, &input).ok());
+  ReadDatabase(kPath, "default", 0, &input);
   ASSERT_EQ(input.records.size(), 3u);
   EXPECT_EQ(input.records.key(0), "");
   EXPECT_EQ(input.records.key(1), rocksdb::Slice("a\nb\t\0c", 6));
   EXPECT_EQ(input.records.key(2), "\xff\xff");
   EXPECT_EQ(input.records.value(1), "new\n");
   KeySet other;
-  ASSERT_TRUE(ReadDatabase(kPath, "other", 0, &other).ok());
+  ReadDatabase(kPath, "other", 0, &other);
   ASSERT_EQ(other.records.size(), 1000u);
   EXPECT_EQ(other.records.key(999), "1999");
 }
@@ -513,7 +514,7 @@ TEST_P(DatabaseSourceTest, AllRecordsOfAColumnFamily) {
 TEST_P(DatabaseSourceTest, SamplesLieEvenly) {
   for (const size_t wanted : {1, 2, 7, 250, 333, 999, 1000, 1001, 5000}) {
     KeySet input;
-    ASSERT_TRUE(ReadDatabase(kPath, "other", wanted, &input).ok());
+    ReadDatabase(kPath, "other", wanted, &input);
     const size_t n = input.records.size();
     ASSERT_EQ(n, std::min<size_t>(wanted, 1000));
     EXPECT_EQ(input.records.key(0), "1000");
@@ -529,11 +530,16 @@ TEST_P(DatabaseSourceTest, SamplesLieEvenly) {
 
 TEST_P(DatabaseSourceTest, WhatIsNotThereIsNamed) {
   KeySet input;
-  const rocksdb::Status s = ReadDatabase(kPath, "nothing", 0, &input);
-  EXPECT_TRUE(s.IsInvalidArgument());
-  EXPECT_NE(s.ToString().find("it has default, other"), std::string::npos)
-      << s.ToString();
-  EXPECT_FALSE(ReadDatabase("no_such_folder", "default", 0, &input).ok());
+  try {
+    ReadDatabase(kPath, "nothing", 0, &input);
+    ADD_FAILURE();
+  } catch (const Failure& failure) {
+    const rocksdb::Status s = failure.status();
+    EXPECT_TRUE(s.IsInvalidArgument());
+    EXPECT_NE(s.ToString().find("it has default, other"), std::string::npos)
+        << s.ToString();
+  }
+  EXPECT_THROW(ReadDatabase("no_such_folder", "default", 0, &input), Failure);
   EXPECT_FALSE(std::filesystem::exists("no_such_folder"));
 }
 
