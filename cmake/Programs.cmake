@@ -74,7 +74,9 @@ target_link_libraries(memtable_bench PRIVATE memkv_memtable_shapes
 
 # All of memkv_bench but its flags, for its test as well.
 set(memkv_bench_parts_sources
+    agreement.cc
     database.cc
+    figures.cc
     generated_records.cc
     generated_runs.cc
     operations.cc
@@ -82,12 +84,8 @@ set(memkv_bench_parts_sources
     plan.cc
     records.cc
     report.cc
-    report_tables.cc
-    reproducibility.cc
     results.cc
     run.cc
-    sizes.cc
-    verify.cc
     writes.cc)
 list(TRANSFORM memkv_bench_parts_sources
      PREPEND "${memkv_root}/db_bench_ext/memkv_bench/")

@@ -3,6 +3,8 @@
 
 #include "db_bench_ext/memkv_bench/generated_records.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -40,10 +42,10 @@ constexpr uint64_t kParts = 10;
 class LookUps {
  public:
   LookUps(const GeneratedRecords& records, uint64_t seed,
-          BenchDatabase* database)
-      : records_(records), database_(*database), random_(seed) {}
+          const BenchDatabase& database)
+      : records_(records), database_(database), random_(seed) {}
 
-  // Other keys for what comes next.
+  // So many other keys for what comes next.
   void Draw(uint64_t count) {
     keys_.clear();
     for (uint64_t i = 0; i < count; i++) {
@@ -51,10 +53,12 @@ class LookUps {
     }
   }
 
-  // All keys drawn, and what that took.
-  void Part(Measured* measured) {
+  // So many keys, and what all of them took.
+  Measured Part(uint64_t count) {
+    Draw(count);
+    Measured measured;
     uint64_t found = 0;
-    RunThreads(1, measured, [&](unsigned) {
+    RunThreads(1, &measured, [&](unsigned) {
       for (const std::string& key : keys_) {
         const Status one = Get(key);
         found += one.ok() && value_.size() == records_.value_size() ? 1 : 0;
@@ -63,9 +67,10 @@ class LookUps {
     if (found < keys_.size()) {
       CheckEach();
     }
+    return measured;
   }
 
-  // Each of them by itself, compared when its clock has stopped: its time.
+  // Each key by itself, compared when its clock has stopped: its time.
   std::vector<uint64_t> CheckEach() {
     std::vector<uint64_t> nanos;
     for (const std::string& key : keys_) {
@@ -73,9 +78,7 @@ class LookUps {
       const Status s = Get(key);
       nanos.push_back(WallNanos() - start);
       const std::string expected = records_.ValueOf(key);
-      if (!s.ok() || value_ != expected) {
-        Fail(key, Quoted(expected), s);
-      }
+      Expect(s.ok() && value_ == expected, key, Quoted(expected), s);
     }
     return nanos;
   }
@@ -84,9 +87,7 @@ class LookUps {
     for (std::string key : keys_) {
       key.push_back('\x01');
       const Status s = Get(key);
-      if (!s.IsNotFound()) {
-        Fail(key, "nothing", s);
-      }
+      Expect(s.IsNotFound(), key, "nothing", s);
     }
   }
 
@@ -96,10 +97,12 @@ class LookUps {
     value_.Reset();
     return db->Get(read_, db->DefaultColumnFamily(), key, &value_);
   }
-  void Fail(const std::string& key, const std::string& expected,
-            const Status& s) const {
-    Check(database_.Mismatch("look-up of " + Quoted(key), expected,
-                             s.ok() ? Quoted(value_) : s.ToString()));
+  void Expect(bool right, const std::string& key, const std::string& expected,
+              const Status& s) const {
+    if (!right) {
+      database_.Mismatch("look-up of " + Quoted(key), expected,
+                         s.ok() ? Quoted(value_) : s.ToString());
+    }
   }
 
   const GeneratedRecords& records_;
@@ -144,39 +147,39 @@ void GeneratedRecords::MakeAll(KeyStats* stats, const Progress& progress) {
   }
 }
 
-Status GeneratedRecords::Load(
-    bool sorted, BenchDatabase* database,
-    const std::function<void(uint64_t)>& batch_done) const {
+void GeneratedRecords::Load(bool sorted, const BenchDatabase& database,
+                            const Progress& batch_done) const {
   UrlGenerator::SortedStream stream(urls_);
   rocksdb::WriteBatch batch;
   uint64_t written = 0;
-  Status s;
   std::string key;
-  for (bool more = true; s.ok() && more;) {
+  // False at the end.
+  auto next = [&] {
     if (sorted) {
-      more = stream.Next(&key);
-    } else {
-      more = written < urls_.count();
-      if (more) {
-        key = urls_.KeyAt(shuffled_.At(written));
-      }
+      return stream.Next(&key);
     }
+    if (written < urls_.count()) {
+      key = urls_.KeyAt(shuffled_.At(written));
+    }
+    return written < urls_.count();
+  };
+  for (bool more = true; more;) {
+    more = next();
     if (more) {
-      s = batch.Put(key, ValueOf(key));
+      Check(batch.Put(key, ValueOf(key)));
       written++;
     }
-    if (s.ok() && (!more || written % kBatchRecords == 0)) {
-      s = database->db()->Write(rocksdb::WriteOptions(), &batch);
+    if (!more || written % kBatchRecords == 0) {
+      Check(database.db()->Write(rocksdb::WriteOptions(), &batch));
       batch.Clear();
       batch_done(written);
     }
   }
-  return s;
 }
 
-Status GeneratedRecords::Verify(const BenchDatabase& database,
-                                const Progress& progress) const {
-  std::unique_ptr<rocksdb::Iterator> it(
+void GeneratedRecords::Verify(const BenchDatabase& database,
+                              const Progress& progress) const {
+  const std::unique_ptr<rocksdb::Iterator> it(
       database.db()->NewIterator(rocksdb::ReadOptions()));
   uint64_t found = 0;
   uint64_t hash = 0;
@@ -188,17 +191,16 @@ Status GeneratedRecords::Verify(const BenchDatabase& database,
       progress(kBatchRecords);
     }
   }
-  if (!it->status().ok()) {
-    return it->status();
+  Check(it->status());
+  if (!values || found != distinct_ || hash != hash_) {
+    FindMismatch(database);
   }
-  return values && found == distinct_ && hash == hash_ ? Status::OK()
-                                                       : FindMismatch(database);
 }
 
 // For a database of which it is known that there is one.
-Status GeneratedRecords::FindMismatch(const BenchDatabase& database) const {
+void GeneratedRecords::FindMismatch(const BenchDatabase& database) const {
   UrlGenerator::SortedStream stream(urls_);
-  std::unique_ptr<rocksdb::Iterator> it(
+  const std::unique_ptr<rocksdb::Iterator> it(
       database.db()->NewIterator(rocksdb::ReadOptions()));
   uint64_t at = 0;
   std::string key;
@@ -209,57 +211,50 @@ Status GeneratedRecords::FindMismatch(const BenchDatabase& database) const {
     more = stream.Next(&key);
     at++;
   }
-  return database.Mismatch(
-      "key " + std::to_string(at) + " of " + std::to_string(distinct_),
-      more ? Quoted(key) : "the end",
-      it->Valid() ? Quoted(it->key()) + " with " + Quoted(it->value())
-                  : "the end, " + it->status().ToString());
+  database.Mismatch(fmt::format("key {} of {}", at, distinct_),
+                    more ? Quoted(key) : "the end", Quoted(*it));
 }
 
 void MeasureLookUps(const GeneratedRecords& records, uint64_t ops,
                     uint64_t seed, const MemoryLimit& limit,
-                    const std::string& prefix, BenchDatabase* database,
+                    const std::string& prefix, const BenchDatabase& database,
                     Json* point) {
   const uint64_t part =
       std::max<uint64_t>(std::min(ops, records.count()) / kParts, 1);
-  const auto timed = static_cast<double>(kParts * part);
-  Check(limit.Apply(database));
+  limit.Apply(database);
   LookUps warm_up(records, seed + 1, database);
   for (uint64_t i = 0; limit.limited() && i < kParts; i++) {
-    Measured untimed;
-    warm_up.Draw(part);
-    warm_up.Part(&untimed);
+    warm_up.Part(part);
   }
   LookUps look_ups(records, seed, database);
   std::vector<double> cpu;
   std::vector<double> wall;
-  Measured all;
+  uint64_t bytes = 0;
+  uint64_t reads = 0;
   for (uint64_t i = 0; i < kParts; i++) {
-    const Measured before = all;
-    look_ups.Draw(part);
-    look_ups.Part(&all);
-    cpu.push_back((all.cpu_nanos - before.cpu_nanos) /
-                  static_cast<double>(part));
-    wall.push_back((all.wall_nanos - before.wall_nanos) /
-                   static_cast<double>(part));
+    const Measured one = look_ups.Part(part);
+    cpu.push_back(one.cpu_nanos / static_cast<double>(part));
+    wall.push_back(one.wall_nanos / static_cast<double>(part));
+    bytes += one.file_bytes;
+    reads += one.file_reads;
   }
   look_ups.Draw((kParts * part + 1) / 2);
   std::vector<uint64_t> latencies = look_ups.CheckEach();
-  auto field = [&](const char* name) -> Json& {
-    return (*point)[prefix + name];
+  auto set = [&](const char* name, const Json& value) {
+    (*point)[prefix + name] = value;
   };
-  field("get_cpu_nanos") = Median(cpu);
-  field("get_wall_nanos") = Median(wall);
-  field("get_p50_nanos") = Percentile(0.5, &latencies);
-  field("get_p99_nanos") = Percentile(0.99, &latencies);
+  set("get_cpu_nanos", Median(cpu));
+  set("get_wall_nanos", Median(wall));
+  set("get_p50_nanos", Percentile(0.5, &latencies));
+  set("get_p99_nanos", Percentile(0.99, &latencies));
   if (limit.limited()) {
-    field("get_bytes_read") = static_cast<double>(all.file_bytes) / timed;
-    field("get_reads") = static_cast<double>(all.file_reads) / timed;
+    const auto all = static_cast<double>(kParts * part);
+    set("get_bytes_read", static_cast<double>(bytes) / all);
+    set("get_reads", static_cast<double>(reads) / all);
   }
   using Names = rocksdb::DB::Properties;
-  field("table_reader_bytes") =
-      database->Property(Names::kEstimateTableReadersMem);
-  field("block_cache_bytes") = database->Property(Names::kBlockCacheUsage);
+  set("table_reader_bytes", database.Property(Names::kEstimateTableReadersMem));
+  set("block_cache_bytes", database.Property(Names::kBlockCacheUsage));
   look_ups.CheckMisses();
 }
 

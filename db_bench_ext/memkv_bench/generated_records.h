@@ -24,7 +24,6 @@
 #include "db_bench_ext/memkv_bench/database.h"
 #include "db_bench_ext/memkv_bench/report.h"
 #include "rocksdb/slice.h"
-#include "rocksdb/status.h"
 
 namespace memkv {
 
@@ -43,13 +42,12 @@ class GeneratedRecords {
 
   // Puts all in batches, in order or shuffled. `batch_done` is told after each
   // batch how many have been put so far.
-  rocksdb::Status Load(bool sorted, BenchDatabase* database,
-                       const std::function<void(uint64_t)>& batch_done) const;
+  void Load(bool sorted, const BenchDatabase& database,
+            const Progress& batch_done) const;
 
-  // Reads all of the database in order. A difference is Corruption that names
+  // Reads all of the database in order. A difference is a Failure that names
   // database, key, what was expected and found.
-  rocksdb::Status Verify(const BenchDatabase& database,
-                         const Progress& progress) const;
+  void Verify(const BenchDatabase& database, const Progress& progress) const;
 
   std::string KeyAt(uint64_t i) const { return urls_.KeyAt(i); }
   std::string ValueOf(const rocksdb::Slice& key) const;
@@ -62,7 +60,7 @@ class GeneratedRecords {
   size_t value_size() const { return value_size_; }
 
  private:
-  rocksdb::Status FindMismatch(const BenchDatabase& database) const;
+  [[noreturn]] void FindMismatch(const BenchDatabase& database) const;
 
   const uint64_t seed_;
   const size_t value_size_;
@@ -86,7 +84,7 @@ class GeneratedRecords {
 // limit get_bytes_read and get_reads, of one look-up.
 void MeasureLookUps(const GeneratedRecords& records, uint64_t ops,
                     uint64_t seed, const MemoryLimit& limit,
-                    const std::string& prefix, BenchDatabase* database,
+                    const std::string& prefix, const BenchDatabase& database,
                     Json* point);
 
 }  // namespace memkv

@@ -11,12 +11,11 @@
 #include <memory>
 
 #include "db_bench_ext/common/check.h"
-#include "db_bench_ext/common/machine.h"
+#include "db_bench_ext/common/format.h"
 #include "db_bench_ext/common/progress_bar.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/memkv_bench/generated_records.h"
 #include "db_bench_ext/memkv_bench/runs.h"
-#include "db_bench_ext/memkv_bench/sizes.h"
 #include "rocksdb/listener.h"
 
 namespace memkv {
@@ -36,87 +35,81 @@ constexpr uint64_t kKeysOfSample = 10000;
 // all of its blocks are there.
 constexpr uint64_t kBlockCache = uint64_t{256} << 20;
 
-// Those that have been at some point.
-Json RunsWithPoints(const Json& runs) {
-  Json done = Json::array();
-  for (const Json& run : runs) {
-    if (!run["points"].empty()) {
-      done.push_back(run);
-    }
-  }
-  return done;
+double PerKey(int64_t bytes, const GeneratedRecords& records) {
+  return static_cast<double>(bytes) / static_cast<double>(records.distinct());
 }
 
 // What both kinds of run have in common.
 class GeneratedRun {
  public:
-  GeneratedRun(const char* section, const BenchOptions& options,
-               uint64_t budget, uint64_t steps, const std::string& dir,
-               BenchResults* results)
+  GeneratedRun(const char* section, const RunContext& context, uint64_t budget,
+               uint64_t steps)
       : section_(section),
-        options_(options),
+        options_(context.options),
         budget_(budget),
-        path_(dir + "/" + section),
-        results_(results),
-        limit_(options.memory_limit, kBlockCache),
+        path_(context.dir + "/" + section),
+        results_(context.results),
         progress_(section, steps) {}
 
  protected:
   std::unique_ptr<GeneratedRecords> MakeRecords(uint64_t count) {
     progress_.SetLabel("making keys");
     auto records = std::make_unique<GeneratedRecords>(
-        options_.seed, count, ValueSize(), options_.value_ratio);
+        options_.seed, count, value_size_, options_.value_ratio);
     KeyStats stats;
     records->MakeAll(&stats, [this](uint64_t made) { progress_.Add(made); });
-    results_->SetKeys("generated URL-like keys of " +
-                          std::to_string(records->num_hosts()) + " hosts",
-                      stats, records->distinct() * ValueSize());
+    results_->SetKeys(fmt::format("generated URL-like keys of {} hosts",
+                                  records->num_hosts()),
+                      stats, records->distinct() * value_size_);
     return records;
   }
 
   std::unique_ptr<BenchDatabase> Configure(const BenchConfig& config) const {
-    auto database = std::make_unique<BenchDatabase>(config.name, path_);
-    Check(database->Configure(config.options));
-    Check(limit_.Prepare(database.get()));
+    auto database = std::make_unique<BenchDatabase>(config, path_);
+    limit_.Prepare(database.get());
     return database;
   }
 
-  // Loads all keys; `batch_done` is told after each batch how many. Returns how
-  // many were written.
-  uint64_t Load(const GeneratedRecords& records, bool sorted,
-                BenchDatabase* database,
-                const std::function<void(uint64_t)>& batch_done) {
+  // Loads all keys; `batch_done` is told after each batch how many. Adds to
+  // *point how fast that was; `finish` is the end of it.
+  void Load(const GeneratedRecords& records, bool sorted,
+            const BenchDatabase& database,
+            const GeneratedRecords::Progress& batch_done,
+            const std::function<void()>& finish, Json* point) {
+    const Stopwatch load;
     uint64_t written = 0;
-    Check(records.Load(sorted, database, [&](uint64_t so_far) {
+    records.Load(sorted, database, [&](uint64_t so_far) {
       progress_.Add((so_far - written) * (kStepsOfKey - 1));
       written = so_far;
       batch_done(so_far);
-    }));
-    return written;
+    });
+    finish();
+    (*point)["load_seconds"] = load.seconds();
+    (*point)["load_cpu_seconds"] = load.cpu_nanos() / 1e9;
+    (*point)["keys_a_second"] = static_cast<double>(written) / load.seconds();
   }
 
   void LookUp(const GeneratedRecords& records, const std::string& prefix,
-              BenchDatabase* database, Json* point) const {
+              const BenchDatabase& database, Json* point) const {
     MeasureLookUps(records, options_.ops, options_.seed + 1, limit_, prefix,
                    database, point);
   }
 
   void Verify(const GeneratedRecords& records, const BenchDatabase& database) {
-    Check(records.Verify(database,
-                         [this](uint64_t read) { progress_.Add(read); }));
+    records.Verify(database, [this](uint64_t read) { progress_.Add(read); });
   }
 
-  // Sets the section of the report.
+  // Sets the section of the report: those runs that have been at some point.
   void Report(const Json& runs, const Json& more = Json::object()) const {
-    Json section = {{"budget", budget_}, {"value_size", ValueSize()}};
+    Json section = {{"budget", budget_}, {"value_size", value_size_}};
     section.update(more);
-    section["runs"] = RunsWithPoints(runs);
+    section["runs"] = Json::array();
+    for (const Json& run : runs) {
+      if (!run["points"].empty()) {
+        section["runs"].push_back(run);
+      }
+    }
     results_->Set(section_, section);
-  }
-
-  // Values are empty unless the options say otherwise.
-  size_t ValueSize() const {
-    return static_cast<size_t>(std::max<int64_t>(options_.value_size, 0));
   }
 
   const std::string section_;
@@ -124,8 +117,11 @@ class GeneratedRun {
   const uint64_t budget_;
   const std::string path_;
   BenchResults* const results_;
-  const MemoryLimit limit_;
+  const MemoryLimit limit_{options_.memory_limit, kBlockCache};
   ProgressBar progress_;
+  // Values are empty unless the options say otherwise.
+  const size_t value_size_ =
+      static_cast<size_t>(std::max<int64_t>(options_.value_size, 0));
 };
 
 // ---- --scale ---------------------------------------------------------------
@@ -189,11 +185,9 @@ uint64_t StepsOfScale(uint64_t budget, size_t configs) {
 
 class Scale : public GeneratedRun {
  public:
-  Scale(const BenchOptions& options, uint64_t budget, const std::string& dir,
-        BenchResults* results)
-      : GeneratedRun("scale", options, budget,
-                     StepsOfScale(budget, options.configs.size()), dir,
-                     results) {}
+  Scale(const RunContext& context, uint64_t budget)
+      : GeneratedRun("scale", context, budget,
+                     StepsOfScale(budget, context.options.configs.size())) {}
 
   void Run() {
     const std::vector<uint64_t> numbers = NumbersOfKeys(budget_);
@@ -225,39 +219,15 @@ class Scale : public GeneratedRun {
                 Json* run) {
     const std::string order = (*run)["order"];
     progress_.SetLabel(order + " " + config.name);
-    (*run)["points"].push_back(Point(config, order == "sorted", records));
+    Json& points = (*run)["points"];
+    points.push_back(Point(config, order == "sorted", records));
     (*run)["fits"] = Json::array();
-    for (const auto& [what, field] :
-         {std::make_pair("table files", "disk_bytes_a_key"),
-          std::make_pair("memory", "memory_bytes_a_key")}) {
-      const Json fit = Fit(what, (*run)["points"], field);
+    for (const Json& fit : {Fit("table files", points, "disk_bytes_a_key"),
+                            Fit("memory", points, "memory_bytes_a_key")}) {
       if (!fit.is_null()) {
         (*run)["fits"].push_back(fit);
       }
     }
-  }
-
-  void LoadAndCompact(const GeneratedRecords& records, bool sorted,
-                      BenchDatabase* database, Json* point) {
-    const Stopwatch load;
-    Json timeline = Json::array();
-    const uint64_t written =
-        Load(records, sorted, database, [&](uint64_t so_far) {
-          // At the end of the batch in which another part of all is complete.
-          if (so_far * kTimelinePoints >=
-              records.count() * (timeline.size() + 1)) {
-            timeline.push_back({so_far, load.seconds()});
-          }
-        });
-    Check(database->Settle());
-    (*point)["load_seconds"] = load.seconds();
-    (*point)["load_cpu_seconds"] = load.cpu_nanos() / 1e9;
-    (*point)["keys_a_second"] = static_cast<double>(written) / load.seconds();
-    (*point)["timeline"] = timeline;
-    const Stopwatch compact;
-    Check(database->CompactAll());
-    (*point)["compact_seconds"] = compact.seconds();
-    Check(database->Close());
   }
 
   Json Point(const BenchConfig& config, bool sorted,
@@ -265,30 +235,44 @@ class Scale : public GeneratedRun {
     Json point = {{"keys", records.distinct()}};
     ResetPeakResident();
     auto database = Configure(config);
-    Check(database->Open());
-    LoadAndCompact(records, sorted, database.get(), &point);
+    database->Open();
+    const Stopwatch load;
+    Json timeline = Json::array();
+    Load(
+        records, sorted, *database,
+        [&](uint64_t so_far) {
+          // At the end of the batch in which another part of all is complete.
+          if (so_far * kTimelinePoints >=
+              records.count() * (timeline.size() + 1)) {
+            timeline.push_back({so_far, load.seconds()});
+          }
+        },
+        [&] { database->Settle(); }, &point);
+    point["timeline"] = timeline;
+    const Stopwatch compact;
+    database->CompactAll();
+    point["compact_seconds"] = compact.seconds();
+    database->Close();
     // Afresh: the block cache must go with what is in it.
     database = Configure(config);
     const JemallocBytes before = MemoryBefore();
     const Stopwatch open;
-    Check(database->Open());
+    database->Open();
     point["open_seconds"] = open.seconds();
-    Check(limit_.Apply(database.get()));
+    limit_.Apply(*database);
     const Stopwatch read_all;
     Verify(records, *database);
     point["read_all_seconds"] = read_all.seconds();
     point["checked"] = records.distinct();
-    LookUp(records, "", database.get(), &point);
+    LookUp(records, "", *database, &point);
     const Sizes memory = MeasureMemory(*database, before);
-    const auto keys = static_cast<double>(records.distinct());
-    const int64_t cache = memory.Of("block cache");
-    point["disk_bytes_a_key"] =
-        static_cast<double>(MeasureDisk(*database).total) / keys;
-    point["memory_bytes_a_key"] =
-        static_cast<double>(memory.total - cache) / keys;
+    const auto cache =
+        static_cast<int64_t>(database->Property(Names::kBlockCacheUsage));
+    point["disk_bytes_a_key"] = PerKey(MeasureDisk(*database).total, records);
+    point["memory_bytes_a_key"] = PerKey(memory.total - cache, records);
     point["block_cache_bytes"] = cache;
     point["peak_resident_bytes"] = PeakResident();
-    Check(database->Drop());
+    database->Drop();
     return point;
   }
 };
@@ -328,12 +312,9 @@ uint64_t LevelZeroFiles(rocksdb::DB* db) {
 
 class MemtableSize : public GeneratedRun {
  public:
-  MemtableSize(const BenchOptions& options, uint64_t budget, size_t sizes,
-               const std::string& dir, BenchResults* results)
-      : GeneratedRun(
-            "delta", options, budget,
-            budget * (1 + kStepsOfKey * sizes * options.configs.size()), dir,
-            results) {}
+  MemtableSize(const RunContext& context, uint64_t budget, size_t points)
+      : GeneratedRun("delta", context, budget,
+                     budget * (1 + kStepsOfKey * points)) {}
 
   void Run(const std::vector<uint64_t>& sizes) {
     const auto records = MakeRecords(budget_);
@@ -345,8 +326,7 @@ class MemtableSize : public GeneratedRun {
     // of the machine meets all alike.
     for (uint64_t size : sizes) {
       for (size_t i = 0; i < runs.size(); i++) {
-        progress_.SetLabel(std::to_string(size >> 20) + " MB " +
-                           options_.configs[i].name);
+        progress_.SetLabel(ShowSize(size) + " " + options_.configs[i].name);
         runs[i]["points"].push_back(Point(options_.configs[i], size, *records));
         Report(runs);
       }
@@ -355,37 +335,37 @@ class MemtableSize : public GeneratedRun {
   }
 
  private:
-  // Loads all keys, and tells how much memory is allocated at most meanwhile,
-  // beyond `before`.
-  size_t LoadAll(const GeneratedRecords& records, BenchDatabase* database,
-                 size_t before, Json* point) {
-    auto allocated = [before] {
-      const size_t now = ReadJemallocBytes().allocated;
-      return std::max(now, before) - before;
-    };
+  // Loads all keys, and tells how much memory is allocated then, and at most
+  // meanwhile, beyond `before`.
+  void LoadAll(const GeneratedRecords& records, const BenchDatabase& database,
+               size_t before, Json* point) {
     size_t peak = 0;
+    auto allocated = [&] {
+      const size_t now = ReadJemallocBytes().allocated;
+      const size_t more = std::max(now, before) - before;
+      peak = std::max(peak, more);
+      return more;
+    };
     uint64_t next_sample = 0;
-    const Stopwatch load;
-    const uint64_t written =
-        Load(records, false, database, [&](uint64_t so_far) {
-          if (so_far >= next_sample) {
-            peak = std::max(peak, allocated());
-            next_sample = so_far + kKeysOfSample;
-          }
-        });
-    (*point)["load_seconds"] = load.seconds();
-    (*point)["keys_a_second"] = static_cast<double>(written) / load.seconds();
-    rocksdb::DB* const db = database->db();
+    auto sample = [&](uint64_t so_far) {
+      if (so_far >= next_sample) {
+        allocated();
+        next_sample = so_far + kKeysOfSample;
+      }
+    };
+    Load(
+        records, false, database, sample, [] {}, point);
+    rocksdb::DB* const db = database.db();
     (*point)["stall_seconds"] = StallSeconds(db);
     // What the load left to do, but for the memtable.
     Check(db->WaitForCompact(rocksdb::WaitForCompactOptions()));
     (*point)["delta_keys"] =
-        database->Property(Names::kNumEntriesActiveMemTable);
-    (*point)["delta_bytes"] = database->Property(Names::kSizeAllMemTables);
+        database.Property(Names::kNumEntriesActiveMemTable);
+    (*point)["delta_bytes"] = database.Property(Names::kSizeAllMemTables);
     (*point)["level0_files"] = LevelZeroFiles(db);
     ReleaseFreedMemory();
     (*point)["memory_bytes"] = allocated();
-    return std::max(peak, allocated());
+    (*point)["peak_bytes"] = peak;
   }
 
   Json Point(const BenchConfig& config, uint64_t size,
@@ -395,18 +375,18 @@ class MemtableSize : public GeneratedRun {
     database->options()->write_buffer_size = size;
     database->options()->listeners.push_back(counter);
     const size_t before = MemoryBefore().allocated;
-    Check(database->Open());
+    database->Open();
     Json point = {{"write_buffer_size", size}, {"keys", records.distinct()}};
     const Stopwatch all;
-    point["peak_bytes"] = LoadAll(records, database.get(), before, &point);
-    LookUp(records, "", database.get(), &point);
+    LoadAll(records, *database, before, &point);
+    LookUp(records, "", *database, &point);
     const Stopwatch settle;
-    Check(database->Settle());
+    database->Settle();
     point["settle_seconds"] = settle.seconds();
     point["cpu_seconds"] = all.cpu_nanos() / 1e9;
-    LookUp(records, "settled_", database.get(), &point);
+    LookUp(records, "settled_", *database, &point);
     const uint64_t user_bytes =
-        records.key_bytes() + records.distinct() * ValueSize();
+        records.key_bytes() + records.distinct() * value_size_;
     point["flushes"] = counter->flushes.load();
     point["flushed_bytes"] = counter->flushed.load();
     point["compacted_bytes"] = counter->compacted.load();
@@ -415,22 +395,21 @@ class MemtableSize : public GeneratedRun {
         static_cast<double>(user_bytes);
     point["disk_bytes"] = database->SstBytes();
     Verify(records, *database);
-    Check(database->Drop());
+    database->Drop();
     return point;
   }
 };
 
 }  // namespace
 
-void RunScale(const BenchOptions& options, uint64_t budget,
-              const std::string& dir, BenchResults* results) {
-  Scale(options, budget, dir, results).Run();
+void RunScale(const RunContext& context, uint64_t budget) {
+  Scale(context, budget).Run();
 }
 
-void RunMemtableSize(const BenchOptions& options, uint64_t budget,
-                     const std::vector<uint64_t>& sizes, const std::string& dir,
-                     BenchResults* results) {
-  MemtableSize(options, budget, sizes.size(), dir, results).Run(sizes);
+void RunMemtableSize(const RunContext& context, uint64_t budget,
+                     const std::vector<uint64_t>& sizes) {
+  const size_t points = sizes.size() * context.options.configs.size();
+  MemtableSize(context, budget, points).Run(sizes);
 }
 
 }  // namespace memkv

@@ -24,7 +24,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -36,6 +35,7 @@
 #include "db_bench_ext/memkv_bench/results.h"
 #include "db_bench_ext/memkv_bench/runs.h"
 #include "plugin/memkv.h"
+#include "util/string_util.h"
 
 DEFINE_string(keys, "gen:urls:1000000",
               "A file of keys, one a line, with an optional value after a tab "
@@ -123,16 +123,16 @@ std::string CommandLine(int argc, char** argv) {
 
 void WriteReports(const Json& document) {
   if (FLAGS_json != "-" && FLAGS_html != "-" && FLAGS_markdown != "-") {
-    Check(WriteReport("-", TextReport(document)));
+    WriteReport("-", TextReport(document));
   }
-  auto write = [&](const std::string& file, auto make) {
+  for (const auto& [file, make] :
+       {std::make_pair(FLAGS_json, JsonReport),
+        std::make_pair(FLAGS_html, HtmlReport),
+        std::make_pair(FLAGS_markdown, MarkdownReport)}) {
     if (!file.empty()) {
-      Check(WriteReport(file, make(document)));
+      WriteReport(file, make(document));
     }
-  };
-  write(FLAGS_json, JsonReport);
-  write(FLAGS_html, HtmlReport);
-  write(FLAGS_markdown, MarkdownReport);
+  }
 }
 
 // What `body` throws of the report at `path` if it is not one.
@@ -165,7 +165,7 @@ void WithReport(const std::string& path, const Body& body) {
 void Compare(Json* document) {
   if (!FLAGS_agree_with.empty()) {
     WithReport(FLAGS_agree_with, [document](const Json& first) {
-      Check(AddAgreement(first, document));
+      AddAgreement(first, document);
     });
   }
 }
@@ -174,7 +174,7 @@ void Compare(Json* document) {
 void CheckComparable(const BenchResults& results) {
   if (!FLAGS_agree_with.empty()) {
     WithReport(FLAGS_agree_with, [&results](const Json& first) {
-      Check(CheckSameCommand(first, results.Document(false), true));
+      CheckSameCommand(first, results.Document(false), true);
     });
   }
 }
@@ -229,22 +229,20 @@ void ApplyDemo() {
 }
 
 BenchOptions MakeOptions(const std::string& command) {
-  BenchOptions options;
-  options.command = command;
-  options.keys = FLAGS_db.empty() ? FLAGS_keys : "database " + FLAGS_db;
-  options.value_size = FLAGS_value_size;
-  options.value_ratio = FLAGS_value_ratio;
-  options.threads = FLAGS_threads;
-  options.repeat = FLAGS_repeat;
-  options.ops = FLAGS_ops;
-  options.seed = FLAGS_seed;
-  options.dir = FLAGS_dir.empty() ? DefaultTempParent() : FLAGS_dir;
-  options.keep = FLAGS_keep;
-  options.demo = FLAGS_demo;
-  Check(ParseConfigs(FLAGS_configs, &options.configs));
-  Check(ParseWorkloads(FLAGS_workloads, &options.workloads));
-  Check(ParseBytes(FLAGS_memory_limit, &options.memory_limit));
-  return options;
+  return {command,
+          FLAGS_db.empty() ? FLAGS_keys : "database " + FLAGS_db,
+          FLAGS_value_size,
+          FLAGS_value_ratio,
+          ParseConfigs(FLAGS_configs),
+          ParseWorkloads(FLAGS_workloads),
+          FLAGS_threads,
+          ParseBytes(FLAGS_memory_limit),
+          FLAGS_repeat,
+          FLAGS_ops,
+          FLAGS_seed,
+          FLAGS_dir.empty() ? DefaultTempParent() : FLAGS_dir,
+          FLAGS_keep,
+          FLAGS_demo};
 }
 
 // Runs `body` on a folder that goes afterwards, and writes the reports: also
@@ -313,7 +311,7 @@ void MeasureWorkloads(BenchOptions options) {
   RequireSpace(options.dir, 2 * options.configs.size() *
                                 (input.records.KeyBytes() + value_bytes));
   RunInTempDir(options, &results, [&](const std::string& dir) {
-    RunWorkloads(options, records, dir, &results);
+    RunWorkloads({options, dir, &results}, records);
   });
   if (FLAGS_demo) {
     std::printf("\nmemkv demo: OK, %zu records verified\n",
@@ -323,10 +321,8 @@ void MeasureWorkloads(BenchOptions options) {
 
 std::vector<uint64_t> MemtableSizes() {
   std::vector<uint64_t> sizes;
-  std::istringstream list(FLAGS_delta_sizes);
-  for (std::string size; std::getline(list, size, ',');) {
-    uint64_t bytes = 0;
-    Check(ParseBytes(size, &bytes));
+  for (const std::string& size : rocksdb::StringSplit(FLAGS_delta_sizes, ',')) {
+    const uint64_t bytes = ParseBytes(size);
     // RocksDB makes less into 64 kB.
     if (bytes < (64 << 10) || (!sizes.empty() && bytes <= sizes.back())) {
       Refuse("--delta_sizes must ascend from 64K or more: " +
@@ -358,11 +354,9 @@ void MeasureGenerated(BenchOptions options) {
                budget * ((FLAGS_scale ? 60 : 160) + 3 * value_size));
   BenchResults results(options);
   RunInTempDir(options, &results, [&](const std::string& dir) {
-    if (FLAGS_scale) {
-      RunScale(options, budget, dir, &results);
-    } else {
-      RunMemtableSize(options, budget, sizes, dir, &results);
-    }
+    const RunContext context = {options, dir, &results};
+    FLAGS_scale ? RunScale(context, budget)
+                : RunMemtableSize(context, budget, sizes);
   });
 }
 

@@ -83,9 +83,9 @@ class Actor {
     }
   }
   void Wrong(const Operation& op, const std::string& found) const {
-    Check(database_.Mismatch(
+    database_.Mismatch(
         std::string(InfoOf(workload_).name) + " of " + Quoted(op.key),
-        op.expected.ToString(), found));
+        op.expected.ToString(), found);
   }
   void ExpectGet(const Operation& op, const Status& s,
                  const rocksdb::PinnableSlice& value) const {
@@ -197,10 +197,9 @@ void RunPass(Workload workload, const Plan::Pass& pass,
   for (unsigned thread = 0; thread < threads; thread++) {
     const std::vector<Operation>& operations = pass[thread];
     // Of a scan of all, each record is one.
-    measured->ops +=
-        workload == Workload::kScan || workload == Workload::kReverseScan
-            ? operations[0].expected.found
-            : operations.size();
+    measured->ops += InfoOf(workload).IsScanOfAll()
+                         ? operations[0].expected.found
+                         : operations.size();
     measured->AddLatencies(latencies[thread]);
   }
 }
@@ -223,19 +222,20 @@ void RunReadWhileWriting(const Plan& plan, const BenchRecords& records,
   std::atomic<bool> done{false};
   Status written;
   std::thread writer([&] {
-    const uint64_t start = WallNanos();
+    const Stopwatch watch;
+    const CpuClock clock;
     RandomSource random(seed);
     std::string buffer;
     while (written.ok() && !done.load(std::memory_order_relaxed)) {
       const size_t i = random.Uniform(records.size());
-      const uint16_t version = ++subject->model->versions[i];
+      const uint16_t version = ++subject->model.versions[i];
       written =
           subject->database->db()->Put(rocksdb::WriteOptions(), records.key(i),
                                        records.Value(i, version, &buffer));
       writes->ops++;
     }
-    writes->wall_nanos = static_cast<double>(WallNanos() - start);
-    writes->cpu_nanos = ThreadCpuNanos();
+    writes->wall_nanos = watch.wall_nanos();
+    writes->cpu_nanos = clock.nanos();
   });
   Status read;
   try {

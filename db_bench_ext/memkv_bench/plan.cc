@@ -7,7 +7,6 @@
 #include <unordered_set>
 
 #include "db_bench_ext/keys/random.h"
-#include "db_bench_ext/keys/record_set.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
 
 namespace memkv {
@@ -22,45 +21,33 @@ constexpr uint64_t kPrefixKeys = 100;
 constexpr uint64_t kCountKeys = 1000;
 constexpr uint64_t kMostScanned = 100;  // by mixed-e
 
-bool IsScan(Workload workload) {
-  return workload == Workload::kScan || workload == Workload::kReverseScan;
-}
-
-// How many operations of a kind take about as long as `ops` look-ups.
+// How many operations take about as long as `ops` look-ups.
 uint64_t OperationsOf(Workload workload, uint64_t ops) {
-  switch (workload) {
-    case Workload::kSeek:
-      return std::max<uint64_t>(ops / 4, 1);
-    case Workload::kPrefixScan:
-      return std::max<uint64_t>(ops / 8, 1);
-    case Workload::kCount:
-      return std::max<uint64_t>(ops / 200, 1);
-    case Workload::kMixedE:
-      return ops / 10 + 1;
-    default:
-      return ops;
-  }
+  return std::max<uint64_t>(ops / InfoOf(workload).look_ups, 1);
 }
 
-struct Share {
-  Act act;
+// What a mixed workload does, of each hundred: so many of the first act, and
+// the second otherwise.
+struct Mix {
+  Act first;
   unsigned percent;
+  Act second;
 };
 
-std::vector<Share> SharesOf(Workload workload) {
+Mix MixOf(Workload workload) {
   switch (workload) {
     case Workload::kMixedA:
-      return {{Act::kGet, 50}, {Act::kUpdate, 50}};
+      return {Act::kGet, 50, Act::kUpdate};
     case Workload::kMixedB:
-      return {{Act::kGet, 95}, {Act::kUpdate, 5}};
+      return {Act::kGet, 95, Act::kUpdate};
     case Workload::kMixedD:
-      return {{Act::kGet, 95}, {Act::kInsert, 5}};
+      return {Act::kGet, 95, Act::kInsert};
     case Workload::kMixedE:
-      return {{Act::kScan, 95}, {Act::kInsert, 5}};
+      return {Act::kScan, 95, Act::kInsert};
     case Workload::kMixedF:
-      return {{Act::kGet, 50}, {Act::kReadModifyWrite, 50}};
+      return {Act::kGet, 50, Act::kReadModifyWrite};
     default:
-      return {{Act::kGet, 100}};
+      return {Act::kGet, 100, Act::kGet};
   }
 }
 
@@ -71,7 +58,7 @@ class Planner {
       : workload_(workload),
         records_(records),
         threads_(threads),
-        shares_(SharesOf(workload)),
+        mix_(MixOf(workload)),
         zipf_(std::max<uint64_t>(records.size(), 2), kZipf),
         random_(seed ^ (static_cast<uint64_t>(workload) << 32)),
         model_(model),
@@ -81,9 +68,7 @@ class Planner {
         plan_(plan) {}
 
   Operation Next(unsigned thread) {
-    return workload_ >= Workload::kMixedA && workload_ <= Workload::kMixedF
-               ? Mixed(thread)
-               : Read();
+    return InfoOf(workload_).group == Group::kMixed ? Mixed(thread) : Read();
   }
 
   Operation ScanAll() {
@@ -159,23 +144,11 @@ class Planner {
       }
     }
   }
-  size_t LowerBound(const Slice& target) const {
-    size_t low = 0;
-    size_t high = before_.size();
-    while (low < high) {
-      const size_t middle = (low + high) / 2;
-      if (before_.key(middle).compare(target) < 0) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
-  }
   void ExpectRange(Operation* op) const {
-    const size_t stop = op->end.empty() ? before_.size() : LowerBound(op->end);
+    const size_t stop =
+        op->end.empty() ? before_.size() : before_.LowerBound(op->end);
     std::string buffer;
-    for (size_t at = LowerBound(op->key);
+    for (size_t at = before_.LowerBound(op->key);
          op->expected.found < op->most && at < stop; at++) {
       op->expected.Count(before_.key(at).size() +
                          before_.value(at, &buffer).size());
@@ -188,14 +161,7 @@ class Planner {
   // is known; reads go anywhere.
   Operation Mixed(unsigned thread) {
     Operation op;
-    uint64_t percent = random_.Uniform(100);
-    for (const Share& share : shares_) {
-      op.act = share.act;
-      if (percent < share.percent) {
-        break;
-      }
-      percent -= share.percent;
-    }
+    op.act = random_.Uniform(100) < mix_.percent ? mix_.first : mix_.second;
     const size_t n = records_.size();
     if (op.act == Act::kInsert) {
       Insert(thread, &op);
@@ -246,7 +212,7 @@ class Planner {
   const Workload workload_;
   const BenchRecords& records_;
   const unsigned threads_;
-  const std::vector<Share> shares_;
+  const Mix mix_;
   const ZipfSource zipf_;
   RandomSource random_;
   BenchModel* const model_;
@@ -263,7 +229,7 @@ Plan MakePlan(Workload workload, const BenchRecords& records, uint64_t ops,
               BenchModel* model) {
   Plan plan;
   Planner planner(workload, records, threads, seed, model, &plan);
-  if (IsScan(workload)) {
+  if (InfoOf(workload).IsScanOfAll()) {
     plan.timed = {{planner.ScanAll()}};
     plan.warm_up = warm_up ? plan.timed : Plan::Pass();
     return plan;

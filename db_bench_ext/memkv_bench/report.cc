@@ -7,13 +7,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <vector>
 
-#include "rocksdb/env.h"
+#include "db_bench_ext/common/check.h"
+#include "db_bench_ext/common/format.h"
+#include "db_bench_ext/memkv_bench/figures.h"
 
 namespace memkv {
-
-using rocksdb::Status;
 
 namespace {
 
@@ -130,10 +132,11 @@ std::string TextReport(const Json& document) {
   for (const std::string& sentence : SentencesOf(document)) {
     text += "\n" + sentence + "\n";
   }
-  const std::vector<std::string> questions =
-      document.value("questions", std::vector<std::string>());
-  if (!questions.empty()) {
-    text += fmt::format("\nQuestions\n{}\n", fmt::join(questions, "\n"));
+  if (document.contains("questions")) {
+    text += fmt::format(
+        "\nQuestions\n{}\n",
+        fmt::join(document.at("questions").get<std::vector<std::string>>(),
+                  "\n"));
   }
   if (!document.at("complete").get<bool>()) {
     text += "\nThe run was STOPPED: this is what had been measured.\n";
@@ -201,21 +204,21 @@ std::string HtmlReport(const Json& document) {
   return page.replace(page.find(kData), std::strlen(kData), json);
 }
 
-Status WriteReport(const std::string& path, const std::string& text) {
+void WriteReport(const std::string& path, const std::string& text) {
   // Not RocksDB's WriteStringToFile(), which deletes what it cannot write: the
   // path may be a device.
   FILE* const out = path == "-" ? stdout : std::fopen(path.c_str(), "wb");
-  if (out == nullptr) {
-    return Status::IOError(path, std::strerror(errno));
+  const bool written =
+      out != nullptr &&
+      std::fwrite(text.data(), 1, text.size(), out) == text.size() &&
+      std::fflush(out) == 0;
+  int error = written ? 0 : errno;
+  if (out != nullptr && out != stdout && std::fclose(out) != 0 && written) {
+    error = errno;
   }
-  Status s;
-  const auto check = [&](bool ok) {
-    if (!ok && s.ok()) s = Status::IOError(path, std::strerror(errno));
-  };
-  check(std::fwrite(text.data(), 1, text.size(), out) == text.size());
-  check(std::fflush(out) == 0);
-  if (out != stdout) check(std::fclose(out) == 0);
-  return s;
+  if (error != 0) {
+    throw Failure(rocksdb::Status::IOError(path, std::strerror(error)));
+  }
 }
 
 }  // namespace memkv

@@ -6,13 +6,10 @@
 #include <memory>
 #include <numeric>
 
-#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/progress_bar.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/memkv_bench/runs.h"
-#include "db_bench_ext/memkv_bench/sizes.h"
-#include "db_bench_ext/memkv_bench/verify.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
 
 namespace memkv {
@@ -22,25 +19,18 @@ namespace {
 constexpr size_t kSlices = 8;
 constexpr size_t kMemtableRecords = 500000;
 
-bool IsRead(Workload workload) {
-  return workload >= Workload::kGet && workload <= Workload::kCount;
-}
-bool IsMixed(Workload workload) { return workload >= Workload::kMixedA; }
-
 class Run {
  public:
-  Run(const BenchOptions& options, const BenchRecords& records,
-      const std::string& dir, BenchResults* results)
-      : options_(options),
+  Run(const RunContext& context, const BenchRecords& records)
+      : options_(context.options),
         records_(records),
-        dir_(dir),
-        results_(results),
-        limit_(options.memory_limit, 0),
-        progress_("measuring", options.repeat * StepsOfRepeat()),
+        dir_(context.dir),
+        results_(context.results),
+        progress_("measuring", options_.repeat * StepsOfRepeat()),
         ascending_(records.size()) {
     std::iota(ascending_.begin(), ascending_.end(), 0);
     shuffled_ = ascending_;
-    RandomSource(options.seed).Shuffle(&shuffled_);
+    RandomSource(options_.seed).Shuffle(&shuffled_);
   }
 
   void All() {
@@ -56,50 +46,42 @@ class Run {
     const uint64_t n = records_.size();
     uint64_t steps = 2 * n + n / 4;  // shuffled load, and reading all
     for (Workload workload : options_.workloads) {
-      if (workload == Workload::kLoadSorted ||
-          workload == Workload::kOverwrite) {
-        steps += 2 * n;
-      } else if (workload >= Workload::kCompact) {
-        steps += StepsOf(workload);
-      }
+      steps += workload == Workload::kLoadSorted     ? 2 * n
+               : workload == Workload::kLoadShuffled ? 0
+                                                     : StepsOf(workload);
     }
     return steps * options_.configs.size();
   }
   uint64_t StepsOf(Workload workload) const {
-    const bool all =
-        workload == Workload::kScan || workload == Workload::kReverseScan;
-    return all                              ? records_.size() / 8
-           : workload <= Workload::kCompact ? records_.size() / 2
-                                            : 2 * options_.ops;
+    const WorkloadInfo& info = InfoOf(workload);
+    return info.IsScanOfAll()             ? records_.size() / 8
+           : info.group == Group::kWrites ? records_.size() / 2
+                                          : 2 * options_.ops;
   }
 
   void Step(const std::string& what, const DatabaseUnderTest& database) {
     progress_.SetLabel(what + " " + database.config.name);
   }
 
-  void Configure(const std::string& path, DatabaseUnderTest* database) {
-    database->database =
-        std::make_unique<BenchDatabase>(database->config.name, path);
-    Check(database->database->Configure(database->config.options));
-    Check(limit_.Prepare(database->database.get()));
+  void Configure(const std::string& path, DatabaseUnderTest* subject) {
+    subject->database = std::make_unique<BenchDatabase>(subject->config, path);
+    limit_.Prepare(subject->database.get());
   }
 
   void MakeDatabases(const std::string& name, unsigned turn) {
     databases_.clear();
     const size_t n = options_.configs.size();
     for (size_t i = 0; i < n; i++) {
-      DatabaseUnderTest database;
-      database.config = options_.configs[(i + turn) % n];
-      database.model = std::make_unique<BenchModel>(records_.size());
-      Configure(dir_ + "/" + name + std::to_string(i), &database);
-      Check(database.database->Open());
-      databases_.push_back(std::move(database));
+      databases_.push_back({options_.configs[(i + turn) % n], nullptr,
+                            BenchModel(records_.size())});
+      Configure(dir_ + "/" + name + std::to_string(i), &databases_.back());
+      databases_.back().database->Open();
     }
   }
 
   void DropDatabases() {
     for (DatabaseUnderTest& database : databases_) {
-      Check(database.database->Close());
+      database.database->Close();
     }
     databases_.clear();
     std::error_code error;
@@ -119,9 +101,7 @@ class Run {
     }
     if (options_.Wants(Workload::kLoadSorted)) {
       Load(Workload::kLoadSorted, ascending_, repeat);
-      for (const DatabaseUnderTest& database : databases_) {
-        Verify(database, false);
-      }
+      VerifyAll(false);
       DropDatabases();
     }
     Load(Workload::kLoadShuffled, shuffled_, repeat);
@@ -134,15 +114,15 @@ class Run {
     if (options_.demo && repeat == 0) {
       Ask();
     }
+    bool written = false;
     for (Workload workload : options_.workloads) {
-      if (IsRead(workload) || IsMixed(workload)) {
+      if (InfoOf(workload).group != Group::kWrites) {
         Reads(workload, seed);
+        written = InfoOf(workload).group != Group::kReads;
       }
     }
-    if (!options_.workloads.empty() && IsMixed(options_.workloads.back())) {
-      for (const DatabaseUnderTest& database : databases_) {
-        Verify(database, repeat == 0);
-      }
+    if (written) {
+      VerifyAll(repeat == 0);
     }
     // The last databases may be kept.
     if (!(options_.keep && repeat + 1 == options_.repeat)) {
@@ -163,7 +143,7 @@ class Run {
         WriteRecords(records_, order, begin, end, false, options_.threads,
                      &databases_[i],
                      [this](uint64_t n) { progress_.Add(2 * n); });
-        Check(databases_[i].database->Settle());
+        databases_[i].database->Settle();
         measured[i].Add(watch, end - begin);
       }
     }
@@ -183,10 +163,10 @@ class Run {
         const size_t count = std::min<size_t>(records_.size(), options_.ops);
         WriteRecords(records_, shuffled_, 0, count, true, options_.threads,
                      &database, nullptr);
-        Check(database.database->Settle());
+        database.database->Settle();
         measured.Add(watch, count);
       } else {
-        Check(database.database->CompactAll());
+        database.database->CompactAll();
         measured.Add(watch, records_.size());
       }
       progress_.Add(records_.size() / 2);
@@ -197,7 +177,7 @@ class Run {
   void Reopen(bool thoroughly) {
     // All are closed before one is measured: its memory is the only that grows.
     for (DatabaseUnderTest& database : databases_) {
-      Check(database.database->Close());
+      database.database->Close();
       // The options own the block cache, which must go with what is in it.
       Configure(database.database->path(), &database);
     }
@@ -205,9 +185,9 @@ class Run {
       Step("reading all of", database);
       const JemallocBytes before = MemoryBefore();
       const Stopwatch open;
-      Check(database.database->Open());
+      database.database->Open();
       results_->AddOpenSeconds(database.config.name, open.seconds());
-      Check(limit_.Apply(database.database.get()));
+      limit_.Apply(*database.database);
       Verify(database, thoroughly);
       const std::string& name = database.config.name;
       results_->AddSizes("memory", name, records_.size(),
@@ -221,10 +201,9 @@ class Run {
   void Ask() {
     for (const DatabaseUnderTest& database : databases_) {
       if (database.config.name == options_.configs.back().name) {
-        std::vector<std::string> lines;
-        Check(AnswerQuestions(*database.database, records_.keys(),
-                              options_.keys, &lines));
-        results_->Set("questions", lines);
+        results_->Set("questions",
+                      AnswerQuestions(*database.database, records_.keys(),
+                                      options_.keys));
       }
     }
   }
@@ -234,16 +213,15 @@ class Run {
     for (DatabaseUnderTest& database : databases_) {
       Step(InfoOf(workload).name, database);
       // What is mixed changes each database's own model.
-      const bool mixed =
-          !IsRead(workload) && workload != Workload::kReadWhileWriting;
+      const bool mixed = InfoOf(workload).group == Group::kMixed;
       if (mixed || &database == &databases_.front()) {
         plan =
             MakePlan(workload, records_, options_.ops, seed, options_.threads,
-                     limit_.limited() && !mixed, database.model.get());
+                     limit_.limited() && !mixed, &database.model);
       }
       Measured measured;
       Measured writes;
-      Check(limit_.Apply(database.database.get()));
+      limit_.Apply(*database.database);
       if (workload == Workload::kReadWhileWriting) {
         RunReadWhileWriting(plan, records_, seed, &database, &measured,
                             &writes);
@@ -257,11 +235,16 @@ class Run {
   }
 
   void Verify(const DatabaseUnderTest& database, bool thoroughly) {
-    const ModelExpected expected(records_, *database.model);
-    Check(VerifyByScan(*database.database, expected, true));
+    const ModelExpected expected(records_, database.model);
+    expected.VerifyByScan(*database.database, true);
     if (thoroughly) {
-      Check(VerifyByScan(*database.database, expected, false));
-      Check(VerifyByGet(*database.database, expected));
+      expected.VerifyByScan(*database.database, false);
+      expected.VerifyByGet(*database.database);
+    }
+  }
+  void VerifyAll(bool thoroughly) {
+    for (const DatabaseUnderTest& database : databases_) {
+      Verify(database, thoroughly);
     }
   }
 
@@ -270,7 +253,7 @@ class Run {
   const std::string dir_;
   BenchResults* const results_;
   // Before each workload: what mixed ones have flushed has readers, too.
-  const MemoryLimit limit_;
+  const MemoryLimit limit_{options_.memory_limit, 0};
   ProgressBar progress_;
   std::vector<uint32_t> ascending_;
   std::vector<uint32_t> shuffled_;
@@ -279,9 +262,8 @@ class Run {
 
 }  // namespace
 
-void RunWorkloads(const BenchOptions& options, const BenchRecords& records,
-                  const std::string& dir, BenchResults* results) {
-  Run(options, records, dir, results).All();
+void RunWorkloads(const RunContext& context, const BenchRecords& records) {
+  Run(context, records).All();
 }
 
 }  // namespace memkv

@@ -1,9 +1,8 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The three kinds of run of memkv_bench. Databases are made below `dir`. A step
-// that fails, a wrong answer among them, is a Failure; what was measured until
-// then is in *results.
+// The three kinds of run of memkv_bench. A step that fails, a wrong answer
+// among them, is a Failure; what was measured until then is in the results.
 //
 // RunWorkloads: each repeat makes every configuration's database anew and takes
 // all of them through one workload before the next, so that a disturbance of
@@ -40,15 +39,16 @@
 
 namespace memkv {
 
-void RunWorkloads(const BenchOptions& options, const BenchRecords& records,
-                  const std::string& dir, BenchResults* results);
+struct RunContext {
+  const BenchOptions& options;
+  std::string dir;  // databases are made below it
+  BenchResults* results;
+};
 
-void RunScale(const BenchOptions& options, uint64_t budget,
-              const std::string& dir, BenchResults* results);
-
+void RunWorkloads(const RunContext& context, const BenchRecords& records);
+void RunScale(const RunContext& context, uint64_t budget);
 // `sizes` ascend.
-void RunMemtableSize(const BenchOptions& options, uint64_t budget,
-                     const std::vector<uint64_t>& sizes, const std::string& dir,
-                     BenchResults* results);
+void RunMemtableSize(const RunContext& context, uint64_t budget,
+                     const std::vector<uint64_t>& sizes);
 
 }  // namespace memkv

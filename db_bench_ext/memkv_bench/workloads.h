@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -75,7 +76,7 @@ struct Measured {
 struct DatabaseUnderTest {
   BenchConfig config;
   std::unique_ptr<BenchDatabase> database;
-  std::unique_ptr<BenchModel> model;
+  BenchModel model;
 };
 
 // Runs body(0) ... body(threads - 1) side by side, adds their CPU time and
@@ -98,6 +99,11 @@ void WriteRecords(const BenchRecords& records,
 // times its flush alone.
 void RunFlush(const BenchRecords& records, const std::vector<uint32_t>& order,
               DatabaseUnderTest* subject, Measured* measured);
+// What a memtable of the first `count` records of `order` takes, in a database
+// of its own at `path`, which is gone afterwards.
+Sizes MeasureMemtable(const BenchConfig& config, const std::string& path,
+                      const BenchRecords& records,
+                      const std::vector<uint32_t>& order, size_t count);
 
 // ---- Reads, and reads mixed with writes ------------------------------------
 

@@ -10,6 +10,7 @@
 #include "db_bench_ext/memkv_bench/workloads.h"
 #include "rocksdb/iostats_context.h"
 #include "rocksdb/write_batch.h"
+#include "util/coding.h"
 
 namespace memkv {
 
@@ -20,19 +21,24 @@ namespace {
 // Of a memtable, beside key and value of an entry.
 constexpr size_t kEntryOverhead = 48;
 
-struct FileReads {
-  uint64_t bytes = 0;
-  uint64_t calls = 0;
-};
+// Of an entry in a memtable, whatever indexes it: lengths, key, tag, value.
+uint64_t EntryBytes(uint64_t key_size, uint64_t value_size) {
+  const uint64_t internal = key_size + 8;
+  return static_cast<uint64_t>(rocksdb::VarintLength(internal) +
+                               rocksdb::VarintLength(value_size)) +
+         internal + value_size;
+}
 
-// Calls are counted only by temperature: BenchDatabase gives files one.
-FileReads FileReadsOfThread() {
+// Of the calling thread. Calls are counted only by temperature: BenchDatabase
+// gives files one.
+void CountFileReads(Measured* measured, bool forwards) {
   const rocksdb::IOStatsContext& context = *rocksdb::get_iostats_context();
-  const rocksdb::FileIOByTemperature& files =
-      context.file_io_stats_by_temperature;
-  return {context.bytes_read, files.hot_file_read_count +
-                                  files.warm_file_read_count +
-                                  files.cold_file_read_count};
+  const auto& files = context.file_io_stats_by_temperature;
+  const uint64_t calls = files.hot_file_read_count +
+                         files.warm_file_read_count +
+                         files.cold_file_read_count;
+  measured->file_bytes += forwards ? context.bytes_read : -context.bytes_read;
+  measured->file_reads += forwards ? calls : -calls;
 }
 
 }  // namespace
@@ -40,20 +46,18 @@ FileReads FileReadsOfThread() {
 void RunThreads(unsigned threads, Measured* measured,
                 const std::function<void(unsigned)>& body) {
   std::vector<Status> results(threads);
-  std::vector<double> cpu(threads);
-  std::vector<FileReads> reads(threads);
-  const uint64_t start = WallNanos();
+  std::vector<Measured> parts(threads);
+  const Stopwatch watch;
   auto timed = [&](unsigned thread) {
-    const FileReads before = FileReadsOfThread();
-    const double begin = ThreadCpuNanos();
+    CountFileReads(&parts[thread], false);
+    const CpuClock clock;
     try {
       body(thread);
     } catch (const Failure& failure) {
       results[thread] = failure.status();
     }
-    cpu[thread] = ThreadCpuNanos() - begin;
-    const FileReads after = FileReadsOfThread();
-    reads[thread] = {after.bytes - before.bytes, after.calls - before.calls};
+    parts[thread].cpu_nanos = clock.nanos();
+    CountFileReads(&parts[thread], true);
   };
   if (threads == 1) {
     timed(0);
@@ -66,11 +70,11 @@ void RunThreads(unsigned threads, Measured* measured,
       thread.join();
     }
   }
-  measured->wall_nanos += static_cast<double>(WallNanos() - start);
+  measured->wall_nanos += watch.wall_nanos();
   for (unsigned thread = 0; thread < threads; thread++) {
-    measured->cpu_nanos += cpu[thread];
-    measured->file_bytes += reads[thread].bytes;
-    measured->file_reads += reads[thread].calls;
+    measured->cpu_nanos += parts[thread].cpu_nanos;
+    measured->file_bytes += parts[thread].file_bytes;
+    measured->file_reads += parts[thread].file_reads;
     Check(results[thread]);
   }
 }
@@ -93,7 +97,7 @@ void WriteRecords(const BenchRecords& records,
       for (size_t at = from; at < to; at++) {
         const size_t i = order[at];
         // A record is in `order` once, so this thread has it to itself.
-        uint16_t& version = database->model->versions[i];
+        uint16_t& version = database->model.versions[i];
         version = static_cast<uint16_t>(version + (next_version ? 1 : 0));
         Check(batch.Put(records.key(i), records.Value(i, version, &buffer)));
       }
@@ -118,12 +122,43 @@ void RunFlush(const BenchRecords& records, const std::vector<uint32_t>& order,
       break;
     }
   }
-  Check(database->database->Settle());
+  database->database->Settle();
   WriteRecords(records, order, 0, count, true, 1, database, nullptr);
   const Stopwatch watch;
   Check(db->Flush(rocksdb::FlushOptions()));
   measured->Add(watch, count);
-  Check(database->database->Settle());
+  database->database->Settle();
+}
+
+Sizes MeasureMemtable(const BenchConfig& config, const std::string& path,
+                      const BenchRecords& records,
+                      const std::vector<uint32_t>& order, size_t count) {
+  DatabaseUnderTest subject = {config,
+                               std::make_unique<BenchDatabase>(config, path),
+                               BenchModel(records.size())};
+  BenchDatabase* const database = subject.database.get();
+  // One memtable, however large.
+  rocksdb::Options* const options = database->options();
+  options->write_buffer_size = size_t{32} << 30;
+  options->db_write_buffer_size = 0;
+  options->max_total_wal_size = size_t{1} << 40;
+  options->arena_block_size = size_t{1} << 20;
+  database->Open();
+  const JemallocBytes before = MemoryBefore();
+  WriteRecords(records, order, 0, count, false, 1, &subject, nullptr);
+  Sizes sizes = GrownSince(before);
+  uint64_t entries = 0;
+  for (size_t i = 0; i < count; i++) {
+    entries +=
+        EntryBytes(records.key(order[i]).size(), records.ValueSize(order[i]));
+  }
+  const uint64_t used =
+      database->Property(rocksdb::DB::Properties::kCurSizeActiveMemTable);
+  sizes.components = {{"memtable entries", static_cast<int64_t>(entries)},
+                      {"memtable index", static_cast<int64_t>(used - entries)}};
+  sizes.AddRest("the rest");
+  database->Drop();
+  return sizes;
 }
 
 }  // namespace memkv
