@@ -35,9 +35,7 @@ target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}"
 # Keys, clocks, the machine, folders: what the programs below have in common.
 set(memkv_bench_common_sources
     common/comparison.cc
-    common/machine.cc
     common/shape_run.cc
-    common/temp_dir.cc
     keys/key_shapes.cc
     keys/key_source.cc
     keys/shape_probes.cc
@@ -64,8 +62,7 @@ endfunction()
 # The shapes of memtable_bench, for its test as well.
 add_library(
   memkv_memtable_shapes STATIC
-  "${memkv_root}/db_bench_ext/memtable_bench/cases.cc"
-  "${memkv_root}/db_bench_ext/memtable_bench/shapes.cc")
+  "${memkv_root}/db_bench_ext/memtable_bench/cases.cc")
 target_link_libraries(memkv_memtable_shapes PUBLIC memkv_bench_common)
 
 memkv_bench_program(memtable_bench memtable_bench memtable_bench_main.cc)
@@ -74,19 +71,15 @@ target_link_libraries(memtable_bench PRIVATE memkv_memtable_shapes
 
 # All of memkv_bench but its flags, for its test as well.
 set(memkv_bench_parts_sources
-    agreement.cc
     database.cc
     figures.cc
-    generated_records.cc
     generated_runs.cc
-    operations.cc
     options.cc
-    plan.cc
     records.cc
     report.cc
     results.cc
     run.cc
-    writes.cc)
+    workloads.cc)
 list(TRANSFORM memkv_bench_parts_sources
      PREPEND "${memkv_root}/db_bench_ext/memkv_bench/")
 add_library(memkv_bench_parts STATIC ${memkv_bench_parts_sources})

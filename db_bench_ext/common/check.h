@@ -14,22 +14,26 @@
 #include <string>
 #include <utility>
 
+#include "rocksdb/slice.h"
 #include "rocksdb/status.h"
 
 namespace memkv {
 
+using rocksdb::Slice;
+using rocksdb::Status;
+
 class Failure : public std::runtime_error {
  public:
-  explicit Failure(rocksdb::Status status)
+  explicit Failure(Status status)
       : std::runtime_error(status.ToString()), status_(std::move(status)) {}
 
-  const rocksdb::Status& status() const { return status_; }
+  const Status& status() const { return status_; }
 
  private:
-  rocksdb::Status status_;
+  Status status_;
 };
 
-inline void Check(const rocksdb::Status& status) {
+inline void Check(const Status& status) {
   if (!status.ok()) {
     throw Failure(status);
   }
@@ -38,7 +42,7 @@ inline void Check(const rocksdb::Status& status) {
 // For what a user asked that cannot be done.
 [[noreturn]] inline void Refuse(const std::string& why,
                                 const std::string& more = "") {
-  throw Failure(rocksdb::Status::InvalidArgument(why, more));
+  throw Failure(Status::InvalidArgument(why, more));
 }
 
 // All of a program whose flags are parsed already. Returns its exit status.

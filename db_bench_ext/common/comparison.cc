@@ -12,19 +12,17 @@
 
 namespace memkv {
 
-namespace {
-
-std::string ShowFigure(Comparison::Unit unit, double figure) {
-  return unit == Comparison::Unit::kNanos   ? ShowNanos(figure)
-         : unit == Comparison::Unit::kBytes ? ShowBytes(figure)
-                                            : fmt::format("{:.3g}", figure);
+std::string Comparison::Show(const std::string& operation,
+                             double figure) const {
+  const auto unit = units_.find(operation);
+  return unit == units_.end()           ? ShowNanos(figure)
+         : unit->second == Unit::kBytes ? ShowBytes(figure)
+                                        : fmt::format("{:.3g}", figure);
 }
 
-}  // namespace
-
-std::vector<double> Comparison::Row::Of(const Operation& operation,
+std::vector<double> Comparison::Row::Of(const std::string& operation,
                                         size_t subject) const {
-  const auto found = figures.find({operation.name, subject});
+  const auto found = figures.find({operation, subject});
   return found == figures.end() ? std::vector<double>() : found->second;
 }
 
@@ -37,13 +35,13 @@ void Comparison::Add(const std::string& row, const std::string& operation,
   const auto at =
       std::find_if(rows_.begin(), rows_.end(),
                    [&](const Row& known) { return known.name == row; });
-  if (std::any_of(operations_.begin(), operations_.end(),
-                  [&](const Operation& o) { return o.name == operation; })) {
+  if (std::find(operations_.begin(), operations_.end(), operation) !=
+      operations_.end()) {
     at->figures[{operation, subject}].push_back(figure);
   }
 }
 
-double Comparison::Ratio(const Row& row, const Operation& operation,
+double Comparison::Ratio(const Row& row, const std::string& operation,
                          size_t subject) const {
   const std::vector<double> own = row.Of(operation, subject);
   const std::vector<double> base = row.Of(operation, subjects_[subject].base);
@@ -70,12 +68,12 @@ size_t Comparison::PrintRatios(FILE* out) const {
                "\n{}: how many times as much as {} it takes; less is better, ! "
                "is above {:.1f}\n{:<27} {:<18}",
                name, subjects_[base].name, kSlow, "shape", "");
-    for (const Operation& operation : operations_) {
-      fmt::print(out, " {:>{}}", operation.name, kColumn);
+    for (const std::string& operation : operations_) {
+      fmt::print(out, " {:>{}}", operation, kColumn);
     }
     for (const Row& row : rows_) {
       fmt::print(out, "\n{:<27} {:<18}", row.name, row.size);
-      for (const Operation& operation : operations_) {
+      for (const std::string& operation : operations_) {
         const double ratio = Ratio(row, operation, subject);
         if (ratio < 0) {
           fmt::print(out, " {:{}}", "", kColumn);
@@ -87,10 +85,10 @@ size_t Comparison::PrintRatios(FILE* out) const {
         if (is_slow) {
           slow++;
           auto figure = [&](size_t of) {
-            return ShowFigure(operation.unit, Median(row.Of(operation, of)));
+            return Show(operation, Median(row.Of(operation, of)));
           };
           list += fmt::format("{:8.2f}  {:<27} {:<11} {} {}, {} {}\n", ratio,
-                              row.name, operation.name, name, figure(subject),
+                              row.name, operation, name, figure(subject),
                               subjects_[base].name, figure(base));
         }
       }
@@ -118,7 +116,7 @@ void Comparison::PrintFigures(FILE* out) const {
     for (const Subject& subject : subjects_) {
       fmt::print(out, " {:>28}", subject.name);
     }
-    for (const Operation& operation : operations_) {
+    for (const std::string& operation : operations_) {
       std::string line;
       for (size_t i = 0; i < subjects_.size(); i++) {
         const std::vector<double> own = row.Of(operation, i);
@@ -127,14 +125,13 @@ void Comparison::PrintFigures(FILE* out) const {
         if (i > 0 && !own.empty() && !base.empty() && Median(own) > 0) {
           times = fmt::format("{:.2f}x", Median(base) / Median(own));
         }
-        line += own.empty()
-                    ? fmt::format(" {:>28}", "n/a")
-                    : fmt::format(" {:>11} ({:3.0f}%) {:>9}",
-                                  ShowFigure(operation.unit, Median(own)),
-                                  100 * Spread(own), times);
+        line += own.empty() ? fmt::format(" {:>28}", "n/a")
+                            : fmt::format(" {:>11} ({:3.0f}%) {:>9}",
+                                          Show(operation, Median(own)),
+                                          100 * Spread(own), times);
       }
       if (line.find('%') != std::string::npos) {
-        fmt::print(out, "\n{:<27}{}", operation.name, line);
+        fmt::print(out, "\n{:<27}{}", operation, line);
       }
     }
     fmt::print(out, "\n");

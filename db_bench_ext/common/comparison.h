@@ -31,13 +31,14 @@ class Comparison {
     size_t base;
   };
   enum class Unit { kNanos, kBytes, kFactor };
-  struct Operation {
-    std::string name;
-    Unit unit = Unit::kNanos;
-  };
+  using Units = std::map<std::string, Unit>;
 
-  Comparison(std::vector<Subject> subjects, std::vector<Operation> operations)
-      : subjects_(std::move(subjects)), operations_(std::move(operations)) {}
+  // `units`: of those operations that are not nanoseconds.
+  Comparison(std::vector<Subject> subjects, std::vector<std::string> operations,
+             Units units)
+      : subjects_(std::move(subjects)),
+        operations_(std::move(operations)),
+        units_(std::move(units)) {}
 
   // `size`: a few words on how much it has.
   void AddRow(const std::string& name, const std::string& size = "");
@@ -67,15 +68,17 @@ class Comparison {
     std::map<std::pair<std::string, size_t>, std::vector<double>> figures;
 
     // Empty if there are none.
-    std::vector<double> Of(const Operation& operation, size_t subject) const;
+    std::vector<double> Of(const std::string& operation, size_t subject) const;
   };
 
   // The median of the ratios to the base; negative if there is none.
-  double Ratio(const Row& row, const Operation& operation,
+  double Ratio(const Row& row, const std::string& operation,
                size_t subject) const;
+  std::string Show(const std::string& operation, double figure) const;
 
   const std::vector<Subject> subjects_;
-  const std::vector<Operation> operations_;
+  const std::vector<std::string> operations_;
+  const Units units_;
   std::vector<Row> rows_;
 };
 

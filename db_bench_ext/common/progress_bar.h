@@ -5,10 +5,9 @@
 // report. On a terminal one line is redrawn at most ten times a second;
 // elsewhere (a log, a pipe) a whole line appears about every tenth of the way.
 //
-// Thread safety: none; one object, one thread.
+// The time left assumes that the rest goes at the mean speed so far.
 //
-// Known weakness: the time left assumes that the rest goes at the mean speed
-// so far, which a load that compaction catches up with does not.
+// Thread safety: none; one object, one thread.
 
 #pragma once
 

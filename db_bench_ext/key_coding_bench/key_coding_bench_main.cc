@@ -79,19 +79,12 @@ DEFINE_string(codings, "front_coding,key_trie",
 DEFINE_uint64(limit, 0, "Lines to read at most, 0: all.");
 DEFINE_uint64(queries, 1000000, "Look-ups a repetition.");
 DEFINE_uint64(repeat, 5, "Repetitions.");
-DEFINE_uint64(bucket_keys, 64, "Keys a bucket of the tries.");
-DEFINE_uint64(segment_keys, 8192, "Keys a segment of the tries.");
-DEFINE_uint64(sample_bytes, 8 << 20,
-              "Of suffixes, to train the dictionary with.");
 DEFINE_uint64(seed, 20260101, "Of keys and look-ups.");
 DEFINE_string(fetch_script, memkv::kFetchContents,
               "The script that writes the Contents lists.");
 
 namespace memkv {
 namespace {
-
-using rocksdb::Slice;
-using rocksdb::Status;
 
 struct Subject {
   std::string name;
@@ -110,24 +103,15 @@ std::vector<Subject> SubjectsOfShapes() {
 }
 
 Comparison MakeReport(const std::vector<Subject>& subjects) {
-  using Unit = Comparison::Unit;
   std::vector<Comparison::Subject> compared;
   for (const Subject& subject : subjects) {
     compared.push_back({subject.name, subject.base});
   }
   return {compared,
-          {{"build"},
-           {"bytes", Unit::kBytes},
-           {"memory", Unit::kBytes},
-           {"hit"},
-           {"worst_hit"},
-           {"old"},
-           {"miss"},
-           {"hits"},
-           {"seek"},
-           {"next"},
-           {"prev"},
-           {"size"}}};
+          {"build", "bytes", "memory", "hit", "worst_hit", "old", "miss",
+           "hits", "seek", "next", "prev", "size"},
+          {{"bytes", Comparison::Unit::kBytes},
+           {"memory", Comparison::Unit::kBytes}}};
 }
 
 std::string_view View(const Slice& s) { return {s.data(), s.size()}; }
@@ -387,18 +371,10 @@ class KeyCodingRun : public ShapeRun {
   uint64_t wrong_ = 0;             // answers of it
 };
 
-KeyCodingOptions CodingOptions() {
-  KeyCodingOptions options;
-  options.bucket_keys = static_cast<uint32_t>(FLAGS_bucket_keys);
-  options.segment_keys = FLAGS_segment_keys;
-  options.sample_bytes = FLAGS_sample_bytes;
-  return options;
-}
-
 void RunKeyShapes() {
   RegisterMemkv();
   // Only by their bytes, as those of a table with the default segment_size.
-  KeyCodingOptions coding = CodingOptions();
+  KeyCodingOptions coding;
   coding.segment_keys = UINT32_MAX;
   coding.segment_bytes = size_t{256} << 10;
   // Those that differ only in when an entry arrives are the same tables.
@@ -430,7 +406,7 @@ void RunKeys() {
              shape.keys.size(), shape.MeanEntryKeySize(), SimdName(kSimd));
   std::vector<Subject> subjects;
   for (const std::string& name : rocksdb::StringSplit(FLAGS_codings, ',')) {
-    if (NewKeyCoding(name, CodingOptions()) == nullptr) {
+    if (NewKeyCoding(name, KeyCodingOptions()) == nullptr) {
       Refuse("no coding is called " + name);
     }
     subjects.push_back({name, 0});
@@ -438,7 +414,7 @@ void RunKeys() {
   Comparison report = MakeReport(subjects);
   report.AddRow(shape.name);
   KeyCodingRun run(shape, subjects, FLAGS_seed + 1, FLAGS_queries,
-                   CodingOptions(), "", &report);
+                   KeyCodingOptions(), "", &report);
   for (uint64_t i = 0; i < std::max<uint64_t>(FLAGS_repeat, 1); i++) {
     run.Repeat();
   }

@@ -68,7 +68,7 @@ class BenchFile {
 
   // The sequence number of the newest version that is not newer than read_at,
   // or 0 if there is none.
-  uint64_t Get(const rocksdb::Slice& key, uint64_t read_at) const {
+  uint64_t Get(const Slice& key, uint64_t read_at) const {
     rocksdb::PinnableSlice value;
     rocksdb::MergeContext merge_context;
     rocksdb::SequenceNumber covering = 0;
@@ -87,9 +87,8 @@ class BenchFile {
         reader_->NewIterator(read_options_, nullptr, nullptr, false,
                              rocksdb::TableReaderCaller::kUserIterator));
   }
-  uint64_t ApproximateSize(const rocksdb::Slice& begin,
-                           const rocksdb::Slice& end) const {
-    const auto key = [](const rocksdb::Slice& user_key) {
+  uint64_t ApproximateSize(const Slice& begin, const Slice& end) const {
+    const auto key = [](const Slice& user_key) {
       return rocksdb::InternalKey(user_key, rocksdb::kMaxSequenceNumber,
                                   rocksdb::kValueTypeForSeek);
     };

@@ -317,14 +317,6 @@ const Shape kShapes[] = {
 
 }  // namespace
 
-uint64_t KeyShape::KeyBytes() const {
-  uint64_t bytes = 0;
-  for (const std::string& key : keys) {
-    bytes += key.size();
-  }
-  return bytes;
-}
-
 double KeyShape::MeanEntryKeySize() const {
   double bytes = 0;
   for (const uint32_t key : entries) {

@@ -44,7 +44,6 @@ struct KeyShape {
 
   // The sequence number of an entry, from 1.
   uint64_t SequenceOf(size_t entry) const { return 1 + entry / batch; }
-  uint64_t KeyBytes() const;  // of all keys
   // Bytes of key an entry, on average.
   double MeanEntryKeySize() const;
 };

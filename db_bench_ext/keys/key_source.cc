@@ -29,8 +29,6 @@ namespace memkv {
 using rocksdb::ColumnFamilyDescriptor;
 using rocksdb::ColumnFamilyHandle;
 using rocksdb::DB;
-using rocksdb::Slice;
-using rocksdb::Status;
 
 namespace {
 
@@ -63,15 +61,6 @@ std::string NumberValue(uint64_t number) {
   return value;
 }
 
-// A single-quoted word of the shell.
-std::string ShellQuote(const std::string& text) {
-  std::string quoted = "'";
-  for (char c : text) {
-    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  }
-  return quoted + "'";
-}
-
 // Splits `path   packages`. False for a line of another form.
 bool SplitContentsLine(const std::string& line, Slice* path, Slice* packages) {
   // Paths may hold blanks, package lists cannot: cut at the last run of them.
@@ -89,8 +78,9 @@ bool SplitContentsLine(const std::string& line, Slice* path, Slice* packages) {
 
 void ReadContents(const std::string& fetch_script, uint64_t limit,
                   KeySet* input) {
-  const std::string command = "sh " + ShellQuote(fetch_script);
-  FILE* pipe = popen(command.c_str(), "r");
+  // By a variable, so that no character of its name means anything to a shell.
+  setenv("MEMKV_FETCH_SCRIPT", fetch_script.c_str(), 1);
+  FILE* pipe = popen("sh \"$MEMKV_FETCH_SCRIPT\"", "r");
   if (pipe == nullptr) {
     Check(Status::IOError(fetch_script, std::strerror(errno)));
   }

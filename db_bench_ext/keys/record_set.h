@@ -2,10 +2,8 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
 // RecordSet: the input of a benchmark, held compactly in memory and sorted
-// bytewise. It is the reference that databases are compared with, so it is
-// built from nothing but memcmp order and the rule for duplicates below; it
-// shares no code with a database but an arena. It is not an index to be fast
-// with: Find is a binary search over pointers.
+// bytewise. It is the reference that databases are compared with, so it shares
+// no code with a database but an arena. Find is a binary search over pointers.
 //
 // Thread safety: const methods may run together; Add and SortAndMerge may not
 // run beside anything.

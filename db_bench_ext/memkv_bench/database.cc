@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <utility>
 
 #include "db_bench_ext/common/check.h"
 #include "rocksdb/advanced_cache.h"
@@ -18,8 +17,6 @@
 
 namespace memkv {
 
-using rocksdb::Slice;
-using rocksdb::Status;
 using Names = rocksdb::DB::Properties;
 
 std::string Quoted(const Slice& bytes) {
@@ -43,8 +40,7 @@ std::string Quoted(const rocksdb::Iterator& it) {
                     : "the end, " + it.status().ToString();
 }
 
-BenchDatabase::BenchDatabase(const BenchConfig& config, std::string path)
-    : name_(config.name), path_(std::move(path)) {
+void BenchDatabase::Configure() {
   rocksdb::Options base;
   base.create_if_missing = true;
   base.max_background_jobs = 2;
@@ -59,12 +55,12 @@ BenchDatabase::BenchDatabase(const BenchConfig& config, std::string path)
   // by name: a filter policy, an index.
   strict.input_strings_escaped = false;
   Status s =
-      rocksdb::GetOptionsFromString(strict, base, config.options, &options_);
+      rocksdb::GetOptionsFromString(strict, base, config_.options, &options_);
   if (s.ok() && options_.table_factory == nullptr) {
     s = Status::InvalidArgument("no table factory");
   }
   if (!s.ok()) {
-    Refuse("options of " + name_ + " (" + config.options + ")", s.ToString());
+    Refuse("options of " + name() + " (" + config_.options + ")", s.ToString());
   }
 }
 
@@ -125,7 +121,7 @@ void BenchDatabase::Mismatch(const std::string& asked,
                              const std::string& expected,
                              const std::string& found) const {
   throw Failure(
-      Status::Corruption("MISMATCH in " + name_ + ", " + asked,
+      Status::Corruption("MISMATCH in " + name() + ", " + asked,
                          "expected " + expected + ", found " + found));
 }
 

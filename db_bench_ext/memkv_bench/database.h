@@ -1,12 +1,11 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// BenchDatabase: one of the databases that are compared. It knows nothing of
-// memkv: all are the same code with another options string. MemoryLimit: what
-// it may hold of its files in memory. Sizes: what it takes, by component: bytes
-// of its files, by their table properties, and bytes of memory, by jemalloc's
-// account and RocksDB's own. What the components do not explain is shown as the
-// rest, not spread over them.
+// BenchDatabase: one of the databases that are compared, all the same code with
+// another options string. MemoryLimit: what it may hold of its files in memory.
+// Sizes: what it takes, by component: bytes of its files, by their table
+// properties, and of memory, by jemalloc's account and RocksDB's own. What the
+// components do not explain is shown as the rest, not spread over them.
 //
 // What RocksDB refuses, or answers wrongly, is a Failure.
 //
@@ -16,8 +15,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "db_bench_ext/common/machine.h"
@@ -37,13 +38,25 @@ std::string Quoted(const rocksdb::Slice& bytes);
 // Of a place of an iterator: its key and value, or its end.
 std::string Quoted(const rocksdb::Iterator& it);
 
+// What a database must hold of the records that were loaded (records.h).
+struct BenchModel {
+  std::vector<uint16_t> versions;
+  // Records beyond the loaded: the k-th has the value of record size() + k.
+  std::deque<std::string> inserted;
+};
+
 class BenchDatabase {
  public:
-  // All sides' common base, then the options of `config` over it. Unknown or
-  // bad options are InvalidArgument with RocksDB's message, and so is what they
-  // name and this RocksDB does not have.
-  BenchDatabase(const BenchConfig& config, std::string path);
+  BenchDatabase(const BenchConfig& config, std::string path)
+      : config_(config), path_(std::move(path)) {
+    Configure();
+  }
 
+  // Makes the options, and the block cache that they own: all sides' common
+  // base, then those of the configuration over it. Unknown or bad options are
+  // InvalidArgument with RocksDB's message, and so is what they name and this
+  // RocksDB does not have.
+  void Configure();
   void Open();
   void Close();
   // Closes it, and deletes its files.
@@ -65,25 +78,23 @@ class BenchDatabase {
                              const std::string& expected,
                              const std::string& found) const;
 
-  const std::string& name() const { return name_; }
-  const std::string& path() const { return path_; }
+  const std::string& name() const { return config_.name; }
   rocksdb::DB* db() const { return db_.get(); }
   // A change holds from the next Open on.
   rocksdb::Options* options() { return &options_; }
 
+  BenchModel model;
+
  private:
-  const std::string name_;
+  const BenchConfig config_;
   const std::string path_;
   rocksdb::Options options_;
   std::unique_ptr<rocksdb::DB> db_;
 };
 
-// --memory_limit, the same for every kind of run. Files are read by direct I/O,
-// past the page cache, from the first open on. Each time Apply() is called,
-// before anything is read that is measured, the block cache gets what table
-// readers (with pinned segments, or indexes and filters) leave of the limit.
-// Memtables are not limited, nor is what is written and compacted between two
-// calls.
+// --memory_limit, the same for every kind of run. Files are read by direct I/O
+// from the first open on. Each Apply() gives the block cache what table readers
+// leave of the limit; it is called before anything that is measured.
 class MemoryLimit {
  public:
   // `bytes` of limit, 0: none; a block cache is then of `otherwise` bytes, 0:

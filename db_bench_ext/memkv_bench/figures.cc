@@ -1,14 +1,13 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "db_bench_ext/memkv_bench/figures.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 
 #include "db_bench_ext/common/format.h"
+#include "db_bench_ext/memkv_bench/report.h"
 
 namespace memkv {
 
@@ -20,17 +19,12 @@ double Number(const Json& json) { return json.get<double>(); }
 std::string Text(const Json& json) { return json.get<std::string>(); }
 
 std::string Whole(const Json& value) { return ShowWhole(value); }
-std::string Tenths(const Json& value) {
-  return fmt::format("{:.1f}", Number(value));
+template <int digits>
+std::string Fixed(const Json& value) {
+  return fmt::format("{:.{}f}", Number(value), digits);
 }
-std::string Hundredths(const Json& value) {
-  return fmt::format("{:.2f}", Number(value));
-}
-std::string Thousandths(const Json& value) {
-  return fmt::format("{:.3f}", Number(value));
-}
-std::string Seconds(const Json& value) { return Hundredths(value) + " s"; }
-std::string Times(const Json& value) { return Hundredths(value) + "x"; }
+std::string Seconds(const Json& value) { return Fixed<2>(value) + " s"; }
+std::string Times(const Json& value) { return Fixed<2>(value) + "x"; }
 std::string Count(const Json& value) { return ShowCount(value); }
 std::string Bytes(const Json& value) { return ShowBytes(value); }
 std::string Nanos(const Json& value) { return ShowNanos(value); }
@@ -94,7 +88,7 @@ void AddSizes(const Json& sizes, FigureMaker* maker) {
     if (sizes.contains(what)) {
       maker->Add(title, "size", Figure::kCompared, sizes.at(what),
                  "times_as_good", [](const Json& result) {
-                   return Hundredths(result.at("bytes_a_key"));
+                   return Fixed<2>(result.at("bytes_a_key"));
                  });
     }
   }
@@ -116,7 +110,7 @@ constexpr struct {
     {", read from files", "bytes read from files", Figure::kCompared,
      "bytes_read", "bytes_read_times_as_good", "bytes_read", Bytes},
     {", reads of files", "reads of files", Figure::kMore, "reads",
-     "reads_times_as_good", "reads", Thousandths},
+     "reads_times_as_good", "reads", Fixed<3>},
     {"", "latency, us: p50 / p99 / p99.9", Figure::kDetail, "latency", "none",
      "latency", Percentiles}};
 
@@ -197,6 +191,44 @@ ReportTable Verdicts(const Json& document, const std::vector<Figure>& figures,
   return table;
 }
 
+// What figures depend on.
+ReportTable HowMeasured(const Json& document) {
+  const std::string title = "How it was measured";
+  ReportTable table = {title, {{title, ""}}};
+  auto add = [&table](const std::string& name, const std::string& what) {
+    table.rows.push_back({name, what});
+  };
+  const Json& settings = document.at("settings");
+  add("command", Text(document.at("command")));
+  add("date", Text(document.at("created")));
+  add("machine", MachineSentence(document));
+  add("kernel", Text(document.at("machine").at("kernel")));
+  add("settings",
+      fmt::format(
+          "{} repeats, {} threads, {} look-ups a workload, memory limit "
+          "{}, seed {}",
+          settings.at("repeat").dump(), settings.at("threads").dump(),
+          Whole(settings.at("ops")),
+          IsLimited(document) ? Bytes(settings.at("memory_limit")) : "none",
+          settings.at("seed").dump()));
+  // A run can be stopped before the keys are known.
+  const Json& keys = document.at("keys");
+  if (!keys.is_null()) {
+    const double count = std::max(1.0, Number(keys.at("count")));
+    add("keys", Text(keys.at("description")));
+    add("of them",
+        fmt::format("{}, {:.1f} bytes long, {:.1f} shared with the neighbour; "
+                    "values of {:.1f} bytes",
+                    Whole(keys.at("count")), Number(keys.at("mean_length")),
+                    Number(keys.at("mean_shared_prefix")),
+                    Number(keys.at("value_bytes")) / count));
+  }
+  for (const Json& config : document.at("configs")) {
+    add(config.at("name"), config.at("options"));
+  }
+  return table;
+}
+
 // ---- Points of --scale and --delta -----------------------------------------
 
 // What a column shows of a point: a field, or two.
@@ -236,17 +268,17 @@ std::vector<ReportTable> ScaleTables(const Json& document, bool whole) {
   const bool limited = IsLimited(document);
   std::vector<Column> columns = {
       {"keys", Whole, "keys"},
-      {"files, B/key", Hundredths, "disk_bytes_a_key"},
-      {"memory, B/key", Hundredths, "memory_bytes_a_key"},
+      {"files, B/key", Fixed<2>, "disk_bytes_a_key"},
+      {"memory, B/key", Fixed<2>, "memory_bytes_a_key"},
       {"load, keys/s", Count, "keys_a_second"},
-      {"compact, s", Tenths, "compact_seconds"},
-      {"open, s", Hundredths, "open_seconds"},
-      {"scan, s", Tenths, "read_all_seconds"},
+      {"compact, s", Fixed<1>, "compact_seconds"},
+      {"open, s", Fixed<2>, "open_seconds"},
+      {"scan, s", Fixed<1>, "read_all_seconds"},
       {limited ? "get, wall" : "get, CPU", Nanos, LookUpField(document, "")},
       {"peak resident", Bytes, "peak_resident_bytes"}};
   if (whole) {
-    columns.push_back({"load, s", Tenths, "load_seconds"});
-    columns.push_back({"load, CPU s", Tenths, "load_cpu_seconds"});
+    columns.push_back({"load, s", Fixed<1>, "load_seconds"});
+    columns.push_back({"load, CPU s", Fixed<1>, "load_cpu_seconds"});
     columns.push_back({"get p99", Nanos, "get_p99_nanos", "", {}, true});
   }
   if (limited) {
@@ -264,10 +296,10 @@ std::vector<ReportTable> ScaleTables(const Json& document, bool whole) {
     }
     for (const Json& fit : run.at("fits")) {
       fits.rows.push_back(
-          {name, fit.at("of"), Whole(fit.at("keys")), Hundredths(fit.at("at")),
+          {name, fit.at("of"), Whole(fit.at("keys")), Fixed<2>(fit.at("at")),
            fmt::format("{:.3g} * keys^{:.3f}", Number(fit.at("coefficient")),
                        Number(fit.at("exponent"))),
-           Hundredths(fit.at("largest_error"))});
+           Fixed<2>(fit.at("largest_error"))});
     }
   }
   return {points, fits};
@@ -279,7 +311,7 @@ ReportTable MemtableSizeTable(const Json& document) {
       {"keys a second", Count, "keys_a_second"},
       {"stalled", Seconds, "stall_seconds"},
       {"flushes", Whole, "flushes"},
-      {"write amplification", Hundredths, "write_amplification"},
+      {"write amplification", Fixed<2>, "write_amplification"},
       {"CPU", Seconds, "cpu_seconds"},
       {"entries of the delta", Count, "delta_keys"},
       {"level 0", Whole, "level0_files"},
@@ -440,6 +472,14 @@ std::vector<ReportTable> TablesOf(const Json& document) {
   if (differing.rows.size() > 1) {
     tables.push_back(differing);
   }
+  ReportTable questions = {"Questions", {{"Questions"}}};
+  for (const Json& line : List(document, "questions")) {
+    questions.rows.push_back({line});
+  }
+  if (questions.rows.size() > 1) {
+    tables.push_back(questions);
+  }
+  tables.push_back(HowMeasured(document));
   return tables;
 }
 
@@ -454,8 +494,22 @@ std::vector<ReportTable> PointTables(const Json& document, bool whole) {
   return tables;
 }
 
+std::string MachineSentence(const Json& document) {
+  const Json& machine = document.at("machine");
+  const std::string kernels = machine.value("kernels", "");
+  return fmt::format(
+      "{}, {} CPUs, {}, {}{}, RocksDB {}, {}", Text(machine.at("cpu")),
+      machine.at("cpus").dump(), Bytes(machine.at("memory_bytes")),
+      Text(machine.at("compiler")),
+      kernels.empty() ? "" : ", " + kernels + " kernels",
+      Text(document.at("rocksdb")), Text(document.at("created")).substr(0, 10));
+}
+
 std::vector<std::string> SentencesOf(const Json& document) {
   std::vector<std::string> sentences;
+  if (!document.at("complete").get<bool>()) {
+    sentences.push_back("The run was stopped: this is what had been measured.");
+  }
   const std::string limit = IsLimited(document) ? LimitSentence(document) : "";
   if (!limit.empty()) {
     sentences.push_back(limit);

@@ -108,8 +108,6 @@ DEFINE_string(report, "",
 namespace memkv {
 namespace {
 
-using rocksdb::Status;
-
 std::string CommandLine(int argc, char** argv) {
   std::string command = std::filesystem::path(argv[0]).filename().string();
   for (int i = 1; i < argc; i++) {

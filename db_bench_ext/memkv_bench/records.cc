@@ -13,9 +13,6 @@
 
 namespace memkv {
 
-using rocksdb::Slice;
-using rocksdb::Status;
-
 void FillValue(size_t size, double ratio, RandomSource* random,
                std::string* value) {
   const auto random_bytes =

@@ -17,7 +17,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <vector>
 
@@ -62,15 +61,6 @@ class BenchRecords {
   const int64_t value_size_;
   const double ratio_;
   const uint64_t seed_;
-};
-
-// What one database must hold.
-struct BenchModel {
-  explicit BenchModel(size_t records) : versions(records) {}
-
-  std::vector<uint16_t> versions;
-  // Records beyond the loaded: the k-th has the value of record size() + k.
-  std::deque<std::string> inserted;
 };
 
 // The records of a model, in ascending order of distinct keys: what a database

@@ -21,8 +21,6 @@ namespace memkv {
 using rocksdb::kMaxSequenceNumber;
 using rocksdb::LookupKey;
 using rocksdb::MemTableRep;
-using rocksdb::Slice;
-using rocksdb::Status;
 
 namespace {
 
@@ -31,7 +29,6 @@ constexpr size_t kTurn = 64;
 // A reader reads so often at least, however soon its writer is done.
 constexpr uint64_t kLeastReads = 1000;
 constexpr size_t kWaitProbes = 20000;
-constexpr size_t kSnapshots = 10;
 
 // Starts `threads` threads that call run(thread), lets all go at once, and
 // waits for them.
@@ -92,31 +89,25 @@ MemtableCases::MemtableCases(const KeyShape& shape,
   const size_t all = shape.entries.size();
   const auto root = static_cast<size_t>(std::sqrt(static_cast<double>(all)));
   operations_ = {
-      {"encode", When::kManyKeys, [=] { Encode(); }},
-      {"insert", When::kAlways, [=] { Insert(); }},
-      {"insert_each", When::kManyKeys, [=] { InsertEach(); }},
-      {"hit", When::kManyKeys, [=] { Gets(probes_.hits); }},
-      {"old", When::kVersions, [=] { Gets(probes_.old); }},
-      {"miss", When::kManyKeys, [=] { Gets(probes_.misses); }},
-      {"seek", When::kManyKeys, [=] { Seeks(0); }},
-      {"seek_10", When::kManyKeys, [=] { Seeks(10); }},
-      {"step", When::kManyKeys, [=] { Steps(true, false); }},
-      {"step_back", When::kManyKeys, [=] { Steps(false, false); }},
-      {"next", When::kManyKeys, [=] { Steps(true, true); }},
-      {"prev", When::kManyKeys, [=] { Steps(false, true); }},
-      {"hit_waits", When::kConcurrent, [=] { Waits(); }},
-      {"count", When::kConcurrent, [=] { Counts(probes_.ranges, true); }},
-      {"prefix_off", When::kConcurrent,
+      {"insert", Operation::kAlways, [=] { Insert(); }},
+      {"insert_each", Operation::kAlways, [=] { InsertEach(); }},
+      {"hit", Operation::kAlways, [=] { Gets(probes_.hits); }},
+      {"old", Operation::kVersions, [=] { Gets(probes_.old); }},
+      {"miss", Operation::kAlways, [=] { Gets(probes_.misses); }},
+      {"seek", Operation::kAlways, [=] { Seeks(); }},
+      {"step", Operation::kAlways, [=] { Steps(true, false); }},
+      {"step_back", Operation::kAlways, [=] { Steps(false, false); }},
+      {"next", Operation::kAlways, [=] { Steps(true, true); }},
+      {"prev", Operation::kAlways, [=] { Steps(false, true); }},
+      {"hit_waits", Operation::kConcurrent, [=] { Waits(); }},
+      {"count", Operation::kConcurrent, [=] { Counts(probes_.ranges, true); }},
+      {"prefix_off", Operation::kConcurrent,
        [=] { Counts(probes_.prefix_ranges, false); }},
-      {"sample", When::kConcurrent, [=] { Sample(root / 4); }},
-      {"sample_10%", When::kConcurrent, [=] { Sample(all / 10); }}};
-  for (size_t snapshot = 1; snapshot <= kSnapshots; snapshot++) {
-    operations_.push_back({fmt::format("read_at_{}", snapshot), When::kOneKey,
-                           [=] { ReadAt(snapshot); }});
-  }
+      {"sample", Operation::kConcurrent, [=] { Sample(root / 4); }},
+      {"sample_10%", Operation::kConcurrent, [=] { Sample(all / 10); }}};
   for (size_t threads : {1, 2, 4, 8}) {
     operations_.push_back(
-        {fmt::format("threads_{}", threads), When::kConcurrent, [=] {
+        {fmt::format("threads_{}", threads), Operation::kConcurrent, [=] {
            Writers(threads);
            ReadersBesideWriter(threads);
          }});
@@ -125,18 +116,14 @@ MemtableCases::MemtableCases(const KeyShape& shape,
 
 std::vector<std::string> MemtableCases::OperationsOf(size_t subject,
                                                      size_t threads) const {
-  const bool one_key = shape_.keys.size() == 1;
   const bool versions = shape_.entries.size() > shape_.keys.size();
   const bool concurrent =
       subjects_[subject].factory->IsInsertConcurrentlySupported();
   std::vector<std::string> names;
   for (const Operation& operation : operations_) {
-    const When when = operation.when;
     if (ThreadsOf(operation.name) <= threads &&
-        (when == When::kAlways || one_key == (when == When::kOneKey)) &&
-        (when != When::kVersions || versions) &&
-        // What the vector does not have.
-        (when != When::kConcurrent || concurrent)) {
+        (operation.when != Operation::kVersions || versions) &&
+        (operation.when != Operation::kConcurrent || concurrent)) {
       names.push_back(operation.name);
     }
   }
@@ -205,17 +192,6 @@ bool MemtableCases::Holds(BenchTable* table) const {
     }
   }
   return at == sorted.size();
-}
-
-void MemtableCases::Encode() {
-  const std::unique_ptr<BenchTable> table = NewTable();
-  size_t encoded = 0;
-  const CpuClock clock;
-  for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
-    encoded += table->Encode(load_[entry], shape_.SequenceOf(entry), value_) !=
-               nullptr;
-  }
-  Add("encode", clock.PerOperation(encoded));
 }
 
 void MemtableCases::Insert() {
@@ -315,30 +291,14 @@ void MemtableCases::Waits() {
   Expect(found.count == n, "keys not found");
 }
 
-void MemtableCases::ReadAt(size_t snapshot) {
-  const size_t entry =
-      std::max<size_t>(1, shape_.entries.size() * snapshot / kSnapshots) - 1;
-  const uint64_t sequence = shape_.SequenceOf(entry);
-  ShapeProbes::Gets gets;
-  while (gets.size() < options_.probes) {
-    gets.Add(KeyOf(entry), 0, sequence, sequence);
-  }
-  Gets(gets);
-}
-
-void MemtableCases::Seeks(size_t steps) {
+void MemtableCases::Seeks() {
   std::unique_ptr<MemTableRep::Iterator> it(Table()->rep()->GetIterator());
   const size_t n = probes_.misses.size();
   uint64_t bytes = 0;
   auto seek = [&](const Slice& key) {
     const LookupKey target(key, kMaxSequenceNumber);
     it->Seek(target.internal_key(), nullptr);
-    for (size_t step = 0; it->Valid(); step++, it->Next()) {
-      bytes += EntryBytes(it->key());
-      if (step == steps) {
-        break;
-      }
-    }
+    bytes += it->Valid() ? EntryBytes(it->key()) : 0;
   };
   const CpuClock clock;
   for (size_t i = 0; i < n; i++) {
@@ -348,17 +308,13 @@ void MemtableCases::Seeks(size_t steps) {
   Add(operation_, clock.PerOperation(2 * n));
   // User keys and values of the entries that must be met.
   uint64_t expected = 0;
-  auto expect = [&](size_t rank) {
-    const std::vector<uint32_t>& sorted = probes_.sorted;
-    const size_t first = probes_.first[rank];
-    for (size_t at = first; at < std::min(sorted.size(), first + steps + 1);
-         at++) {
-      expected += KeyOf(sorted[at]).size() + value_.size();
+  for (const ShapeProbes::Gets* gets : {&probes_.hits, &probes_.misses}) {
+    for (size_t i = 0; i < n; i++) {
+      const size_t rank = gets->ranks[i];
+      expected += rank == shape_.keys.size()
+                      ? 0
+                      : shape_.keys[rank].size() + value_.size();
     }
-  };
-  for (size_t i = 0; i < n; i++) {
-    expect(probes_.hits.ranks[i]);
-    expect(probes_.misses.ranks[i]);
   }
   Expect(bytes == expected, "seeks met other entries");
 }
@@ -502,6 +458,96 @@ void MemtableCases::ReadersBesideWriter(size_t threads) {
   }
   Expect(Sum(wrong) == 0 && Holds(table.get()),
          "reads beside a writer: wrong answers");
+}
+
+// ---- Shapes ----------------------------------------------------------------
+
+namespace {
+
+class MemtableShapeRun : public ShapeRun {
+ public:
+  MemtableShapeRun(const KeyShape& shape, const std::vector<Subject>& subjects,
+                   const CaseOptions& options, Comparison* report)
+      : num_subjects_(subjects.size()),
+        cases_(shape, subjects, options),
+        report_(report) {
+    for (int threads = 1; shape.threads && threads <= 8; threads *= 2) {
+      operations_.push_back(fmt::format("threads_{}", threads));
+      report->AddRow(RowOf(shape, operations_.back()));
+    }
+  }
+
+  void Repeat() override {
+    for (size_t subject = 0; subject < num_subjects_; subject++) {
+      for (const std::string& operation : operations_) {
+        if (operation == "insert_each") {
+          cases_.Drop(subject);  // what comes next has tables of its own
+        }
+        const std::string row = RowOf(cases_.shape(), operation);
+        for (const auto& [name, figure] : cases_.Measure(operation, subject)) {
+          report_->Add(row, name, subject, figure);
+        }
+      }
+    }
+  }
+
+  void Finish() override {
+    for (size_t subject = 0; subject < num_subjects_; subject++) {
+      report_->Add(cases_.shape().name, "worst", subject,
+                   cases_.Worst(subject));
+    }
+  }
+
+ private:
+  const size_t num_subjects_;
+  std::vector<std::string> operations_ = {
+      "insert", "hit",   "old",        "miss",   "seek",       "next",
+      "prev",   "count", "prefix_off", "sample", "sample_10%", "insert_each"};
+  MemtableCases cases_;
+  Comparison* const report_;
+};
+
+}  // namespace
+
+const Comparison::Units kMemtableUnits = {
+    {"memory", Comparison::Unit::kBytes},
+    {"index_B", Comparison::Unit::kBytes},
+    {"hit_waits", Comparison::Unit::kFactor},
+    {"count_off", Comparison::Unit::kFactor},
+    {"prefix_off", Comparison::Unit::kFactor}};
+
+void RunMemtableShapes(const std::vector<Subject>& subjects,
+                       const ShapeRunOptions& options, size_t value_size,
+                       FILE* out) {
+  std::vector<Subject> compared;
+  std::vector<Comparison::Subject> names;
+  for (const Subject& subject : subjects) {
+    if (subject.factory->IsInsertConcurrentlySupported()) {
+      compared.push_back(subject);
+      names.push_back({subject.name, 0});
+    }
+  }
+  if (compared.size() < 2) {
+    Refuse(
+        "--sets=shapes: fewer than two --memtables that several threads may "
+        "write");
+  }
+  CaseOptions case_options;
+  case_options.seed = options.shape.seed + 2;
+  case_options.value_size = value_size;
+  Comparison report(names,
+                    {"insert", "worst", "memory", "hit", "old", "miss", "seek",
+                     "next", "prev", "count", "count_off", "prefix_off",
+                     "sample", "sample_10%", "busy_insert"},
+                    kMemtableUnits);
+  PinToCpu(0);
+  RunShapes(
+      options,
+      [&](const KeyShape& shape) {
+        return std::make_unique<MemtableShapeRun>(shape, compared, case_options,
+                                                  &report);
+      },
+      &report, out);
 }
 
 }  // namespace memkv

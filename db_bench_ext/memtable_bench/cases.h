@@ -5,8 +5,6 @@
 // in one order of arrival (a KeyShape), each operation a name. What an
 // operation takes are figures; the first is nanoseconds unless said otherwise:
 //
-//   encode       an entry is written and not indexed: the part of an insert
-//                that no index can save
 //   insert       InsertKey, as a single writer does, of the whole load; and
 //     memory     bytes an entry, the entry included, by the Allocator's account
 //                and the rep's own; index_B, those beyond the encoded entry
@@ -20,9 +18,7 @@
 //                own, and of the ART the nodes it passes and the entry at their
 //                end. Not a time; in a table of its own that counts
 //   old          Get of a version at random, where keys have several
-//   read_at_K    Get of one key at the K-th of ten snapshots, 1 is the oldest
 //   seek         Seek to a hit or a miss by turns, and the entry met is read
-//   seek_10      the same, and ten Next with every entry met read
 //   step,        one step of a full iteration, key() taken only, forwards and
 //   step_back    backwards
 //   next, prev   the same, and every entry is read, as a flush and a scan do
@@ -44,16 +40,27 @@
 // on using that class's per-core shards, in other arenas too. So index_B of
 // small sets depends on what ran before, by up to a shard (128 KiB) in all.
 //
+// RunMemtableShapes (memtable_bench --sets=shapes): every shape of keys
+// (key_shapes.h) in every memtable. It has a clock and report of its own
+// instead of Google Benchmark's, because what it looks for are ratios of ten
+// and more: each repeat takes all memtables through a shape, one behind the
+// other. `worst` is the slowest insert of a load: of each entry the least time
+// of all repeats, and of those the most. Shapes that ask for it are run by 1,
+// 2, 4 and 8 threads, too, each number in a row of its own. The memtable is
+// never marked as read-only: it is read as the one that is written.
+//
 // Thread safety: none; what operations do with threads is their affair.
 
 #pragma once
 
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "db_bench_ext/common/shape_run.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/keys/key_shapes.h"
 #include "db_bench_ext/keys/shape_probes.h"
@@ -96,11 +103,10 @@ class MemtableCases {
   void Drop(size_t subject) { tables_[subject].reset(); }
 
  private:
-  // Of which sets of keys, and which memtables, something is asked.
-  enum class When { kAlways, kManyKeys, kOneKey, kVersions, kConcurrent };
   struct Operation {
     std::string name;
-    When when;
+    // For whom it is, by set and memtable: what others do not have.
+    enum When { kAlways, kVersions, kConcurrent } when;
     std::function<void()> run;
   };
 
@@ -124,13 +130,11 @@ class MemtableCases {
   bool Holds(BenchTable* table) const;
 
   // What Measure() is asked: of subject_, into figures_.
-  void Encode();
   void Insert();
   void InsertEach();
   void Gets(const ShapeProbes::Gets& gets);
   void Waits();
-  void ReadAt(size_t snapshot);
-  void Seeks(size_t steps);
+  void Seeks();
   void Steps(bool forwards, bool read);
   void Counts(const std::vector<ShapeProbes::Range>& ranges, bool timed);
   void Sample(size_t target);
@@ -151,5 +155,15 @@ class MemtableCases {
   size_t subject_ = 0;
   Figures figures_;
 };
+
+// Of the figures that are not nanoseconds.
+extern const Comparison::Units kMemtableUnits;
+
+// Measures shapes in all subjects, compared with the first, and prints the
+// report to `out`. Memtables that cannot be written by several threads are left
+// out. A wrong answer is a Failure, of Corruption.
+void RunMemtableShapes(const std::vector<Subject>& subjects,
+                       const ShapeRunOptions& options, size_t value_size,
+                       FILE* out);
 
 }  // namespace memkv

@@ -38,20 +38,17 @@
 #include "db_bench_ext/common/machine.h"
 #include "db_bench_ext/keys/key_source.h"
 #include "db_bench_ext/memtable_bench/cases.h"
-#include "db_bench_ext/memtable_bench/shapes.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
-#include "util/coding.h"
-#include "util/math.h"
 #include "util/simd.h"
 #include "util/string_util.h"
 
 DEFINE_uint64(n, 5000000,
               "Keys to generate, and lines to read at most (0: all) of --keys "
               "and of the Contents lists.");
-DEFINE_string(sets, "random8,db_bench16,hot_key,keys,urls,paths",
-              "Which sets: random8 (8 random bytes), db_bench16 (as db_bench "
-              "makes them), keys (--keys, shuffled and sorted; left out "
+DEFINE_string(sets, "random8,hot_key,keys,urls,paths",
+              "Which sets: random8 (8 random bytes), keys (--keys, shuffled "
+              "and sorted; left out "
               "without it), urls (generated URL-like keys, shuffled; left out "
               "with --keys), paths (Debian's Contents lists, shuffled and "
               "sorted), hot_key, shapes (the --shapes).");
@@ -68,14 +65,8 @@ DEFINE_uint64(value_size, 8, "Bytes of every value.");
 DEFINE_uint64(probes, 1000000, "Look-ups and seeks a repetition.");
 DEFINE_uint64(overwrites, 1000000, "Versions of the hot key.");
 DEFINE_uint64(seed, 20260101, "Of keys, load orders and probes.");
-DEFINE_bool(purge, true,
-            "Before every load give freed memory back to the system, so that "
-            "each pays for its own pages.");
-
 namespace memkv {
 namespace {
-
-using rocksdb::Status;
 
 // Passes everything to a reporter of Google Benchmark's, and lets
 // RunSpecifiedBenchmarks be called several times for one report: the other one
@@ -113,18 +104,6 @@ class OneReport : public benchmark::BenchmarkReporter {
   bool begun_ = false;
 };
 
-// As db_bench makes keys of 16 bytes: a number below `count`, big-endian, and
-// eight times the digit zero.
-std::vector<std::string> DbBenchKeys(uint64_t count) {
-  std::vector<std::string> keys;
-  for (uint64_t i = 0; i < count; i++) {
-    std::string key;
-    rocksdb::PutFixed64(&key, rocksdb::EndianSwapValue(i));
-    keys.push_back(key + "00000000");
-  }
-  return keys;
-}
-
 std::vector<Subject> MakeSubjects() {
   rocksdb::ConfigOptions config;
   config.ignore_unsupported_options = false;
@@ -142,29 +121,17 @@ std::vector<Subject> MakeSubjects() {
 
 // All figures of the report, in its order.
 Comparison MakeComparison(const std::vector<Subject>& subjects) {
-  using Unit = Comparison::Unit;
   std::vector<Comparison::Subject> names;
   for (const Subject& subject : subjects) {
     names.push_back({subject.name, 0});
   }
-  std::vector<Comparison::Operation> operations = {
-      {"wall"},        {"encode"},
-      {"insert"},      {"memory", Unit::kBytes},
-      {"busy_insert"}, {"index_B", Unit::kBytes},
-      {"insert_each"}, {"p50"},
-      {"p99"},         {"p999"},
-      {"slowest"},     {"hit"},
-      {"old"},         {"miss"},
-      {"seek"},        {"seek_10"},
-      {"step"},        {"step_back"},
-      {"next"},        {"prev"},
-      {"count"},       {"hit_waits", Unit::kFactor},
-      {"sample"},      {"count_off", Unit::kFactor},
-      {"sample_10%"},  {"prefix_off", Unit::kFactor}};
-  for (int snapshot = 1; snapshot <= 10; snapshot++) {
-    operations.push_back({fmt::format("read_at_{}", snapshot)});
-  }
-  return {names, operations};
+  return {names,
+          {"wall",        "insert",     "memory", "index_B",   "busy_insert",
+           "insert_each", "p50",        "p99",    "p999",      "slowest",
+           "hit",         "old",        "miss",   "seek",      "step",
+           "step_back",   "next",       "prev",   "hit_waits", "count",
+           "count_off",   "prefix_off", "sample", "sample_10%"},
+          kMemtableUnits};
 }
 
 class MemtableBench {
@@ -176,10 +143,10 @@ class MemtableBench {
     options_.value_size = FLAGS_value_size;
     options_.probes = FLAGS_probes;
     options_.seed = FLAGS_seed;
-    options_.purge = FLAGS_purge;
+    options_.purge = true;
     // As a flush and most look-ups find them.
     options_.read_only = true;
-    if (NumCpus() < 2) {
+    if (Cpus().size() < 2) {
       fmt::print(stderr,
                  "This process may use one CPU only: the benchmarks of two "
                  "threads are left out.\n");
@@ -216,8 +183,6 @@ class MemtableBench {
       KeyShape shape = ShapeOfKeys(set, {"the one hot key!"}, false, 0);
       shape.entries.assign(FLAGS_overwrites, 0);
       RunBenchmarks(shape);
-    } else if (set == "db_bench16") {
-      RunBenchmarks(ShapeOfKeys(set, DbBenchKeys(FLAGS_n), true, FLAGS_seed));
     } else if (set == "random8") {
       RunSource(set, fmt::format("gen:uint64:{}", FLAGS_n));
     } else if (set == "paths") {
@@ -254,7 +219,7 @@ class MemtableBench {
     for (const char* operation : {"insert", "threads_1", "threads_2"}) {
       comparison_.AddRow(RowOf(shape, operation));
     }
-    const size_t threads = std::min<size_t>(NumCpus(), 2);
+    const size_t threads = std::min<size_t>(Cpus().size(), 2);
     for (size_t i = 0; i < subjects_.size(); i++) {
       for (const std::string& name : cases.OperationsOf(i, threads)) {
         Register(name, i, &cases);
@@ -295,12 +260,6 @@ class MemtableBench {
           measured_ = true;
         });
     added->Iterations(1)->UseManualTime();
-    added->ComputeStatistics("min", [](const std::vector<double>& values) {
-      return *std::min_element(values.begin(), values.end());
-    });
-    added->ComputeStatistics("max", [](const std::vector<double>& values) {
-      return *std::max_element(values.begin(), values.end());
-    });
   }
 
   const std::vector<Subject> subjects_;

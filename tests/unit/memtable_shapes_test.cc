@@ -16,7 +16,7 @@
 
 #include "db/lookup_key.h"
 #include "db_bench_ext/common/check.h"
-#include "db_bench_ext/memtable_bench/shapes.h"
+#include "db_bench_ext/memtable_bench/cases.h"
 #include "memtable/art_memtable_rep_factory.h"
 
 namespace memkv {
