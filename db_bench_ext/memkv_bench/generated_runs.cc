@@ -40,7 +40,86 @@ double PerKey(int64_t bytes, const GeneratedRecords& records) {
   return static_cast<double>(bytes) / static_cast<double>(records.distinct());
 }
 
-// What both kinds of run have in common.
+std::vector<uint64_t> NumbersOfKeys(uint64_t budget) {
+  std::vector<uint64_t> numbers;
+  for (uint64_t n = budget; n >= 1000 && numbers.size() < 3; n /= 10) {
+    numbers.insert(numbers.begin(), n);
+  }
+  return numbers;
+}
+
+// coefficient * keys^exponent, by least squares of the logarithms; null if
+// fewer than two points are of a size.
+Json Fit(const std::string& what, const Json& points, const char* field) {
+  double n = 0;
+  double sum_x = 0;
+  double sum_y = 0;
+  double sum_xx = 0;
+  double sum_xy = 0;
+  for (const Json& point : points) {
+    if (point[field].get<double>() > 0) {
+      const double x = std::log(point["keys"].get<double>());
+      const double y = std::log(point[field].get<double>());
+      n++;
+      sum_x += x;
+      sum_y += y;
+      sum_xx += x * x;
+      sum_xy += x * y;
+    }
+  }
+  if (n < 2) {
+    return nullptr;
+  }
+  const double exponent =
+      (n * sum_xy - sum_x * sum_y) / (n * sum_xx - sum_x * sum_x);
+  const double coefficient = std::exp((sum_y - exponent * sum_x) / n);
+  auto at = [&](double keys) { return coefficient * std::pow(keys, exponent); };
+  double largest = 0;
+  for (const Json& point : points) {
+    largest = std::max(largest, std::fabs(at(point["keys"].get<double>()) -
+                                          point[field].get<double>()));
+  }
+  return {{"of", what},
+          {"field", field},
+          {"keys", kExtrapolateTo},
+          {"at", at(double{kExtrapolateTo})},
+          {"coefficient", coefficient},
+          {"exponent", exponent},
+          {"largest_error", largest},
+          {"points", static_cast<uint64_t>(n)}};
+}
+
+// Counts the files that flushes and compactions write.
+class FileCounter : public rocksdb::EventListener {
+ public:
+  void OnTableFileCreated(const rocksdb::TableFileCreationInfo& info) override {
+    if (info.status.ok() &&
+        info.reason == rocksdb::TableFileCreationReason::kFlush) {
+      flushes++;
+      flushed += info.file_size;
+    } else if (info.status.ok()) {
+      compacted += info.file_size;
+    }
+  }
+
+  std::atomic<uint64_t> flushes{0};
+  std::atomic<uint64_t> flushed{0};
+  std::atomic<uint64_t> compacted{0};
+};
+
+double StallSeconds(rocksdb::DB* db) {
+  std::map<std::string, std::string> stats;
+  db->GetMapProperty(Names::kDBStats, &stats);
+  return std::strtod(stats["db.user_write_stall_micros"].c_str(), nullptr) /
+         1e6;
+}
+
+uint64_t LevelZeroFiles(rocksdb::DB* db) {
+  std::string count;
+  db->GetProperty(Names::kNumFilesAtLevelPrefix + "0", &count);
+  return std::strtoull(count.c_str(), nullptr, 10);
+}
+
 class GeneratedRun {
  public:
   GeneratedRun(const char* section, const RunContext& context, uint64_t budget,
@@ -52,7 +131,51 @@ class GeneratedRun {
         results_(context.results),
         progress_(section, steps) {}
 
- protected:
+  void Scale() {
+    const std::vector<uint64_t> numbers = NumbersOfKeys(budget_);
+    if (numbers.size() < 2) {
+      Refuse("--budget must be 10000 or more");
+    }
+    Json runs = Json::array();
+    for (const BenchConfig& config : options_.configs) {
+      for (const char* order : {"sorted", "shuffled"}) {
+        runs.push_back({{"config", config.name},
+                        {"order", order},
+                        {"points", Json::array()},
+                        {"fits", Json::array()}});
+      }
+    }
+    for (uint64_t n : numbers) {
+      const auto records = MakeRecords(n);
+      for (size_t i = 0; i < runs.size(); i++) {
+        AddScalePoint(options_.configs[i / 2], *records, &runs[i]);
+        Report(runs,
+               {{"targets", kTargets}, {"extrapolate_to", kExtrapolateTo}});
+      }
+    }
+    progress_.Finish();
+  }
+
+  void ChangeMemtable(const std::vector<uint64_t>& sizes) {
+    const auto records = MakeRecords(budget_);
+    Json runs = Json::array();
+    for (const BenchConfig& config : options_.configs) {
+      runs.push_back({{"config", config.name}, {"points", Json::array()}});
+    }
+    // All configurations with one size before the next, so that a disturbance
+    // of the machine meets all alike.
+    for (uint64_t size : sizes) {
+      for (size_t i = 0; i < runs.size(); i++) {
+        progress_.SetLabel(ShowSize(size) + " " + options_.configs[i].name);
+        runs[i]["points"].push_back(
+            MemtablePoint(options_.configs[i], size, *records));
+        Report(runs);
+      }
+    }
+    progress_.Finish();
+  }
+
+ private:
   std::unique_ptr<GeneratedRecords> MakeRecords(uint64_t count) {
     progress_.SetLabel("making keys");
     auto records = std::make_unique<GeneratedRecords>(
@@ -179,115 +302,14 @@ class GeneratedRun {
     results_->Set(section_, section);
   }
 
-  const std::string section_;
-  const BenchOptions& options_;
-  const uint64_t budget_;
-  const std::string path_;
-  BenchResults* const results_;
-  const MemoryLimit limit_{options_.memory_limit, kBlockCache};
-  ProgressBar progress_;
-  // Values are empty unless the options say otherwise.
-  const size_t value_size_ =
-      static_cast<size_t>(std::max<int64_t>(options_.value_size, 0));
-};
+  // ---- --scale -------------------------------------------------------------
 
-// ---- --scale ---------------------------------------------------------------
-
-std::vector<uint64_t> NumbersOfKeys(uint64_t budget) {
-  std::vector<uint64_t> numbers;
-  for (uint64_t n = budget; n >= 1000 && numbers.size() < 3; n /= 10) {
-    numbers.insert(numbers.begin(), n);
-  }
-  return numbers;
-}
-
-// coefficient * keys^exponent, by least squares of the logarithms; null if
-// fewer than two points are of a size.
-Json Fit(const std::string& what, const Json& points, const char* field) {
-  double n = 0;
-  double sum_x = 0;
-  double sum_y = 0;
-  double sum_xx = 0;
-  double sum_xy = 0;
-  for (const Json& point : points) {
-    if (point[field].get<double>() > 0) {
-      const double x = std::log(point["keys"].get<double>());
-      const double y = std::log(point[field].get<double>());
-      n++;
-      sum_x += x;
-      sum_y += y;
-      sum_xx += x * x;
-      sum_xy += x * y;
-    }
-  }
-  if (n < 2) {
-    return nullptr;
-  }
-  const double exponent =
-      (n * sum_xy - sum_x * sum_y) / (n * sum_xx - sum_x * sum_x);
-  const double coefficient = std::exp((sum_y - exponent * sum_x) / n);
-  auto at = [&](double keys) { return coefficient * std::pow(keys, exponent); };
-  double largest = 0;
-  for (const Json& point : points) {
-    largest = std::max(largest, std::fabs(at(point["keys"].get<double>()) -
-                                          point[field].get<double>()));
-  }
-  return {{"of", what},
-          {"field", field},
-          {"keys", kExtrapolateTo},
-          {"at", at(double{kExtrapolateTo})},
-          {"coefficient", coefficient},
-          {"exponent", exponent},
-          {"largest_error", largest},
-          {"points", static_cast<uint64_t>(n)}};
-}
-
-uint64_t StepsOfScale(uint64_t budget, size_t configs) {
-  uint64_t steps = 0;
-  for (uint64_t n : NumbersOfKeys(budget)) {
-    steps += n * (1 + 2 * kStepsOfKey * configs);
-  }
-  return steps;
-}
-
-class Scale : public GeneratedRun {
- public:
-  Scale(const RunContext& context, uint64_t budget)
-      : GeneratedRun("scale", context, budget,
-                     StepsOfScale(budget, context.options.configs.size())) {}
-
-  void Run() {
-    const std::vector<uint64_t> numbers = NumbersOfKeys(budget_);
-    if (numbers.size() < 2) {
-      Refuse("--budget must be 10000 or more");
-    }
-    Json runs = Json::array();
-    for (const BenchConfig& config : options_.configs) {
-      for (const char* order : {"sorted", "shuffled"}) {
-        runs.push_back({{"config", config.name},
-                        {"order", order},
-                        {"points", Json::array()},
-                        {"fits", Json::array()}});
-      }
-    }
-    for (uint64_t n : numbers) {
-      const auto records = MakeRecords(n);
-      for (size_t i = 0; i < runs.size(); i++) {
-        AddPoint(options_.configs[i / 2], *records, &runs[i]);
-        Report(runs,
-               {{"targets", kTargets}, {"extrapolate_to", kExtrapolateTo}});
-      }
-    }
-    progress_.Finish();
-  }
-
- private:
-  void AddPoint(const BenchConfig& config, const GeneratedRecords& records,
-                Json* run) {
+  void AddScalePoint(const BenchConfig& config, const GeneratedRecords& records,
+                     Json* run) {
     const std::string order = (*run)["order"];
     progress_.SetLabel(order + " " + config.name);
     Json& points = (*run)["points"];
-    points.push_back(Point(config, order == "sorted", records));
+    points.push_back(ScalePoint(config, order == "sorted", records));
     (*run)["fits"] = Json::array();
     for (const Json& fit : {Fit("table files", points, "disk_bytes_a_key"),
                             Fit("memory", points, "memory_bytes_a_key")}) {
@@ -297,8 +319,8 @@ class Scale : public GeneratedRun {
     }
   }
 
-  Json Point(const BenchConfig& config, bool sorted,
-             const GeneratedRecords& records) {
+  Json ScalePoint(const BenchConfig& config, bool sorted,
+                  const GeneratedRecords& records) {
     Json point = {{"keys", records.distinct()}};
     ResetPeakResident();
     auto database = Configure(config);
@@ -342,66 +364,9 @@ class Scale : public GeneratedRun {
     database->Drop();
     return point;
   }
-};
 
-// ---- --delta ---------------------------------------------------------------
+  // ---- --delta -------------------------------------------------------------
 
-// Counts the files that flushes and compactions write.
-class FileCounter : public rocksdb::EventListener {
- public:
-  void OnTableFileCreated(const rocksdb::TableFileCreationInfo& info) override {
-    if (info.status.ok() &&
-        info.reason == rocksdb::TableFileCreationReason::kFlush) {
-      flushes++;
-      flushed += info.file_size;
-    } else if (info.status.ok()) {
-      compacted += info.file_size;
-    }
-  }
-
-  std::atomic<uint64_t> flushes{0};
-  std::atomic<uint64_t> flushed{0};
-  std::atomic<uint64_t> compacted{0};
-};
-
-double StallSeconds(rocksdb::DB* db) {
-  std::map<std::string, std::string> stats;
-  db->GetMapProperty(Names::kDBStats, &stats);
-  return std::strtod(stats["db.user_write_stall_micros"].c_str(), nullptr) /
-         1e6;
-}
-
-uint64_t LevelZeroFiles(rocksdb::DB* db) {
-  std::string count;
-  db->GetProperty(Names::kNumFilesAtLevelPrefix + "0", &count);
-  return std::strtoull(count.c_str(), nullptr, 10);
-}
-
-class MemtableSize : public GeneratedRun {
- public:
-  MemtableSize(const RunContext& context, uint64_t budget, size_t points)
-      : GeneratedRun("delta", context, budget,
-                     budget * (1 + kStepsOfKey * points)) {}
-
-  void Run(const std::vector<uint64_t>& sizes) {
-    const auto records = MakeRecords(budget_);
-    Json runs = Json::array();
-    for (const BenchConfig& config : options_.configs) {
-      runs.push_back({{"config", config.name}, {"points", Json::array()}});
-    }
-    // All configurations with one size before the next, so that a disturbance
-    // of the machine meets all alike.
-    for (uint64_t size : sizes) {
-      for (size_t i = 0; i < runs.size(); i++) {
-        progress_.SetLabel(ShowSize(size) + " " + options_.configs[i].name);
-        runs[i]["points"].push_back(Point(options_.configs[i], size, *records));
-        Report(runs);
-      }
-    }
-    progress_.Finish();
-  }
-
- private:
   // Loads all keys, and tells how much memory is allocated then, and at most
   // meanwhile, beyond `before`.
   void LoadAll(const GeneratedRecords& records, const BenchDatabase& database,
@@ -435,8 +400,8 @@ class MemtableSize : public GeneratedRun {
     (*point)["peak_bytes"] = peak;
   }
 
-  Json Point(const BenchConfig& config, uint64_t size,
-             const GeneratedRecords& records) {
+  Json MemtablePoint(const BenchConfig& config, uint64_t size,
+                     const GeneratedRecords& records) {
     const auto database = Configure(config);
     const auto counter = std::make_shared<FileCounter>();
     database->options()->write_buffer_size = size;
@@ -465,18 +430,37 @@ class MemtableSize : public GeneratedRun {
     database->Drop();
     return point;
   }
+
+  // --------------------------------------------------------------------------
+
+  const std::string section_;
+  const BenchOptions& options_;
+  const uint64_t budget_;
+  const std::string path_;
+  BenchResults* const results_;
+  const MemoryLimit limit_{options_.memory_limit, kBlockCache};
+  ProgressBar progress_;
+  // Values are empty unless the options say otherwise.
+  const size_t value_size_ =
+      static_cast<size_t>(std::max<int64_t>(options_.value_size, 0));
 };
 
 }  // namespace
 
 void RunScale(const RunContext& context, uint64_t budget) {
-  Scale(context, budget).Run();
+  const size_t configs = context.options.configs.size();
+  uint64_t steps = 0;
+  for (uint64_t n : NumbersOfKeys(budget)) {
+    steps += n * (1 + 2 * kStepsOfKey * configs);
+  }
+  GeneratedRun("scale", context, budget, steps).Scale();
 }
 
 void RunMemtableSize(const RunContext& context, uint64_t budget,
                      const std::vector<uint64_t>& sizes) {
   const size_t points = sizes.size() * context.options.configs.size();
-  MemtableSize(context, budget, points).Run(sizes);
+  GeneratedRun("delta", context, budget, budget * (1 + kStepsOfKey * points))
+      .ChangeMemtable(sizes);
 }
 
 }  // namespace memkv

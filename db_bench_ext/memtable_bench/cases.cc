@@ -100,7 +100,7 @@ MemtableCases::MemtableCases(const KeyShape& shape,
       {"next", Operation::kAlways, [=] { Steps(true, true); }},
       {"prev", Operation::kAlways, [=] { Steps(false, true); }},
       {"hit_waits", Operation::kConcurrent, [=] { Waits(); }},
-      {"count", Operation::kConcurrent, [=] { Counts(probes_.ranges, true); }},
+      {"count", Operation::kRanges, [=] { Counts(probes_.ranges, true); }},
       {"prefix_off", Operation::kConcurrent,
        [=] { Counts(probes_.prefix_ranges, false); }},
       {"sample", Operation::kConcurrent, [=] { Sample(root / 4); }},
@@ -123,7 +123,8 @@ std::vector<std::string> MemtableCases::OperationsOf(size_t subject,
   for (const Operation& operation : operations_) {
     if (ThreadsOf(operation.name) <= threads &&
         (operation.when != Operation::kVersions || versions) &&
-        (operation.when != Operation::kConcurrent || concurrent)) {
+        (operation.when < Operation::kConcurrent || concurrent) &&
+        (operation.when != Operation::kRanges || !probes_.ranges.empty())) {
       names.push_back(operation.name);
     }
   }

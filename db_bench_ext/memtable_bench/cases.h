@@ -106,7 +106,7 @@ class MemtableCases {
   struct Operation {
     std::string name;
     // For whom it is, by set and memtable: what others do not have.
-    enum When { kAlways, kVersions, kConcurrent } when;
+    enum When { kAlways, kVersions, kConcurrent, kRanges } when;
     std::function<void()> run;
   };
 
