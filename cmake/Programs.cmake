@@ -38,7 +38,6 @@ set(memkv_bench_common_sources
     common/shape_run.cc
     keys/key_shapes.cc
     keys/key_source.cc
-    keys/shape_probes.cc
     keys/url_generator.cc)
 list(TRANSFORM memkv_bench_common_sources
      PREPEND "${memkv_root}/db_bench_ext/")

@@ -54,6 +54,7 @@
 #include "db_bench_ext/common/shape_run.h"
 #include "db_bench_ext/common/temp_dir.h"
 #include "db_bench_ext/common/timing.h"
+#include "db_bench_ext/common/walk.h"
 #include "db_bench_ext/key_coding_bench/codings.h"
 #include "db_bench_ext/key_coding_bench/table_file.h"
 #include "db_bench_ext/keys/key_source.h"
@@ -115,20 +116,6 @@ Comparison MakeReport(const std::vector<Subject>& subjects) {
 }
 
 std::string_view View(const Slice& s) { return {s.data(), s.size()}; }
-
-// Calls take() at each entry.
-template <typename Take>
-void Walk(rocksdb::InternalIterator* it, bool forwards, const Take& take) {
-  if (forwards) {
-    for (it->SeekToFirst(); it->Valid(); it->Next()) {
-      take();
-    }
-  } else {
-    for (it->SeekToLast(); it->Valid(); it->Prev()) {
-      take();
-    }
-  }
-}
 
 // One set of keys through everything.
 class KeyCodingRun : public ShapeRun {
@@ -314,7 +301,7 @@ class KeyCodingRun : public ShapeRun {
     // The sum of all keys, each entry's value read.
     const auto scan = [&](bool forwards) {
       uint64_t sum = 0;
-      Walk(it.get(), forwards, [&] {
+      WalkAll(it.get(), forwards, [&] {
         sum += it->value().size() == 8 ? KeySum(View(it->user_key())) : 0;
       });
       return sum;

@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "db_bench_ext/common/check.h"
+#include "db_bench_ext/common/walk.h"
 #include "db_bench_ext/keys/random.h"
 #include "plugin/memkv.h"
 #include "rocksdb/iostats_context.h"
@@ -413,14 +414,8 @@ class Actor {
   void Walk(const Operation& op, rocksdb::Iterator* it) {
     Tally found;
     auto count = [&] { found.Count(it->key().size() + it->value().size()); };
-    if (op.act == Act::kScanAll) {
-      for (it->SeekToFirst(); it->Valid(); it->Next()) {
-        count();
-      }
-    } else if (op.act == Act::kReverseScan) {
-      for (it->SeekToLast(); it->Valid(); it->Prev()) {
-        count();
-      }
+    if (op.act == Act::kScanAll || op.act == Act::kReverseScan) {
+      WalkAll(it, op.act == Act::kScanAll, count);
     } else {
       it->Seek(op.key);
       if (op.at_least &&

@@ -14,6 +14,7 @@
 
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/machine.h"
+#include "db_bench_ext/common/walk.h"
 #include "memtable/art_memtable_rep.h"
 
 namespace memkv {
@@ -153,7 +154,7 @@ void MemtableCases::Expect(bool right, const std::string& otherwise) const {
 }
 
 std::unique_ptr<BenchTable> MemtableCases::NewTable() const {
-  if (options_.purge) {
+  if (options_.set_aside) {
     ReleaseFreedMemory();
   }
   return std::make_unique<BenchTable>(subjects_[subject_].factory.get());
@@ -167,7 +168,7 @@ BenchTable* MemtableCases::Table() {
       InsertEntry(tables_[subject_].get(), entry);
     }
   }
-  if (options_.read_only && !read_only_[subject_]) {
+  if (options_.set_aside && !read_only_[subject_]) {
     tables_[subject_]->rep()->MarkReadOnly();
     read_only_[subject_] = true;
   }
@@ -236,7 +237,7 @@ void MemtableCases::InsertEach() {
     last = now;
   }
   Add("insert_each", clock.PerOperation(nanos.size()));
-  if (options_.read_only) {
+  if (options_.set_aside) {
     table->rep()->MarkReadOnly();
   }
   Add("p50", Percentile(0.5, &nanos));
@@ -333,15 +334,7 @@ void MemtableCases::Steps(bool forwards, bool read) {
   };
   const CpuClock clock;
   for (size_t round = 0; round < rounds; round++) {
-    if (forwards) {
-      for (it->SeekToFirst(); it->Valid(); it->Next()) {
-        visit();
-      }
-    } else {
-      for (it->SeekToLast(); it->Valid(); it->Prev()) {
-        visit();
-      }
-    }
+    WalkAll(it.get(), forwards, visit);
   }
   Add(operation_, clock.PerOperation(rounds * all));
   const uint64_t entry_bytes = probes_.entry_key_bytes + all * value_.size();

@@ -72,12 +72,11 @@ struct CaseOptions {
   uint64_t seed = 1;
   size_t value_size = 8;
   size_t probes = ShapeProbes::kProbes;  // of each kind at most
-  // Tables are read as ones that were set aside, not as the one that is
-  // written. The vector is too slow before.
-  bool read_only = false;
-  // Before every load, give freed memory back to the system, so that each pays
-  // for its own pages.
-  bool purge = false;
+  // Tables are read as ones that were set aside, as a flush and most look-ups
+  // find them, not as the one that is written (the vector is too slow before);
+  // and freed memory goes back to the system before every load, so that each
+  // pays for its own pages.
+  bool set_aside = false;
 };
 
 using Figures = std::vector<std::pair<std::string, double>>;

@@ -143,9 +143,7 @@ class MemtableBench {
     options_.value_size = FLAGS_value_size;
     options_.probes = FLAGS_probes;
     options_.seed = FLAGS_seed;
-    options_.purge = true;
-    // As a flush and most look-ups find them.
-    options_.read_only = true;
+    options_.set_aside = true;
     if (Cpus().size() < 2) {
       fmt::print(stderr,
                  "This process may use one CPU only: the benchmarks of two "
