@@ -37,16 +37,10 @@ target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}"
 
 # Keys, clocks, the machine, folders: what the programs below have in common.
 set(memkv_bench_common_sources
-    common/machine.cc
-    common/progress_bar.cc
-    common/shape_report.cc
-    common/temp_dir.cc
-    common/timing.cc
-    keys/database_source.cc
+    common/comparison.cc
+    common/shape_run.cc
     keys/key_shapes.cc
     keys/key_source.cc
-    keys/record_set.cc
-    keys/shape_probes.cc
     keys/url_generator.cc)
 list(TRANSFORM memkv_bench_common_sources
      PREPEND "${memkv_root}/db_bench_ext/")
@@ -55,48 +49,39 @@ target_compile_definitions(
   memkv_bench_common
   PRIVATE
     MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/keys/fetch_contents.sh")
-target_link_libraries(memkv_bench_common
-                      PUBLIC memkv fmt::fmt "${MEMKV_JEMALLOC_LIBRARY}")
+target_link_libraries(
+  memkv_bench_common PUBLIC memkv fmt::fmt "${MEMKV_GFLAGS_LIBRARY}"
+                            "${MEMKV_JEMALLOC_LIBRARY}")
 
 # A program of the folder db_bench_ext/FOLDER:
 # memkv_bench_program(NAME FOLDER source...)
 function(memkv_bench_program name folder)
   list(TRANSFORM ARGN PREPEND "${memkv_root}/db_bench_ext/${folder}/")
   add_executable(${name} ${ARGN})
-  target_link_libraries(${name} PRIVATE memkv_bench_common
-                                        "${MEMKV_GFLAGS_LIBRARY}")
+  target_link_libraries(${name} PRIVATE memkv_bench_common)
 endfunction()
 
 # The shapes of memtable_bench, for its test as well.
 add_library(
   memkv_memtable_shapes STATIC
-  "${memkv_root}/db_bench_ext/memtable_bench/cases.cc"
-  "${memkv_root}/db_bench_ext/memtable_bench/shapes.cc"
-  "${memkv_root}/db_bench_ext/memtable_bench/table.cc")
+  "${memkv_root}/db_bench_ext/memtable_bench/cases.cc")
 target_link_libraries(memkv_memtable_shapes PUBLIC memkv_bench_common)
 
-memkv_bench_program(memtable_bench memtable_bench memtable_bench_main.cc
-                    report.cc)
+memkv_bench_program(memtable_bench memtable_bench memtable_bench_main.cc)
 target_link_libraries(memtable_bench PRIVATE memkv_memtable_shapes
                                              benchmark::benchmark)
 
 # All of memkv_bench but its flags, for its test as well.
 set(memkv_bench_parts_sources
     database.cc
-    generated_records.cc
+    figures.cc
     generated_runs.cc
-    operations.cc
     options.cc
-    plan.cc
     records.cc
     report.cc
-    report_tables.cc
-    reproducibility.cc
     results.cc
     run.cc
-    sizes.cc
-    verify.cc
-    writes.cc)
+    workloads.cc)
 list(TRANSFORM memkv_bench_parts_sources
      PREPEND "${memkv_root}/db_bench_ext/memkv_bench/")
 add_library(memkv_bench_parts STATIC ${memkv_bench_parts_sources})
@@ -123,9 +108,7 @@ add_library(memkv_key_codings STATIC
             "${memkv_root}/db_bench_ext/key_coding_bench/codings.cc")
 target_link_libraries(memkv_key_codings PUBLIC memkv_core)
 
-memkv_bench_program(key_coding_bench key_coding_bench key_coding_bench_main.cc
-                    shapes.cc
-                    table_file.cc)
+memkv_bench_program(key_coding_bench key_coding_bench key_coding_bench_main.cc)
 target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)
 
 # The same, with a key trie that counts the cache lines it waits for; its objects
@@ -134,7 +117,6 @@ set(memkv_key_trie_sources ${MEMKV_CORE_SOURCES})
 list(FILTER memkv_key_trie_sources INCLUDE REGEX "^(table/key_trie|util)/")
 list(TRANSFORM memkv_key_trie_sources PREPEND "${memkv_root}/")
 memkv_bench_program(key_coding_lines key_coding_bench key_coding_bench_main.cc
-                    codings.cc
-                    shapes.cc table_file.cc)
+                    codings.cc)
 target_sources(key_coding_lines PRIVATE ${memkv_key_trie_sources})
 target_compile_definitions(key_coding_lines PRIVATE MEMKV_COUNT_LINES)

@@ -1,11 +1,13 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// Clocks, and the two figures that stand for repeated measurements.
+// Clocks, and the figures that stand for repeated measurements.
 //
 // Thread safety: functions without shared state.
 
 #pragma once
+
+#include <time.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,14 +17,22 @@
 
 namespace memkv {
 
-// Nanoseconds of CPU that the calling thread has had.
-double ThreadCpuNanos();
-// Nanoseconds of CPU that all threads of this process have had.
-double ProcessCpuNanos();
-// Nanoseconds of a clock on the wall that never goes back.
-uint64_t WallNanos();
-// Seconds of that clock since WallNanos() was `nanos`.
-double SecondsSince(uint64_t nanos);
+inline uint64_t Nanos(clockid_t clock) {
+  timespec now;
+  clock_gettime(clock, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000 +
+         static_cast<uint64_t>(now.tv_nsec);
+}
+// Of a clock on the wall that never goes back.
+inline uint64_t WallNanos() { return Nanos(CLOCK_MONOTONIC); }
+// Of CPU that the calling thread has had.
+inline double ThreadCpuNanos() {
+  return static_cast<double>(Nanos(CLOCK_THREAD_CPUTIME_ID));
+}
+// Of CPU that all threads of this process have had.
+inline double ProcessCpuNanos() {
+  return static_cast<double>(Nanos(CLOCK_PROCESS_CPUTIME_ID));
+}
 
 // Starts when it is made. CPU time is that of all threads of this process.
 class Stopwatch {
@@ -31,7 +41,7 @@ class Stopwatch {
     return static_cast<double>(WallNanos() - start_);
   }
   double cpu_nanos() const { return ProcessCpuNanos() - cpu_; }
-  double seconds() const { return SecondsSince(start_); }
+  double seconds() const { return wall_nanos() / 1e9; }
 
  private:
   const uint64_t start_ = WallNanos();
@@ -41,9 +51,10 @@ class Stopwatch {
 // CPU time of the thread that makes it.
 class CpuClock {
  public:
+  double nanos() const { return ThreadCpuNanos() - start_; }
   // Of each of `count` operations since then.
   double PerOperation(size_t count) const {
-    return (ThreadCpuNanos() - start_) / static_cast<double>(count);
+    return nanos() / static_cast<double>(count);
   }
 
  private:
@@ -72,12 +83,29 @@ class LeastTimes {
 
 // The middle value, or the mean of the two in the middle.
 // REQUIRES: values is not empty.
-double Median(std::vector<double> values);
+inline double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
 // (max - min) / median; 0 if the median is 0.
 // REQUIRES: values is not empty.
-double Spread(const std::vector<double>& values);
+inline double Spread(const std::vector<double>& values) {
+  const double median = Median(values);
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  return median == 0 ? 0 : (*most - *least) / median;
+}
+
 // The least value that is not less than `fraction` of all. Orders *values.
 // REQUIRES: *values is not empty, 0 <= fraction <= 1.
-uint64_t Percentile(double fraction, std::vector<uint64_t>* values);
+inline uint64_t Percentile(double fraction, std::vector<uint64_t>* values) {
+  const auto rank =
+      static_cast<size_t>(fraction * static_cast<double>(values->size()));
+  const auto nth = values->begin() + static_cast<std::ptrdiff_t>(
+                                         std::min(values->size() - 1, rank));
+  std::nth_element(values->begin(), nth, values->end());
+  return *nth;
+}
 
 }  // namespace memkv

@@ -240,12 +240,6 @@ class KeyTrieCoding : public KeyCoding {
     return bytes;
   }
 
-  std::string Parts() const override {
-    return std::to_string(tokens_.num_tokens()) + " tokens in " +
-           std::to_string(tokens_.MemoryUsage()) + " bytes, codes of " +
-           std::to_string(tokens_.width()) + " bits";
-  }
-
   uint64_t Find(std::string_view key) const override {
     const key_trie::SoughtKey target(key);
     key_trie::SeparatorTrie::FloorResult place;
@@ -265,7 +259,7 @@ class KeyTrieCoding : public KeyCoding {
     return RankOf(place.ordinal, segments_[place.ordinal].Rank(key));
   }
 
-  void FindAll(const std::string* keys, size_t n,
+  void FindAll(const std::string_view* keys, size_t n,
                uint64_t* ranks) const override {
     std::array<std::optional<key_trie::SoughtKey>, kMaxBatch> targets;
     std::array<const key_trie::SoughtKey*, kMaxBatch> sought = {};

@@ -37,15 +37,13 @@ class KeyCoding {
   virtual bool Validate(std::string* /*reason*/) const { return true; }
   // Bytes of everything a look-up needs.
   virtual size_t Bytes() const = 0;
-  // Those bytes by their parts, for people.
-  virtual std::string Parts() const { return ""; }
   // The rank of key, or kNotFound.
   virtual uint64_t Find(std::string_view key) const = 0;
   // How many keys are less than key.
   virtual uint64_t Rank(std::string_view key) const = 0;
   // Sets ranks[i] to Find(keys[i]) for all i < n, which is at most kMaxBatch.
   static constexpr size_t kMaxBatch = 32;
-  virtual void FindAll(const std::string* keys, size_t n,
+  virtual void FindAll(const std::string_view* keys, size_t n,
                        uint64_t* ranks) const {
     for (size_t i = 0; i < n; ++i) {
       ranks[i] = Find(keys[i]);

@@ -9,24 +9,41 @@
 //   key_coding_bench --keys=gen:hex:5000000
 //   key_coding_bench --sets=shapes
 //
-// All codings get the same keys and the same look-ups in the same order; every
-// repetition measures one after the other, and medians are shown, with how many
-// times better than the first coding.  CPU time of one thread, pinned.  A miss
-// is a key with one byte of its second half changed.
+// All codings get the same keys and the same look-ups in the same order. Each
+// repeat builds everything anew and takes one after the other through:
 //
-// --sets=shapes: see shapes.h. key_coding_lines is the same program, slower,
-// that shows instead how many different cache lines a look-up waits for one
-// after the other.
+//   build       a key or entry, all of the building
+//   bytes       a key; of a file, an entry
+//   memory      a file's reader and what is in the block cache when all of it
+//               was read, an entry
+//   hit, miss   a look-up of a key that is there; of a key one byte from one
+//   worst_hit   the slowest of the hits: of each the least time of all repeats,
+//               and of those the most
+//   old         a look-up of a version at random, where keys have several
+//   hits        look-ups of 32 keys at once, a key
+//   seek        Seek of an iterator to a hit or a miss by turns; of a coding,
+//               the rank of a miss
+//   next, prev  a key or entry of a whole scan
+//   size        ApproximateSize between two random keys
 //
-// Every answer is compared with the sorted keys, and every scan's sum: exit 1
-// if one is wrong.  With --repeat=0 that is all.
+// Times are the CPU time of one thread, pinned, but for worst_hit, which is the
+// wall's. Every answer is checked, but for ApproximateSize: exit 1 if one is
+// wrong.
+//
+// --sets=shapes: every shape of keys (key_shapes.h) in the key trie beside
+// front coding, where keys have no versions; and in FST files, with
+// residency=pin (fst) and residency=cache (fst_cache), beside block-based ones,
+// all compressed with LZ4, without filters, and read from a block cache that
+// everything fits into. Segments of the key trie end where a table's do by
+// default.
+//
+// key_coding_lines is the same program, slower, that shows also how many
+// different cache lines a look-up waits for one after the other.
 
 #include <fmt/format.h>
 #include <gflags/gflags.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,13 +51,16 @@
 
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/machine.h"
+#include "db_bench_ext/common/shape_run.h"
 #include "db_bench_ext/common/temp_dir.h"
 #include "db_bench_ext/common/timing.h"
+#include "db_bench_ext/common/walk.h"
 #include "db_bench_ext/key_coding_bench/codings.h"
-#include "db_bench_ext/key_coding_bench/shapes.h"
+#include "db_bench_ext/key_coding_bench/table_file.h"
 #include "db_bench_ext/keys/key_source.h"
-#include "db_bench_ext/keys/random.h"
+#include "db_bench_ext/keys/shape_probes.h"
 #include "plugin/memkv.h"
+#include "rocksdb/convenience.h"
 #include "util/cache_line_counter.h"
 #include "util/simd.h"
 #include "util/string_util.h"
@@ -60,216 +80,341 @@ DEFINE_string(codings, "front_coding,key_trie",
 DEFINE_uint64(limit, 0, "Lines to read at most, 0: all.");
 DEFINE_uint64(queries, 1000000, "Look-ups a repetition.");
 DEFINE_uint64(repeat, 5, "Repetitions.");
-DEFINE_uint64(bucket_keys, 64, "Keys a bucket of the tries.");
-DEFINE_uint64(segment_keys, 8192, "Keys a segment of the tries.");
-DEFINE_uint64(sample_bytes, 8 << 20,
-              "Of suffixes, to train the dictionary with.");
 DEFINE_uint64(seed, 20260101, "Of keys and look-ups.");
-DEFINE_string(shapes, "all",
-              "Which shapes of keys, by commas; --shapes=list names them. All "
-              "are those that differ in their keys or versions.");
-DEFINE_double(shape_scale, 1,
-              "What the numbers of keys of shapes are multiplied with.");
-DEFINE_uint64(shape_repeat, 3, "Repeats of a shape.");
-DEFINE_double(shape_seconds, 20,
-              "A shape that has taken so long is not repeated once more.");
 DEFINE_string(fetch_script, memkv::kFetchContents,
               "The script that writes the Contents lists.");
 
 namespace memkv {
 namespace {
 
-using rocksdb::Status;
-
-CodingProbes MakeProbes(const std::vector<std::string_view>& keys) {
-  CodingProbes probes;
-  probes.num_keys = keys.size();
-  for (const std::string_view key : keys) {
-    probes.key_sum += KeySum(key);
-  }
-  RandomSource random(FLAGS_seed + 1);
-  while (probes.hits.size() < FLAGS_queries) {
-    const uint64_t rank = random.Uniform(keys.size());
-    probes.ranks.push_back(rank);
-    probes.hits.emplace_back(keys[rank]);
-    std::string miss(keys[rank]);
-    if (!miss.empty()) {
-      char& c = miss[miss.size() - 1 - random.Uniform((miss.size() + 1) / 2)];
-      c = static_cast<char>(c ^ (1 + random.Uniform(15)));
-    }
-    while (std::binary_search(keys.begin(), keys.end(), miss)) {
-      miss += "\x01";
-    }
-    probes.miss_ranks.push_back(static_cast<uint64_t>(
-        std::lower_bound(keys.begin(), keys.end(), miss) - keys.begin()));
-    probes.misses.push_back(std::move(miss));
-  }
-  return probes;
-}
-
 struct Subject {
   std::string name;
-  std::unique_ptr<KeyCoding> coding;
-  double build = 0;
-  std::map<std::string, std::vector<double>> times;  // by operation
+  size_t base;
+  // Of a file; empty: a coding of that name.
+  std::string options = {};
 };
 
-void Measure(const CodingProbes& probes, Subject* subject) {
-  const uint64_t wrong = MeasureCoding(
-      *subject->coding, probes, [&](const char* operation, double nanos) {
-        subject->times[operation].push_back(nanos);
-      });
-  if (wrong > 0) {
-    Check(Status::Corruption(subject->name,
-                             fmt::format("{} wrong answers", wrong)));
-  }
+std::vector<Subject> SubjectsOfShapes() {
+  const std::string lz4 = "compression=kLZ4Compression;table_factory=";
+  return {{"front_coding", 0},
+          {"key_trie", 0},
+          {"block_based", 2, lz4 + "{id=BlockBasedTable;block_cache=8G}"},
+          {"fst", 2, lz4 + "{id=fst;block_cache=8G}"},
+          {"fst_cache", 2, lz4 + "{id=fst;residency=cache;block_cache=8G}"}};
 }
 
-#if defined(MEMKV_COUNT_LINES)
+Comparison MakeReport(const std::vector<Subject>& subjects) {
+  std::vector<Comparison::Subject> compared;
+  for (const Subject& subject : subjects) {
+    compared.push_back({subject.name, subject.base});
+  }
+  return {compared,
+          {"build", "bytes", "memory", "hit", "worst_hit", "old", "miss",
+           "hits", "seek", "next", "prev", "size"},
+          {{"bytes", Comparison::Unit::kBytes},
+           {"memory", Comparison::Unit::kBytes}}};
+}
 
-// Of the cache lines that look-ups wait for.
-void PrintLines(const Subject& subject, const CodingProbes& queries) {
-  fmt::print("{:<13}", subject.name);
-  for (const auto* probes : {&queries.hits, &queries.misses}) {
-    std::vector<size_t> lines;
-    double sum = 0;
-    for (const std::string& key : *probes) {
-      CacheLineCounter::Start();
-      subject.coding->Find(key);
-      lines.push_back(CacheLineCounter::Lines());
-      sum += static_cast<double>(lines.back());
+std::string_view View(const Slice& s) { return {s.data(), s.size()}; }
+
+// One set of keys through everything.
+class KeyCodingRun : public ShapeRun {
+ public:
+  // `dir` is an existing folder, for files of fixed names.
+  KeyCodingRun(const KeyShape& shape, const std::vector<Subject>& subjects,
+               uint64_t seed, size_t probes, const KeyCodingOptions& coding,
+               const std::string& dir, Comparison* report)
+      : shape_(shape),
+        subjects_(subjects),
+        coding_options_(coding),
+        dir_(dir),
+        report_(report),
+        probes_(shape, seed, probes),
+        keys_(shape.keys.begin(), shape.keys.end()),
+        least_(subjects.size()) {
+    for (const uint32_t entry : shape.entries) {
+      key_sum_ += KeySum(keys_[entry]);
     }
-    std::sort(lines.begin(), lines.end());
-    fmt::print("   {}: mean {:.1f}, median {}, 99% {}, most {}",
-               probes == &queries.hits ? "hit" : "miss",
-               sum / static_cast<double>(lines.size()), lines[lines.size() / 2],
-               lines[lines.size() * 99 / 100], lines.back());
   }
-  fmt::print("\n");
-}
 
+  void Repeat() override {
+    for (subject_ = 0; subject_ < subjects_.size(); subject_++) {
+      wrong_ = 0;
+      if (!subjects_[subject_].options.empty()) {
+        RunFile();
+      } else if (shape_.entries.size() == keys_.size()) {
+        RunCoding();
+      }
+      if (wrong_ > 0) {
+        Fail(fmt::format("{} wrong answers", wrong_));
+      }
+    }
+  }
+
+  void Finish() override {
+    for (size_t i = 0; i < subjects_.size(); i++) {
+      if (!least_[i].empty()) {
+        report_->Add(shape_.name, "worst_hit", i, least_[i].Worst());
+      }
+    }
+  }
+
+ private:
+  [[noreturn]] void Fail(const std::string& what) const {
+    throw Failure(Status::Corruption(
+        subjects_[subject_].name + ", " + shape_.name, what));
+  }
+  void Add(const char* operation, double figure) {
+    report_->Add(shape_.name, operation, subject_, figure);
+  }
+  // A number of bytes, of which each key or entry has its part.
+  void AddSize(const char* operation, size_t bytes) {
+    Add(operation, static_cast<double>(bytes) /
+                       static_cast<double>(shape_.entries.size()));
+  }
+  // Measures what each of `count` operations takes that run() does together.
+  template <typename Run>
+  void Time(const char* operation, size_t count, const Run& run) {
+    const CpuClock clock;
+    run();
+    Add(operation, clock.PerOperation(count));
+  }
+  // The same of is_right(i) for each i of `count`, unless there are none.
+  template <typename IsRight>
+  void TimeAll(const char* operation, size_t count, const IsRight& is_right) {
+    if (count > 0) {
+      Time(operation, count, [&] {
+        for (size_t i = 0; i < count; i++) {
+          wrong_ += is_right(i) ? 0 : 1;
+        }
+      });
+    }
+  }
+  // Calls is_right(i) for each hit, and keeps the least time of each.
+  template <typename IsRight>
+  void TimeEachHit(const IsRight& is_right) {
+    LeastTimes& least = least_[subject_];
+    least.SetSize(probes_.hits.size());
+    uint64_t last = WallNanos();
+    for (size_t i = 0; i < probes_.hits.size(); i++) {
+      wrong_ += is_right(i) ? 0 : 1;
+      const uint64_t now = WallNanos();
+      least.Add(i, static_cast<double>(now - last));
+      last = now;
+    }
+  }
+  // Scans, of which each returns the sum of all keys.
+  template <typename Scan>
+  void TimeScans(const Scan& scan) {
+    for (const bool forwards : {true, false}) {
+      Time(forwards ? "next" : "prev", probes_.rounds * shape_.entries.size(),
+           [&] {
+             for (size_t round = 0; round < probes_.rounds; round++) {
+               wrong_ += scan(forwards) != key_sum_ ? 1 : 0;
+             }
+           });
+    }
+  }
+
+  void RunCoding() {
+    const std::unique_ptr<KeyCoding> coding =
+        NewKeyCoding(subjects_[subject_].name, coding_options_);
+    std::string reason;
+    bool built = false;
+    Time("build", keys_.size(), [&] { built = coding->Build(keys_, &reason); });
+    if (!built || !coding->Validate(&reason)) {
+      Fail(reason);
+    }
+    AddSize("bytes", coding->Bytes());
+    const ShapeProbes::Gets& hits = probes_.hits;
+    const ShapeProbes::Gets& misses = probes_.misses;
+    const auto is_hit = [&](size_t i) {
+      return coding->Find(View(hits.keys[i])) == hits.ranks[i];
+    };
+    TimeAll("hit", hits.size(), is_hit);
+    Time("hits", hits.size(), [&] { FindAllHits(*coding); });
+    TimeAll("miss", misses.size(), [&](size_t i) {
+      return coding->Find(View(misses.keys[i])) == KeyCoding::kNotFound;
+    });
+    TimeAll("seek", misses.size(), [&](size_t i) {
+      return coding->Rank(View(misses.keys[i])) == misses.ranks[i];
+    });
+    TimeScans([&](bool forwards) { return coding->Scan(forwards); });
+    TimeEachHit(is_hit);
+    PrintLines(*coding);
+  }
+  void FindAllHits(const KeyCoding& coding) {
+    constexpr size_t kBatch = KeyCoding::kMaxBatch;
+    for (size_t i = 0; i < probes_.hits.size(); i += kBatch) {
+      std::string_view keys[kBatch];
+      uint64_t ranks[kBatch];
+      const size_t n = std::min(kBatch, probes_.hits.size() - i);
+      for (size_t j = 0; j < n; j++) {
+        keys[j] = View(probes_.hits.keys[i + j]);
+      }
+      coding.FindAll(keys, n, ranks);
+      for (size_t j = 0; j < n; j++) {
+        wrong_ += ranks[j] != probes_.hits.ranks[i + j] ? 1 : 0;
+      }
+    }
+  }
+
+  // Of the cache lines that look-ups wait for, where they are counted.
+  void PrintLines([[maybe_unused]] const KeyCoding& coding) const {
+#if defined(MEMKV_COUNT_LINES)
+    fmt::print("{:<13}", subjects_[subject_].name);
+    for (const auto* gets : {&probes_.hits, &probes_.misses}) {
+      std::vector<size_t> lines;
+      double sum = 0;
+      for (size_t i = 0; i < gets->size(); i++) {
+        CacheLineCounter::Start();
+        coding.Find(View(gets->keys[i]));
+        lines.push_back(CacheLineCounter::Lines());
+        sum += static_cast<double>(lines.back());
+      }
+      std::sort(lines.begin(), lines.end());
+      fmt::print("   {}: mean {:.1f}, median {}, 99% {}, most {}",
+                 gets == &probes_.hits ? "hit" : "miss",
+                 sum / static_cast<double>(lines.size()),
+                 lines[lines.size() / 2], lines[lines.size() * 99 / 100],
+                 lines.back());
+    }
+    fmt::print("\n");
 #endif
+  }
 
-KeyCodingOptions CodingOptions() {
-  KeyCodingOptions options;
-  options.bucket_keys = static_cast<uint32_t>(FLAGS_bucket_keys);
-  options.segment_keys = FLAGS_segment_keys;
-  options.sample_bytes = FLAGS_sample_bytes;
-  return options;
-}
+  void RunFile() {
+    const Subject& subject = subjects_[subject_];
+    rocksdb::ConfigOptions config;
+    config.ignore_unsupported_options = false;
+    rocksdb::Options options;
+    Check(rocksdb::GetOptionsFromString(config, rocksdb::Options(),
+                                        subject.options, &options));
+    std::unique_ptr<BenchFile> file;
+    Time("build", shape_.entries.size(), [&] {
+      file = std::make_unique<BenchFile>(
+          options, dir_ + "/" + subject.name + ".sst", shape_, probes_.sorted);
+    });
+    file->VerifyChecksum();
+    AddSize("bytes", file->bytes());
+    const std::unique_ptr<rocksdb::InternalIterator> it = file->NewIterator();
+    // The sum of all keys, each entry's value read.
+    const auto scan = [&](bool forwards) {
+      uint64_t sum = 0;
+      WalkAll(it.get(), forwards, [&] {
+        sum += it->value().size() == 8 ? KeySum(View(it->user_key())) : 0;
+      });
+      return sum;
+    };
+    const auto get = [&](const ShapeProbes::Gets& gets) {
+      return [&](size_t i) {
+        return file->Get(gets.keys[i], gets.read_at[i]) == gets.found[i];
+      };
+    };
+    const ShapeProbes::Gets& hits = probes_.hits;
+    const ShapeProbes::Gets& misses = probes_.misses;
+    // Everything is in memory before anything is timed.
+    wrong_ += scan(true) != key_sum_ ? 1 : 0;
+    TimeEachHit(get(hits));
+    AddSize("memory", file->MemoryUsage());
+    TimeAll("hit", hits.size(), get(hits));
+    TimeAll("old", probes_.old.size(), get(probes_.old));
+    TimeAll("miss", misses.size(), get(misses));
+    TimeAll("seek", 2 * misses.size(), [&](size_t i) {
+      return SeekFinds(it.get(), i % 2 == 0 ? hits : misses, i / 2);
+    });
+    TimeScans(scan);
+    TimeAll("size", probes_.ranges.size(), [&](size_t i) {
+      file->ApproximateSize(probes_.ranges[i].begin, probes_.ranges[i].end);
+      return true;
+    });
+    TimeEachHit(get(hits));
+    Check(it->status());
+  }
+
+  // Whether a seek meets the first key that is not less, or the end.
+  bool SeekFinds(rocksdb::InternalIterator* it, const ShapeProbes::Gets& gets,
+                 size_t i) const {
+    const rocksdb::InternalKey key(gets.keys[i], rocksdb::kMaxSequenceNumber,
+                                   rocksdb::kValueTypeForSeek);
+    const size_t rank = gets.ranks[i];
+    it->Seek(key.Encode());
+    return it->Valid()
+               ? rank < keys_.size() && View(it->user_key()) == keys_[rank] &&
+                     it->value().size() == 8
+               : rank == keys_.size();
+  }
+
+  const KeyShape& shape_;
+  const std::vector<Subject> subjects_;
+  const KeyCodingOptions coding_options_;
+  const std::string dir_;
+  Comparison* const report_;
+  const ShapeProbes probes_;
+  const std::vector<std::string_view> keys_;
+  uint64_t key_sum_ = 0;           // of all entries
+  std::vector<LeastTimes> least_;  // by subject, of the hits
+  size_t subject_ = 0;             // what is measured now
+  uint64_t wrong_ = 0;             // answers of it
+};
 
 void RunKeyShapes() {
-  ShapeRunOptions options = {
-      {FLAGS_seed, FLAGS_shape_scale}, FLAGS_shape_repeat, FLAGS_shape_seconds};
+  RegisterMemkv();
   // Only by their bytes, as those of a table with the default segment_size.
-  KeyCodingOptions coding = CodingOptions();
+  KeyCodingOptions coding;
   coding.segment_keys = UINT32_MAX;
   coding.segment_bytes = size_t{256} << 10;
-  if (FLAGS_shape_repeat == 0) {
-    Refuse("--shape_repeat: 1 or more");
-  }
-  std::vector<std::string> shapes;
-  std::string reason;
-  if (!ParseShapes(FLAGS_shapes, options.shape, &shapes, &reason)) {
-    Refuse(reason);
-  }
-  if (FLAGS_shapes == "all") {
-    // Those that differ only in when an entry arrives are the same tables.
-    shapes.clear();
-    for (const ShapeInfo& info : ListShapes()) {
-      if (!info.same_keys || info.versions) {
-        shapes.push_back(info.name);
-      }
+  // Those that differ only in when an entry arrives are the same tables.
+  std::vector<std::string> different;
+  for (const ShapeInfo& info : ListShapes()) {
+    if (!info.same_keys || info.versions) {
+      different.push_back(info.name);
     }
   }
-  TempDir dir;
-  Check(dir.Create(DefaultTempParent(), "key_coding_bench", false));
-  Check(RunKeyCodingShapes(shapes, options, coding, dir.path(), stdout));
-}
-
-// Builds all --codings of the keys.
-std::vector<Subject> MakeSubjects(const std::vector<std::string_view>& keys) {
-  std::vector<Subject> subjects;
-  for (const std::string& name : rocksdb::StringSplit(FLAGS_codings, ',')) {
-    Subject subject;
-    subject.name = name;
-    subject.coding = NewKeyCoding(name, CodingOptions());
-    if (subject.coding == nullptr) {
-      Refuse("no coding is called " + name);
-    }
-    std::string reason;
-    const CpuClock clock;
-    if (!subject.coding->Build(keys, &reason)) {
-      Refuse(name, reason);
-    }
-    subject.build = clock.PerOperation(keys.size());
-    if (!subject.coding->Validate(&reason)) {
-      Check(Status::Corruption(name, reason));
-    }
-    subjects.push_back(std::move(subject));
-  }
-  return subjects;
-}
-
-[[maybe_unused]] void PrintTable(const std::vector<Subject>& subjects,
-                                 double num_keys) {
-  constexpr const char* kTimes[] = {"hit", "miss", "next", "prev", "hits"};
-  fmt::print("{:13} {:>8} {:>8}", "", "bytes", "build");
-  for (const char* what : kTimes) {
-    fmt::print(" {:>16}", what);
-  }
-  fmt::print("\n");
-  for (const Subject& subject : subjects) {
-    fmt::print("{:<13} {:8.3f} {:8.0f}", subject.name,
-               static_cast<double>(subject.coding->Bytes()) / num_keys,
-               subject.build);
-    for (const char* what : kTimes) {
-      if (FLAGS_repeat > 0) {
-        const double median = Median(subject.times.at(what));
-        fmt::print(" {:8.1f} ({:4.2f}x)", median,
-                   Median(subjects[0].times.at(what)) / median);
-      }
-    }
-    fmt::print("  {}\n", subject.coding->Parts());
-  }
+  const ShapeRunOptions options = ShapeRunOfFlags(FLAGS_seed, different);
+  const std::vector<Subject> subjects = SubjectsOfShapes();
+  Comparison report = MakeReport(subjects);
+  const TempDir dir(DefaultTempParent(), "key_coding_bench", false, nullptr);
+  RunShapes(
+      options,
+      [&](const KeyShape& shape) {
+        return std::make_unique<KeyCodingRun>(shape, subjects, FLAGS_seed + 2,
+                                              ShapeProbes::kProbes, coding,
+                                              dir.path(), &report);
+      },
+      &report, stdout);
 }
 
 void RunKeys() {
   KeySet input;
-  Check(ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script,
-                 &input));
-  std::vector<std::string_view> keys;
-  for (size_t i = 0; i < input.records.size(); ++i) {
-    keys.emplace_back(input.records.key(i).data(), input.records.key(i).size());
-  }
-  const auto n = static_cast<double>(keys.size());
+  ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script, &input);
+  const KeyShape shape = ShapeOfKeys("keys", KeysOf(input.records), false, 0);
   fmt::print("{}: {} keys, {:.1f} bytes each, {} kernels\n", input.description,
-             keys.size(), static_cast<double>(input.records.KeyBytes()) / n,
-             SimdName(kSimd));
-  std::vector<Subject> subjects = MakeSubjects(keys);
-  const CodingProbes probes = MakeProbes(keys);
-#if defined(MEMKV_COUNT_LINES)
-  for (Subject& subject : subjects) {
-    Measure(probes, &subject);
-    PrintLines(subject, probes);
-  }
-#else
-  for (uint64_t i = 0; i < std::max<uint64_t>(FLAGS_repeat, 1); ++i) {
-    for (Subject& subject : subjects) {
-      Measure(probes, &subject);
+             shape.keys.size(), shape.MeanEntryKeySize(), SimdName(kSimd));
+  std::vector<Subject> subjects;
+  for (const std::string& name : rocksdb::StringSplit(FLAGS_codings, ',')) {
+    if (NewKeyCoding(name, KeyCodingOptions()) == nullptr) {
+      Refuse("no coding is called " + name);
     }
+    subjects.push_back({name, 0});
   }
-  PrintTable(subjects, n);
-#endif
+  Comparison report = MakeReport(subjects);
+  report.AddRow(shape.name);
+  KeyCodingRun run(shape, subjects, FLAGS_seed + 1, FLAGS_queries,
+                   KeyCodingOptions(), "", &report);
+  for (uint64_t i = 0; i < std::max<uint64_t>(FLAGS_repeat, 1); i++) {
+    run.Repeat();
+  }
+  run.Finish();
+  report.PrintFigures(stdout);
 }
 
 void Run() {
-  RememberCpus();
   PinToCpu(0);
-  if (FLAGS_shapes == "list") {
-    fmt::print("{}", DescribeShapes());
-  } else if (FLAGS_sets == "shapes") {
-    RegisterMemkv();
+  if (ListShapesIfAsked()) {
+    return;
+  }
+  if (FLAGS_sets == "shapes") {
     RunKeyShapes();
   } else if (FLAGS_sets == "keys") {
     RunKeys();
@@ -284,12 +429,5 @@ void Run() {
 int main(int argc, char** argv) {
   gflags::SetUsageMessage("Compares ways to keep the keys of a table.");
   gflags::ParseCommandLineFlags(&argc, &argv, true);
-  try {
-    memkv::Run();
-  } catch (const memkv::Failure& failure) {
-    std::fflush(stdout);
-    fmt::print(stderr, "key_coding_bench: FAILED: {}\n", failure.what());
-    return 1;
-  }
-  return 0;
+  return memkv::RunProgram("key_coding_bench", argc, argv, memkv::Run);
 }

@@ -6,9 +6,8 @@
 # one after the other, to standard output; says what it does on standard error.
 #
 # 1. Lists that apt already keeps are used as they are; nothing is fetched.
-# 2. Else, as root and with apt-file installed, `apt-file update` fetches them.
-# 3. Else they are fetched into a private apt state under the cache folder,
-#    which changes nothing on the machine and needs neither root nor apt-file:
+# 2. Else they are fetched into a private apt state under the cache folder,
+#    which changes nothing on the machine and needs no root:
 #    the sources and keys are those that apt already uses.
 #
 # Leaves with a status other than 0 if no list can be had or read whole.
@@ -65,11 +64,6 @@ if ! command -v apt-get >/dev/null || ! [ -x "$apt_helper" ]; then
 fi
 
 found="$(lists)"
-if [ -z "$found" ] && [ "$(id -u)" = 0 ] && command -v apt-file >/dev/null; then
-  say "no Contents lists yet; running apt-file update (about 80 MB)"
-  apt-file update >&2 || say "apt-file update failed"
-  found="$(lists)"
-fi
 if [ -z "$found" ]; then
   private_state
   found="$(lists)"

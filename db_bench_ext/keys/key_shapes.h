@@ -5,12 +5,10 @@
 // keys, and the orders in which they arrive. memtable_bench and
 // key_coding_bench run all of them, so that no shape is a cliff unnoticed.
 //
-// Every shape is a function of its options: the same on every machine.
+// Every shape is a function of its options: the same on every machine. It holds
+// its keys once; with a scale of 1 no shape has more than 75 MB of them.
 //
 // Thread safety: functions without shared state.
-//
-// Memory: a shape holds its keys once. With a scale of 1 no shape has more
-// than 75 MB of keys.
 
 #pragma once
 
@@ -46,7 +44,6 @@ struct KeyShape {
 
   // The sequence number of an entry, from 1.
   uint64_t SequenceOf(size_t entry) const { return 1 + entry / batch; }
-  uint64_t KeyBytes() const;  // of all keys
   // Bytes of key an entry, on average.
   double MeanEntryKeySize() const;
 };
@@ -63,21 +60,19 @@ struct ShapeInfo {
 // All shapes, in the order in which they are reported.
 std::vector<ShapeInfo> ListShapes();
 
-// False if no shape has that name.
-bool MakeShape(const std::string& name, const ShapeOptions& options,
-               KeyShape* shape);
+// A name that no shape has is a Failure.
+KeyShape MakeShape(const std::string& name, const ShapeOptions& options);
+// Of any keys, without versions, that arrive shuffled or in order.
+KeyShape ShapeOfKeys(const std::string& name, std::vector<std::string> keys,
+                     bool shuffled, uint64_t seed);
 
 // A key of the shape with one byte changed or appended, that is not of the
 // shape.
 std::string NearMissOf(const KeyShape& shape, RandomSource* random);
 
-// Sets *names to a list by commas, or to all of ListShapes() if it is "all".
-// False, with a reason, if there is no such shape, or if the options are out of
-// their bounds.
-bool ParseShapes(const std::string& list, const ShapeOptions& options,
-                 std::vector<std::string>* names, std::string* reason);
-
-// A line for each shape: its name and what it is.
-std::string DescribeShapes();
+// The names of a list by commas, or all of ListShapes() for "all". A name that
+// no shape has is a Failure, and so are options out of their bounds.
+std::vector<std::string> ParseShapes(const std::string& list,
+                                     const ShapeOptions& options);
 
 }  // namespace memkv

@@ -11,59 +11,54 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <memory>
 #include <vector>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/keys/url_generator.h"
+#include "rocksdb/convenience.h"
+#include "rocksdb/db.h"
+#include "rocksdb/utilities/options_util.h"
 #include "util/coding.h"
 #include "util/math.h"
 #include "util/string_util.h"
 
 namespace memkv {
 
-using rocksdb::Slice;
-using rocksdb::Status;
+using rocksdb::ColumnFamilyDescriptor;
+using rocksdb::ColumnFamilyHandle;
+using rocksdb::DB;
 
 namespace {
 
-// The lines of a stream, without their newline.
-class LineReader {
- public:
-  explicit LineReader(FILE* file) : file_(file) {}
-  ~LineReader() { std::free(buffer_); }
-  LineReader(const LineReader&) = delete;
-  LineReader& operator=(const LineReader&) = delete;
+// Files open at a time: a pinned segment is memory as long as its file is open.
+constexpr int kOpenFiles = 100;
 
-  bool Next(Slice* line) {
-    ssize_t size = getline(&buffer_, &capacity_, file_);
+// Calls take(line) for at most `limit` lines (0: all), without their newline.
+// Returns how many.
+uint64_t ForEachLine(FILE* file, uint64_t limit,
+                     const std::function<void(const std::string&)>& take) {
+  char* buffer = nullptr;
+  size_t capacity = 0;
+  uint64_t lines = 0;
+  while (limit == 0 || lines < limit) {
+    const ssize_t size = getline(&buffer, &capacity, file);
     if (size < 0) {
-      return false;
+      break;
     }
-    if (size > 0 && buffer_[size - 1] == '\n') {
-      size--;
-    }
-    *line = Slice(buffer_, static_cast<size_t>(size));
-    return true;
+    const auto end = static_cast<size_t>(size);
+    take(std::string(buffer, buffer[end - 1] == '\n' ? end - 1 : end));
+    lines++;
   }
-
- private:
-  FILE* const file_;
-  char* buffer_ = nullptr;
-  size_t capacity_ = 0;
-};
+  std::free(buffer);
+  return lines;
+}
 
 std::string NumberValue(uint64_t number) {
   std::string value;
   rocksdb::PutFixed64(&value, number);
   return value;
-}
-
-// A single-quoted word of the shell.
-std::string ShellQuote(const std::string& text) {
-  std::string quoted = "'";
-  for (char c : text) {
-    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  }
-  return quoted + "'";
 }
 
 // Splits `path   packages`. False for a line of another form.
@@ -81,47 +76,33 @@ bool SplitContentsLine(const std::string& line, Slice* path, Slice* packages) {
   return true;
 }
 
-Status RequireRecords(const KeySet& input) {
-  return input.records.size() > 0
-             ? Status::OK()
-             : Status::InvalidArgument("the input has no record in it");
-}
-
-Status ReadContents(const std::string& fetch_script, uint64_t limit,
-                    KeySet* input) {
-  const std::string command = "sh " + ShellQuote(fetch_script);
-  FILE* pipe = popen(command.c_str(), "r");
+void ReadContents(const std::string& fetch_script, uint64_t limit,
+                  KeySet* input) {
+  // By a variable, so that no character of its name means anything to a shell.
+  setenv("MEMKV_FETCH_SCRIPT", fetch_script.c_str(), 1);
+  FILE* pipe = popen("sh \"$MEMKV_FETCH_SCRIPT\"", "r");
   if (pipe == nullptr) {
-    return Status::IOError(fetch_script, std::strerror(errno));
+    Check(Status::IOError(fetch_script, std::strerror(errno)));
   }
-  LineReader reader(pipe);
-  uint64_t lines = 0;
   uint64_t dropped = 0;
-  Slice line;
-  bool whole = true;
-  while (reader.Next(&line)) {
-    if (limit != 0 && lines == limit) {
-      whole = false;
-      break;
-    }
-    lines++;
+  const uint64_t lines = ForEachLine(pipe, limit, [&](const std::string& line) {
     Slice path;
     Slice packages;
-    const std::string text = line.ToString();
-    if (text.find('@') != std::string::npos ||
-        !SplitContentsLine(text, &path, &packages)) {
+    if (line.find('@') == std::string::npos &&
+        SplitContentsLine(line, &path, &packages)) {
+      input->records.Add(path, packages);
+    } else {
       dropped++;
-      continue;
     }
-    input->records.Add(path, packages);
-  }
+  });
+  const bool whole = std::feof(pipe) != 0;
   const int result = pclose(pipe);
   // A reader that stops early ends the script by SIGPIPE: no failure then.
   if (whole && result != 0) {
-    return Status::IOError(
+    Check(Status::IOError(
         fetch_script,
-        "left with status " +
-            std::to_string(WIFEXITED(result) ? WEXITSTATUS(result) : result));
+        fmt::format("left with status {}",
+                    WIFEXITED(result) ? WEXITSTATUS(result) : result)));
   }
   const size_t merged =
       input->records.SortAndMerge(DuplicateRule::kUnionOfLists);
@@ -129,61 +110,61 @@ Status ReadContents(const std::string& fetch_script, uint64_t limit,
       "Debian's Contents lists: {} lines, {} dropped, {} merged with another "
       "of the same path",
       lines, dropped, merged);
-  return RequireRecords(*input);
 }
 
-Status ReadKeyFile(const std::string& path, uint64_t limit, KeySet* input) {
+void ReadKeyFile(const std::string& path, uint64_t limit, KeySet* input) {
   const bool standard = path == "-";
   FILE* file = standard ? stdin : std::fopen(path.c_str(), "r");
   if (file == nullptr) {
-    return Status::IOError("cannot read " + path, std::strerror(errno));
+    Check(Status::IOError("cannot read " + path, std::strerror(errno)));
   }
-  LineReader reader(file);
-  uint64_t lines = 0;
-  Slice line;
-  errno = 0;
-  while ((limit == 0 || lines < limit) && reader.Next(&line)) {
-    lines++;
-    const void* tab = std::memchr(line.data(), '\t', line.size());
-    if (tab == nullptr) {
-      input->records.Add(line, NumberValue(lines));
-    } else {
-      const auto at =
-          static_cast<size_t>(static_cast<const char*>(tab) - line.data());
-      input->records.Add(Slice(line.data(), at),
-                         Slice(line.data() + at + 1, line.size() - at - 1));
-    }
-  }
-  const bool failed = std::ferror(file) != 0;
-  const int error = errno;
+  uint64_t number = 0;
+  const uint64_t lines = ForEachLine(file, limit, [&](const std::string& line) {
+    number++;
+    const size_t tab = line.find('\t');
+    input->records.Add(line.substr(0, tab), tab == std::string::npos
+                                                ? NumberValue(number)
+                                                : line.substr(tab + 1));
+  });
+  const int error = std::ferror(file) != 0 ? errno : 0;
   if (!standard) {
     std::fclose(file);
   }
-  if (failed) {
-    return Status::IOError("reading " + path, std::strerror(error));
+  if (error != 0) {
+    Check(Status::IOError("reading " + path, std::strerror(error)));
   }
   const size_t merged = input->records.SortAndMerge(DuplicateRule::kLastWins);
   input->description =
       fmt::format("{}: {} lines, {} replaced by a later line of the same key",
                   standard ? "standard input" : path, lines, merged);
-  return RequireRecords(*input);
 }
 
-Status GenerateKeys(uint64_t seed, uint64_t count, KeySet* input) {
-  if (count == 0) {
-    return RequireRecords(*input);
-  }
+void GenerateUrls(uint64_t seed, uint64_t count, KeySet* input) {
   const UrlGenerator urls(seed, count);
   UrlGenerator::SortedStream stream(urls);
   uint64_t made = 0;
   for (std::string key; stream.Next(&key);) {
     input->records.Add(key, NumberValue(++made));
   }
-  input->records.SortAndMerge(DuplicateRule::kLastWins);
   input->description = fmt::format(
       "generated URL-like keys of {} hosts, seed {}: {} made, {} repeated",
       urls.num_hosts(), seed, count, count - made);
-  return RequireRecords(*input);
+}
+
+void GenerateNumbers(bool hexadecimal, uint64_t seed, uint64_t count,
+                     KeySet* input) {
+  RandomSource random(seed);
+  for (uint64_t i = 1; i <= count; i++) {
+    const uint64_t number = random.Next();
+    std::string key = fmt::format("{:016x}", number);
+    if (!hexadecimal) {
+      key = NumberValue(rocksdb::EndianSwapValue(number));
+    }
+    input->records.Add(key, NumberValue(i));
+  }
+  input->description =
+      fmt::format("random {}, seed {}",
+                  hexadecimal ? "hexadecimal digits" : "numbers", seed);
 }
 
 // Digits and nothing else.
@@ -192,40 +173,8 @@ bool ParseNumber(const std::string& text, uint64_t* number) {
   return rocksdb::ConsumeDecimalNumber(&rest, number) && rest.empty();
 }
 
-void GenerateNumbers(bool hexadecimal, uint64_t seed, uint64_t count,
-                     KeySet* input) {
-  RandomSource random(seed);
-  for (uint64_t i = 1; i <= count; i++) {
-    const uint64_t number = random.Next();
-    std::string key;
-    if (hexadecimal) {
-      key = fmt::format("{:016x}", number);
-    } else {
-      rocksdb::PutFixed64(&key, rocksdb::EndianSwapValue(number));
-    }
-    input->records.Add(key, NumberValue(i));
-  }
-  input->records.SortAndMerge(DuplicateRule::kLastWins);
-  input->description =
-      fmt::format("random {}, seed {}",
-                  hexadecimal ? "hexadecimal digits" : "numbers", seed);
-}
-
-}  // namespace
-
-#ifndef MEMKV_FETCH_CONTENTS
-#define MEMKV_FETCH_CONTENTS "db_bench_ext/keys/fetch_contents.sh"
-#endif
-const char kFetchContents[] = MEMKV_FETCH_CONTENTS;
-
-Status ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
-                const std::string& fetch_script, KeySet* input) {
-  if (source == "apt-contents") {
-    return ReadContents(fetch_script, limit, input);
-  }
-  if (source.rfind("gen:", 0) != 0) {
-    return ReadKeyFile(source, limit, input);
-  }
+void GenerateKeys(const std::string& source, uint64_t limit, uint64_t seed,
+                  KeySet* input) {
   const std::vector<std::string> parts = rocksdb::StringSplit(source, ':');
   uint64_t count = 0;
   const bool right = (parts.size() == 3 || parts.size() == 4) &&
@@ -235,15 +184,126 @@ Status ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
     count = std::min(count, limit);
   }
   if (right && parts[1] == "urls") {
-    return GenerateKeys(seed, count, input);
-  }
-  if (right && (parts[1] == "hex" || parts[1] == "uint64")) {
+    GenerateUrls(seed, count, input);
+  } else if (right && (parts[1] == "hex" || parts[1] == "uint64")) {
     GenerateNumbers(parts[1] == "hex", seed, count, input);
-    return Status::OK();
+  } else {
+    Refuse("no keys are called " + source,
+           "expected gen:urls:N, gen:hex:N or gen:uint64:N, and perhaps :seed");
   }
-  return Status::InvalidArgument(
-      "no keys are called " + source,
-      "expected gen:urls:N, gen:hex:N or gen:uint64:N, and perhaps :seed");
+  input->records.SortAndMerge(DuplicateRule::kLastWins);
+}
+
+// ---- Databases -------------------------------------------------------------
+
+// Options of the whole and of each column family: of the latest OPTIONS file,
+// or RocksDB's own if there is none.
+void FindOptions(const std::string& path, rocksdb::DBOptions* options,
+                 std::vector<ColumnFamilyDescriptor>* families) {
+  rocksdb::ConfigOptions config;
+  config.ignore_unknown_options = true;
+  if (!rocksdb::LoadLatestOptions(config, path, options, families).ok()) {
+    std::vector<std::string> names;
+    Check(DB::ListColumnFamilies(rocksdb::DBOptions(), path, &names));
+    families->clear();
+    for (const std::string& name : names) {
+      families->emplace_back(name, rocksdb::ColumnFamilyOptions());
+    }
+  }
+  options->create_if_missing = false;
+  options->max_open_files = kOpenFiles;
+}
+
+// Calls take(key, value) for each record.
+template <typename Take>
+void ForEachRecord(DB* db, ColumnFamilyHandle* family, const Take& take) {
+  rocksdb::ReadOptions read;
+  read.fill_cache = false;
+  read.total_order_seek = true;
+  read.readahead_size = size_t{2} << 20;
+  const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(read, family));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    take(it->key(), it->value());
+  }
+  Check(it->status());
+}
+
+// Adds all records, or if `sample` is less those that lie evenly, of which the
+// first is one. Returns the number of all.
+uint64_t ReadRecords(DB* db, ColumnFamilyHandle* family, uint64_t sample,
+                     RecordSet* records) {
+  uint64_t count = 0;
+  ForEachRecord(db, family, [&](const Slice& key, const Slice& value) {
+    count++;
+    if (sample == 0) {
+      records->Add(key, value);
+    }
+  });
+  const uint64_t wanted = std::min(sample, count);
+  uint64_t at = 0;
+  uint64_t taken = 0;
+  if (wanted > 0) {
+    ForEachRecord(db, family, [&](const Slice& key, const Slice& value) {
+      if (taken < wanted && at++ == taken * count / wanted) {
+        records->Add(key, value);
+        taken++;
+      }
+    });
+  }
+  return count;
+}
+
+}  // namespace
+
+#ifndef MEMKV_FETCH_CONTENTS
+#define MEMKV_FETCH_CONTENTS "db_bench_ext/keys/fetch_contents.sh"
+#endif
+const char kFetchContents[] = MEMKV_FETCH_CONTENTS;
+
+void ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
+              const std::string& fetch_script, KeySet* input) {
+  if (source == "apt-contents") {
+    ReadContents(fetch_script, limit, input);
+  } else if (source.rfind("gen:", 0) == 0) {
+    GenerateKeys(source, limit, seed, input);
+  } else {
+    ReadKeyFile(source, limit, input);
+  }
+  if (input->records.size() == 0) {
+    Refuse("the input has no record in it");
+  }
+}
+
+void ReadDatabase(const std::string& path, const std::string& column_family,
+                  uint64_t sample, KeySet* input) {
+  rocksdb::DBOptions options;
+  std::vector<ColumnFamilyDescriptor> families;
+  FindOptions(path, &options, &families);
+  std::vector<std::string> names;
+  for (const ColumnFamilyDescriptor& family : families) {
+    names.push_back(family.name);
+  }
+  const auto wanted = std::find(names.begin(), names.end(), column_family);
+  if (wanted == names.end()) {
+    Refuse(path + " has no column family " + column_family,
+           fmt::format("it has {}", fmt::join(names, ", ")));
+  }
+  std::vector<ColumnFamilyHandle*> handles;
+  DB* opened = nullptr;
+  Check(DB::OpenForReadOnly(options, path, families, &handles, &opened));
+  const std::unique_ptr<DB> db(opened);
+  std::vector<std::unique_ptr<ColumnFamilyHandle>> owned(handles.begin(),
+                                                         handles.end());
+  const auto at = static_cast<size_t>(wanted - names.begin());
+  const uint64_t count =
+      ReadRecords(db.get(), handles[at], sample, &input->records);
+  input->records.SortAndMerge(DuplicateRule::kLastWins);
+  input->description =
+      fmt::format("{}, column family {}: {} of {} records", path, column_family,
+                  input->records.size(), count);
+  if (input->records.size() == 0) {
+    Refuse(input->description);
+  }
 }
 
 }  // namespace memkv

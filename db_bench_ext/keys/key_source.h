@@ -20,6 +20,8 @@
 //   database   of RocksDB, of stock or memkv tables. It is opened read-only and
 //              left as it is; what its write-ahead log has is read as well.
 //
+// A source that cannot be read, or without a record, is a Failure.
+//
 // Thread safety: functions without shared state.
 
 #pragma once
@@ -28,12 +30,11 @@
 #include <string>
 
 #include "db_bench_ext/keys/record_set.h"
-#include "rocksdb/status.h"
 
 namespace memkv {
 
 struct KeySet {
-  RecordSet records;
+  RecordSet records;  // sorted
   // One sentence: where from, how many lines, how many dropped and merged.
   std::string description;
 };
@@ -44,23 +45,19 @@ extern const char kFetchContents[];
 // A source as --keys names it: apt-contents; gen:urls:N[:seed];
 // gen:hex:N[:seed], 16 random hexadecimal digits; gen:uint64:N[:seed], 8 random
 // bytes; or a key file. `seed` is for a source that names none. Reads at most
-// `limit` lines (0: all) and leaves `input->records` sorted. An input without a
-// record is InvalidArgument.
-rocksdb::Status ReadKeys(const std::string& source, uint64_t limit,
-                         uint64_t seed, const std::string& fetch_script,
-                         KeySet* input);
+// `limit` lines (0: all).
+void ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
+              const std::string& fetch_script, KeySet* input);
 
 // Reads the column family `column_family` of the database at `path`: all of
 // it, or in a second pass `sample` records (0: all) that lie evenly among all,
 // of which the first is one. Options are those of the database's OPTIONS file.
-// A column family that is not there is InvalidArgument that names those that
-// are, and so is a family without a record.
+// If the column family is not there, the Failure names those that are.
 //
 // Known weakness: of wide columns only the default column is taken, and keys
 // are compared bytewise from here on, whatever the database's comparator is.
 // REQUIRES: RegisterMemkv() was called.
-rocksdb::Status ReadDatabase(const std::string& path,
-                             const std::string& column_family, uint64_t sample,
-                             KeySet* input);
+void ReadDatabase(const std::string& path, const std::string& column_family,
+                  uint64_t sample, KeySet* input);
 
 }  // namespace memkv

@@ -9,29 +9,29 @@
 #include <cmath>
 #include <unordered_set>
 
+#include "util/string_util.h"
+
 namespace memkv {
 
 namespace {
 
 constexpr size_t kVocabulary = 4096;
 constexpr size_t kSortedWords = 64;
+constexpr uint64_t kWordPairs = kSortedWords * kSortedWords;
+constexpr uint64_t kWordTriples = kSortedWords * kWordPairs;
 constexpr double kFlatRanks = 60;  // Mandelbrot's constant
 constexpr uint64_t kDays = 20 * 12 * 28;
 constexpr uint64_t kMonths = 20 * 12;
 
-const char* const kWords[] = {
-    "water",    "report",  "public",   "health",    "data",      "energy",
-    "policy",   "river",   "plan",     "science",   "county",    "safety",
-    "budget",   "school",  "research", "program",   "office",    "history",
-    "climate",  "travel",  "market",   "survey",    "training",  "review",
-    "storm",    "grant",   "notice",   "forest",    "coast",     "library",
-    "museum",   "transit", "housing",  "veterans",  "farm",      "mineral",
-    "space",    "ocean",   "census",   "labor",     "trade",     "airport",
-    "wildlife", "court",   "rules",    "forms",     "contact",   "archive",
-    "benefits", "cancer",  "disease",  "vaccine",   "nutrition", "earth",
-    "quake",    "volcano", "glacier",  "satellite", "radar",     "weather",
-    "tribal",   "border",  "customs",  "patent"};
-static_assert(sizeof(kWords) / sizeof(kWords[0]) == kSortedWords);
+// By rank.
+constexpr char kWords[] =
+    "water report public health data energy policy river plan science "
+    "county safety budget school research program office history climate "
+    "travel market survey training review storm grant notice forest coast "
+    "library museum transit housing veterans farm mineral space ocean "
+    "census labor trade airport wildlife court rules forms contact archive "
+    "benefits cancer disease vaccine nutrition earth quake volcano glacier "
+    "satellite radar weather tribal border customs patent";
 
 const char* const kOnsets[] = {"b", "c",  "d",  "f",  "g",  "l", "m",
                                "n", "p",  "qu", "r",  "s",  "t", "v",
@@ -40,6 +40,23 @@ const char* const kNuclei[] = {"a", "e", "i", "o", "u", "ea", "io", "ou"};
 const char* const kCodas[] = {"", "", "n", "r", "s", "l", "nt", "ct"};
 
 const char* const kTopLevel[] = {"com", "gov", "org", "net", "info"};
+
+// How pages of a kind are named, how often hosts have them, and how many groups
+// they come in: at most so many, of so many keys each, and at random more.
+struct KindInfo {
+  const char* folder;
+  uint64_t taste;
+  uint64_t most_groups;
+  uint64_t least_keys;
+  uint64_t more_keys;
+};
+constexpr KindInfo kKindInfos[] = {
+    {"documents/", 8, UINT64_MAX, 1, 1},
+    {"item/", 18, UINT64_MAX, 1, 1},
+    {"news/", 20, kDays, 1, 4},
+    {"sites/default/files/", 22, kMonths, 10, 50},
+    {"topic/", 28, kWordTriples, 5, 200},
+    {"view/", 24, kWordPairs, 10, 200}};
 
 template <size_t n>
 const char* Draw(const char* const (&items)[n], RandomSource* random) {
@@ -106,7 +123,9 @@ UrlGenerator::UrlGenerator(uint64_t seed, uint64_t count)
 }
 
 void UrlGenerator::MakeWords() {
-  words_.assign(kWords, kWords + kSortedWords);
+  words_ = rocksdb::StringSplit(kWords, ' ');
+  sorted_words_ = words_;
+  std::sort(sorted_words_.begin(), sorted_words_.end());
   std::unordered_set<std::string> known(words_.begin(), words_.end());
   RandomSource random(Mix(seed_, 1));
   while (words_.size() < kVocabulary) {
@@ -120,8 +139,6 @@ void UrlGenerator::MakeWords() {
       words_.push_back(word);
     }
   }
-  sorted_words_.assign(kWords, kWords + kSortedWords);
-  std::sort(sorted_words_.begin(), sorted_words_.end());
 }
 
 void UrlGenerator::MakeHosts(uint64_t count) {
@@ -166,14 +183,13 @@ void UrlGenerator::MakeHosts(uint64_t count) {
 
 void UrlGenerator::MakeKinds() {
   // A host has a taste of its own for each kind.
-  static constexpr uint64_t kTaste[kKinds] = {8, 18, 20, 22, 28, 24};
   for (size_t host = 0; host < hosts_.size(); host++) {
     RandomSource random(Mix(seed_ + 3, host));
     uint64_t tastes[kKinds];
     uint64_t sum = 0;
     for (int kind = 0; kind < kKinds; kind++) {
-      tastes[kind] =
-          1 + kTaste[kind] * random.Uniform(1000) * random.Uniform(1000) / 1000;
+      tastes[kind] = 1 + kKindInfos[kind].taste * random.Uniform(1000) *
+                             random.Uniform(1000) / 1000;
       sum += tastes[kind];
     }
     uint64_t taken = 0;
@@ -209,31 +225,10 @@ UrlGenerator::Place UrlGenerator::Find(uint64_t i) const {
 }
 
 uint64_t UrlGenerator::NumGroups(const Place& place) const {
-  RandomSource random(place.seed);
-  uint64_t most = place.count;
-  uint64_t group = 1;  // the keys that go into one
-  switch (place.kind) {
-    case kDocument:
-    case kItem:
-      return place.count;
-    case kArticle:
-      most = kDays;
-      group = 1 + random.Uniform(4);
-      break;
-    case kFile:
-      most = kMonths;
-      group = 10 + random.Uniform(50);
-      break;
-    case kListing:
-      most = kSortedWords * kSortedWords * kSortedWords;
-      group = 5 + random.Uniform(200);
-      break;
-    default:
-      most = kSortedWords * kSortedWords;
-      group = 10 + random.Uniform(200);
-      break;
-  }
-  return std::max<uint64_t>(1, std::min(most, place.count / group));
+  const KindInfo& kind = kKindInfos[place.kind];
+  const uint64_t keys =
+      kind.least_keys + RandomSource(place.seed).Uniform(kind.more_keys);
+  return std::max<uint64_t>(1, std::min(kind.most_groups, place.count / keys));
 }
 
 void UrlGenerator::GroupOf(const Place& place, uint64_t* begin, uint64_t* end,
@@ -259,69 +254,59 @@ void UrlGenerator::AppendSlug(RandomSource* random, uint64_t least,
 }
 
 std::string UrlGenerator::Make(const Place& place, uint64_t ordinal) const {
-  std::string url = "https://" + hosts_[place.host];
-  RandomSource random(Mix(place.seed, place.index + 1));
-  const uint64_t groups = NumGroups(place);
-  static const char* const kNames[kKinds] = {
-      "documents/",           "item/",  "news/",
-      "sites/default/files/", "topic/", "view/"};
-  url += kNames[place.kind];
+  std::string url =
+      "https://" + hosts_[place.host] + kKindInfos[place.kind].folder;
   if (place.seed % 3 != 0) {
     url += words_[place.seed / 3 % words_.size()] + "/";
   }
+  RandomSource random(Mix(place.seed, place.index + 1));
+  const uint64_t groups = NumGroups(place);
+  const auto word = [&](uint64_t at) -> const std::string& {
+    return sorted_words_[at % kSortedWords];
+  };
+  // Ascending, `step` apart on average.
+  const auto number = [&](uint64_t step) {
+    return place.index * step + random.Uniform(step);
+  };
   switch (place.kind) {
-    case kDocument: {
-      const uint64_t step = (uint64_t{1} << 44) / place.count;
-      url +=
-          fmt::format("{:011x}.pdf", place.index * step + random.Uniform(step));
-      break;
-    }
+    case kDocument:
+      return url + fmt::format("{:011x}.pdf",
+                               number((uint64_t{1} << 44) / place.count));
     case kItem: {
       const uint64_t step = 1 + place.seed % 3;
       uint64_t base = 1000000;
       while (base * 9 < place.count * step) {
         base *= 10;
       }
-      url += std::to_string(base + place.index * step + random.Uniform(step));
-      break;
+      return url + std::to_string(base + number(step));
     }
     case kArticle: {
       const uint64_t day = ordinal * kDays / groups;
       url += fmt::format("{:04}/{:02}/{:02}/", 2004 + day / 336,
                          1 + day / 28 % 12, 1 + day % 28);
       AppendSlug(&random, 3, 76, &url);
-      url += random.OneIn(4) ? ".html" : "";
-      break;
+      return url + (random.OneIn(4) ? ".html" : "");
     }
     case kFile: {
       const uint64_t month = ordinal * kMonths / groups;
       url += fmt::format("{:04}-{:02}/", 2004 + month / 12, 1 + month % 12);
       AppendSlug(&random, 2, 70, &url);
-      url += fmt::format("_{}.pdf", random.Uniform(1000));
-      break;
+      return url + fmt::format("_{}.pdf", random.Uniform(1000));
     }
     case kListing: {
-      const uint64_t name = SlotBegin(
-          ordinal, kSortedWords * kSortedWords * kSortedWords, groups);
-      url += sorted_words_[name / 4096 % kSortedWords] + "-" +
-             sorted_words_[name / kSortedWords % kSortedWords] + "-" +
-             sorted_words_[name % kSortedWords];
-      url += fmt::format(
-          "?page={}",
-          place.index - SlotBegin(ordinal, place.count, groups) + 1);
-      break;
+      const uint64_t name = SlotBegin(ordinal, kWordTriples, groups);
+      const uint64_t first = SlotBegin(ordinal, place.count, groups);
+      return url + fmt::format("{}-{}-{}?page={}", word(name / kWordPairs),
+                               word(name / kSortedWords), word(name),
+                               place.index - first + 1);
     }
     default: {
-      const uint64_t name =
-          SlotBegin(ordinal, kSortedWords * kSortedWords, groups);
-      url += sorted_words_[name / kSortedWords % kSortedWords] + "/" +
-             sorted_words_[name % kSortedWords] + "/";
+      const uint64_t name = SlotBegin(ordinal, kWordPairs, groups);
+      url += word(name / kSortedWords) + "/" + word(name) + "/";
       AppendSlug(&random, 2, 75, &url);
-      url += random.OneIn(3) ? "/" : "";
-      break;
+      return url + (random.OneIn(3) ? "/" : "");
     }
   }
-  return url;
 }
 
 std::string UrlGenerator::KeyAt(uint64_t i) const {

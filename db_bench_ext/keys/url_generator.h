@@ -8,24 +8,16 @@
 // 6000 hosts for 3.7 million keys, 60000 for 340 million.
 //
 // It imitates what makes real URLs hard and easy to compress. Its constants
-// were fitted to a crawl of 3.75 million URLs of 6028 hosts; key_stats.h
-// measures what was fitted, and docs/benchmarks.md has both side by side:
-//   * hosts by the law of Zipf and Mandelbrot, weight 1 / (rank + 60)^2, which
-//     is flat for the first tens and has a long tail of hosts of a few keys;
-//   * six kinds of page, mixed differently by each host: documents with
-//     hexadecimal ids, numbered items, dated articles, files by month, listings
-//     with page numbers, and pages in sections;
-//   * slugs of words of a vocabulary of 4096, drawn by Zipf's law, of a length
-//     that has a long tail.
-// The same seed and number give the same keys on every machine.
+// were fitted to a crawl (docs/benchmarks.md has both side by side): hosts by
+// the law of Zipf and Mandelbrot, weight 1 / (rank + 60)^2; six kinds of page,
+// mixed differently by each host; slugs of words of a vocabulary of 4096, drawn
+// by Zipf's law, of a length that has a long tail. The same seed and number
+// give the same keys on every machine.
 //
 // Invariants:
 //   (I1) indices fall into groups, [begin, end), and every key of a group is
 //        less than every key of the next.
 //   (I2) within a group keys are in no order, and may repeat now and then.
-//
-// It is not a model of any collection: figures measured on it are not
-// comparable with figures measured on real keys.
 //
 // Thread safety: const methods may run together; a stream is one thread's.
 

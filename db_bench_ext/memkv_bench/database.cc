@@ -7,35 +7,22 @@
 
 #include <filesystem>
 
+#include "db_bench_ext/common/check.h"
 #include "rocksdb/advanced_cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/metadata.h"
 #include "rocksdb/table.h"
+#include "rocksdb/table_properties.h"
+#include "util/string_util.h"
 
 namespace memkv {
 
-using rocksdb::Slice;
-using rocksdb::Status;
-
-namespace {
-
-constexpr size_t kQuotedBytes = 200;
-
-// Null if there is none.
-rocksdb::Cache* BlockCacheOf(BenchDatabase* database) {
-  const auto* const table =
-      database->options()
-          ->table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
-  // A cache that is not wanted goes only when the database is opened.
-  return table == nullptr || table->no_block_cache ? nullptr
-                                                   : table->block_cache.get();
-}
-
-}  // namespace
+using Names = rocksdb::DB::Properties;
 
 std::string Quoted(const Slice& bytes) {
+  constexpr size_t kMost = 200;
   std::string text = "\"";
-  for (size_t i = 0; i < bytes.size() && i < kQuotedBytes; i++) {
+  for (size_t i = 0; i < bytes.size() && i < kMost; i++) {
     const auto c = static_cast<unsigned char>(bytes[i]);
     if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
       text.push_back(bytes[i]);
@@ -43,64 +30,68 @@ std::string Quoted(const Slice& bytes) {
       text += fmt::format("\\x{:02x}", c);
     }
   }
-  return bytes.size() > kQuotedBytes
+  return bytes.size() > kMost
              ? fmt::format("{}\"... ({} bytes)", text, bytes.size())
              : text + "\"";
 }
 
-Status BenchDatabase::Configure(const std::string& text) {
+std::string Quoted(const rocksdb::Iterator& it) {
+  return it.Valid() ? Quoted(it.key()) + " with " + Quoted(it.value())
+                    : "the end, " + it.status().ToString();
+}
+
+void BenchDatabase::Configure() {
   rocksdb::Options base;
   base.create_if_missing = true;
   base.max_background_jobs = 2;
   base.max_subcompactions = 2;
   // Changes nothing but that RocksDB counts the calls that read table files.
   base.default_temperature = rocksdb::Temperature::kHot;
-  rocksdb::ConfigOptions config;
+  rocksdb::ConfigOptions strict;
   // Silence would be a database that is not the one asked for.
-  config.ignore_unknown_options = false;
-  config.ignore_unsupported_options = false;
+  strict.ignore_unknown_options = false;
+  strict.ignore_unsupported_options = false;
   // As long as it is true, a block-based table goes without what it cannot make
   // by name: a filter policy, an index.
-  config.input_strings_escaped = false;
-  Status s = rocksdb::GetOptionsFromString(config, base, text, &options_);
+  strict.input_strings_escaped = false;
+  Status s =
+      rocksdb::GetOptionsFromString(strict, base, config_.options, &options_);
   if (s.ok() && options_.table_factory == nullptr) {
     s = Status::InvalidArgument("no table factory");
   }
-  return s.ok() ? s
-                : Status::InvalidArgument(
-                      "options of " + name_ + " (" + text + ")", s.ToString());
+  if (!s.ok()) {
+    Refuse("options of " + name() + " (" + config_.options + ")", s.ToString());
+  }
 }
 
-Status BenchDatabase::Open() {
+void BenchDatabase::Open() {
   rocksdb::DB* db = nullptr;
-  Status s = rocksdb::DB::Open(options_, path_, &db);
+  Check(rocksdb::DB::Open(options_, path_, &db));
   db_.reset(db);
-  return s;
 }
 
-Status BenchDatabase::Close() {
-  Status s = db_->Close();
+void BenchDatabase::Close() {
+  const Status s = db_->Close();
   db_.reset();
-  return s;
+  Check(s);
 }
 
-Status BenchDatabase::Drop() {
-  const Status s = Close();
+void BenchDatabase::Drop() {
+  Close();
   std::error_code error;
   std::filesystem::remove_all(path_, error);
-  return s;
 }
 
-Status BenchDatabase::Settle() {
-  Status s = db_->Flush(rocksdb::FlushOptions());
-  return s.ok() ? db_->WaitForCompact(rocksdb::WaitForCompactOptions()) : s;
+void BenchDatabase::Settle() {
+  Check(db_->Flush(rocksdb::FlushOptions()));
+  Check(db_->WaitForCompact(rocksdb::WaitForCompactOptions()));
 }
 
-Status BenchDatabase::CompactAll() {
+void BenchDatabase::CompactAll() {
   rocksdb::CompactRangeOptions all;
   all.bottommost_level_compaction =
       rocksdb::BottommostLevelCompaction::kForceOptimized;
-  return db_->CompactRange(all, nullptr, nullptr);
+  Check(db_->CompactRange(all, nullptr, nullptr));
 }
 
 uint64_t BenchDatabase::SstBytes() const {
@@ -118,46 +109,123 @@ uint64_t BenchDatabase::Property(const std::string& property) const {
   return db_->GetIntProperty(property, &value) ? value : 0;
 }
 
-Status BenchDatabase::Mismatch(const std::string& asked,
-                               const std::string& expected,
-                               const std::string& found) const {
-  return Status::Corruption("MISMATCH in " + name_ + ", " + asked,
-                            "expected " + expected + ", found " + found);
+rocksdb::Cache* BenchDatabase::BlockCache() const {
+  const auto* const table =
+      options_.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
+  // A cache that is not wanted goes only when the database is opened.
+  return table == nullptr || table->no_block_cache ? nullptr
+                                                   : table->block_cache.get();
 }
 
-Status MemoryLimit::Prepare(BenchDatabase* database) const {
-  rocksdb::Cache* const cache = BlockCacheOf(database);
-  if (!limited()) {
-    if (cache != nullptr && otherwise_ > 0) {
-      cache->SetCapacity(otherwise_);
-    }
-    return Status::OK();
-  }
-  if (cache == nullptr) {
-    return Status::InvalidArgument("--memory_limit: " + database->name() +
-                                   " has no block cache");
-  }
-  cache->SetCapacity(bytes_);
-  database->options()->use_direct_reads = true;
-  return Status::OK();
+void BenchDatabase::Mismatch(const std::string& asked,
+                             const std::string& expected,
+                             const std::string& found) const {
+  throw Failure(
+      Status::Corruption("MISMATCH in " + name() + ", " + asked,
+                         "expected " + expected + ", found " + found));
 }
 
-Status MemoryLimit::Apply(BenchDatabase* database) const {
-  if (!limited()) {
-    return Status::OK();
+void MemoryLimit::Prepare(BenchDatabase* database) const {
+  rocksdb::Cache* const cache = database->BlockCache();
+  if (limited() && cache == nullptr) {
+    Refuse("--memory_limit: " + database->name() + " has no block cache");
   }
-  const uint64_t readers =
-      database->Property(rocksdb::DB::Properties::kEstimateTableReadersMem);
+  if (limited()) {
+    database->options()->use_direct_reads = true;
+  }
+  const uint64_t capacity = limited() ? bytes_ : otherwise_;
+  if (cache != nullptr && capacity > 0) {
+    cache->SetCapacity(capacity);
+  }
+}
+
+void MemoryLimit::Apply(const BenchDatabase& database) const {
+  if (!limited()) {
+    return;
+  }
+  const uint64_t readers = database.Property(Names::kEstimateTableReadersMem);
   if (readers + kLeastBlockCache > bytes_) {
-    return Status::MemoryLimit(
+    Check(Status::MemoryLimit(
         fmt::format("--memory_limit={}: {} needs {} bytes for table readers "
                     "and the least of block caches",
-                    bytes_, database->name(), readers + kLeastBlockCache),
+                    bytes_, database.name(), readers + kLeastBlockCache),
         "residency=cache pins no segments; cache_index_and_filter_blocks "
-        "no index");
+        "no index"));
   }
-  BlockCacheOf(database)->SetCapacity(bytes_ - readers);
-  return Status::OK();
+  database.BlockCache()->SetCapacity(bytes_ - readers);
+}
+
+void Sizes::AddRest(const std::string& name) {
+  int64_t rest = total;
+  for (const SizeComponent& component : components) {
+    rest -= component.bytes;
+  }
+  components.push_back({name, rest});
+}
+
+Sizes MeasureDisk(const BenchDatabase& database) {
+  rocksdb::TablePropertiesCollection tables;
+  Check(database.db()->GetPropertiesOfAllTables(&tables));
+  Sizes sizes;
+  sizes.total = static_cast<int64_t>(database.SstBytes());
+  sizes.components = {{"data blocks: keys, values and tags"},
+                      {"keys: of segments"},
+                      {"tags: of segments"},
+                      {"short values: of segments"},
+                      {"value blocks"},
+                      {"filters"}};
+  enum { kData, kKeys, kTags, kShortValues, kValueBlocks, kFilters };
+  auto add = [&sizes](size_t component, int64_t bytes) {
+    sizes.components[component].bytes += bytes;
+  };
+  for (const auto& [file, properties] : tables) {
+    add(kFilters, static_cast<int64_t>(properties->filter_size));
+    const auto& user = properties->user_collected_properties;
+    auto bytes = [&user](const std::string& name) {
+      const auto found = user.find("memkv.fst." + name + ".bytes");
+      return found == user.end() ? 0 : rocksdb::ParseInt64(found->second);
+    };
+    if (user.count("memkv.fst.key.bytes") == 0) {
+      add(kData, static_cast<int64_t>(properties->data_size));
+    } else {
+      add(kKeys, bytes("key") - bytes("tag") - bytes("inline.value"));
+      add(kTags, bytes("tag"));
+      add(kShortValues, bytes("inline.value"));
+      add(kValueBlocks, bytes("value"));
+    }
+  }
+  // Not by index_size, which RocksDB counts before it compresses the index.
+  sizes.AddRest("index and metadata");
+  return sizes;
+}
+
+JemallocBytes MemoryBefore() {
+  ReleaseFreedMemory();
+  return ReadJemallocBytes();
+}
+
+Sizes GrownSince(const JemallocBytes& before) {
+  const JemallocBytes after = MemoryBefore();
+  auto grown = [](size_t now, size_t then) {
+    return static_cast<int64_t>(now) - static_cast<int64_t>(then);
+  };
+  return {grown(after.allocated, before.allocated),
+          grown(after.active, before.active),
+          grown(after.resident, before.resident)};
+}
+
+Sizes MeasureMemory(const BenchDatabase& database,
+                    const JemallocBytes& before) {
+  Sizes sizes = GrownSince(before);
+  for (const auto& [name, property] :
+       {std::make_pair("table readers", Names::kEstimateTableReadersMem),
+        std::make_pair("block cache", Names::kBlockCacheUsage),
+        std::make_pair("memtables", Names::kSizeAllMemTables)}) {
+    sizes.components.push_back(
+        {name, static_cast<int64_t>(database.Property(property))});
+  }
+  sizes.AddRest("the rest");
+  return sizes;
 }
 
 }  // namespace memkv

@@ -14,17 +14,21 @@
 
 #pragma once
 
-#include <cstdint>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/keys/key_stats.h"
 #include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/keys/url_generator.h"
 #include "db_bench_ext/memkv_bench/database.h"
-#include "db_bench_ext/memkv_bench/report.h"
-#include "rocksdb/slice.h"
-#include "rocksdb/status.h"
+#include "db_bench_ext/memkv_bench/records.h"
+#include "rocksdb/write_batch.h"
 
 namespace memkv {
 
@@ -35,24 +39,92 @@ class GeneratedRecords {
 
   // `ratio` is the part of a value that a compressor cannot shorten.
   GeneratedRecords(uint64_t seed, uint64_t count, size_t value_size,
-                   double ratio);
+                   double ratio)
+      : seed_(seed),
+        value_size_(value_size),
+        ratio_(ratio),
+        urls_(seed, count),
+        shuffled_(count, seed) {}
 
   // Makes all keys once; then distinct() and Verify() may be called. `stats`
   // may be null.
-  void MakeAll(KeyStats* stats, const Progress& progress);
+  void MakeAll(KeyStats* stats, const Progress& progress) {
+    UrlGenerator::SortedStream stream(urls_);
+    for (std::string key; stream.Next(&key);) {
+      distinct_++;
+      key_bytes_ += key.size();
+      hash_ = Hash(hash_, key);
+      if (stats != nullptr) {
+        stats->Add(key);
+      }
+      if (distinct_ % kBatchRecords == 0) {
+        progress(kBatchRecords);
+      }
+    }
+  }
 
   // Puts all in batches, in order or shuffled. `batch_done` is told after each
   // batch how many have been put so far.
-  rocksdb::Status Load(bool sorted, BenchDatabase* database,
-                       const std::function<void(uint64_t)>& batch_done) const;
+  void Load(bool sorted, const BenchDatabase& database,
+            const Progress& batch_done) const {
+    UrlGenerator::SortedStream stream(urls_);
+    rocksdb::WriteBatch batch;
+    uint64_t written = 0;
+    std::string key;
+    // False at the end.
+    auto next = [&] {
+      if (sorted) {
+        return stream.Next(&key);
+      }
+      if (written < urls_.count()) {
+        key = urls_.KeyAt(shuffled_.At(written));
+      }
+      return written < urls_.count();
+    };
+    for (bool more = true; more;) {
+      more = next();
+      if (more) {
+        Check(batch.Put(key, ValueOf(key)));
+        written++;
+      }
+      if (!more || written % kBatchRecords == 0) {
+        Check(database.db()->Write(rocksdb::WriteOptions(), &batch));
+        batch.Clear();
+        batch_done(written);
+      }
+    }
+  }
 
-  // Reads all of the database in order. A difference is Corruption that names
+  // Reads all of the database in order. A difference is a Failure that names
   // database, key, what was expected and found.
-  rocksdb::Status Verify(const BenchDatabase& database,
-                         const Progress& progress) const;
+  void Verify(const BenchDatabase& database, const Progress& progress) const {
+    const std::unique_ptr<rocksdb::Iterator> it(
+        database.db()->NewIterator(rocksdb::ReadOptions()));
+    uint64_t found = 0;
+    uint64_t hash = 0;
+    bool values = true;
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      hash = Hash(hash, it->key());
+      values = values && it->value() == ValueOf(it->key());
+      if (++found % kBatchRecords == 0) {
+        progress(kBatchRecords);
+      }
+    }
+    Check(it->status());
+    if (!values || found != distinct_ || hash != hash_) {
+      FindMismatch(database);
+    }
+  }
 
   std::string KeyAt(uint64_t i) const { return urls_.KeyAt(i); }
-  std::string ValueOf(const rocksdb::Slice& key) const;
+  std::string ValueOf(const Slice& key) const {
+    std::string value;
+    if (value_size_ > 0) {
+      RandomSource random(Hash(seed_, key));
+      FillValue(value_size_, ratio_, &random, &value);
+    }
+    return value;
+  }
 
   // Those that are made, of which distinct() are distinct.
   uint64_t count() const { return urls_.count(); }
@@ -62,7 +134,36 @@ class GeneratedRecords {
   size_t value_size() const { return value_size_; }
 
  private:
-  rocksdb::Status FindMismatch(const BenchDatabase& database) const;
+  // Of `before` and the key, eight bytes at a time.
+  static uint64_t Hash(uint64_t before, const Slice& key) {
+    uint64_t hash = before + key.size();
+    for (size_t at = 0; at < key.size(); at += sizeof(uint64_t)) {
+      uint64_t word = 0;
+      std::memcpy(&word, key.data() + at,
+                  std::min(sizeof(word), key.size() - at));
+      hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+      hash ^= hash >> 32;
+    }
+    return hash;
+  }
+
+  // For a database of which it is known that there is one.
+  [[noreturn]] void FindMismatch(const BenchDatabase& database) const {
+    UrlGenerator::SortedStream stream(urls_);
+    const std::unique_ptr<rocksdb::Iterator> it(
+        database.db()->NewIterator(rocksdb::ReadOptions()));
+    uint64_t at = 0;
+    std::string key;
+    bool more = stream.Next(&key);
+    for (it->SeekToFirst();
+         more && it->Valid() && it->key() == key && it->value() == ValueOf(key);
+         it->Next()) {
+      more = stream.Next(&key);
+      at++;
+    }
+    database.Mismatch(fmt::format("key {} of {}", at, distinct_),
+                      more ? Quoted(key) : "the end", Quoted(*it));
+  }
 
   const uint64_t seed_;
   const size_t value_size_;
@@ -73,20 +174,5 @@ class GeneratedRecords {
   uint64_t key_bytes_ = 0;  // of those that are distinct
   uint64_t hash_ = 0;       // of those, in order
 };
-
-// Some `ops` look-ups of keys that are there, drawn while no clock runs. What
-// one takes is the median of ten tenths, so that neither an empty cache nor
-// another program counts for much; after them half as many others are timed one
-// by one, and their values compared, and that a key one byte longer is not
-// there. Where memory is limited, as many as in the ten tenths, of other keys,
-// go before untimed. A wrong answer is a Failure.
-//
-// Adds the fields `prefix` + get_cpu_nanos, get_wall_nanos, get_p50_nanos,
-// get_p99_nanos, table_reader_bytes and block_cache_bytes to *point, and with a
-// limit get_bytes_read and get_reads, of one look-up.
-void MeasureLookUps(const GeneratedRecords& records, uint64_t ops,
-                    uint64_t seed, const MemoryLimit& limit,
-                    const std::string& prefix, BenchDatabase* database,
-                    Json* point);
 
 }  // namespace memkv

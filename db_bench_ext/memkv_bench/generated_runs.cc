@@ -11,12 +11,12 @@
 #include <memory>
 
 #include "db_bench_ext/common/check.h"
-#include "db_bench_ext/common/machine.h"
+#include "db_bench_ext/common/format.h"
 #include "db_bench_ext/common/progress_bar.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/memkv_bench/generated_records.h"
 #include "db_bench_ext/memkv_bench/runs.h"
-#include "db_bench_ext/memkv_bench/sizes.h"
+#include "db_bench_ext/memkv_bench/workloads.h"
 #include "rocksdb/listener.h"
 
 namespace memkv {
@@ -36,99 +36,9 @@ constexpr uint64_t kKeysOfSample = 10000;
 // all of its blocks are there.
 constexpr uint64_t kBlockCache = uint64_t{256} << 20;
 
-// Those that have been at some point.
-Json RunsWithPoints(const Json& runs) {
-  Json done = Json::array();
-  for (const Json& run : runs) {
-    if (!run["points"].empty()) {
-      done.push_back(run);
-    }
-  }
-  return done;
+double PerKey(int64_t bytes, const GeneratedRecords& records) {
+  return static_cast<double>(bytes) / static_cast<double>(records.distinct());
 }
-
-// What both kinds of run have in common.
-class GeneratedRun {
- public:
-  GeneratedRun(const char* section, const BenchOptions& options,
-               uint64_t budget, uint64_t steps, const std::string& dir,
-               BenchResults* results)
-      : section_(section),
-        options_(options),
-        budget_(budget),
-        path_(dir + "/" + section),
-        results_(results),
-        limit_(options.memory_limit, kBlockCache),
-        progress_(section, steps) {}
-
- protected:
-  std::unique_ptr<GeneratedRecords> MakeRecords(uint64_t count) {
-    progress_.SetLabel("making keys");
-    auto records = std::make_unique<GeneratedRecords>(
-        options_.seed, count, ValueSize(), options_.value_ratio);
-    KeyStats stats;
-    records->MakeAll(&stats, [this](uint64_t made) { progress_.Add(made); });
-    results_->SetKeys("generated URL-like keys of " +
-                          std::to_string(records->num_hosts()) + " hosts",
-                      stats, records->distinct() * ValueSize());
-    return records;
-  }
-
-  std::unique_ptr<BenchDatabase> Configure(const BenchConfig& config) const {
-    auto database = std::make_unique<BenchDatabase>(config.name, path_);
-    Check(database->Configure(config.options));
-    Check(limit_.Prepare(database.get()));
-    return database;
-  }
-
-  // Loads all keys; `batch_done` is told after each batch how many. Returns how
-  // many were written.
-  uint64_t Load(const GeneratedRecords& records, bool sorted,
-                BenchDatabase* database,
-                const std::function<void(uint64_t)>& batch_done) {
-    uint64_t written = 0;
-    Check(records.Load(sorted, database, [&](uint64_t so_far) {
-      progress_.Add((so_far - written) * (kStepsOfKey - 1));
-      written = so_far;
-      batch_done(so_far);
-    }));
-    return written;
-  }
-
-  void LookUp(const GeneratedRecords& records, const std::string& prefix,
-              BenchDatabase* database, Json* point) const {
-    MeasureLookUps(records, options_.ops, options_.seed + 1, limit_, prefix,
-                   database, point);
-  }
-
-  void Verify(const GeneratedRecords& records, const BenchDatabase& database) {
-    Check(records.Verify(database,
-                         [this](uint64_t read) { progress_.Add(read); }));
-  }
-
-  // Sets the section of the report.
-  void Report(const Json& runs, const Json& more = Json::object()) const {
-    Json section = {{"budget", budget_}, {"value_size", ValueSize()}};
-    section.update(more);
-    section["runs"] = RunsWithPoints(runs);
-    results_->Set(section_, section);
-  }
-
-  // Values are empty unless the options say otherwise.
-  size_t ValueSize() const {
-    return static_cast<size_t>(std::max<int64_t>(options_.value_size, 0));
-  }
-
-  const std::string section_;
-  const BenchOptions& options_;
-  const uint64_t budget_;
-  const std::string path_;
-  BenchResults* const results_;
-  const MemoryLimit limit_;
-  ProgressBar progress_;
-};
-
-// ---- --scale ---------------------------------------------------------------
 
 std::vector<uint64_t> NumbersOfKeys(uint64_t budget) {
   std::vector<uint64_t> numbers;
@@ -179,122 +89,6 @@ Json Fit(const std::string& what, const Json& points, const char* field) {
           {"points", static_cast<uint64_t>(n)}};
 }
 
-uint64_t StepsOfScale(uint64_t budget, size_t configs) {
-  uint64_t steps = 0;
-  for (uint64_t n : NumbersOfKeys(budget)) {
-    steps += n * (1 + 2 * kStepsOfKey * configs);
-  }
-  return steps;
-}
-
-class Scale : public GeneratedRun {
- public:
-  Scale(const BenchOptions& options, uint64_t budget, const std::string& dir,
-        BenchResults* results)
-      : GeneratedRun("scale", options, budget,
-                     StepsOfScale(budget, options.configs.size()), dir,
-                     results) {}
-
-  void Run() {
-    const std::vector<uint64_t> numbers = NumbersOfKeys(budget_);
-    if (numbers.size() < 2) {
-      Refuse("--budget must be 10000 or more");
-    }
-    Json runs = Json::array();
-    for (const BenchConfig& config : options_.configs) {
-      for (const char* order : {"sorted", "shuffled"}) {
-        runs.push_back({{"config", config.name},
-                        {"order", order},
-                        {"points", Json::array()},
-                        {"fits", Json::array()}});
-      }
-    }
-    for (uint64_t n : numbers) {
-      const auto records = MakeRecords(n);
-      for (size_t i = 0; i < runs.size(); i++) {
-        AddPoint(options_.configs[i / 2], *records, &runs[i]);
-        Report(runs,
-               {{"targets", kTargets}, {"extrapolate_to", kExtrapolateTo}});
-      }
-    }
-    progress_.Finish();
-  }
-
- private:
-  void AddPoint(const BenchConfig& config, const GeneratedRecords& records,
-                Json* run) {
-    const std::string order = (*run)["order"];
-    progress_.SetLabel(order + " " + config.name);
-    (*run)["points"].push_back(Point(config, order == "sorted", records));
-    (*run)["fits"] = Json::array();
-    for (const auto& [what, field] :
-         {std::make_pair("table files", "disk_bytes_a_key"),
-          std::make_pair("memory", "memory_bytes_a_key")}) {
-      const Json fit = Fit(what, (*run)["points"], field);
-      if (!fit.is_null()) {
-        (*run)["fits"].push_back(fit);
-      }
-    }
-  }
-
-  void LoadAndCompact(const GeneratedRecords& records, bool sorted,
-                      BenchDatabase* database, Json* point) {
-    const Stopwatch load;
-    Json timeline = Json::array();
-    const uint64_t written =
-        Load(records, sorted, database, [&](uint64_t so_far) {
-          // At the end of the batch in which another part of all is complete.
-          if (so_far * kTimelinePoints >=
-              records.count() * (timeline.size() + 1)) {
-            timeline.push_back({so_far, load.seconds()});
-          }
-        });
-    Check(database->Settle());
-    (*point)["load_seconds"] = load.seconds();
-    (*point)["load_cpu_seconds"] = load.cpu_nanos() / 1e9;
-    (*point)["keys_a_second"] = static_cast<double>(written) / load.seconds();
-    (*point)["timeline"] = timeline;
-    const Stopwatch compact;
-    Check(database->CompactAll());
-    (*point)["compact_seconds"] = compact.seconds();
-    Check(database->Close());
-  }
-
-  Json Point(const BenchConfig& config, bool sorted,
-             const GeneratedRecords& records) {
-    Json point = {{"keys", records.distinct()}};
-    ResetPeakResident();
-    auto database = Configure(config);
-    Check(database->Open());
-    LoadAndCompact(records, sorted, database.get(), &point);
-    // Afresh: the block cache must go with what is in it.
-    database = Configure(config);
-    const JemallocBytes before = MemoryBefore();
-    const Stopwatch open;
-    Check(database->Open());
-    point["open_seconds"] = open.seconds();
-    Check(limit_.Apply(database.get()));
-    const Stopwatch read_all;
-    Verify(records, *database);
-    point["read_all_seconds"] = read_all.seconds();
-    point["checked"] = records.distinct();
-    LookUp(records, "", database.get(), &point);
-    const Sizes memory = MeasureMemory(*database, before);
-    const auto keys = static_cast<double>(records.distinct());
-    const int64_t cache = memory.Of("block cache");
-    point["disk_bytes_a_key"] =
-        static_cast<double>(MeasureDisk(*database).total) / keys;
-    point["memory_bytes_a_key"] =
-        static_cast<double>(memory.total - cache) / keys;
-    point["block_cache_bytes"] = cache;
-    point["peak_resident_bytes"] = PeakResident();
-    Check(database->Drop());
-    return point;
-  }
-};
-
-// ---- --delta ---------------------------------------------------------------
-
 // Counts the files that flushes and compactions write.
 class FileCounter : public rocksdb::EventListener {
  public:
@@ -326,16 +120,43 @@ uint64_t LevelZeroFiles(rocksdb::DB* db) {
   return std::strtoull(count.c_str(), nullptr, 10);
 }
 
-class MemtableSize : public GeneratedRun {
+class GeneratedRun {
  public:
-  MemtableSize(const BenchOptions& options, uint64_t budget, size_t sizes,
-               const std::string& dir, BenchResults* results)
-      : GeneratedRun(
-            "delta", options, budget,
-            budget * (1 + kStepsOfKey * sizes * options.configs.size()), dir,
-            results) {}
+  GeneratedRun(const char* section, const RunContext& context, uint64_t budget,
+               uint64_t steps)
+      : section_(section),
+        options_(context.options),
+        budget_(budget),
+        path_(context.dir + "/" + section),
+        results_(context.results),
+        progress_(section, steps) {}
 
-  void Run(const std::vector<uint64_t>& sizes) {
+  void Scale() {
+    const std::vector<uint64_t> numbers = NumbersOfKeys(budget_);
+    if (numbers.size() < 2) {
+      Refuse("--budget must be 10000 or more");
+    }
+    Json runs = Json::array();
+    for (const BenchConfig& config : options_.configs) {
+      for (const char* order : {"sorted", "shuffled"}) {
+        runs.push_back({{"config", config.name},
+                        {"order", order},
+                        {"points", Json::array()},
+                        {"fits", Json::array()}});
+      }
+    }
+    for (uint64_t n : numbers) {
+      const auto records = MakeRecords(n);
+      for (size_t i = 0; i < runs.size(); i++) {
+        AddScalePoint(options_.configs[i / 2], *records, &runs[i]);
+        Report(runs,
+               {{"targets", kTargets}, {"extrapolate_to", kExtrapolateTo}});
+      }
+    }
+    progress_.Finish();
+  }
+
+  void ChangeMemtable(const std::vector<uint64_t>& sizes) {
     const auto records = MakeRecords(budget_);
     Json runs = Json::array();
     for (const BenchConfig& config : options_.configs) {
@@ -345,9 +166,9 @@ class MemtableSize : public GeneratedRun {
     // of the machine meets all alike.
     for (uint64_t size : sizes) {
       for (size_t i = 0; i < runs.size(); i++) {
-        progress_.SetLabel(std::to_string(size >> 20) + " MB " +
-                           options_.configs[i].name);
-        runs[i]["points"].push_back(Point(options_.configs[i], size, *records));
+        progress_.SetLabel(ShowSize(size) + " " + options_.configs[i].name);
+        runs[i]["points"].push_back(
+            MemtablePoint(options_.configs[i], size, *records));
         Report(runs);
       }
     }
@@ -355,58 +176,249 @@ class MemtableSize : public GeneratedRun {
   }
 
  private:
-  // Loads all keys, and tells how much memory is allocated at most meanwhile,
-  // beyond `before`.
-  size_t LoadAll(const GeneratedRecords& records, BenchDatabase* database,
-                 size_t before, Json* point) {
-    auto allocated = [before] {
-      const size_t now = ReadJemallocBytes().allocated;
-      return std::max(now, before) - before;
-    };
-    size_t peak = 0;
-    uint64_t next_sample = 0;
+  std::unique_ptr<GeneratedRecords> MakeRecords(uint64_t count) {
+    progress_.SetLabel("making keys");
+    auto records = std::make_unique<GeneratedRecords>(
+        options_.seed, count, value_size_, options_.value_ratio);
+    KeyStats stats;
+    records->MakeAll(&stats, [this](uint64_t made) { progress_.Add(made); });
+    results_->SetKeys(fmt::format("generated URL-like keys of {} hosts",
+                                  records->num_hosts()),
+                      stats, records->distinct() * value_size_);
+    return records;
+  }
+
+  std::unique_ptr<BenchDatabase> Configure(const BenchConfig& config) const {
+    auto database = std::make_unique<BenchDatabase>(config, path_);
+    limit_.Prepare(database.get());
+    return database;
+  }
+
+  // Loads all keys; `batch_done` is told after each batch how many. Adds to
+  // *point how fast that was; `finish` is the end of it.
+  void Load(const GeneratedRecords& records, bool sorted,
+            const BenchDatabase& database,
+            const GeneratedRecords::Progress& batch_done,
+            const std::function<void()>& finish, Json* point) {
     const Stopwatch load;
-    const uint64_t written =
-        Load(records, false, database, [&](uint64_t so_far) {
-          if (so_far >= next_sample) {
-            peak = std::max(peak, allocated());
-            next_sample = so_far + kKeysOfSample;
-          }
-        });
+    uint64_t written = 0;
+    records.Load(sorted, database, [&](uint64_t so_far) {
+      progress_.Add((so_far - written) * (kStepsOfKey - 1));
+      written = so_far;
+      batch_done(so_far);
+    });
+    finish();
     (*point)["load_seconds"] = load.seconds();
+    (*point)["load_cpu_seconds"] = load.cpu_nanos() / 1e9;
     (*point)["keys_a_second"] = static_cast<double>(written) / load.seconds();
-    rocksdb::DB* const db = database->db();
+  }
+
+  // Look-ups of keys that are there, drawn while no clock runs. What one takes
+  // is the median of ten tenths, so that neither an empty cache nor another
+  // program counts for much; after them half as many others are timed one by
+  // one, and their values compared, and that a key one byte longer is not
+  // there. Where memory is limited, as many as in the ten tenths, of other
+  // keys, go before untimed. Adds the fields that begin with `prefix` to
+  // *point.
+  void LookUp(const GeneratedRecords& records, const std::string& prefix,
+              const BenchDatabase& database, Json* point) const {
+    constexpr uint64_t kParts = 10;
+    const uint64_t part =
+        std::max<uint64_t>(std::min(options_.ops, records.count()) / kParts, 1);
+    RandomSource random(options_.seed + 1);
+    Plan plan;
+    // Look-ups of keys that are there, or with `behind` of keys that are not;
+    // with values to compare only where that is not timed.
+    auto draw = [&](uint64_t count, const std::string& behind, bool compare) {
+      Plan::Pass pass(1);
+      for (uint64_t i = 0; i < count; i++) {
+        const std::string key = records.KeyAt(random.Uniform(records.count()));
+        Operation op;
+        op.key = plan.owned.emplace_back(key + behind);
+        if (behind.empty()) {
+          op.expected.Count(op.key.size() + records.value_size());
+          if (compare) {
+            op.value = plan.owned.emplace_back(records.ValueOf(key));
+          }
+        }
+        pass[0].push_back(op);
+      }
+      return pass;
+    };
+    limit_.Apply(database);
+    std::vector<double> cpu;
+    std::vector<double> wall;
+    Measured all;
+    for (uint64_t i = 0; i < kParts; i++) {
+      plan.warm_up =
+          draw(i == 0 && limit_.limited() ? kParts * part : 0, "", false);
+      plan.timed = draw(part, "", false);
+      const Measured before = all;
+      RunPlan(Workload::kGet, plan, database, &all);
+      plan.owned.clear();
+      cpu.push_back((all.cpu_nanos - before.cpu_nanos) /
+                    static_cast<double>(part));
+      wall.push_back((all.wall_nanos - before.wall_nanos) /
+                     static_cast<double>(part));
+    }
+    plan = Plan();
+    plan.clocked = draw((kParts * part + 1) / 2, "", true);
+    Measured clocked;
+    RunPlan(Workload::kGet, plan, database, &clocked);
+    auto set = [&](const char* name, const Json& value) {
+      (*point)[prefix + name] = value;
+    };
+    set("get_cpu_nanos", Median(cpu));
+    set("get_wall_nanos", Median(wall));
+    set("get_p50_nanos", Percentile(0.5, &clocked.latencies));
+    set("get_p99_nanos", Percentile(0.99, &clocked.latencies));
+    if (limit_.limited()) {
+      const auto timed = static_cast<double>(all.ops);
+      set("get_bytes_read", static_cast<double>(all.file_bytes) / timed);
+      set("get_reads", static_cast<double>(all.file_reads) / timed);
+    }
+    set("table_reader_bytes",
+        database.Property(Names::kEstimateTableReadersMem));
+    set("block_cache_bytes", database.Property(Names::kBlockCacheUsage));
+    plan = Plan();
+    plan.timed = draw(kParts * part / 2, "\x01", true);
+    RunPlan(Workload::kMiss, plan, database, &clocked);
+  }
+
+  void Verify(const GeneratedRecords& records, const BenchDatabase& database) {
+    records.Verify(database, [this](uint64_t read) { progress_.Add(read); });
+  }
+
+  // Sets the section of the report: those runs that have been at some point.
+  void Report(const Json& runs, const Json& more = Json::object()) const {
+    Json section = {{"budget", budget_}, {"value_size", value_size_}};
+    section.update(more);
+    section["runs"] = Json::array();
+    for (const Json& run : runs) {
+      if (!run["points"].empty()) {
+        section["runs"].push_back(run);
+      }
+    }
+    results_->Set(section_, section);
+  }
+
+  // ---- --scale -------------------------------------------------------------
+
+  void AddScalePoint(const BenchConfig& config, const GeneratedRecords& records,
+                     Json* run) {
+    const std::string order = (*run)["order"];
+    progress_.SetLabel(order + " " + config.name);
+    Json& points = (*run)["points"];
+    points.push_back(ScalePoint(config, order == "sorted", records));
+    (*run)["fits"] = Json::array();
+    for (const Json& fit : {Fit("table files", points, "disk_bytes_a_key"),
+                            Fit("memory", points, "memory_bytes_a_key")}) {
+      if (!fit.is_null()) {
+        (*run)["fits"].push_back(fit);
+      }
+    }
+  }
+
+  Json ScalePoint(const BenchConfig& config, bool sorted,
+                  const GeneratedRecords& records) {
+    Json point = {{"keys", records.distinct()}};
+    ResetPeakResident();
+    auto database = Configure(config);
+    database->Open();
+    const Stopwatch load;
+    Json timeline = Json::array();
+    Load(
+        records, sorted, *database,
+        [&](uint64_t so_far) {
+          // At the end of the batch in which another part of all is complete.
+          if (so_far * kTimelinePoints >=
+              records.count() * (timeline.size() + 1)) {
+            timeline.push_back({so_far, load.seconds()});
+          }
+        },
+        [&] { database->Settle(); }, &point);
+    point["timeline"] = timeline;
+    const Stopwatch compact;
+    database->CompactAll();
+    point["compact_seconds"] = compact.seconds();
+    database->Close();
+    // Afresh: the block cache must go with what is in it.
+    database = Configure(config);
+    const JemallocBytes before = MemoryBefore();
+    const Stopwatch open;
+    database->Open();
+    point["open_seconds"] = open.seconds();
+    limit_.Apply(*database);
+    const Stopwatch read_all;
+    Verify(records, *database);
+    point["read_all_seconds"] = read_all.seconds();
+    point["checked"] = records.distinct();
+    LookUp(records, "", *database, &point);
+    const Sizes memory = MeasureMemory(*database, before);
+    const auto cache =
+        static_cast<int64_t>(database->Property(Names::kBlockCacheUsage));
+    point["disk_bytes_a_key"] = PerKey(MeasureDisk(*database).total, records);
+    point["memory_bytes_a_key"] = PerKey(memory.total - cache, records);
+    point["block_cache_bytes"] = cache;
+    point["peak_resident_bytes"] = PeakResident();
+    database->Drop();
+    return point;
+  }
+
+  // ---- --delta -------------------------------------------------------------
+
+  // Loads all keys, and tells how much memory is allocated then, and at most
+  // meanwhile, beyond `before`.
+  void LoadAll(const GeneratedRecords& records, const BenchDatabase& database,
+               size_t before, Json* point) {
+    size_t peak = 0;
+    auto allocated = [&] {
+      const size_t now = ReadJemallocBytes().allocated;
+      const size_t more = std::max(now, before) - before;
+      peak = std::max(peak, more);
+      return more;
+    };
+    uint64_t next_sample = 0;
+    auto sample = [&](uint64_t so_far) {
+      if (so_far >= next_sample) {
+        allocated();
+        next_sample = so_far + kKeysOfSample;
+      }
+    };
+    Load(
+        records, false, database, sample, [] {}, point);
+    rocksdb::DB* const db = database.db();
     (*point)["stall_seconds"] = StallSeconds(db);
     // What the load left to do, but for the memtable.
     Check(db->WaitForCompact(rocksdb::WaitForCompactOptions()));
     (*point)["delta_keys"] =
-        database->Property(Names::kNumEntriesActiveMemTable);
-    (*point)["delta_bytes"] = database->Property(Names::kSizeAllMemTables);
+        database.Property(Names::kNumEntriesActiveMemTable);
+    (*point)["delta_bytes"] = database.Property(Names::kSizeAllMemTables);
     (*point)["level0_files"] = LevelZeroFiles(db);
     ReleaseFreedMemory();
     (*point)["memory_bytes"] = allocated();
-    return std::max(peak, allocated());
+    (*point)["peak_bytes"] = peak;
   }
 
-  Json Point(const BenchConfig& config, uint64_t size,
-             const GeneratedRecords& records) {
+  Json MemtablePoint(const BenchConfig& config, uint64_t size,
+                     const GeneratedRecords& records) {
     const auto database = Configure(config);
     const auto counter = std::make_shared<FileCounter>();
     database->options()->write_buffer_size = size;
     database->options()->listeners.push_back(counter);
     const size_t before = MemoryBefore().allocated;
-    Check(database->Open());
+    database->Open();
     Json point = {{"write_buffer_size", size}, {"keys", records.distinct()}};
     const Stopwatch all;
-    point["peak_bytes"] = LoadAll(records, database.get(), before, &point);
-    LookUp(records, "", database.get(), &point);
+    LoadAll(records, *database, before, &point);
+    LookUp(records, "", *database, &point);
     const Stopwatch settle;
-    Check(database->Settle());
+    database->Settle();
     point["settle_seconds"] = settle.seconds();
     point["cpu_seconds"] = all.cpu_nanos() / 1e9;
-    LookUp(records, "settled_", database.get(), &point);
+    LookUp(records, "settled_", *database, &point);
     const uint64_t user_bytes =
-        records.key_bytes() + records.distinct() * ValueSize();
+        records.key_bytes() + records.distinct() * value_size_;
     point["flushes"] = counter->flushes.load();
     point["flushed_bytes"] = counter->flushed.load();
     point["compacted_bytes"] = counter->compacted.load();
@@ -415,22 +427,40 @@ class MemtableSize : public GeneratedRun {
         static_cast<double>(user_bytes);
     point["disk_bytes"] = database->SstBytes();
     Verify(records, *database);
-    Check(database->Drop());
+    database->Drop();
     return point;
   }
+
+  // --------------------------------------------------------------------------
+
+  const std::string section_;
+  const BenchOptions& options_;
+  const uint64_t budget_;
+  const std::string path_;
+  BenchResults* const results_;
+  const MemoryLimit limit_{options_.memory_limit, kBlockCache};
+  ProgressBar progress_;
+  // Values are empty unless the options say otherwise.
+  const size_t value_size_ =
+      static_cast<size_t>(std::max<int64_t>(options_.value_size, 0));
 };
 
 }  // namespace
 
-void RunScale(const BenchOptions& options, uint64_t budget,
-              const std::string& dir, BenchResults* results) {
-  Scale(options, budget, dir, results).Run();
+void RunScale(const RunContext& context, uint64_t budget) {
+  const size_t configs = context.options.configs.size();
+  uint64_t steps = 0;
+  for (uint64_t n : NumbersOfKeys(budget)) {
+    steps += n * (1 + 2 * kStepsOfKey * configs);
+  }
+  GeneratedRun("scale", context, budget, steps).Scale();
 }
 
-void RunMemtableSize(const BenchOptions& options, uint64_t budget,
-                     const std::vector<uint64_t>& sizes, const std::string& dir,
-                     BenchResults* results) {
-  MemtableSize(options, budget, sizes.size(), dir, results).Run(sizes);
+void RunMemtableSize(const RunContext& context, uint64_t budget,
+                     const std::vector<uint64_t>& sizes) {
+  const size_t points = sizes.size() * context.options.configs.size();
+  GeneratedRun("delta", context, budget, budget * (1 + kStepsOfKey * points))
+      .ChangeMemtable(sizes);
 }
 
 }  // namespace memkv

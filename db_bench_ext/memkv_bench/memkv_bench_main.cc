@@ -24,7 +24,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -36,6 +35,7 @@
 #include "db_bench_ext/memkv_bench/results.h"
 #include "db_bench_ext/memkv_bench/runs.h"
 #include "plugin/memkv.h"
+#include "util/string_util.h"
 
 DEFINE_string(keys, "gen:urls:1000000",
               "A file of keys, one a line, with an optional value after a tab "
@@ -108,8 +108,6 @@ DEFINE_string(report, "",
 namespace memkv {
 namespace {
 
-using rocksdb::Status;
-
 std::string CommandLine(int argc, char** argv) {
   std::string command = std::filesystem::path(argv[0]).filename().string();
   for (int i = 1; i < argc; i++) {
@@ -123,16 +121,16 @@ std::string CommandLine(int argc, char** argv) {
 
 void WriteReports(const Json& document) {
   if (FLAGS_json != "-" && FLAGS_html != "-" && FLAGS_markdown != "-") {
-    Check(WriteReport("-", TextReport(document)));
+    WriteReport("-", TextReport(document));
   }
-  auto write = [&](const std::string& file, auto make) {
+  for (const auto& [file, make] :
+       {std::make_pair(FLAGS_json, JsonReport),
+        std::make_pair(FLAGS_html, HtmlReport),
+        std::make_pair(FLAGS_markdown, MarkdownReport)}) {
     if (!file.empty()) {
-      Check(WriteReport(file, make(document)));
+      WriteReport(file, make(document));
     }
-  };
-  write(FLAGS_json, JsonReport);
-  write(FLAGS_html, HtmlReport);
-  write(FLAGS_markdown, MarkdownReport);
+  }
 }
 
 // What `body` throws of the report at `path` if it is not one.
@@ -165,7 +163,7 @@ void WithReport(const std::string& path, const Body& body) {
 void Compare(Json* document) {
   if (!FLAGS_agree_with.empty()) {
     WithReport(FLAGS_agree_with, [document](const Json& first) {
-      Check(AddAgreement(first, document));
+      AddAgreement(first, document);
     });
   }
 }
@@ -174,7 +172,7 @@ void Compare(Json* document) {
 void CheckComparable(const BenchResults& results) {
   if (!FLAGS_agree_with.empty()) {
     WithReport(FLAGS_agree_with, [&results](const Json& first) {
-      Check(CheckSameCommand(first, results.Document(false), true));
+      CheckSameCommand(first, results.Document(false), true);
     });
   }
 }
@@ -229,22 +227,20 @@ void ApplyDemo() {
 }
 
 BenchOptions MakeOptions(const std::string& command) {
-  BenchOptions options;
-  options.command = command;
-  options.keys = FLAGS_db.empty() ? FLAGS_keys : "database " + FLAGS_db;
-  options.value_size = FLAGS_value_size;
-  options.value_ratio = FLAGS_value_ratio;
-  options.threads = FLAGS_threads;
-  options.repeat = FLAGS_repeat;
-  options.ops = FLAGS_ops;
-  options.seed = FLAGS_seed;
-  options.dir = FLAGS_dir.empty() ? DefaultTempParent() : FLAGS_dir;
-  options.keep = FLAGS_keep;
-  options.demo = FLAGS_demo;
-  Check(ParseConfigs(FLAGS_configs, &options.configs));
-  Check(ParseWorkloads(FLAGS_workloads, &options.workloads));
-  Check(ParseBytes(FLAGS_memory_limit, &options.memory_limit));
-  return options;
+  return {command,
+          FLAGS_db.empty() ? FLAGS_keys : "database " + FLAGS_db,
+          FLAGS_value_size,
+          FLAGS_value_ratio,
+          ParseConfigs(FLAGS_configs),
+          ParseWorkloads(FLAGS_workloads),
+          FLAGS_threads,
+          ParseBytes(FLAGS_memory_limit),
+          FLAGS_repeat,
+          FLAGS_ops,
+          FLAGS_seed,
+          FLAGS_dir.empty() ? DefaultTempParent() : FLAGS_dir,
+          FLAGS_keep,
+          FLAGS_demo};
 }
 
 // Runs `body` on a folder that goes afterwards, and writes the reports: also
@@ -254,8 +250,7 @@ void RunInTempDir(const BenchOptions& options, BenchResults* results,
   // Not earlier: the fetch script would inherit it.
   signal(SIGPIPE, SIG_IGN);
   CheckComparable(*results);
-  TempDir dir;
-  dir.set_on_stop([results] {
+  const TempDir dir(options.dir, "memkv_bench", options.keep, [results] {
     std::fputc('\n', stderr);
     try {
       WriteReports(results->Document(false));
@@ -263,7 +258,6 @@ void RunInTempDir(const BenchOptions& options, BenchResults* results,
       std::fprintf(stderr, "memkv_bench: %s\n", failure.what());
     }
   });
-  Check(dir.Create(options.dir, "memkv_bench", options.keep));
   try {
     body(dir.path());
   } catch (const Failure&) {
@@ -278,19 +272,23 @@ void RunInTempDir(const BenchOptions& options, BenchResults* results,
 // Those of --db, or of --keys; with --demo others if they cannot be had.
 void ReadInput(BenchOptions* options, KeySet* input) {
   std::fprintf(stderr, "Reading %s\n", options->keys.c_str());
-  Status s = FLAGS_db.empty()
-                 ? ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed,
-                            FLAGS_fetch_script, input)
-                 : ReadDatabase(FLAGS_db, FLAGS_db_cf, FLAGS_db_sample, input);
-  if (!s.ok() && FLAGS_demo && options->keys == "apt-contents") {
+  try {
+    if (FLAGS_db.empty()) {
+      ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script, input);
+    } else {
+      ReadDatabase(FLAGS_db, FLAGS_db_cf, FLAGS_db_sample, input);
+    }
+  } catch (const Failure& failure) {
+    if (!FLAGS_demo || options->keys != "apt-contents") {
+      throw;
+    }
     std::printf(
         "Debian's Contents lists cannot be had here (%s):\n"
         "URL-like keys are generated instead.\n",
-        s.ToString().c_str());
+        failure.what());
     options->keys = "gen:urls:3000000";
-    s = ReadKeys(options->keys, FLAGS_limit, FLAGS_seed, "", input);
+    ReadKeys(options->keys, FLAGS_limit, FLAGS_seed, "", input);
   }
-  Check(s);
   if (input->records.size() < 2) {
     Refuse(options->keys + ": fewer than two keys");
   }
@@ -308,11 +306,10 @@ void MeasureWorkloads(BenchOptions options) {
   }
   const uint64_t value_bytes = records.ValueBytes();
   results.SetKeys(input.description, stats, value_bytes);
-  Check(RequireSpace(
-      options.dir,
-      2 * options.configs.size() * (input.records.KeyBytes() + value_bytes)));
+  RequireSpace(options.dir, 2 * options.configs.size() *
+                                (input.records.KeyBytes() + value_bytes));
   RunInTempDir(options, &results, [&](const std::string& dir) {
-    RunWorkloads(options, records, dir, &results);
+    RunWorkloads({options, dir, &results}, records);
   });
   if (FLAGS_demo) {
     std::printf("\nmemkv demo: OK, %zu records verified\n",
@@ -322,10 +319,8 @@ void MeasureWorkloads(BenchOptions options) {
 
 std::vector<uint64_t> MemtableSizes() {
   std::vector<uint64_t> sizes;
-  std::istringstream list(FLAGS_delta_sizes);
-  for (std::string size; std::getline(list, size, ',');) {
-    uint64_t bytes = 0;
-    Check(ParseBytes(size, &bytes));
+  for (const std::string& size : rocksdb::StringSplit(FLAGS_delta_sizes, ',')) {
+    const uint64_t bytes = ParseBytes(size);
     // RocksDB makes less into 64 kB.
     if (bytes < (64 << 10) || (!sizes.empty() && bytes <= sizes.back())) {
       Refuse("--delta_sizes must ascend from 64K or more: " +
@@ -353,19 +348,22 @@ void MeasureGenerated(BenchOptions options) {
   // a memtable has that is not yet flushed.
   const auto value_size =
       static_cast<uint64_t>(std::max<int64_t>(options.value_size, 0));
-  Check(RequireSpace(options.dir,
-                     budget * ((FLAGS_scale ? 60 : 160) + 3 * value_size)));
+  RequireSpace(options.dir,
+               budget * ((FLAGS_scale ? 60 : 160) + 3 * value_size));
   BenchResults results(options);
   RunInTempDir(options, &results, [&](const std::string& dir) {
-    if (FLAGS_scale) {
-      RunScale(options, budget, dir, &results);
-    } else {
-      RunMemtableSize(options, budget, sizes, dir, &results);
-    }
+    const RunContext context = {options, dir, &results};
+    FLAGS_scale ? RunScale(context, budget)
+                : RunMemtableSize(context, budget, sizes);
   });
 }
 
 void Main(const std::string& command) {
+  if (FLAGS_list_configs) {
+    std::fputs(DescribeConfigs().c_str(), stdout);
+    return;
+  }
+  RegisterMemkv();
   if (!FLAGS_report.empty()) {
     WithReport(FLAGS_report, [](Json document) {
       Compare(&document);
@@ -393,22 +391,6 @@ int main(int argc, char** argv) {
   gflags::SetUsageMessage(
       "compares RocksDB with and without memkv on your keys");
   gflags::ParseCommandLineFlags(&argc, &argv, true);
-  if (argc > 1) {
-    std::fprintf(stderr, "memkv_bench: what is '%s'? (--keys=FILE?)\n",
-                 argv[1]);
-    return 2;
-  }
-  if (FLAGS_list_configs) {
-    std::fputs(memkv::DescribeConfigs().c_str(), stdout);
-    return 0;
-  }
-  memkv::RegisterMemkv();
-  try {
-    memkv::Main(command);
-  } catch (const memkv::Failure& failure) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "memkv_bench: FAILED: %s\n", failure.what());
-    return 1;
-  }
-  return std::fflush(stdout) == 0 ? 0 : 1;
+  return memkv::RunProgram("memkv_bench", argc, argv,
+                           [&] { memkv::Main(command); });
 }

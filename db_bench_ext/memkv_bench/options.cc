@@ -3,22 +3,19 @@
 
 #include "db_bench_ext/memkv_bench/options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
-#include <set>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/memkv_bench/database.h"
 #include "rocksdb/version.h"
+#include "util/string_util.h"
 
 namespace memkv {
 
-using rocksdb::Status;
-
 namespace {
-
-constexpr char kStockTable[] =
-    "memtable_factory=skip_list;table_factory={id=BlockBasedTable;"
-    "filter_policy=bloomfilter:10:false;block_cache=8G};compression=";
 
 // A built-in configuration. `needs`: what RocksDB of some version does not
 // have, or null.
@@ -28,34 +25,36 @@ struct BuiltInConfig {
 };
 
 std::vector<BuiltInConfig> BuiltIn() {
-  const std::string stock = kStockTable;
-  auto memkv = [](const std::string& table, const std::string& compression,
-                  const std::string& block_based = "") {
-    return "memtable_factory=art;table_factory={id=fst;" + table +
-           "block_based={block_cache=8G" + block_based +
-           "}};compression=" + compression;
+  const std::string lz4 = "compression=kLZ4Compression";
+  auto stock = [](const std::string& compression,
+                  const std::string& memtable = "skip_list",
+                  const std::string& more = "") {
+    return "memtable_factory=" + memtable +
+           ";table_factory={id=BlockBasedTable;"
+           "filter_policy=bloomfilter:10:false;block_cache=8G" +
+           more + "};" + compression;
   };
+  auto memkv = [](const std::string& table, const std::string& filter,
+                  const std::string& compression) {
+    return "memtable_factory=art;table_factory={id=fst;" + table +
+           "block_based={block_cache=8G" + filter + "}};" + compression;
+  };
+  const std::string cache = "residency=cache;";
+  const std::string bloom = ";filter_policy=bloomfilter:10:false";
   return {
-      {{"stock-lz4", stock + "kLZ4Compression"}},
-      {{"stock-zstd", stock + "kZSTD"}},
-      {{"plain", stock + "kNoCompression"}},
-      {{"memkv", memkv("", "kLZ4Compression")}},
-      {{"memkv-bloom",
-        memkv("", "kLZ4Compression", ";filter_policy=bloomfilter:10:false")}},
-      {{"memkv-zstd", memkv("", "kZSTD")}},
-      {{"memkv-cache", memkv("residency=cache;", "kLZ4Compression")}},
-      {{"memkv-cache-bloom", memkv("residency=cache;", "kLZ4Compression",
-                                   ";filter_policy=bloomfilter:10:false")}},
-      {{"memkv-memtable",
-        "memtable_factory=art;table_factory={id=BlockBasedTable;"
-        "filter_policy=bloomfilter:10:false;block_cache=8G};"
-        "compression=kLZ4Compression"}},
+      {{"stock-lz4", stock(lz4)}},
+      {{"stock-zstd", stock("compression=kZSTD")}},
+      {{"plain", stock("compression=kNoCompression")}},
+      {{"memkv", memkv("", "", lz4)}},
+      {{"memkv-bloom", memkv("", bloom, lz4)}},
+      {{"memkv-zstd", memkv("", "", "compression=kZSTD")}},
+      {{"memkv-cache", memkv(cache, "", lz4)}},
+      {{"memkv-cache-bloom", memkv(cache, bloom, lz4)}},
+      {{"memkv-memtable", stock(lz4, "art")}},
       // Without use_udi_as_primary_index no look-up would ask the trie.
-      {{"trie-index",
-        "memtable_factory=skip_list;table_factory={id=BlockBasedTable;"
-        "filter_policy=bloomfilter:10:false;block_cache=8G;"
-        "user_defined_index_factory=trie_index;use_udi_as_primary_index=true};"
-        "compression=kLZ4Compression"},
+      {{"trie-index", stock(lz4, "skip_list",
+                            ";user_defined_index_factory=trie_index;"
+                            "use_udi_as_primary_index=true")},
        "the trie index of RocksDB's own (user_defined_index_factory)"},
   };
 }
@@ -67,27 +66,18 @@ std::string RocksDbVersion() {
 // Whether the RocksDB of this program can make it, by its own parser of options
 // and its registry.
 Status TryBuiltIn(const BuiltInConfig& built_in) {
-  if (built_in.needs == nullptr) {
-    return Status::OK();
-  }
-  const Status s = BenchDatabase(built_in.config.name, "")
-                       .Configure(built_in.config.options);
-  return s.ok() ? s
-                : Status::NotSupported("--configs: " + built_in.config.name +
-                                           " needs " + built_in.needs +
-                                           ", which " + RocksDbVersion() +
-                                           ", of this program, does not have",
-                                       s.ToString());
-}
-
-const BenchConfig* FindConfig(const std::vector<BenchConfig>& configs,
-                              const std::string& name) {
-  for (const BenchConfig& config : configs) {
-    if (config.name == name) {
-      return &config;
+  try {
+    if (built_in.needs != nullptr) {
+      BenchDatabase(built_in.config, "");
     }
+    return Status::OK();
+  } catch (const Failure& failure) {
+    return Status::NotSupported(
+        fmt::format("--configs: {} needs {}, which {}, of this program, does "
+                    "not have",
+                    built_in.config.name, built_in.needs, RocksDbVersion()),
+        failure.what());
   }
-  return nullptr;
 }
 
 // By commas that are in no braces.
@@ -107,36 +97,49 @@ std::vector<std::string> SplitOutsideBraces(const std::string& list) {
 
 constexpr WorkloadInfo kInfos[kNumWorkloads] = {
     {"load-sorted", "every record, in the order of keys, to the last flush",
-     "a key", true},
+     "a key", Group::kWrites},
     {"load-shuffled", "every record, shuffled, to the last compaction due",
-     "a key", true},
+     "a key", Group::kWrites},
     {"overwrite", "new values for random keys, to the last compaction due",
-     "a key", true},
-    {"flush", "a full memtable of shuffled keys to a file", "a key", true},
-    {"compact", "everything into the last level", "a key", true},
-    {"get", "point look-up of a key that is there", "a look-up", false},
-    {"miss", "point look-up of a key one byte from one", "a look-up", false},
-    {"multiget", "32 keys that are there, in one call", "a key", false},
-    {"seek", "seek, and 10 steps", "a seek", false},
-    {"scan", "all of the database, forwards", "a key", false},
-    {"rscan", "all of the database, backwards", "a key", false},
-    {"prefix-scan", "at most 100 keys below a prefix", "a scan", false},
-    {"count", "keys of a range counted, 1000 or so", "a range", false},
+     "a key", Group::kWrites},
+    {"flush", "a full memtable of shuffled keys to a file", "a key",
+     Group::kWrites},
+    {"compact", "everything into the last level", "a key", Group::kWrites},
+    {"get", "point look-up of a key that is there", "a look-up", Group::kReads},
+    {"miss", "point look-up of a key one byte from one", "a look-up",
+     Group::kReads},
+    {"multiget", "32 keys that are there, in one call", "a key", Group::kReads},
+    {"seek", "seek, and 10 steps", "a seek", Group::kReads, 4},
+    {"scan", "all of the database, forwards", "a key", Group::kReads},
+    {"rscan", "all of the database, backwards", "a key", Group::kReads},
+    {"prefix-scan", "at most 100 keys below a prefix", "a scan", Group::kReads,
+     8},
+    {"count", "keys of a range counted, 1000 or so", "a range", Group::kReads,
+     200},
     {"mixed-a", "YCSB A: 50 % reads, 50 % updates, Zipf 0.99", "an operation",
-     false},
+     Group::kMixed},
     {"mixed-b", "YCSB B: 95 % reads, 5 % updates, Zipf 0.99", "an operation",
-     false},
-    {"mixed-c", "YCSB C: reads, Zipf 0.99", "an operation", false},
+     Group::kMixed},
+    {"mixed-c", "YCSB C: reads, Zipf 0.99", "an operation", Group::kMixed},
     {"mixed-d", "YCSB D: 95 % reads of the latest, 5 % inserts", "an operation",
-     false},
-    {"mixed-e", "YCSB E: 95 % short scans, 5 % inserts", "an operation", false},
+     Group::kMixed},
+    {"mixed-e", "YCSB E: 95 % short scans, 5 % inserts", "an operation",
+     Group::kMixed, 10},
     {"mixed-f", "YCSB F: 50 % reads, 50 % read-modify-writes", "an operation",
-     false},
+     Group::kMixed},
     {"readwhilewriting", "point look-ups while one more thread overwrites",
-     "a look-up", false},
+     "a look-up", Group::kNone},
 };
+// What --workloads calls all of a group.
+constexpr const char* kGroups[] = {"writes", "reads", "mixed",
+                                   "readwhilewriting"};
 
 }  // namespace
+
+bool WorkloadInfo::IsScanOfAll() const {
+  return this == &InfoOf(Workload::kScan) ||
+         this == &InfoOf(Workload::kReverseScan);
+}
 
 const WorkloadInfo& InfoOf(Workload workload) {
   return kInfos[static_cast<int>(workload)];
@@ -147,111 +150,87 @@ bool BenchOptions::Wants(Workload workload) const {
          workloads.end();
 }
 
-Status ParseConfigs(const std::string& list,
-                    std::vector<BenchConfig>* configs) {
+std::vector<BenchConfig> ParseConfigs(const std::string& list) {
   const std::vector<BuiltInConfig> built_in = BuiltIn();
+  std::vector<BenchConfig> configs;
   for (const std::string& item : SplitOutsideBraces(list)) {
     const size_t equals = item.find('=');
-    BenchConfig config;
-    config.name = item.substr(0, equals);
-    if (config.name.empty()) {
-      return Status::InvalidArgument("--configs: an empty name in " + list);
+    const std::string name = item.substr(0, equals);
+    if (name.empty()) {
+      Refuse("--configs: an empty name in " + list);
     }
-    std::string base = config.name;
-    std::string more;
-    if (equals != std::string::npos) {
-      config.options = item.substr(equals + 1);
-      base.clear();
-      if (config.options[0] == '@') {
-        const size_t end = config.options.find(';');
-        base =
-            config.options.substr(1, end == std::string::npos ? end : end - 1);
-        more = end == std::string::npos ? "" : config.options.substr(end);
-      }
-    }
-    if (!base.empty()) {
+    std::string options =
+        equals == std::string::npos ? "@" + name : item.substr(equals + 1);
+    if (options[0] == '@') {
+      const size_t end = std::min(options.find(';'), options.size());
+      const std::string base = options.substr(1, end - 1);
       const auto known = std::find_if(
           built_in.begin(), built_in.end(),
           [&base](const BuiltInConfig& b) { return b.config.name == base; });
       if (known == built_in.end()) {
-        return Status::InvalidArgument(
-            "--configs: no built-in is called " + base,
-            "--list_configs shows them; or give name=options");
+        Refuse("--configs: no built-in is called " + base,
+               "--list_configs shows them; or give name=options");
       }
-      Status s = TryBuiltIn(*known);
-      if (!s.ok()) {
-        return s;
+      Check(TryBuiltIn(*known));
+      options = known->config.options + options.substr(end);
+    }
+    for (const BenchConfig& other : configs) {
+      if (other.name == name) {
+        Refuse("--configs: twice " + name);
       }
-      config.options = known->config.options + more;
     }
-    if (FindConfig(*configs, config.name) != nullptr) {
-      return Status::InvalidArgument("--configs: twice " + config.name);
-    }
-    configs->push_back(std::move(config));
+    configs.push_back({name, options});
   }
-  return Status::OK();
+  return configs;
 }
 
 std::string DescribeConfigs() {
   std::string text;
   for (const BuiltInConfig& built_in : BuiltIn()) {
-    text += built_in.config.name + "\n    " + built_in.config.options + "\n" +
-            (TryBuiltIn(built_in).ok()
-                 ? ""
-                 : "    not with " + RocksDbVersion() +
-                       ", of this program: needs " + built_in.needs + "\n");
+    text += fmt::format("{}\n    {}\n", built_in.config.name,
+                        built_in.config.options);
+    if (!TryBuiltIn(built_in).ok()) {
+      text += fmt::format("    not with {}, of this program: needs {}\n",
+                          RocksDbVersion(), built_in.needs);
+    }
   }
   return text;
 }
 
-Status ParseWorkloads(const std::string& list,
-                      std::vector<Workload>* workloads) {
-  std::set<int> wanted;
-  auto add = [&wanted](Workload first, Workload last) {
-    for (int i = static_cast<int>(first); i <= static_cast<int>(last); i++) {
-      wanted.insert(i);
+std::vector<Workload> ParseWorkloads(const std::string& list) {
+  std::vector<bool> wanted(kNumWorkloads);
+  for (const std::string& name : rocksdb::StringSplit(list, ',')) {
+    bool found = false;
+    for (size_t i = 0; i < kNumWorkloads; i++) {
+      if (name == "all" || name == kInfos[i].name ||
+          name == kGroups[static_cast<int>(kInfos[i].group)]) {
+        wanted[i] = found = true;
+      }
     }
-  };
-  for (const std::string& name : SplitOutsideBraces(list)) {
-    if (name == "all") {
-      add(Workload::kLoadSorted, Workload::kReadWhileWriting);
-    } else if (name == "writes") {
-      add(Workload::kLoadSorted, Workload::kCompact);
-    } else if (name == "reads") {
-      add(Workload::kGet, Workload::kCount);
-    } else if (name == "mixed") {
-      add(Workload::kMixedA, Workload::kMixedF);
-    } else {
-      int i = 0;
-      while (i < kNumWorkloads && name != kInfos[i].name) {
-        i++;
-      }
-      if (i == kNumWorkloads) {
-        return Status::InvalidArgument("--workloads: none is called " + name);
-      }
-      wanted.insert(i);
+    if (!found) {
+      Refuse("--workloads: none is called " + name);
     }
   }
-  for (int i : wanted) {
-    workloads->push_back(static_cast<Workload>(i));
+  std::vector<Workload> workloads;
+  for (int i = 0; i < kNumWorkloads; i++) {
+    if (wanted[static_cast<size_t>(i)]) {
+      workloads.push_back(static_cast<Workload>(i));
+    }
   }
-  return Status::OK();
+  return workloads;
 }
 
-Status ParseBytes(const std::string& text, uint64_t* bytes) {
+uint64_t ParseBytes(const std::string& text) {
   char* end = nullptr;
   const double number = std::strtod(text.c_str(), &end);
   const std::string unit = end;
-  const std::string units = "KMGT";
-  const size_t power = unit.empty() ? 0 : units.find(unit) + 1;
-  if (end == text.c_str() || number < 0 || number > 1e15 ||
-      (!unit.empty() && (unit.size() != 1 || power == 0))) {
-    return Status::InvalidArgument("'" + text + "' is no number of bytes",
-                                   "expected 512M, say");
+  const size_t power = unit.empty() ? 0 : std::string("KMGT").find(unit) + 1;
+  if (end == text.c_str() || number < 0 || number > 1e15 || unit.size() > 1 ||
+      (!unit.empty() && power == 0)) {
+    Refuse("'" + text + "' is no number of bytes", "expected 512M, say");
   }
-  *bytes =
-      static_cast<uint64_t>(number * static_cast<double>(1ULL << (10 * power)));
-  return Status::OK();
+  return static_cast<uint64_t>(number *
+                               static_cast<double>(1ULL << (10 * power)));
 }
 
 }  // namespace memkv

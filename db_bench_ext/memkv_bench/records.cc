@@ -3,12 +3,15 @@
 
 #include "db_bench_ext/memkv_bench/records.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <memory>
 #include <numeric>
 
-namespace memkv {
+#include "db_bench_ext/common/check.h"
 
-using rocksdb::Slice;
+namespace memkv {
 
 void FillValue(size_t size, double ratio, RandomSource* random,
                std::string* value) {
@@ -78,6 +81,123 @@ Slice ModelExpected::value(size_t i, std::string* buffer) const {
   return IsInserted(i, &which)
              ? records_.Value(records_.size() + which, 0, buffer)
              : records_.Value(which, model_.versions[which], buffer);
+}
+
+size_t ModelExpected::LowerBound(const Slice& target) const {
+  const auto inserted =
+      std::lower_bound(inserted_.begin(), inserted_.end(), target,
+                       [this](size_t k, const Slice& key) {
+                         return Slice(model_.inserted[k]).compare(key) < 0;
+                       });
+  return records_.keys().LowerBound(target) +
+         static_cast<size_t>(inserted - inserted_.begin());
+}
+
+void ModelExpected::VerifyByGet(const BenchDatabase& database) const {
+  rocksdb::DB* const db = database.db();
+  rocksdb::PinnableSlice found;
+  std::string buffer;
+  for (size_t i = 0; i < size(); i++) {
+    found.Reset();
+    const Status s = db->Get(rocksdb::ReadOptions(), db->DefaultColumnFamily(),
+                             key(i), &found);
+    const Slice expected = value(i, &buffer);
+    if (!s.ok() || found != expected) {
+      database.Mismatch("Get at key " + Quoted(key(i)), Quoted(expected),
+                        s.ok() ? Quoted(found) : s.ToString());
+    }
+  }
+}
+
+void ModelExpected::VerifyByScan(const BenchDatabase& database,
+                                 bool forwards) const {
+  const std::string at_key =
+      fmt::format("scan {} at key ", forwards ? "forwards" : "backwards");
+  const std::unique_ptr<rocksdb::Iterator> it(
+      database.db()->NewIterator(rocksdb::ReadOptions()));
+  std::string buffer;
+  forwards ? it->SeekToFirst() : it->SeekToLast();
+  for (size_t n = 0; n < size(); n++) {
+    const size_t i = forwards ? n : size() - 1 - n;
+    const Slice expected = value(i, &buffer);
+    if (!it->Valid() || it->key() != key(i) || it->value() != expected) {
+      database.Mismatch(at_key + Quoted(key(i)),
+                        "this key with " + Quoted(expected), Quoted(*it));
+    }
+    forwards ? it->Next() : it->Prev();
+  }
+  if (it->Valid()) {
+    database.Mismatch(at_key + Quoted(it->key()), "the end",
+                      "one key more than the input has");
+  }
+  Check(it->status());
+}
+
+// ---- Questions -------------------------------------------------------------
+
+namespace {
+
+void WhoShips(const BenchDatabase& database, const RecordSet& records,
+              const std::string& path, std::vector<std::string>* lines) {
+  std::string packages;
+  const Status s = database.db()->Get(rocksdb::ReadOptions(), path, &packages);
+  const size_t at = records.Find(path);
+  const bool known = at != RecordSet::kNotFound;
+  lines->push_back(fmt::format("Which package ships /{}?", path));
+  lines->push_back("    " + (known ? packages : "none in these records"));
+  if (known ? !s.ok() || records.value(at) != packages : !s.IsNotFound()) {
+    database.Mismatch("asked for " + Quoted(path),
+                      known ? "its packages" : "nothing", s.ToString());
+  }
+}
+
+// `show_values`: text is shown as it is; a record number would only litter.
+void EverythingUnder(const BenchDatabase& database, const RecordSet& records,
+                     const std::string& prefix, bool show_values,
+                     std::vector<std::string>* lines) {
+  constexpr uint64_t kShown = 10;
+  const std::string end = PrefixEnd(prefix);
+  const Slice bound(end);
+  rocksdb::ReadOptions read;
+  read.iterate_upper_bound = end.empty() ? nullptr : &bound;
+  const std::unique_ptr<rocksdb::Iterator> it(database.db()->NewIterator(read));
+  lines->push_back(fmt::format("What begins with {}?", Quoted(prefix)));
+  uint64_t count = 0;
+  for (it->Seek(prefix); it->Valid(); it->Next()) {
+    if (count++ < kShown) {
+      lines->push_back("    " + Quoted(it->key()) +
+                       (show_values ? "  " + it->value().ToString() : ""));
+    }
+  }
+  Check(it->status());
+  lines->push_back(
+      fmt::format("    {}{} in all", count > kShown ? "... " : "", count));
+  const uint64_t expected =
+      (end.empty() ? records.size() : records.LowerBound(end)) -
+      records.LowerBound(prefix);
+  if (count != expected) {
+    database.Mismatch("asked for " + Quoted(prefix),
+                      fmt::format("{} records", expected),
+                      std::to_string(count));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> AnswerQuestions(const BenchDatabase& database,
+                                         const RecordSet& records,
+                                         const std::string& source) {
+  std::vector<std::string> lines;
+  if (source == "apt-contents") {
+    for (const char* path : {"usr/bin/git", "bin/bash", "usr/bin/gcc-12"}) {
+      WhoShips(database, records, path, &lines);
+    }
+    EverythingUnder(database, records, "usr/share/doc/bash/", true, &lines);
+  } else {
+    const Slice middle = records.key(records.size() / 2);
+    EverythingUnder(database, records, ExamplePrefix(middle), false, &lines);
+  }
+  return lines;
 }
 
 }  // namespace memkv

@@ -8,18 +8,21 @@
 // makes the next. All versions of a record are equally long, so what a scan or
 // a look-up adds up to is known whatever versions it met.
 //
+// A difference is a Failure, of Corruption, naming the database, what it was
+// asked, what was expected and what was found.
+//
 // Thread safety: BenchRecords is immutable. In a BenchModel a record belongs
 // to one thread at a time, which alone may overwrite it.
 
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <vector>
 
 #include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/keys/record_set.h"
+#include "db_bench_ext/memkv_bench/database.h"
 #include "rocksdb/slice.h"
 
 namespace memkv {
@@ -60,15 +63,6 @@ class BenchRecords {
   const uint64_t seed_;
 };
 
-// What one database must hold.
-struct BenchModel {
-  explicit BenchModel(size_t records) : versions(records) {}
-
-  std::vector<uint16_t> versions;
-  // Records beyond the loaded: the k-th has the value of record size() + k.
-  std::deque<std::string> inserted;
-};
-
 // The records of a model, in ascending order of distinct keys: what a database
 // must hold. Both must outlive it, unchanged.
 class ModelExpected {
@@ -78,6 +72,14 @@ class ModelExpected {
   size_t size() const { return records_.size() + inserted_.size(); }
   rocksdb::Slice key(size_t i) const;
   rocksdb::Slice value(size_t i, std::string* buffer) const;
+  // The first i with key(i) >= target, size() if there is none.
+  size_t LowerBound(const rocksdb::Slice& target) const;
+
+  // Compares every record, by Get.
+  void VerifyByGet(const BenchDatabase& database) const;
+  // By one iterator from end to end, in either direction: keys, values, order
+  // and count.
+  void VerifyByScan(const BenchDatabase& database, bool forwards) const;
 
  private:
   // The inserted record at place i of all, or else the loaded record there.
@@ -88,5 +90,13 @@ class ModelExpected {
   std::vector<size_t> inserted_;  // ordinals, by key
   std::vector<size_t> places_;    // of those among all records
 };
+
+// What one would ask the records just loaded (--demo), answered with ordinary
+// RocksDB calls: questions and answers, line by line. For apt-contents as the
+// `source`: which packages ship some files, and what lies under one folder. For
+// other keys: what shares the first part of a key of the middle.
+std::vector<std::string> AnswerQuestions(const BenchDatabase& database,
+                                         const RecordSet& records,
+                                         const std::string& source);
 
 }  // namespace memkv

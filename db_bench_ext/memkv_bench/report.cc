@@ -7,13 +7,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <map>
+#include <utility>
+#include <vector>
 
-#include "rocksdb/env.h"
+#include "db_bench_ext/common/check.h"
+#include "db_bench_ext/common/format.h"
 
 namespace memkv {
-
-using rocksdb::Status;
 
 namespace {
 
@@ -24,17 +27,17 @@ constexpr char kPage[] =
 
 // Columns as wide as the widest cell, all but the first and lists flush right.
 std::string TextTable(const ReportTable& table) {
-  std::vector<size_t> widths;
+  const bool list = table.rows[0].size() == 2 && table.rows[0][1].empty();
+  std::vector<size_t> widths(table.rows[0].size());
   for (const std::vector<std::string>& row : table.rows) {
-    widths.resize(std::max(widths.size(), row.size()));
     for (size_t i = 0; i < row.size(); i++) {
-      widths[i] = std::max(widths[i], row[i].size());
+      const bool head = list && &row == &table.rows[0];
+      widths[i] = std::max(widths[i], head ? 0 : row[i].size());
     }
   }
-  const bool list = table.rows[0].size() == 2 && table.rows[0][1].empty();
   std::string text = table.rows[0][0] == table.title ? "" : table.title + "\n";
   for (const std::vector<std::string>& row : table.rows) {
-    std::string line = fmt::format("{:<{}}", row[0], list ? 7 : widths[0]);
+    std::string line = fmt::format("{:<{}}", row[0], widths[0]);
     for (size_t i = 1; i < row.size(); i++) {
       line += list ? "  " + row[i] : fmt::format("  {:>{}}", row[i], widths[i]);
     }
@@ -86,66 +89,21 @@ ReportTable ComparedFigures(const Json& document) {
   return table;
 }
 
-std::string MachineSentence(const Json& document) {
-  const Json& machine = document.at("machine");
-  const std::string kernels = machine.value("kernels", "");
-  return fmt::format("{}, {} CPUs, {}, {}{}, RocksDB {}, {}",
-                     machine.at("cpu").get<std::string>(),
-                     machine.at("cpus").get<uint64_t>(),
-                     ShowBytes(machine.at("memory_bytes")),
-                     machine.at("compiler").get<std::string>(),
-                     kernels.empty() ? "" : ", " + kernels + " kernels",
-                     document.at("rocksdb").get<std::string>(),
-                     document.at("created").get<std::string>().substr(0, 10));
-}
-
-std::string KeysSentence(const Json& keys) {
-  return fmt::format(
-      "{} keys, {:.1f} bytes long, {:.1f} shared with the neighbour; values "
-      "of {:.1f} bytes\n  from {}\n",
-      ShowWhole(keys.at("count")), keys.at("mean_length").get<double>(),
-      keys.at("mean_shared_prefix").get<double>(),
-      keys.at("value_bytes").get<double>() /
-          std::max(1.0, keys.at("count").get<double>()),
-      keys.at("description").get<std::string>());
-}
-
 }  // namespace
 
 std::string TextReport(const Json& document) {
-  const Json& settings = document.at("settings");
-  std::string text =
-      document.at("keys").is_null() ? "" : KeysSentence(document.at("keys"));
-  for (const Json& config : document.at("configs")) {
-    text += fmt::format("  {}: {}\n", config.at("name").get<std::string>(),
-                        config.at("options").get<std::string>());
-  }
-  text += fmt::format("  on {}, {} threads, {} repeats\n",
-                      MachineSentence(document),
-                      settings.at("threads").get<uint64_t>(),
-                      settings.at("repeat").get<uint64_t>());
+  std::string text;
   for (const ReportTable& table : TablesOf(document)) {
-    text += "\n" + TextTable(table);
+    text += TextTable(table) + "\n";
   }
   for (const std::string& sentence : SentencesOf(document)) {
-    text += "\n" + sentence + "\n";
-  }
-  const std::vector<std::string> questions =
-      document.value("questions", std::vector<std::string>());
-  if (!questions.empty()) {
-    text += fmt::format("\nQuestions\n{}\n", fmt::join(questions, "\n"));
-  }
-  if (!document.at("complete").get<bool>()) {
-    text += "\nThe run was STOPPED: this is what had been measured.\n";
+    text += sentence + "\n";
   }
   return text;
 }
 
 std::string MarkdownReport(const Json& document) {
   std::string text = "`" + document.at("command").get<std::string>() + "`\n\n";
-  if (!document.at("complete").get<bool>()) {
-    text += "The run was stopped: this is what had been measured.\n\n";
-  }
   // A run can be stopped before the keys are known.
   const Json& keys = document.at("keys");
   text += (keys.is_null() ? "" : ShowWhole(keys.at("count")) + " keys; ") +
@@ -201,21 +159,197 @@ std::string HtmlReport(const Json& document) {
   return page.replace(page.find(kData), std::strlen(kData), json);
 }
 
-Status WriteReport(const std::string& path, const std::string& text) {
+void WriteReport(const std::string& path, const std::string& text) {
   // Not RocksDB's WriteStringToFile(), which deletes what it cannot write: the
   // path may be a device.
   FILE* const out = path == "-" ? stdout : std::fopen(path.c_str(), "wb");
-  if (out == nullptr) {
-    return Status::IOError(path, std::strerror(errno));
+  const bool written =
+      out != nullptr &&
+      std::fwrite(text.data(), 1, text.size(), out) == text.size() &&
+      std::fflush(out) == 0;
+  int error = written ? 0 : errno;
+  if (out != nullptr && out != stdout && std::fclose(out) != 0 && written) {
+    error = errno;
   }
-  Status s;
-  const auto check = [&](bool ok) {
-    if (!ok && s.ok()) s = Status::IOError(path, std::strerror(errno));
-  };
-  check(std::fwrite(text.data(), 1, text.size(), out) == text.size());
-  check(std::fflush(out) == 0);
-  if (out != stdout) check(std::fclose(out) == 0);
-  return s;
+  if (error != 0) {
+    throw Failure(Status::IOError(path, std::strerror(error)));
+  }
+}
+
+// ---- Whether two runs agree ------------------------------------------------
+
+namespace {
+
+// Two ratios agree if the larger is the smaller and at most this part more.
+constexpr double kAgreeWithin = 0.1;
+
+struct Ratio {
+  std::string what;
+  std::string config;
+  double value = 0;
+};
+
+void AddCompared(const std::string& what, const Json& results,
+                 std::vector<Ratio>* ratios) {
+  for (const Json& result : results) {
+    const Json times = result.value("times_as_good", Json());
+    if (!times.is_null()) {
+      ratios->push_back({what, result.at("config"), times.at("median")});
+    }
+  }
+}
+
+// Of points of --scale or --delta, which have no times_as_good, because they
+// were measured once: those of the baseline beside those of the others that
+// were loaded in the same order.
+void AddPoints(const Json& document, const char* section,
+               const std::vector<std::string>& fields,
+               std::vector<Ratio>* ratios) {
+  const Json runs =
+      document.value(section, Json::object()).value("runs", Json::array());
+  std::map<std::pair<std::string, size_t>, Json> baseline;
+  for (const Json& run : runs) {
+    const std::string order = run.value("order", "");
+    const Json& points = run.at("points");
+    for (size_t i = 0; i < points.size(); i++) {
+      if (run.at("config") == document.at("configs")[0].at("name")) {
+        baseline[{order, i}] = points[i];
+        continue;
+      }
+      const std::string what =
+          (order.empty() ? "" : order + ", ") +
+          (points[i].contains("write_buffer_size")
+               ? ShowSize(points[i].at("write_buffer_size"))
+               : ShowWhole(points[i].at("keys")) + " keys");
+      const Json& base = baseline[{order, i}];
+      for (const std::string& field : fields) {
+        const double before = base.value(field, 0.0);
+        const double after = points[i].at(field);
+        if (before > 0 && after > 0) {
+          ratios->push_back(
+              {what + ", " + field, run.at("config"), before / after});
+        }
+      }
+    }
+  }
+}
+
+std::vector<Ratio> RatiosOf(const Json& document) {
+  std::vector<Ratio> ratios;
+  for (const Json& workload : document.value("workloads", Json::array())) {
+    AddCompared(workload.at("name"), workload.at("results"), &ratios);
+  }
+  const Json all_sizes = document.value("sizes", Json::object());
+  for (const auto& [what, sizes] : all_sizes.items()) {
+    AddCompared(what, sizes, &ratios);
+  }
+  AddPoints(document, "scale",
+            {"disk_bytes_a_key", "memory_bytes_a_key", "load_seconds",
+             "compact_seconds", "read_all_seconds", LookUpField(document, "")},
+            &ratios);
+  AddPoints(document, "delta",
+            {"load_seconds", "write_amplification", LookUpField(document, ""),
+             LookUpField(document, "settled_"), "memory_bytes", "peak_bytes"},
+            &ratios);
+  return ratios;
+}
+
+// The names of what was measured.
+Json Measured(const Json& document) {
+  Json names = Json::array();
+  for (const char* section : {"sizes", "scale", "delta"}) {
+    if (document.contains(section)) {
+      names.push_back(section);
+    }
+  }
+  for (const Json& workload : document.value("workloads", Json::array())) {
+    names.push_back(workload.at("name"));
+  }
+  return names;
+}
+
+// Of `configs` what was asked for.
+Json Asked(const Json& document) {
+  Json configs = document.at("configs");
+  for (Json& config : configs) {
+    config.erase("open_seconds");
+  }
+  return configs;
+}
+
+void RequireSame(const std::string& what, const Json& one, const Json& other) {
+  if (one != other) {
+    Refuse("--agree_with: the two reports are not of the same " + what,
+           one.dump() + " and " + other.dump());
+  }
+}
+
+}  // namespace
+
+void CheckSameCommand(const Json& first, const Json& second, bool only_asked) {
+  for (const auto& [name, value] : second.at("settings").items()) {
+    RequireSame(name, first.at("settings").value(name, Json()), value);
+  }
+  RequireSame("configurations", Asked(first), Asked(second));
+  if (!only_asked || !second.at("keys").is_null()) {
+    RequireSame("keys", first.at("keys"), second.at("keys"));
+  }
+  if (only_asked) {
+    return;
+  }
+  for (const Json* document : {&first, &second}) {
+    if (!document->at("complete").get<bool>()) {
+      Refuse("--agree_with: a report is of a run that was stopped",
+             document->at("created").get<std::string>());
+    }
+  }
+  RequireSame("workloads", Measured(first), Measured(second));
+  for (const char* section : {"scale", "delta"}) {
+    if (first.contains(section)) {
+      RequireSame("budget", first.at(section).at("budget"),
+                  second.at(section).at("budget"));
+    }
+  }
+}
+
+void AddAgreement(const Json& first, Json* second) {
+  second->erase("agreement");
+  CheckSameCommand(first, *second, false);
+  std::map<std::pair<std::string, std::string>, double> before;
+  for (const Ratio& ratio : RatiosOf(first)) {
+    before[{ratio.what, ratio.config}] = ratio.value;
+  }
+  uint64_t compared = 0;
+  double largest = 0;
+  std::string largest_of;
+  Json differing = Json::array();
+  for (const Ratio& now : RatiosOf(*second)) {
+    const auto then = before.find({now.what, now.config});
+    if (then == before.end()) {
+      continue;  // one of the two is nothing
+    }
+    compared++;
+    const auto [less, more] = std::minmax(then->second, now.value);
+    const double difference = more / less - 1;
+    if (difference >= largest) {
+      largest = difference;
+      largest_of = now.what + ", " + now.config;
+    }
+    if (difference > kAgreeWithin) {
+      differing.push_back({{"what", now.what},
+                           {"config", now.config},
+                           {"first", then->second},
+                           {"second", now.value},
+                           {"difference", difference}});
+    }
+  }
+  (*second)["agreement"] = {{"with", first.at("created")},
+                            {"within", kAgreeWithin},
+                            {"ratios", compared},
+                            {"agree", compared - differing.size()},
+                            {"largest_difference", largest},
+                            {"largest_of", largest_of},
+                            {"differing", differing}};
 }
 
 }  // namespace memkv

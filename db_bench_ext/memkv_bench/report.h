@@ -13,8 +13,6 @@
 #include <string>
 #include <vector>
 
-#include "rocksdb/status.h"
-
 namespace memkv {
 
 // Ordered, so that the document reads from the general to the particular.
@@ -24,37 +22,26 @@ constexpr int kReportVersion = 1;
 
 // The tables for a terminal.
 std::string TextReport(const Json& document);
-// One file that needs no other: report.html with the document inside.
 // All of it, as text.
 std::string JsonReport(const Json& document);
+// One file that needs no other: report.html with the document inside.
 std::string HtmlReport(const Json& document);
 // The section of a README: one table, and where it was measured.
 std::string MarkdownReport(const Json& document);
 
-// Writes all of `text` to `path`, or to standard output for "-".
-rocksdb::Status WriteReport(const std::string& path, const std::string& text);
+// Writes all of `text` to `path`, or to standard output for "-". A Failure if
+// it cannot.
+void WriteReport(const std::string& path, const std::string& text);
 
-// InvalidArgument, with what differs, unless both reports are of the same
-// settings, configurations and keys; and, unless `only_asked`, of the same
-// workloads and sections: else `second` has measured nothing yet.
-rocksdb::Status CheckSameCommand(const Json& first, const Json& second,
-                                 bool only_asked);
+// A Failure, with what differs, unless both reports are of the same settings,
+// configurations and keys; and, unless `only_asked`, of the same workloads and
+// sections: else `second` has measured nothing yet.
+void CheckSameCommand(const Json& first, const Json& second, bool only_asked);
 // Adds to *second how it agrees with `first`, which the same command made
 // before: every ratio to the baseline beside the same ratio there.
-rocksdb::Status AddAgreement(const Json& first, Json* second);
+void AddAgreement(const Json& first, Json* second);
 
-// "3,754,180".
-std::string ShowWhole(uint64_t number);
-// "64 MB", of powers of two.
-std::string ShowSize(uint64_t bytes);
-// Of a point of --scale or --delta: the time of a look-up by the clock that
-// holds for its report. What waits for files is measured by the wall.
-std::string LookUpField(const Json& document, const std::string& prefix);
-
-// ---- For their implementation ----------------------------------------------
-
-// "92.1 MB": 3 significant digits.
-std::string ShowBytes(double bytes);
+// ---- What reports say ------------------------------------------------------
 
 // What is measured of each configuration.
 struct Figure {
@@ -88,9 +75,14 @@ std::vector<ReportTable> TablesOf(const Json& document);
 // Those of --scale and --delta: what was measured at each point, and fits.
 // `whole`: with what follows from other columns, or is for a closer look.
 std::vector<ReportTable> PointTables(const Json& document, bool whole);
+// Of a point of --scale or --delta: the time of a look-up by the clock that
+// holds for its report. What waits for files is measured by the wall.
+std::string LookUpField(const Json& document, const std::string& prefix);
 
-// What of --memory_limit each configuration used, and whether the report agrees
-// with an earlier one.
+// Whether the run was stopped, what of --memory_limit each configuration used,
+// and whether the report agrees with an earlier one.
 std::vector<std::string> SentencesOf(const Json& document);
+// "one CPU, 2 CPUs, 25.3 GB, gcc 12.2.0, RocksDB 9.10.0, 2026-11-25".
+std::string MachineSentence(const Json& document);
 
 }  // namespace memkv

@@ -25,16 +25,14 @@ constexpr double kSameWithin = 1.03;
 
 // How many threads do a workload's operations.
 unsigned ThreadsOf(Workload workload, const BenchOptions& options) {
-  return workload == Workload::kScan || workload == Workload::kReverseScan
-             ? 1
-             : options.threads;
+  return InfoOf(workload).IsScanOfAll() ? 1 : options.threads;
 }
 
 // Work of one thread in memory is compared by its CPU time; what waits, for
 // other threads or for files, by wall time.
 bool ByWallTime(Workload workload, const BenchOptions& options) {
-  return InfoOf(workload).background || ThreadsOf(workload, options) > 1 ||
-         options.memory_limit > 0;
+  return InfoOf(workload).group == Group::kWrites ||
+         ThreadsOf(workload, options) > 1 || options.memory_limit > 0;
 }
 
 Json MachineJson() {
@@ -75,12 +73,9 @@ Json Compare(const std::vector<double>& baseline,
   }
   const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
   const double median = Median(ratios);
-  std::string verdict = "same";
-  if (*low > 1 && median > kSameWithin) {
-    verdict = "better";
-  } else if (*high < 1 && median < 1 / kSameWithin) {
-    verdict = "worse";
-  }
+  const char* const verdict = *low > 1 && median > kSameWithin        ? "better"
+                              : *high < 1 && median < 1 / kSameWithin ? "worse"
+                                                                      : "same";
   return {
       {"median", median}, {"low", *low}, {"high", *high}, {"verdict", verdict}};
 }
@@ -116,16 +111,18 @@ void BenchResults::Add(Workload workload, const std::string& config,
   const double ops = std::max<double>(1, static_cast<double>(measured.ops));
   // Threads that wait for each other count in full.
   const double parallel =
-      InfoOf(workload).background
+      InfoOf(workload).group == Group::kWrites
           ? 1
           : static_cast<double>(ThreadsOf(workload, options_));
-  series.wall.push_back(measured.wall_nanos * parallel / ops);
-  series.cpu.push_back(measured.cpu_nanos / ops);
-  series.file_bytes.push_back(static_cast<double>(measured.file_bytes) / ops);
-  series.file_reads.push_back(static_cast<double>(measured.file_reads) / ops);
+  auto add = [&](const char* field, double sample) {
+    series.samples[field].push_back(sample);
+  };
+  add("wall", measured.wall_nanos * parallel / ops);
+  add("cpu", measured.cpu_nanos / ops);
+  add("bytes_read", static_cast<double>(measured.file_bytes) / ops);
+  add("reads", static_cast<double>(measured.file_reads) / ops);
   if (writes != nullptr && writes->ops > 0) {
-    series.writes.push_back(writes->wall_nanos /
-                            static_cast<double>(writes->ops));
+    add("writer", writes->wall_nanos / static_cast<double>(writes->ops));
   }
   series.ops += measured.ops;
   series.latencies.insert(series.latencies.end(), measured.latencies.begin(),
@@ -148,38 +145,37 @@ void BenchResults::AddOpenSeconds(const std::string& config, double seconds) {
 
 Json BenchResults::ResultJson(Workload workload, const std::string& config,
                               Series* series) const {
-  const bool wall = ByWallTime(workload, options_);
-  const std::vector<double>& samples = wall ? series->wall : series->cpu;
+  const std::string clock = ByWallTime(workload, options_) ? "wall" : "cpu";
+  auto& samples = series->samples;
   Json result = {{"config", config},
-                 {"median", Median(samples)},
-                 {"spread", Spread(samples)},
-                 {"samples", samples},
-                 {"wall", Median(series->wall)},
-                 {"cpu", Median(series->cpu)},
+                 {"median", Median(samples[clock])},
+                 {"spread", Spread(samples[clock])},
+                 {"samples", samples[clock]},
+                 {"wall", Median(samples["wall"])},
+                 {"cpu", Median(samples["cpu"])},
                  {"operations", series->ops}};
+  // The field of a comparison, and what is compared.
+  std::vector<std::pair<std::string, std::string>> compared = {
+      {"times_as_good", clock}};
+  if (clock == "wall") {
+    compared.emplace_back("cpu_times_as_good", "cpu");
+  }
   // Of flushes and compactions, other threads read.
-  const bool files = options_.memory_limit > 0 && !InfoOf(workload).background;
-  if (files) {
-    result["bytes_read"] = Median(series->file_bytes);
-    result["reads"] = Median(series->file_reads);
+  if (options_.memory_limit > 0 && InfoOf(workload).group != Group::kWrites) {
+    for (const std::string field : {"bytes_read", "reads"}) {
+      result[field] = Median(samples[field]);
+      compared.emplace_back(field + "_times_as_good", field);
+    }
   }
   const std::string& first = options_.configs.front().name;
   const auto baseline = series_.find({workload, first});
   if (config != first && baseline != series_.end()) {
-    const Series& base = baseline->second;
-    result["times_as_good"] = Compare(wall ? base.wall : base.cpu, samples);
-    if (wall) {
-      result["cpu_times_as_good"] = Compare(base.cpu, series->cpu);
-    }
-    if (files) {
-      result["bytes_read_times_as_good"] =
-          Compare(base.file_bytes, series->file_bytes);
-      result["reads_times_as_good"] =
-          Compare(base.file_reads, series->file_reads);
+    for (const auto& [name, field] : compared) {
+      result[name] = Compare(baseline->second.samples[field], samples[field]);
     }
   }
-  if (!series->writes.empty()) {
-    result["writer"] = Median(series->writes);
+  if (samples.count("writer") > 0) {
+    result["writer"] = Median(samples["writer"]);
   }
   if (!series->latencies.empty()) {
     auto at = [series](double fraction) {

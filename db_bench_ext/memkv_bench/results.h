@@ -18,7 +18,6 @@
 #include "db_bench_ext/keys/key_stats.h"
 #include "db_bench_ext/memkv_bench/options.h"
 #include "db_bench_ext/memkv_bench/report.h"
-#include "db_bench_ext/memkv_bench/sizes.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
 
 namespace memkv {
@@ -43,11 +42,9 @@ class BenchResults {
 
  private:
   struct Series {
-    std::vector<double> wall;  // nanoseconds an operation, a repeat each
-    std::vector<double> cpu;
-    std::vector<double> writes;      // wall nanoseconds each
-    std::vector<double> file_bytes;  // read from files an operation
-    std::vector<double> file_reads;
+    // A repeat each, by the field of the report: `wall`, `cpu`, `bytes_read`
+    // and `reads` of an operation, and `writer`, of a write beside it.
+    std::map<std::string, std::vector<double>> samples;
     uint64_t ops = 0;
     std::vector<uint64_t> latencies;
   };

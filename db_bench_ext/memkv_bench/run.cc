@@ -1,7 +1,10 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <numeric>
@@ -11,36 +14,123 @@
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/memkv_bench/runs.h"
-#include "db_bench_ext/memkv_bench/sizes.h"
-#include "db_bench_ext/memkv_bench/verify.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
+#include "rocksdb/write_batch.h"
+#include "util/coding.h"
 
 namespace memkv {
 
 namespace {
 
+// Of a memtable, beside key and value of an entry.
+constexpr size_t kEntryOverhead = 48;
+
+// Of an entry in a memtable, whatever indexes it: lengths, key, tag, value.
+uint64_t EntryBytes(uint64_t key_size, uint64_t value_size) {
+  const uint64_t internal = key_size + 8;
+  return static_cast<uint64_t>(rocksdb::VarintLength(internal) +
+                               rocksdb::VarintLength(value_size)) +
+         internal + value_size;
+}
+
+// Writes records order[begin, end) in batches: their next version, or as they
+// are loaded. Waits for nothing.
+void WriteRecords(const BenchRecords& records,
+                  const std::vector<uint32_t>& order, size_t begin, size_t end,
+                  bool next_version, unsigned threads,
+                  BenchDatabase* database) {
+  std::atomic<size_t> next{begin};
+  Measured ignored;
+  RunThreads(threads, &ignored, [&](unsigned) {
+    rocksdb::WriteBatch batch;
+    std::string buffer;
+    for (;;) {
+      const size_t from = next.fetch_add(kBatchRecords);
+      if (from >= end) {
+        return;
+      }
+      const size_t to = std::min(end, from + kBatchRecords);
+      for (size_t at = from; at < to; at++) {
+        const size_t i = order[at];
+        // A record is in `order` once, so this thread has it to itself.
+        uint16_t& version = database->model.versions[i];
+        version = static_cast<uint16_t>(version + (next_version ? 1 : 0));
+        Check(batch.Put(records.key(i), records.Value(i, version, &buffer)));
+      }
+      Check(database->db()->Write(rocksdb::WriteOptions(), &batch));
+      batch.Clear();
+    }
+  });
+}
+
+// kFlush: fills half a memtable with records from the front of `order`, and
+// times its flush alone.
+void RunFlush(const BenchRecords& records, const std::vector<uint32_t>& order,
+              BenchDatabase* database, Measured* measured) {
+  rocksdb::DB* const db = database->db();
+  const size_t room = db->GetOptions().write_buffer_size / 2;
+  size_t count = 0;
+  for (size_t bytes = 0; count < order.size(); count++) {
+    bytes += records.key(order[count]).size() +
+             records.ValueSize(order[count]) + kEntryOverhead;
+    if (bytes > room) {
+      break;
+    }
+  }
+  database->Settle();
+  WriteRecords(records, order, 0, count, true, 1, database);
+  const Stopwatch watch;
+  Check(db->Flush(rocksdb::FlushOptions()));
+  measured->Add(watch, count);
+  database->Settle();
+}
+
+// What a memtable of the first `count` records of `order` takes, in a database
+// of its own at `path`, which is gone afterwards.
+Sizes MeasureMemtable(const BenchConfig& config, const std::string& path,
+                      const BenchRecords& records,
+                      const std::vector<uint32_t>& order, size_t count) {
+  BenchDatabase database(config, path);
+  database.model.versions.resize(records.size());
+  // One memtable, however large.
+  rocksdb::Options* const options = database.options();
+  options->write_buffer_size = size_t{32} << 30;
+  options->db_write_buffer_size = 0;
+  options->max_total_wal_size = size_t{1} << 40;
+  options->arena_block_size = size_t{1} << 20;
+  database.Open();
+  const JemallocBytes before = MemoryBefore();
+  WriteRecords(records, order, 0, count, false, 1, &database);
+  Sizes sizes = GrownSince(before);
+  uint64_t entries = 0;
+  for (size_t i = 0; i < count; i++) {
+    entries +=
+        EntryBytes(records.key(order[i]).size(), records.ValueSize(order[i]));
+  }
+  const uint64_t used =
+      database.Property(rocksdb::DB::Properties::kCurSizeActiveMemTable);
+  sizes.components = {{"memtable entries", static_cast<int64_t>(entries)},
+                      {"memtable index", static_cast<int64_t>(used - entries)}};
+  sizes.AddRest("the rest");
+  database.Drop();
+  return sizes;
+}
+
 constexpr size_t kSlices = 8;
 constexpr size_t kMemtableRecords = 500000;
 
-bool IsRead(Workload workload) {
-  return workload >= Workload::kGet && workload <= Workload::kCount;
-}
-bool IsMixed(Workload workload) { return workload >= Workload::kMixedA; }
-
 class Run {
  public:
-  Run(const BenchOptions& options, const BenchRecords& records,
-      const std::string& dir, BenchResults* results)
-      : options_(options),
+  Run(const RunContext& context, const BenchRecords& records)
+      : options_(context.options),
         records_(records),
-        dir_(dir),
-        results_(results),
-        limit_(options.memory_limit, 0),
-        progress_("measuring", options.repeat * StepsOfRepeat()),
+        dir_(context.dir),
+        results_(context.results),
+        progress_("measuring", options_.repeat * StepsOfRepeat()),
         ascending_(records.size()) {
     std::iota(ascending_.begin(), ascending_.end(), 0);
     shuffled_ = ascending_;
-    RandomSource(options.seed).Shuffle(&shuffled_);
+    RandomSource(options_.seed).Shuffle(&shuffled_);
   }
 
   void All() {
@@ -51,55 +141,33 @@ class Run {
   }
 
  private:
-  // A step is about what a look-up takes.
+  // A step is a slice of a load, another workload, or reading all.
   uint64_t StepsOfRepeat() const {
-    const uint64_t n = records_.size();
-    uint64_t steps = 2 * n + n / 4;  // shuffled load, and reading all
-    for (Workload workload : options_.workloads) {
-      if (workload == Workload::kLoadSorted ||
-          workload == Workload::kOverwrite) {
-        steps += 2 * n;
-      } else if (workload >= Workload::kCompact) {
-        steps += StepsOf(workload);
-      }
-    }
-    return steps * options_.configs.size();
-  }
-  uint64_t StepsOf(Workload workload) const {
-    const bool all =
-        workload == Workload::kScan || workload == Workload::kReverseScan;
-    return all                              ? records_.size() / 8
-           : workload <= Workload::kCompact ? records_.size() / 2
-                                            : 2 * options_.ops;
+    const size_t loads = options_.Wants(Workload::kLoadSorted) ? 2 : 1;
+    return options_.configs.size() *
+           (loads * kSlices + options_.workloads.size() + 1);
   }
 
-  void Step(const std::string& what, const DatabaseUnderTest& database) {
-    progress_.SetLabel(what + " " + database.config.name);
-  }
-
-  void Configure(const std::string& path, DatabaseUnderTest* database) {
-    database->database =
-        std::make_unique<BenchDatabase>(database->config.name, path);
-    Check(database->database->Configure(database->config.options));
-    Check(limit_.Prepare(database->database.get()));
+  void Step(const std::string& what, const BenchDatabase& database) {
+    progress_.SetLabel(what + " " + database.name());
   }
 
   void MakeDatabases(const std::string& name, unsigned turn) {
     databases_.clear();
     const size_t n = options_.configs.size();
     for (size_t i = 0; i < n; i++) {
-      DatabaseUnderTest database;
-      database.config = options_.configs[(i + turn) % n];
-      database.model = std::make_unique<BenchModel>(records_.size());
-      Configure(dir_ + "/" + name + std::to_string(i), &database);
-      Check(database.database->Open());
-      databases_.push_back(std::move(database));
+      databases_.push_back(std::make_unique<BenchDatabase>(
+          options_.configs[(i + turn) % n],
+          fmt::format("{}/{}{}", dir_, name, i)));
+      databases_.back()->model.versions.resize(records_.size());
+      limit_.Prepare(databases_.back().get());
+      databases_.back()->Open();
     }
   }
 
   void DropDatabases() {
-    for (DatabaseUnderTest& database : databases_) {
-      Check(database.database->Close());
+    for (const auto& database : databases_) {
+      database->Close();
     }
     databases_.clear();
     std::error_code error;
@@ -119,9 +187,7 @@ class Run {
     }
     if (options_.Wants(Workload::kLoadSorted)) {
       Load(Workload::kLoadSorted, ascending_, repeat);
-      for (const DatabaseUnderTest& database : databases_) {
-        Verify(database, false);
-      }
+      VerifyAll(false);
       DropDatabases();
     }
     Load(Workload::kLoadShuffled, shuffled_, repeat);
@@ -134,15 +200,15 @@ class Run {
     if (options_.demo && repeat == 0) {
       Ask();
     }
+    bool written = false;
     for (Workload workload : options_.workloads) {
-      if (IsRead(workload) || IsMixed(workload)) {
+      if (InfoOf(workload).group != Group::kWrites) {
         Reads(workload, seed);
+        written = InfoOf(workload).group != Group::kReads;
       }
     }
-    if (!options_.workloads.empty() && IsMixed(options_.workloads.back())) {
-      for (const DatabaseUnderTest& database : databases_) {
-        Verify(database, repeat == 0);
-      }
+    if (written) {
+      VerifyAll(repeat == 0);
     }
     // The last databases may be kept.
     if (!(options_.keep && repeat + 1 == options_.repeat)) {
@@ -158,110 +224,111 @@ class Run {
       const size_t begin = order.size() * slice / kSlices;
       const size_t end = order.size() * (slice + 1) / kSlices;
       for (size_t i = 0; i < databases_.size(); i++) {
-        Step(InfoOf(workload).name, databases_[i]);
+        Step(InfoOf(workload).name, *databases_[i]);
         const Stopwatch watch;
         WriteRecords(records_, order, begin, end, false, options_.threads,
-                     &databases_[i],
-                     [this](uint64_t n) { progress_.Add(2 * n); });
-        Check(databases_[i].database->Settle());
+                     databases_[i].get());
+        databases_[i]->Settle();
         measured[i].Add(watch, end - begin);
+        progress_.Add(1);
       }
     }
     for (size_t i = 0; i < databases_.size() && options_.Wants(workload); i++) {
-      results_->Add(workload, databases_[i].config.name, measured[i]);
+      results_->Add(workload, databases_[i]->name(), measured[i]);
     }
   }
 
   void Writes(Workload workload) {
-    for (DatabaseUnderTest& database : databases_) {
-      Step(InfoOf(workload).name, database);
+    for (const auto& database : databases_) {
+      Step(InfoOf(workload).name, *database);
       Measured measured;
       const Stopwatch watch;
       if (workload == Workload::kFlush) {
-        RunFlush(records_, shuffled_, &database, &measured);
+        RunFlush(records_, shuffled_, database.get(), &measured);
       } else if (workload == Workload::kOverwrite) {
         const size_t count = std::min<size_t>(records_.size(), options_.ops);
         WriteRecords(records_, shuffled_, 0, count, true, options_.threads,
-                     &database, nullptr);
-        Check(database.database->Settle());
+                     database.get());
+        database->Settle();
         measured.Add(watch, count);
       } else {
-        Check(database.database->CompactAll());
+        database->CompactAll();
         measured.Add(watch, records_.size());
       }
-      progress_.Add(records_.size() / 2);
-      results_->Add(workload, database.config.name, std::move(measured));
+      progress_.Add(1);
+      results_->Add(workload, database->name(), std::move(measured));
     }
   }
 
   void Reopen(bool thoroughly) {
     // All are closed before one is measured: its memory is the only that grows.
-    for (DatabaseUnderTest& database : databases_) {
-      Check(database.database->Close());
+    for (const auto& database : databases_) {
+      database->Close();
       // The options own the block cache, which must go with what is in it.
-      Configure(database.database->path(), &database);
+      database->Configure();
+      limit_.Prepare(database.get());
     }
-    for (DatabaseUnderTest& database : databases_) {
-      Step("reading all of", database);
+    for (const auto& database : databases_) {
+      Step("reading all of", *database);
       const JemallocBytes before = MemoryBefore();
-      const uint64_t start = WallNanos();
-      Check(database.database->Open());
-      results_->AddOpenSeconds(database.config.name, SecondsSince(start));
-      Check(limit_.Apply(database.database.get()));
-      Verify(database, thoroughly);
-      const std::string& name = database.config.name;
+      const Stopwatch open;
+      database->Open();
+      results_->AddOpenSeconds(database->name(), open.seconds());
+      limit_.Apply(*database);
+      Verify(*database, thoroughly);
+      const std::string& name = database->name();
       results_->AddSizes("memory", name, records_.size(),
-                         MeasureMemory(*database.database, before));
-      results_->AddSizes("disk", name, records_.size(),
-                         MeasureDisk(*database.database));
-      progress_.Add(records_.size() / 4);
+                         MeasureMemory(*database, before));
+      results_->AddSizes("disk", name, records_.size(), MeasureDisk(*database));
+      progress_.Add(1);
     }
   }
 
   void Ask() {
-    for (const DatabaseUnderTest& database : databases_) {
-      if (database.config.name == options_.configs.back().name) {
-        std::vector<std::string> lines;
-        Check(AnswerQuestions(*database.database, records_.keys(),
-                              options_.keys, &lines));
-        results_->Set("questions", lines);
+    for (const auto& database : databases_) {
+      if (database->name() == options_.configs.back().name) {
+        results_->Set("questions", AnswerQuestions(*database, records_.keys(),
+                                                   options_.keys));
       }
     }
   }
 
   void Reads(Workload workload, uint64_t seed) {
     Plan plan;
-    for (DatabaseUnderTest& database : databases_) {
-      Step(InfoOf(workload).name, database);
+    for (const auto& database : databases_) {
+      Step(InfoOf(workload).name, *database);
       // What is mixed changes each database's own model.
-      const bool mixed =
-          !IsRead(workload) && workload != Workload::kReadWhileWriting;
-      if (mixed || &database == &databases_.front()) {
+      const bool mixed = InfoOf(workload).group == Group::kMixed;
+      if (mixed || database == databases_.front()) {
         plan =
             MakePlan(workload, records_, options_.ops, seed, options_.threads,
-                     limit_.limited() && !mixed, database.model.get());
+                     limit_.limited() && !mixed, &database->model);
       }
       Measured measured;
       Measured writes;
-      Check(limit_.Apply(database.database.get()));
+      limit_.Apply(*database);
       if (workload == Workload::kReadWhileWriting) {
-        RunReadWhileWriting(plan, records_, seed, &database, &measured,
+        RunReadWhileWriting(plan, records_, seed, database.get(), &measured,
                             &writes);
       } else {
-        RunPlan(workload, plan, database, &measured);
+        RunPlan(workload, plan, *database, &measured);
       }
-      results_->Add(workload, database.config.name, std::move(measured),
-                    &writes);
-      progress_.Add(StepsOf(workload));
+      results_->Add(workload, database->name(), std::move(measured), &writes);
+      progress_.Add(1);
     }
   }
 
-  void Verify(const DatabaseUnderTest& database, bool thoroughly) {
-    const ModelExpected expected(records_, *database.model);
-    Check(VerifyByScan(*database.database, expected, true));
+  void Verify(const BenchDatabase& database, bool thoroughly) {
+    const ModelExpected expected(records_, database.model);
+    expected.VerifyByScan(database, true);
     if (thoroughly) {
-      Check(VerifyByScan(*database.database, expected, false));
-      Check(VerifyByGet(*database.database, expected));
+      expected.VerifyByScan(database, false);
+      expected.VerifyByGet(database);
+    }
+  }
+  void VerifyAll(bool thoroughly) {
+    for (const auto& database : databases_) {
+      Verify(*database, thoroughly);
     }
   }
 
@@ -270,18 +337,18 @@ class Run {
   const std::string dir_;
   BenchResults* const results_;
   // Before each workload: what mixed ones have flushed has readers, too.
-  const MemoryLimit limit_;
+  const MemoryLimit limit_{options_.memory_limit, 0};
   ProgressBar progress_;
   std::vector<uint32_t> ascending_;
   std::vector<uint32_t> shuffled_;
-  std::vector<DatabaseUnderTest> databases_;  // in the turn of this repeat
+  std::vector<std::unique_ptr<BenchDatabase>>
+      databases_;  // in the turn of this repeat
 };
 
 }  // namespace
 
-void RunWorkloads(const BenchOptions& options, const BenchRecords& records,
-                  const std::string& dir, BenchResults* results) {
-  Run(options, records, dir, results).All();
+void RunWorkloads(const RunContext& context, const BenchRecords& records) {
+  Run(context, records).All();
 }
 
 }  // namespace memkv

@@ -71,35 +71,11 @@ struct Measured {
   }
 };
 
-// A database of the comparison, and what it must hold.
-struct DatabaseUnderTest {
-  BenchConfig config;
-  std::unique_ptr<BenchDatabase> database;
-  std::unique_ptr<BenchModel> model;
-};
-
 // Runs body(0) ... body(threads - 1) side by side, adds their CPU time and
 // what they read of files, and the wall time of all, to *measured. The Failure
 // of the first that has one is thrown here.
 void RunThreads(unsigned threads, Measured* measured,
                 const std::function<void(unsigned)>& body);
-
-// ---- Writes ----------------------------------------------------------------
-
-using WriteProgress = std::function<void(uint64_t)>;
-
-// Writes records order[begin, end) in batches: their next version, or as they
-// are loaded. Waits for nothing.
-void WriteRecords(const BenchRecords& records,
-                  const std::vector<uint32_t>& order, size_t begin, size_t end,
-                  bool next_version, unsigned threads,
-                  DatabaseUnderTest* subject, const WriteProgress& progress);
-// kFlush: fills half a memtable with records from the front of `order`, and
-// times its flush alone.
-void RunFlush(const BenchRecords& records, const std::vector<uint32_t>& order,
-              DatabaseUnderTest* subject, Measured* measured);
-
-// ---- Reads, and reads mixed with writes ------------------------------------
 
 enum class Act {
   kGet,
@@ -117,7 +93,7 @@ struct Operation {
   Act act = Act::kGet;
   rocksdb::Slice key;
   rocksdb::Slice end;    // where a scan stops; empty: nowhere
-  rocksdb::Slice value;  // to be written
+  rocksdb::Slice value;  // to be written; of kGet, to be found; empty: any
   uint64_t most = 0;     // records after which a scan stops
   Tally expected;        // to be found
   // Others insert meanwhile: a scan begins with `key`, and finds as many
@@ -143,11 +119,11 @@ constexpr size_t kMultiGetKeys = 32;
 // REQUIRES: a workload from kGet on.
 Plan MakePlan(Workload workload, const BenchRecords& records, uint64_t ops,
               uint64_t seed, unsigned threads, bool warm_up, BenchModel* model);
-void RunPlan(Workload workload, const Plan& plan,
-             const DatabaseUnderTest& subject, Measured* measured);
+void RunPlan(Workload workload, const Plan& plan, const BenchDatabase& database,
+             Measured* measured);
 // While one more thread overwrites; `writes` is what it did.
 void RunReadWhileWriting(const Plan& plan, const BenchRecords& records,
-                         uint64_t seed, DatabaseUnderTest* subject,
+                         uint64_t seed, BenchDatabase* database,
                          Measured* measured, Measured* writes);
 
 }  // namespace memkv

@@ -3,17 +3,18 @@
 
 #include "db_bench_ext/memtable_bench/cases.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <functional>
 #include <numeric>
 #include <thread>
 #include <unordered_set>
 
-#include "db/lookup_key.h"
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/machine.h"
-#include "db_bench_ext/common/timing.h"
+#include "db_bench_ext/common/walk.h"
 #include "memtable/art_memtable_rep.h"
 
 namespace memkv {
@@ -21,8 +22,6 @@ namespace memkv {
 using rocksdb::kMaxSequenceNumber;
 using rocksdb::LookupKey;
 using rocksdb::MemTableRep;
-using rocksdb::Slice;
-using rocksdb::Status;
 
 namespace {
 
@@ -31,7 +30,6 @@ constexpr size_t kTurn = 64;
 // A reader reads so often at least, however soon its writer is done.
 constexpr uint64_t kLeastReads = 1000;
 constexpr size_t kWaitProbes = 20000;
-constexpr size_t kSnapshots = 10;
 
 // Starts `threads` threads that call run(thread), lets all go at once, and
 // waits for them.
@@ -53,12 +51,27 @@ void RunTogether(size_t threads, const std::function<void(size_t)>& run) {
   }
 }
 
+// "threads_8": 8; 0 for other operations.
+size_t ThreadsOf(const std::string& operation) {
+  const std::string prefix = "threads_";
+  return operation.rfind(prefix, 0) == 0
+             ? std::stoul(operation.substr(prefix.size()))
+             : 0;
+}
+
 template <typename T>
 T Sum(const std::vector<T>& values) {
   return std::accumulate(values.begin(), values.end(), T{});
 }
 
 }  // namespace
+
+std::string RowOf(const KeyShape& shape, const std::string& operation) {
+  const size_t threads = ThreadsOf(operation);
+  return threads == 0 ? shape.name
+                      : fmt::format("{}, {} thread{}", shape.name, threads,
+                                    threads == 1 ? "" : "s");
+}
 
 MemtableCases::MemtableCases(const KeyShape& shape,
                              const std::vector<Subject>& subjects,
@@ -74,72 +87,74 @@ MemtableCases::MemtableCases(const KeyShape& shape,
   for (size_t entry = 0; entry < shape.entries.size(); entry++) {
     load_.Add(KeyOf(entry));
   }
-}
-
-std::vector<std::string> MemtableCases::OperationsOf(size_t subject) const {
-  std::vector<std::string> operations = {"encode", "insert", "insert_each",
-                                         "hit"};
-  if (Versions()) {
-    operations.push_back("old");
-  }
-  operations.insert(operations.end(), {"miss", "seek", "seek_10", "step",
-                                       "step_back", "next", "prev"});
-  // What the vector does not have.
-  if (Concurrent(subject)) {
-    operations.insert(operations.end(), {"hit_waits", "count", "prefix_off",
-                                         "sample", "sample_10%"});
-  }
-  return operations;
-}
-
-Status MemtableCases::Measure(const std::string& operation, size_t subject,
-                              Figures* figures) {
-  operation_ = operation;
-  subject_ = subject;
-  figures_ = figures;
-  const size_t all = shape_.entries.size();
+  const size_t all = shape.entries.size();
   const auto root = static_cast<size_t>(std::sqrt(static_cast<double>(all)));
-  const auto is = [&](const char* name) { return operation == name; };
-  const auto number_after = [&](const std::string& name) {
-    return operation.rfind(name, 0) == 0
-               ? std::stoul(operation.substr(name.size()))
-               : 0;
-  };
-  if (const size_t snapshot = number_after("read_at_"); snapshot > 0) {
-    return ReadAt(snapshot);
+  operations_ = {
+      {"insert", Operation::kAlways, [=] { Insert(); }},
+      {"insert_each", Operation::kAlways, [=] { InsertEach(); }},
+      {"hit", Operation::kAlways, [=] { Gets(probes_.hits); }},
+      {"old", Operation::kVersions, [=] { Gets(probes_.old); }},
+      {"miss", Operation::kAlways, [=] { Gets(probes_.misses); }},
+      {"seek", Operation::kAlways, [=] { Seeks(); }},
+      {"step", Operation::kAlways, [=] { Steps(true, false); }},
+      {"step_back", Operation::kAlways, [=] { Steps(false, false); }},
+      {"next", Operation::kAlways, [=] { Steps(true, true); }},
+      {"prev", Operation::kAlways, [=] { Steps(false, true); }},
+      {"hit_waits", Operation::kConcurrent, [=] { Waits(); }},
+      {"count", Operation::kRanges, [=] { Counts(probes_.ranges, true); }},
+      {"prefix_off", Operation::kConcurrent,
+       [=] { Counts(probes_.prefix_ranges, false); }},
+      {"sample", Operation::kConcurrent, [=] { Sample(root / 4); }},
+      {"sample_10%", Operation::kConcurrent, [=] { Sample(all / 10); }}};
+  for (size_t threads : {1, 2, 4, 8}) {
+    operations_.push_back(
+        {fmt::format("threads_{}", threads), Operation::kConcurrent, [=] {
+           Writers(threads);
+           ReadersBesideWriter(threads);
+         }});
   }
-  if (const size_t threads = number_after("threads_"); threads > 0) {
-    const Status s = Writers(threads);
-    return s.ok() ? ReadersBesideWriter(threads) : s;
-  }
-  return is("encode")        ? Encode()
-         : is("insert")      ? Insert()
-         : is("insert_each") ? InsertEach()
-         : is("hit")         ? Gets(probes_.hits())
-         : is("old")         ? Gets(probes_.old())
-         : is("miss")        ? Misses()
-         : is("hit_waits")   ? Waits()
-         : is("seek")        ? Seeks(0)
-         : is("seek_10")     ? Seeks(10)
-         : is("step")        ? Steps(true, false)
-         : is("step_back")   ? Steps(false, false)
-         : is("next")        ? Steps(true, true)
-         : is("prev")        ? Steps(false, true)
-         : is("count")       ? Counts(probes_.ranges(), true)
-         : is("prefix_off")  ? Counts(probes_.prefix_ranges(), false)
-         : is("sample")      ? Sample(root / 4)
-         : is("sample_10%")
-             ? Sample(all / 10)
-             : Status::InvalidArgument("there is no operation " + operation);
 }
 
-Status MemtableCases::Wrong(const std::string& what) const {
-  return Status::Corruption(subjects_[subject_].name + ", " + shape_.name,
-                            what);
+std::vector<std::string> MemtableCases::OperationsOf(size_t subject,
+                                                     size_t threads) const {
+  const bool versions = shape_.entries.size() > shape_.keys.size();
+  const bool concurrent =
+      subjects_[subject].factory->IsInsertConcurrentlySupported();
+  std::vector<std::string> names;
+  for (const Operation& operation : operations_) {
+    if (ThreadsOf(operation.name) <= threads &&
+        (operation.when != Operation::kVersions || versions) &&
+        (operation.when < Operation::kConcurrent || concurrent) &&
+        (operation.when != Operation::kRanges || !probes_.ranges.empty())) {
+      names.push_back(operation.name);
+    }
+  }
+  return names;
+}
+
+Figures MemtableCases::Measure(const std::string& name, size_t subject) {
+  const auto operation =
+      std::find_if(operations_.begin(), operations_.end(),
+                   [&](const Operation& known) { return known.name == name; });
+  if (operation == operations_.end()) {
+    Refuse("there is no operation " + name);
+  }
+  operation_ = name;
+  subject_ = subject;
+  figures_.clear();
+  operation->run();
+  return figures_;
+}
+
+void MemtableCases::Expect(bool right, const std::string& otherwise) const {
+  if (!right) {
+    Check(Status::Corruption(subjects_[subject_].name + ", " + shape_.name,
+                             otherwise));
+  }
 }
 
 std::unique_ptr<BenchTable> MemtableCases::NewTable() const {
-  if (options_.purge) {
+  if (options_.set_aside) {
     ReleaseFreedMemory();
   }
   return std::make_unique<BenchTable>(subjects_[subject_].factory.get());
@@ -153,7 +168,7 @@ BenchTable* MemtableCases::Table() {
       InsertEntry(tables_[subject_].get(), entry);
     }
   }
-  if (options_.read_only && !read_only_[subject_]) {
+  if (options_.set_aside && !read_only_[subject_]) {
     tables_[subject_]->rep()->MarkReadOnly();
     read_only_[subject_] = true;
   }
@@ -162,7 +177,7 @@ BenchTable* MemtableCases::Table() {
 
 bool MemtableCases::Holds(BenchTable* table) const {
   std::unique_ptr<MemTableRep::Iterator> it(table->rep()->GetIterator());
-  const std::vector<uint32_t>& sorted = probes_.sorted();
+  const std::vector<uint32_t>& sorted = probes_.sorted;
   size_t at = 0;
   for (it->SeekToFirst(); it->Valid(); it->Next(), at++) {
     if (at == sorted.size()) {
@@ -181,23 +196,11 @@ bool MemtableCases::Holds(BenchTable* table) const {
   return at == sorted.size();
 }
 
-Status MemtableCases::Encode() {
-  const std::unique_ptr<BenchTable> table = NewTable();
-  size_t encoded = 0;
-  const CpuClock clock;
-  for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
-    encoded += table->Encode(load_[entry], shape_.SequenceOf(entry), value_) !=
-               nullptr;
-  }
-  Add("encode", clock.PerOperation(encoded));
-  return Status::OK();
-}
-
-Status MemtableCases::Insert() {
+void MemtableCases::Insert() {
   const size_t all = shape_.entries.size();
   size_t inserted = 0;
   double nanos = 0;
-  for (size_t round = 0; round < probes_.rounds(); round++) {
+  for (size_t round = 0; round < probes_.rounds; round++) {
     tables_[subject_].reset();
     tables_[subject_] = NewTable();
     read_only_[subject_] = false;
@@ -207,22 +210,19 @@ Status MemtableCases::Insert() {
     }
     nanos += clock.PerOperation(all);
   }
-  if (inserted != probes_.rounds() * all) {
-    return Wrong("an insert was refused");
-  }
+  Expect(inserted == probes_.rounds * all, "an insert was refused");
   double encoded = 0;
   for (size_t entry = 0; entry < all; entry++) {
     encoded += static_cast<double>(
         EncodedEntryBytes(load_[entry].size(), value_.size()));
   }
   const auto used = static_cast<double>(tables_[subject_]->UsedBytes());
-  Add("insert", nanos / static_cast<double>(probes_.rounds()));
+  Add("insert", nanos / static_cast<double>(probes_.rounds));
   Add("memory", PerEntry(used));
   Add("index_B", PerEntry(used - encoded));
-  return Status::OK();
 }
 
-Status MemtableCases::InsertEach() {
+void MemtableCases::InsertEach() {
   const std::unique_ptr<BenchTable> table = NewTable();
   std::vector<uint64_t> nanos(shape_.entries.size());
   LeastTimes& least = least_[subject_];
@@ -237,59 +237,50 @@ Status MemtableCases::InsertEach() {
     last = now;
   }
   Add("insert_each", clock.PerOperation(nanos.size()));
-  if (options_.read_only) {
+  if (options_.set_aside) {
     table->rep()->MarkReadOnly();
   }
   Add("p50", Percentile(0.5, &nanos));
   Add("p99", Percentile(0.99, &nanos));
   Add("p999", Percentile(0.999, &nanos));
   Add("slowest", Percentile(1, &nanos));
-  return Holds(table.get()) ? Status::OK()
-                            : Wrong("it does not hold its entries");
+  Expect(Holds(table.get()), "it does not hold its entries");
 }
 
-Status MemtableCases::Gets(const ShapeProbes::Gets& gets) {
+void MemtableCases::Gets(const ShapeProbes::Gets& gets) {
   const size_t n = gets.size();
   if (n == 0) {
-    return Status::OK();
+    return;
   }
   MemTableRep* const rep = Table()->rep();
   Found found;
   uint64_t wrong = 0;
   const CpuClock clock;
   for (size_t i = 0; i < n; i++) {
+    found.last_sequence = 0;
     GetAt(rep, gets.keys[i], gets.read_at[i], &found);
     wrong += found.last_sequence != gets.found[i];
   }
   Add(operation_, clock.PerOperation(n));
-  return found.count == n && wrong == 0 ? Status::OK()
-                                        : Wrong(operation_ + ": wrong answers");
+  Expect(wrong == 0, operation_ + ": wrong answers");
+  Expect(found.count == (gets.found[0] == 0 ? 0 : n),
+         operation_ + ": several answers");
 }
 
-Status MemtableCases::Misses() {
-  MemTableRep* const rep = Table()->rep();
-  Found found;
-  const CpuClock clock;
-  for (size_t i = 0; i < probes_.misses().size(); i++) {
-    GetAt(rep, probes_.misses()[i], kMaxSequenceNumber, &found);
-  }
-  Add("miss", clock.PerOperation(probes_.misses().size()));
-  return found.count == 0 ? Status::OK() : Wrong("a miss was found");
-}
-
-Status MemtableCases::Waits() {
-  uint64_t waits = 0;
-  BenchTable table(subjects_[subject_].factory.get(), &waits);
+void MemtableCases::Waits() {
+  const CountingComparator counting;
+  BenchTable table(subjects_[subject_].factory.get(), &counting);
   for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
     InsertEntry(&table, entry);
   }
   table.rep()->MarkReadOnly();
-  waits = 0;
+  counting.comparisons = 0;
+  uint64_t waits = 0;
   const auto* const art = dynamic_cast<ArtMemTableRep*>(table.rep());
   Found found;
-  const size_t n = std::min(probes_.hits().size(), kWaitProbes);
+  const size_t n = std::min(probes_.hits.size(), kWaitProbes);
   for (size_t i = 0; i < n; i++) {
-    const Slice key = probes_.hits().keys[i];
+    const Slice key = probes_.hits.keys[i];
     GetAt(table.rep(), key, kMaxSequenceNumber, &found);
     if (art != nullptr) {
       waits += 1 + art->tree().NodesOnPath(ArtKey(key.data(), key.size(),
@@ -297,69 +288,42 @@ Status MemtableCases::Waits() {
                                                   art->tree().order()));
     }
   }
+  waits += counting.comparisons;
   Add("hit_waits", static_cast<double>(waits) / static_cast<double>(n));
-  return found.count == n ? Status::OK() : Wrong("keys not found");
+  Expect(found.count == n, "keys not found");
 }
 
-Status MemtableCases::ReadAt(size_t snapshot) {
-  const size_t entry =
-      std::max<size_t>(1, shape_.entries.size() * snapshot / kSnapshots) - 1;
-  const Slice key = KeyOf(entry);
-  const uint64_t sequence = shape_.SequenceOf(entry);
-  MemTableRep* const rep = Table()->rep();
-  Found found;
-  uint64_t wrong = 0;
-  const CpuClock clock;
-  for (size_t i = 0; i < options_.probes; i++) {
-    GetAt(rep, key, sequence, &found);
-    wrong += found.last_sequence != sequence;
-  }
-  Add(operation_, clock.PerOperation(options_.probes));
-  return found.count == options_.probes && wrong == 0
-             ? Status::OK()
-             : Wrong("other versions were read");
-}
-
-Status MemtableCases::Seeks(size_t steps) {
+void MemtableCases::Seeks() {
   std::unique_ptr<MemTableRep::Iterator> it(Table()->rep()->GetIterator());
-  const size_t n = probes_.misses().size();
+  const size_t n = probes_.misses.size();
   uint64_t bytes = 0;
   auto seek = [&](const Slice& key) {
     const LookupKey target(key, kMaxSequenceNumber);
     it->Seek(target.internal_key(), nullptr);
-    for (size_t step = 0; it->Valid(); step++, it->Next()) {
-      bytes += EntryBytes(it->key());
-      if (step == steps) {
-        break;
-      }
-    }
+    bytes += it->Valid() ? EntryBytes(it->key()) : 0;
   };
   const CpuClock clock;
   for (size_t i = 0; i < n; i++) {
-    seek(probes_.hits().keys[i]);
-    seek(probes_.misses()[i]);
+    seek(probes_.hits.keys[i]);
+    seek(probes_.misses.keys[i]);
   }
   Add(operation_, clock.PerOperation(2 * n));
   // User keys and values of the entries that must be met.
   uint64_t expected = 0;
-  auto expect = [&](size_t rank) {
-    const std::vector<uint32_t>& sorted = probes_.sorted();
-    const size_t first = probes_.FirstOf(rank);
-    for (size_t at = first; at < std::min(sorted.size(), first + steps + 1);
-         at++) {
-      expected += KeyOf(sorted[at]).size() + value_.size();
+  for (const ShapeProbes::Gets* gets : {&probes_.hits, &probes_.misses}) {
+    for (size_t i = 0; i < n; i++) {
+      const size_t rank = gets->ranks[i];
+      expected += rank == shape_.keys.size()
+                      ? 0
+                      : shape_.keys[rank].size() + value_.size();
     }
-  };
-  for (size_t i = 0; i < n; i++) {
-    expect(probes_.hits().ranks[i]);
-    expect(probes_.miss_ranks()[i]);
   }
-  return bytes == expected ? Status::OK() : Wrong("seeks met other entries");
+  Expect(bytes == expected, "seeks met other entries");
 }
 
-Status MemtableCases::Steps(bool forwards, bool read) {
+void MemtableCases::Steps(bool forwards, bool read) {
   std::unique_ptr<MemTableRep::Iterator> it(Table()->rep()->GetIterator());
-  const size_t rounds = read ? probes_.rounds() : probes_.step_rounds();
+  const size_t rounds = read ? probes_.rounds : probes_.step_rounds;
   const size_t all = shape_.entries.size();
   uint64_t bytes = 0;
   size_t entries = 0;
@@ -370,27 +334,18 @@ Status MemtableCases::Steps(bool forwards, bool read) {
   };
   const CpuClock clock;
   for (size_t round = 0; round < rounds; round++) {
-    if (forwards) {
-      for (it->SeekToFirst(); it->Valid(); it->Next()) {
-        visit();
-      }
-    } else {
-      for (it->SeekToLast(); it->Valid(); it->Prev()) {
-        visit();
-      }
-    }
+    WalkAll(it.get(), forwards, visit);
   }
   Add(operation_, clock.PerOperation(rounds * all));
-  const uint64_t entry_bytes = probes_.entry_key_bytes() + all * value_.size();
-  return entries == rounds * all && (!read || bytes == rounds * entry_bytes)
-             ? Status::OK()
-             : Wrong("steps met other entries");
+  const uint64_t entry_bytes = probes_.entry_key_bytes + all * value_.size();
+  Expect(entries == rounds * all && (!read || bytes == rounds * entry_bytes),
+         "steps met other entries");
 }
 
-Status MemtableCases::Counts(const std::vector<ShapeProbes::Range>& ranges,
-                             bool timed) {
+void MemtableCases::Counts(const std::vector<ShapeProbes::Range>& ranges,
+                           bool timed) {
   if (ranges.empty()) {
-    return Status::OK();
+    return;
   }
   MemTableRep* const rep = Table()->rep();
   std::vector<uint64_t> counts;
@@ -411,10 +366,9 @@ Status MemtableCases::Counts(const std::vector<ShapeProbes::Range>& ranges,
   }
   Add(timed ? "count_off" : "prefix_off",
       std::exp(off / static_cast<double>(ranges.size())));
-  return Status::OK();
 }
 
-Status MemtableCases::Sample(size_t target) {
+void MemtableCases::Sample(size_t target) {
   MemTableRep* const rep = Table()->rep();
   size_t calls = 0;
   size_t sampled = 0;
@@ -427,16 +381,13 @@ Status MemtableCases::Sample(size_t target) {
                             &sample);
     sampled += sample.size();
     calls++;
-    nanos = clock.PerOperation(1);
+    nanos = clock.nanos();
   }
-  if (sampled == 0) {
-    return Wrong("a sample of nothing");
-  }
+  Expect(sampled > 0, "a sample of nothing");
   Add(operation_, nanos / static_cast<double>(sampled));
-  return Status::OK();
 }
 
-Status MemtableCases::Writers(size_t threads) {
+void MemtableCases::Writers(size_t threads) {
   const size_t all = shape_.entries.size();
   const std::unique_ptr<BenchTable> table = NewTable();
   std::vector<double> nanos(threads);
@@ -451,17 +402,16 @@ Status MemtableCases::Writers(size_t threads) {
                                              shape_.SequenceOf(entry), value_);
       }
     }
-    nanos[t] = clock.PerOperation(1);
+    nanos[t] = clock.nanos();
   });
-  Add(operation_, PerEntry(watch.wall_nanos()));
+  Add("wall", PerEntry(watch.wall_nanos()));
   Add("insert", PerEntry(Sum(nanos)));
-  return Sum(done) == all && Holds(table.get())
-             ? Status::OK()
-             : Wrong("it does not hold its entries");
+  Expect(Sum(done) == all && Holds(table.get()),
+         "it does not hold its entries");
 }
 
 // Readers of keys of the first half of the entries, a writer of the others.
-Status MemtableCases::ReadersBesideWriter(size_t threads) {
+void MemtableCases::ReadersBesideWriter(size_t threads) {
   const size_t all = shape_.entries.size();
   const size_t half = (all + 1) / 2;
   const std::unique_ptr<BenchTable> table = NewTable();
@@ -479,7 +429,7 @@ Status MemtableCases::ReadersBesideWriter(size_t threads) {
       for (size_t entry = half; entry < all; entry++) {
         InsertEntry(table.get(), entry);
       }
-      write_nanos = clock.PerOperation(1);
+      write_nanos = clock.nanos();
       writing.store(false);
       return;
     }
@@ -494,15 +444,104 @@ Status MemtableCases::ReadersBesideWriter(size_t threads) {
     }
     wrong[t] += found.count != n;
     reads[t] = n;
-    nanos[t] = clock.PerOperation(1);
+    nanos[t] = clock.nanos();
   });
   Add("hit", Sum(nanos) / static_cast<double>(Sum(reads)));
   if (all > half) {
     Add("busy_insert", write_nanos / static_cast<double>(all - half));
   }
-  return Sum(wrong) == 0 && Holds(table.get())
-             ? Status::OK()
-             : Wrong("reads beside a writer: wrong answers");
+  Expect(Sum(wrong) == 0 && Holds(table.get()),
+         "reads beside a writer: wrong answers");
+}
+
+// ---- Shapes ----------------------------------------------------------------
+
+namespace {
+
+class MemtableShapeRun : public ShapeRun {
+ public:
+  MemtableShapeRun(const KeyShape& shape, const std::vector<Subject>& subjects,
+                   const CaseOptions& options, Comparison* report)
+      : num_subjects_(subjects.size()),
+        cases_(shape, subjects, options),
+        report_(report) {
+    for (int threads = 1; shape.threads && threads <= 8; threads *= 2) {
+      operations_.push_back(fmt::format("threads_{}", threads));
+      report->AddRow(RowOf(shape, operations_.back()));
+    }
+  }
+
+  void Repeat() override {
+    for (size_t subject = 0; subject < num_subjects_; subject++) {
+      for (const std::string& operation : operations_) {
+        if (operation == "insert_each") {
+          cases_.Drop(subject);  // what comes next has tables of its own
+        }
+        const std::string row = RowOf(cases_.shape(), operation);
+        for (const auto& [name, figure] : cases_.Measure(operation, subject)) {
+          report_->Add(row, name, subject, figure);
+        }
+      }
+    }
+  }
+
+  void Finish() override {
+    for (size_t subject = 0; subject < num_subjects_; subject++) {
+      report_->Add(cases_.shape().name, "worst", subject,
+                   cases_.Worst(subject));
+    }
+  }
+
+ private:
+  const size_t num_subjects_;
+  std::vector<std::string> operations_ = {
+      "insert", "hit",   "old",        "miss",   "seek",       "next",
+      "prev",   "count", "prefix_off", "sample", "sample_10%", "insert_each"};
+  MemtableCases cases_;
+  Comparison* const report_;
+};
+
+}  // namespace
+
+const Comparison::Units kMemtableUnits = {
+    {"memory", Comparison::Unit::kBytes},
+    {"index_B", Comparison::Unit::kBytes},
+    {"hit_waits", Comparison::Unit::kFactor},
+    {"count_off", Comparison::Unit::kFactor},
+    {"prefix_off", Comparison::Unit::kFactor}};
+
+void RunMemtableShapes(const std::vector<Subject>& subjects,
+                       const ShapeRunOptions& options, size_t value_size,
+                       FILE* out) {
+  std::vector<Subject> compared;
+  std::vector<Comparison::Subject> names;
+  for (const Subject& subject : subjects) {
+    if (subject.factory->IsInsertConcurrentlySupported()) {
+      compared.push_back(subject);
+      names.push_back({subject.name, 0});
+    }
+  }
+  if (compared.size() < 2) {
+    Refuse(
+        "--sets=shapes: fewer than two --memtables that several threads may "
+        "write");
+  }
+  CaseOptions case_options;
+  case_options.seed = options.shape.seed + 2;
+  case_options.value_size = value_size;
+  Comparison report(names,
+                    {"insert", "worst", "memory", "hit", "old", "miss", "seek",
+                     "next", "prev", "count", "count_off", "prefix_off",
+                     "sample", "sample_10%", "busy_insert"},
+                    kMemtableUnits);
+  PinToCpu(0);
+  RunShapes(
+      options,
+      [&](const KeyShape& shape) {
+        return std::make_unique<MemtableShapeRun>(shape, compared, case_options,
+                                                  &report);
+      },
+      &report, out);
 }
 
 }  // namespace memkv

@@ -28,10 +28,8 @@
 #include <gflags/gflags.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,21 +38,17 @@
 #include "db_bench_ext/common/machine.h"
 #include "db_bench_ext/keys/key_source.h"
 #include "db_bench_ext/memtable_bench/cases.h"
-#include "db_bench_ext/memtable_bench/report.h"
-#include "db_bench_ext/memtable_bench/shapes.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
-#include "util/coding.h"
-#include "util/math.h"
 #include "util/simd.h"
 #include "util/string_util.h"
 
 DEFINE_uint64(n, 5000000,
               "Keys to generate, and lines to read at most (0: all) of --keys "
               "and of the Contents lists.");
-DEFINE_string(sets, "random8,db_bench16,hot_key,keys,urls,paths",
-              "Which sets: random8 (8 random bytes), db_bench16 (as db_bench "
-              "makes them), keys (--keys, shuffled and sorted; left out "
+DEFINE_string(sets, "random8,hot_key,keys,urls,paths",
+              "Which sets: random8 (8 random bytes), keys (--keys, shuffled "
+              "and sorted; left out "
               "without it), urls (generated URL-like keys, shuffled; left out "
               "with --keys), paths (Debian's Contents lists, shuffled and "
               "sorted), hot_key, shapes (the --shapes).");
@@ -71,194 +65,43 @@ DEFINE_uint64(value_size, 8, "Bytes of every value.");
 DEFINE_uint64(probes, 1000000, "Look-ups and seeks a repetition.");
 DEFINE_uint64(overwrites, 1000000, "Versions of the hot key.");
 DEFINE_uint64(seed, 20260101, "Of keys, load orders and probes.");
-DEFINE_string(shapes, "all",
-              "Which shapes of keys, by commas; --shapes=list names them.");
-DEFINE_double(shape_scale, 1,
-              "What the numbers of keys and versions of shapes are multiplied "
-              "with.");
-DEFINE_uint64(shape_repeat, 3, "Repeats of a shape.");
-DEFINE_double(shape_seconds, 20,
-              "A shape that has taken so long is not repeated once more.");
-DEFINE_bool(purge, true,
-            "Before every load give freed memory back to the system, so that "
-            "each pays for its own pages.");
-
 namespace memkv {
 namespace {
 
-using rocksdb::Status;
-
-// Of these keys, in any order, the set that arrives shuffled or sorted.
-KeyShape SetOf(const std::string& name, std::vector<std::string> keys,
-               bool shuffled) {
-  KeyShape shape;
-  shape.name = name;
-  std::sort(keys.begin(), keys.end());
-  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-  shape.keys = std::move(keys);
-  shape.entries.resize(shape.keys.size());
-  std::iota(shape.entries.begin(), shape.entries.end(), 0);
-  if (shuffled) {
-    RandomSource(FLAGS_seed).Shuffle(&shape.entries);
-  }
-  return shape;
-}
-
-// As db_bench makes keys of 16 bytes: a number below `count`, big-endian, and
-// eight times the digit zero.
-std::vector<std::string> DbBenchKeys(uint64_t count) {
-  std::vector<std::string> keys;
-  for (uint64_t i = 0; i < count; i++) {
-    std::string key;
-    rocksdb::PutFixed64(&key, rocksdb::EndianSwapValue(i));
-    keys.push_back(key + "00000000");
-  }
-  return keys;
-}
-
-std::vector<std::string> KeysOf(const RecordSet& records) {
-  std::vector<std::string> keys;
-  for (size_t i = 0; i < records.size(); i++) {
-    keys.push_back(records.key(i).ToString());
-  }
-  return keys;
-}
-
-class MemtableBench {
+// Passes everything to a reporter of Google Benchmark's, and lets
+// RunSpecifiedBenchmarks be called several times for one report: the other one
+// sees one context at the beginning and one end, so that JSON is one document.
+class OneReport : public benchmark::BenchmarkReporter {
  public:
-  MemtableBench(const std::vector<Subject>& subjects, OneReport* reporter,
-                SideBySide* side_by_side, const CaseOptions& options,
-                bool two_threads, FILE* table)
-      : subjects_(subjects),
-        reporter_(reporter),
-        side_by_side_(side_by_side),
-        options_(options),
-        two_threads_(two_threads),
-        table_(table) {}
+  explicit OneReport(benchmark::BenchmarkReporter* inner) : inner_(inner) {}
 
-  void Run(const std::string& set) {
-    std::string source;
-    if (set == "shapes") {
-      RunShapes();
-    } else if (set == "hot_key") {
-      KeyShape shape = SetOf(set, {"the one hot key!"}, false);
-      shape.entries.assign(FLAGS_overwrites, 0);
-      RunSet(shape);
-    } else if (set == "db_bench16") {
-      RunShuffled(set, DbBenchKeys(FLAGS_n));
-    } else if (set == "random8") {
-      source = fmt::format("gen:uint64:{}", FLAGS_n);
-    } else if (set == "keys") {
-      source = FLAGS_keys;
-    } else if (set == "urls") {
-      source = FLAGS_keys.empty() ? fmt::format("gen:urls:{}", FLAGS_n) : "";
-    } else if (set == "paths") {
-      source = "apt-contents";
-    } else {
-      Refuse("--sets: there is no set " + set);
+  bool ReportContext(const Context& context) override {
+    // Wide enough for every name, so that the columns of all sets stand below
+    // each other.
+    Context widened = context;
+    widened.name_field_width = std::max<size_t>(context.name_field_width, 88);
+    return std::exchange(begun_, true) || inner_->ReportContext(widened);
+  }
+  void ReportRuns(const std::vector<Run>& runs) override {
+    inner_->ReportRuns(runs);
+  }
+  void Finalize() override {}
+  // Ends the other reporter's report.
+  void FinishAll() {
+    if (begun_) {
+      inner_->Finalize();
     }
-    if (!source.empty()) {
-      KeySet input;
-      Check(ReadKeys(source, FLAGS_n, FLAGS_seed, FLAGS_fetch_script, &input));
-      fmt::print(stderr, "{}: {}.\n", set, input.description);
-      RunShuffled(set, KeysOf(input.records));
-      if (set == "keys" || set == "paths") {
-        RunSet(SetOf(set + "_sorted", KeysOf(input.records), false));
-      }
-    }
+  }
+  // JSON and CSV are for programs, and alone on standard output.
+  FILE* OtherOutput() const {
+    return dynamic_cast<benchmark::ConsoleReporter*>(inner_.get()) != nullptr
+               ? stdout
+               : stderr;
   }
 
  private:
-  void RunShuffled(const std::string& set, std::vector<std::string> keys) {
-    const KeyShape shape = SetOf(set, std::move(keys), true);
-    if (shape.keys.size() < 2) {
-      Refuse(set + ": fewer than two keys");
-    }
-    RunSet(shape);
-  }
-
-  // Registers every operation on every memtable, and runs them.
-  void RunSet(const KeyShape& shape) {
-    fmt::print(stderr, "{}: {} keys, mean {:.1f} bytes\n", shape.name,
-               shape.keys.size(),
-               static_cast<double>(shape.KeyBytes()) /
-                   static_cast<double>(shape.keys.size()));
-    MemtableCases cases(shape, subjects_, options_);
-    for (size_t i = 0; i < subjects_.size(); i++) {
-      std::vector<std::string> operations = cases.OperationsOf(i);
-      if (shape.keys.size() == 1) {
-        operations = {"insert"};
-        for (int snapshot = 1; snapshot <= 10; snapshot++) {
-          operations.push_back(fmt::format("read_at_{}", snapshot));
-        }
-      } else if (subjects_[i].factory->IsInsertConcurrentlySupported()) {
-        operations.push_back("threads_1");
-        if (two_threads_) {
-          operations.push_back("threads_2");
-        }
-      }
-      for (const std::string& operation : operations) {
-        side_by_side_->AddOperation(shape.name, operation);
-        Register(operation, i, &cases);
-      }
-    }
-    benchmark::RunSpecifiedBenchmarks(reporter_);
-    benchmark::ClearRegisteredBenchmarks();
-  }
-
-  // One iteration is the whole operation; its time that of each part of it. The
-  // other figures are counters.
-  void Register(const std::string& operation, size_t subject,
-                MemtableCases* cases) {
-    const std::string name = fmt::format("{}/{}/{}", cases->shape().name,
-                                         operation, subjects_[subject].name);
-    auto* added = benchmark::RegisterBenchmark(
-        name.c_str(),
-        [this, operation, subject, cases](benchmark::State& state) {
-          PinToCpu(0);
-          Figures figures;
-          for (auto _ : state) {
-            const Status s = cases->Measure(operation, subject, &figures);
-            if (!s.ok() || figures.empty()) {
-              side_by_side_->AddFailure();
-              state.SkipWithError(s.ToString().c_str());
-              return;
-            }
-            state.SetIterationTime(figures[0].second * 1e-9);
-          }
-          side_by_side_->Add(cases->shape().name, operation, subject, figures);
-          for (size_t i = 1; i < figures.size(); i++) {
-            state.counters[figures[i].first] = figures[i].second;
-          }
-        });
-    added->Iterations(1)->UseManualTime();
-    added->ComputeStatistics("min", [](const std::vector<double>& values) {
-      return *std::min_element(values.begin(), values.end());
-    });
-    added->ComputeStatistics("max", [](const std::vector<double>& values) {
-      return *std::max_element(values.begin(), values.end());
-    });
-  }
-
-  void RunShapes() {
-    const ShapeRunOptions options = {{FLAGS_seed, FLAGS_shape_scale},
-                                     FLAGS_shape_repeat,
-                                     FLAGS_shape_seconds};
-    std::vector<std::string> shapes;
-    std::string reason;
-    if (!ParseShapes(FLAGS_shapes, options.shape, &shapes, &reason)) {
-      Refuse(reason);
-    }
-    Check(RunMemtableShapes(shapes, subjects_, options, FLAGS_value_size,
-                            table_));
-  }
-
-  const std::vector<Subject> subjects_;
-  OneReport* const reporter_;
-  SideBySide* const side_by_side_;
-  const CaseOptions options_;
-  const bool two_threads_;
-  FILE* const table_;
+  const std::unique_ptr<benchmark::BenchmarkReporter> inner_;
+  bool begun_ = false;
 };
 
 std::vector<Subject> MakeSubjects() {
@@ -276,61 +119,169 @@ std::vector<Subject> MakeSubjects() {
   return subjects;
 }
 
+// All figures of the report, in its order.
+Comparison MakeComparison(const std::vector<Subject>& subjects) {
+  std::vector<Comparison::Subject> names;
+  for (const Subject& subject : subjects) {
+    names.push_back({subject.name, 0});
+  }
+  return {names,
+          {"wall",        "insert",     "memory", "index_B",   "busy_insert",
+           "insert_each", "p50",        "p99",    "p999",      "slowest",
+           "hit",         "old",        "miss",   "seek",      "step",
+           "step_back",   "next",       "prev",   "hit_waits", "count",
+           "count_off",   "prefix_off", "sample", "sample_10%"},
+          kMemtableUnits};
+}
+
+class MemtableBench {
+ public:
+  MemtableBench()
+      : subjects_(MakeSubjects()),
+        reporter_(benchmark::CreateDefaultDisplayReporter()),
+        comparison_(MakeComparison(subjects_)) {
+    options_.value_size = FLAGS_value_size;
+    options_.probes = FLAGS_probes;
+    options_.seed = FLAGS_seed;
+    options_.set_aside = true;
+    if (Cpus().size() < 2) {
+      fmt::print(stderr,
+                 "This process may use one CPU only: the benchmarks of two "
+                 "threads are left out.\n");
+    }
+  }
+
+  // All --sets, and what they come to.
+  void Run() {
+    FILE* const out = reporter_.OtherOutput();
+    Status s;
+    try {
+      for (const std::string& set : rocksdb::StringSplit(FLAGS_sets, ',')) {
+        RunSet(set, out);
+      }
+    } catch (const Failure& failure) {
+      s = failure.status();
+    }
+    reporter_.FinishAll();
+    if (measured_) {
+      comparison_.PrintFigures(out);
+    }
+    Check(s);
+    if (failed_) {
+      Check(Status::Corruption("a benchmark did not find what it should"));
+    }
+  }
+
+ private:
+  void RunSet(const std::string& set, FILE* out) {
+    if (set == "shapes") {
+      RunMemtableShapes(subjects_, ShapeRunOfFlags(FLAGS_seed),
+                        FLAGS_value_size, out);
+    } else if (set == "hot_key") {
+      KeyShape shape = ShapeOfKeys(set, {"the one hot key!"}, false, 0);
+      shape.entries.assign(FLAGS_overwrites, 0);
+      RunBenchmarks(shape);
+    } else if (set == "random8") {
+      RunSource(set, fmt::format("gen:uint64:{}", FLAGS_n));
+    } else if (set == "paths") {
+      RunSource(set, "apt-contents");
+    } else if (set == "keys" && !FLAGS_keys.empty()) {
+      RunSource(set, FLAGS_keys);
+    } else if (set == "urls" && FLAGS_keys.empty()) {
+      RunSource(set, fmt::format("gen:urls:{}", FLAGS_n));
+    } else if (set != "keys" && set != "urls") {
+      Refuse("--sets: there is no set " + set);
+    }
+  }
+
+  // Keys of ReadKeys(): shuffled, and those that are somebody's sorted, too.
+  void RunSource(const std::string& set, const std::string& source) {
+    KeySet input;
+    ReadKeys(source, FLAGS_n, FLAGS_seed, FLAGS_fetch_script, &input);
+    fmt::print(stderr, "{}: {}.\n", set, input.description);
+    std::vector<std::string> keys = KeysOf(input.records);
+    if (keys.size() < 2) {
+      Refuse(set + ": fewer than two keys");
+    }
+    RunBenchmarks(ShapeOfKeys(set, keys, true, FLAGS_seed));
+    if (set == "keys" || set == "paths") {
+      RunBenchmarks(ShapeOfKeys(set + "_sorted", std::move(keys), false, 0));
+    }
+  }
+
+  // Registers every operation on every memtable, and runs them.
+  void RunBenchmarks(const KeyShape& shape) {
+    fmt::print(stderr, "{}: {} keys, mean {:.1f} bytes\n", shape.name,
+               shape.keys.size(), shape.MeanEntryKeySize());
+    MemtableCases cases(shape, subjects_, options_);
+    for (const char* operation : {"insert", "threads_1", "threads_2"}) {
+      comparison_.AddRow(RowOf(shape, operation));
+    }
+    const size_t threads = std::min<size_t>(Cpus().size(), 2);
+    for (size_t i = 0; i < subjects_.size(); i++) {
+      for (const std::string& name : cases.OperationsOf(i, threads)) {
+        Register(name, i, &cases);
+      }
+    }
+    benchmark::RunSpecifiedBenchmarks(&reporter_);
+    benchmark::ClearRegisteredBenchmarks();
+  }
+
+  // One iteration is the whole operation; its time that of each part of it. The
+  // other figures are counters.
+  void Register(const std::string& operation, size_t subject,
+                MemtableCases* cases) {
+    const std::string name = fmt::format("{}/{}/{}", cases->shape().name,
+                                         operation, subjects_[subject].name);
+    auto* added = benchmark::RegisterBenchmark(
+        name.c_str(),
+        [this, operation, subject, cases](benchmark::State& state) {
+          PinToCpu(0);
+          Figures figures;
+          try {
+            for (auto _ : state) {
+              figures = cases->Measure(operation, subject);
+              state.SetIterationTime(figures.at(0).second * 1e-9);
+            }
+          } catch (const std::exception& failure) {
+            failed_ = true;
+            state.SkipWithError(failure.what());
+            return;
+          }
+          const std::string row = RowOf(cases->shape(), operation);
+          for (const auto& [figure, value] : figures) {
+            comparison_.Add(row, figure, subject, value);
+            if (figure != figures[0].first) {
+              state.counters[figure] = value;
+            }
+          }
+          measured_ = true;
+        });
+    added->Iterations(1)->UseManualTime();
+  }
+
+  const std::vector<Subject> subjects_;
+  CaseOptions options_;
+  OneReport reporter_;
+  Comparison comparison_;
+  bool measured_ = false;
+  bool failed_ = false;
+};
+
 void RunBench() {
-  if (FLAGS_shape_repeat == 0) {
-    Refuse("--shape_repeat: 1 or more");
+  if (ListShapesIfAsked()) {
+    return;
   }
   if (FLAGS_probes < 2 || FLAGS_overwrites < 10) {
     Refuse("too few --probes or --overwrites");
   }
-  const std::vector<Subject> subjects = MakeSubjects();
-  CaseOptions options;
-  options.value_size = FLAGS_value_size;
-  options.probes = FLAGS_probes;
-  options.seed = FLAGS_seed;
-  options.purge = FLAGS_purge;
-  // As a flush and most look-ups find them.
-  options.read_only = true;
-  const bool two_threads = RememberCpus() >= 2;
-  if (!two_threads) {
-    fmt::print(stderr,
-               "This process may use one CPU only: the benchmarks of two "
-               "threads are left out.\n");
-  }
-  std::vector<std::string> names;
-  for (const Subject& subject : subjects) {
-    names.push_back(subject.name);
-  }
-  std::unique_ptr<benchmark::BenchmarkReporter> inner(
-      benchmark::CreateDefaultDisplayReporter());
-  const bool console =
-      dynamic_cast<benchmark::ConsoleReporter*>(inner.get()) != nullptr;
-  OneReport reporter(std::move(inner));
-  SideBySide side_by_side(names);
-  FILE* const table = console ? stdout : stderr;
-  MemtableBench bench(subjects, &reporter, &side_by_side, options, two_threads,
-                      table);
-  Status s;
-  try {
-    for (const std::string& set : rocksdb::StringSplit(FLAGS_sets, ',')) {
-      bench.Run(set);
-    }
-  } catch (const Failure& failure) {
-    s = failure.status();
-  }
-  reporter.FinishAll();
-  if (!side_by_side.empty()) {
-    side_by_side.Print(table);
-  }
-  Check(s);
-  if (side_by_side.failures() > 0) {
-    Check(Status::Corruption("a benchmark did not find what it should"));
-  }
+  RegisterMemkv();
+  MemtableBench().Run();
 }
 
 void PrintHelp() {
-  gflags::ShowUsageWithFlagsRestrict("memtable_bench", "memtable_bench");
-  std::printf("\n");
+  gflags::ShowUsageWithFlagsRestrict("memtable_bench", "db_bench_ext");
+  fmt::print("\n");
   benchmark::PrintDefaultHelp();
 }
 
@@ -338,9 +289,9 @@ int Main(int argc, char** argv) {
   for (int i = 1; i < argc; i++) {
     // The library would begin the file anew for every set.
     if (std::strncmp(argv[i], "--benchmark_out", 15) == 0) {
-      std::fprintf(stderr,
-                   "memtable_bench: no --benchmark_out here; use "
-                   "--benchmark_format=json and redirect standard output\n");
+      fmt::print(stderr,
+                 "memtable_bench: no --benchmark_out here; use "
+                 "--benchmark_format=json and redirect standard output\n");
       return 2;
     }
   }
@@ -360,24 +311,7 @@ int Main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv, PrintHelp);
   benchmark::AddCustomContext("kernels", SimdName(kSimd));
   gflags::ParseCommandLineFlags(&argc, &argv, true);
-  if (argc > 1) {
-    std::fprintf(stderr, "memtable_bench: what is '%s'? (--keys=FILE?)\n",
-                 argv[1]);
-    return 2;
-  }
-  if (FLAGS_shapes == "list") {
-    std::printf("%s", DescribeShapes().c_str());
-    return 0;
-  }
-  RegisterMemkv();
-  int status = 0;
-  try {
-    RunBench();
-  } catch (const Failure& failure) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "memtable_bench: FAILED: %s\n", failure.what());
-    status = 1;
-  }
+  const int status = RunProgram("memtable_bench", argc, argv, RunBench);
   benchmark::Shutdown();
   return status;
 }

@@ -18,8 +18,10 @@
 #include <string>
 
 #include "db/dbformat.h"
+#include "db/lookup_key.h"
 #include "db/memtable.h"
 #include "memory/concurrent_arena.h"
+#include "rocksdb/comparator.h"
 #include "rocksdb/memtablerep.h"
 #include "rocksdb/slice.h"
 #include "util/coding.h"
@@ -62,19 +64,57 @@ struct Found {
   uint64_t count = 0;
   uint64_t bytes = 0;  // of values
   uint64_t last_sequence = 0;
+
+  static bool Save(void* arg, const char* entry) {
+    Found* found = static_cast<Found*>(arg);
+    rocksdb::Slice internal_key;
+    rocksdb::Slice value;
+    ReadEntry(entry, &internal_key, &value);
+    if (rocksdb::ExtractUserKey(internal_key) == found->user_key) {
+      found->count++;
+      found->bytes += value.size();
+      found->last_sequence =
+          rocksdb::ExtractInternalKeyFooter(internal_key) >> 8;
+    }
+    return false;
+  }
 };
 
 // Looks the newest version up that is not newer than `sequence`, and adds what
 // it finds to *found.
-void GetAt(rocksdb::MemTableRep* rep, const rocksdb::Slice& key,
-           uint64_t sequence, Found* found);
+inline void GetAt(rocksdb::MemTableRep* rep, const rocksdb::Slice& key,
+                  uint64_t sequence, Found* found) {
+  const rocksdb::LookupKey lookup(key, sequence);
+  found->user_key = key;
+  rep->Get(lookup, found, Found::Save);
+}
+
+// The bytewise comparator by name and order, which counts what it compares.
+class CountingComparator : public rocksdb::Comparator {
+ public:
+  const char* Name() const override {
+    return rocksdb::BytewiseComparator()->Name();
+  }
+  int Compare(const rocksdb::Slice& a, const rocksdb::Slice& b) const override {
+    comparisons++;
+    return rocksdb::BytewiseComparator()->Compare(a, b);
+  }
+  void FindShortestSeparator(std::string* /*start*/,
+                             const rocksdb::Slice& /*limit*/) const override {}
+  void FindShortSuccessor(std::string* /*key*/) const override {}
+
+  mutable uint64_t comparisons = 0;
+};
 
 class BenchTable {
  public:
-  // If `comparisons` is not null, what the rep compares is counted there; which
-  // is for counting, not for timing.
-  explicit BenchTable(rocksdb::MemTableRepFactory* factory,
-                      uint64_t* comparisons = nullptr);
+  explicit BenchTable(
+      rocksdb::MemTableRepFactory* factory,
+      const rocksdb::Comparator* comparator = rocksdb::BytewiseComparator())
+      : arena_(kArenaBlockBytes),
+        comparator_(rocksdb::InternalKeyComparator(comparator)),
+        rep_(factory->CreateMemTableRep(comparator_, &arena_, nullptr,
+                                        nullptr)) {}
   BenchTable(const BenchTable&) = delete;
   BenchTable& operator=(const BenchTable&) = delete;
 
@@ -110,11 +150,16 @@ class BenchTable {
   // Everything the Allocator has handed out or lost (alignment, ends of
   // blocks, shards' leftovers; not the untouched rest of the last block), and
   // what the rep says it holds elsewhere.
-  size_t UsedBytes() const;
+  size_t UsedBytes() const {
+    return arena_.ApproximateMemoryUsage() + rep_->ApproximateMemoryUsage();
+  }
 
  private:
+  // What column family options come to by default: an eighth of the write
+  // buffer, and no more than this.
+  static constexpr size_t kArenaBlockBytes = size_t{1} << 20;
+
   rocksdb::ConcurrentArena arena_;
-  const std::unique_ptr<const rocksdb::Comparator> counting_;
   const rocksdb::MemTable::KeyComparator comparator_;
   // Last: it is destroyed first.
   std::unique_ptr<rocksdb::MemTableRep> rep_;

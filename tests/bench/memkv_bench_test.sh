@@ -66,7 +66,7 @@ stops() {
   [[ $status -eq 130 ]] || fail "$name: stopped, it left with status $status"
   "$check" "$schema" "$name.json"
   grep -q '"complete": false' "$name.json" || fail "$name.json: a stopped run is complete"
-  grep -q 'STOPPED' out.txt || fail "$name: the stopped report does not say so"
+  grep -q 'The run was stopped' out.txt || fail "$name: the stopped report does not say so"
   [[ -z $(find . -maxdepth 1 -name 'memkv_bench.*' -print -quit) ]] ||
     fail "$name: a folder was left behind"
   quietly --report="$name.json" --html="$name.html" --markdown="$name.md"
@@ -96,7 +96,7 @@ if [[ -n $node ]]; then
   [[ $(grep -c '<svg' all.page) -eq 2 ]] || fail 'all.html does not compare two with the first'
   [[ $(grep -c '</svg>' all.page) -eq 2 ]] || fail 'all.html: a drawing has no end'
   grep -qF '<svg xmlns=' all.svg || fail 'all.svg is no drawing'
-  for word in 'class="better"' '→' '>1/2<' '<dt>machine</dt>' '<dt>command</dt>' '<td>stock-lz4</td>' 'title="memtable index: '; do
+  for word in 'class="better"' '→' '>1/2<' '<td>machine</td>' '<td>command</td>' '<td>stock-lz4</td>' 'title="memtable index: '; do
     grep -qF -- "$word" all.page || fail "the script of all.html writes no '$word'"
   done
 fi
@@ -113,7 +113,7 @@ sed 's/"command": "/&<b>\&amp;<\/b><\/script>/' all.json >marked.json
 quietly --report=marked.json --html=marked.html
 render marked
 [[ $(grep -c '</script>' marked.html) -eq 2 ]] || fail 'marked.html: the report ends its own script'
-[[ -z $node ]] || grep -qF '<code>&#60;b&#62;&#38;amp;&#60;/b&#62;&#60;/script&#62;memkv_bench' marked.page ||
+[[ -z $node ]] || grep -qF '<td>&#60;b&#62;&#38;amp;&#60;/b&#62;&#60;/script&#62;memkv_bench' marked.page ||
   fail 'marked.html does not show the command as text'
 
 # A report is a function of its JSON.

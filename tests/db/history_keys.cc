@@ -4,7 +4,6 @@
 #include "tests/db/history_keys.h"
 
 #include <algorithm>
-#include <stdexcept>
 
 #include "db_bench_ext/keys/key_shapes.h"
 #include "rocksdb/slice.h"
@@ -70,11 +69,8 @@ void HistoryKeys::AddShape(const std::string& shape) {
   ShapeOptions options;
   options.seed = random_->Next();
   options.scale = kShapeScale;
-  KeyShape made;
-  if (!MakeShape(shape, options, &made)) {
-    throw std::invalid_argument("there is no shape " + shape);
-  }
-  general_.insert(general_.end(), made.keys.begin(), made.keys.end());
+  const std::vector<std::string> keys = MakeShape(shape, options).keys;
+  general_.insert(general_.end(), keys.begin(), keys.end());
 }
 
 void HistoryKeys::AddClusters() {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/keys/key_source.h"
 #include "db_bench_ext/keys/key_stats.h"
@@ -23,7 +24,6 @@
 #include "db_bench_ext/memkv_bench/generated_records.h"
 #include "db_bench_ext/memkv_bench/options.h"
 #include "db_bench_ext/memkv_bench/results.h"
-#include "db_bench_ext/memkv_bench/verify.h"
 #include "plugin/memkv.h"
 #include "rocksdb/advanced_cache.h"
 #include "rocksdb/convenience.h"
@@ -123,31 +123,32 @@ class GeneratedRecordsTest : public testing::Test {
   static constexpr size_t kValueSize = 5;
 
   GeneratedRecordsTest()
-      : records_(7, 3000, kValueSize, 0.5), database_("generated", kPath) {
+      : records_(7, 3000, kValueSize, 0.5),
+        database_({"generated", ""}, kPath) {
     std::filesystem::remove_all(kPath);
     records_.MakeAll(nullptr, [](uint64_t) {});
-    EXPECT_TRUE(database_.Configure("").ok());
-    EXPECT_TRUE(database_.Open().ok());
+    database_.Open();
   }
   ~GeneratedRecordsTest() override {
-    EXPECT_TRUE(database_.Close().ok());
+    database_.Close();
     std::filesystem::remove_all(kPath);
   }
 
   void Load(bool sorted) {
     uint64_t last = 0;
-    ASSERT_TRUE(records_
-                    .Load(sorted, &database_,
-                          [&last](uint64_t so_far) { last = so_far; })
-                    .ok());
+    records_.Load(sorted, database_,
+                  [&last](uint64_t so_far) { last = so_far; });
     // A stream has each key once.
     ASSERT_EQ(last, sorted ? records_.distinct() : records_.count());
   }
   // Of what Verify says.
   std::string Verify() {
-    uint64_t read = 0;
-    return records_.Verify(database_, [&read](uint64_t n) { read += n; })
-        .ToString();
+    try {
+      records_.Verify(database_, [](uint64_t) {});
+      return "OK";
+    } catch (const Failure& failure) {
+      return failure.what();
+    }
   }
 
   void ExpectSays(const std::string& what) {
@@ -280,102 +281,90 @@ TEST(KeyStatsTest, WhatIsSharedAndWhatIsNot) {
 }
 
 TEST(BenchOptionsTest, ConfigurationsAreBuiltInOrTheUsersOwn) {
-  std::vector<BenchConfig> configs;
-  ASSERT_TRUE(
-      ParseConfigs("memkv,a={x=1,y=2};z=3,b=@memkv;c=d", &configs).ok());
+  const std::vector<BenchConfig> configs =
+      ParseConfigs("memkv,a={x=1,y=2};z=3,b=@memkv;c=d");
   ASSERT_EQ(configs.size(), 3u);
   EXPECT_EQ(configs[1].name, "a");
   EXPECT_EQ(configs[1].options, "{x=1,y=2};z=3");
   EXPECT_EQ(configs[2].options, configs[0].options + ";c=d");
   for (const char* bad :
        {"", "nothing", "memkv,memkv", "a=@nothing", ",memkv"}) {
-    std::vector<BenchConfig> none;
-    EXPECT_TRUE(ParseConfigs(bad, &none).IsInvalidArgument()) << bad;
+    EXPECT_THROW(ParseConfigs(bad), Failure) << bad;
   }
 }
 
 TEST(BenchOptionsTest, WorkloadsRunInOneOrderAndOnce) {
-  std::vector<Workload> workloads;
-  ASSERT_TRUE(ParseWorkloads("scan,get,reads,get", &workloads).ok());
+  const std::vector<Workload> workloads = ParseWorkloads("scan,get,reads,get");
   EXPECT_EQ(workloads.size(), 8u);
   EXPECT_TRUE(std::is_sorted(workloads.begin(), workloads.end()));
-  workloads.clear();
-  ASSERT_TRUE(ParseWorkloads("all", &workloads).ok());
-  EXPECT_EQ(workloads.size(), static_cast<size_t>(kNumWorkloads));
-  EXPECT_TRUE(ParseWorkloads("get,nothing", &workloads).IsInvalidArgument());
+  EXPECT_EQ(ParseWorkloads("all").size(), static_cast<size_t>(kNumWorkloads));
+  EXPECT_THROW(ParseWorkloads("get,nothing"), Failure);
 }
 
 TEST(BenchOptionsTest, BytesHaveUnits) {
-  uint64_t bytes = 0;
-  ASSERT_TRUE(ParseBytes("512M", &bytes).ok());
-  EXPECT_EQ(bytes, uint64_t{512} << 20);
-  ASSERT_TRUE(ParseBytes("1.5K", &bytes).ok());
-  EXPECT_EQ(bytes, 1536u);
-  ASSERT_TRUE(ParseBytes("0", &bytes).ok());
-  EXPECT_EQ(bytes, 0u);
+  EXPECT_EQ(ParseBytes("512M"), uint64_t{512} << 20);
+  EXPECT_EQ(ParseBytes("1.5K"), 1536u);
+  EXPECT_EQ(ParseBytes("0"), 0u);
   for (const char* bad : {"", "M", "-1", "1MB", "1X", "1 M"}) {
-    EXPECT_TRUE(ParseBytes(bad, &bytes).IsInvalidArgument()) << bad;
+    EXPECT_THROW(ParseBytes(bad), Failure) << bad;
   }
 }
 
 TEST(MemoryLimitTest, TheBlockCacheGetsWhatTableReadersLeave) {
   const std::string path = "memory_limit_test";
   std::filesystem::remove_all(path);
-  BenchDatabase database("one", path);
-  ASSERT_TRUE(
-      database
-          .Configure("table_factory={id=BlockBasedTable;block_cache=64M;"
-                     "filter_policy=bloomfilter:10:false};"
-                     "compression=kNoCompression")
-          .ok());
-  const auto& cache =
-      database.options()
-          ->table_factory->GetOptions<rocksdb::BlockBasedTableOptions>()
-          ->block_cache;
-  ASSERT_TRUE(MemoryLimit(0, 0).Prepare(&database).ok());
+  BenchDatabase database(
+      {"one",
+       "table_factory={id=BlockBasedTable;block_cache=64M;"
+       "filter_policy=bloomfilter:10:false};compression=kNoCompression"},
+      path);
+  const rocksdb::Cache* const cache = database.BlockCache();
+  MemoryLimit(0, 0).Prepare(&database);
   EXPECT_EQ(cache->GetCapacity(), size_t{64} << 20);
-  ASSERT_TRUE(MemoryLimit(0, 1 << 20).Prepare(&database).ok());
+  MemoryLimit(0, 1 << 20).Prepare(&database);
   EXPECT_EQ(cache->GetCapacity(), size_t{1} << 20);
   EXPECT_FALSE(database.options()->use_direct_reads);
 
   const uint64_t bytes = 8 << 20;
-  ASSERT_TRUE(MemoryLimit(bytes, 1 << 20).Prepare(&database).ok());
+  MemoryLimit(bytes, 1 << 20).Prepare(&database);
   EXPECT_EQ(cache->GetCapacity(), bytes);
   EXPECT_TRUE(database.options()->use_direct_reads);
-  ASSERT_TRUE(database.Open().ok());
+  database.Open();
   for (int i = 0; i < 20000; i++) {
     ASSERT_TRUE(database.db()
                     ->Put(rocksdb::WriteOptions(), std::to_string(i), "")
                     .ok());
   }
-  ASSERT_TRUE(database.Settle().ok());
+  database.Settle();
   const uint64_t readers =
       database.Property(rocksdb::DB::Properties::kEstimateTableReadersMem);
   ASSERT_GT(readers, 20000u);  // ten bits a key
-  ASSERT_TRUE(MemoryLimit(bytes, 0).Apply(&database).ok());
+  MemoryLimit(bytes, 0).Apply(database);
   EXPECT_EQ(cache->GetCapacity(), bytes - readers);
-  EXPECT_TRUE(MemoryLimit(readers + kLeastBlockCache, 0).Apply(&database).ok());
+  MemoryLimit(readers + kLeastBlockCache, 0).Apply(database);
   EXPECT_EQ(cache->GetCapacity(), kLeastBlockCache);
-  EXPECT_TRUE(MemoryLimit(readers + kLeastBlockCache - 1, 0)
-                  .Apply(&database)
-                  .IsMemoryLimit());
-  ASSERT_TRUE(database.Close().ok());
+  try {
+    MemoryLimit(readers + kLeastBlockCache - 1, 0).Apply(database);
+    ADD_FAILURE();
+  } catch (const Failure& failure) {
+    EXPECT_TRUE(failure.status().IsMemoryLimit());
+  }
+  database.Close();
   std::filesystem::remove_all(path);
 }
 
 TEST(BenchDatabaseTest, WhatRocksDbDoesNotHaveIsAnError) {
-  BenchDatabase database("one", "");
   for (const char* bad :
        {"no_such_option=1", "memtable_factory=no_such_memtable",
         "table_factory=no_such_table",
         "table_factory={id=BlockBasedTable;no_such_option=1}",
         "table_factory={id=BlockBasedTable;filter_policy=no_such_policy}"}) {
-    EXPECT_TRUE(database.Configure(bad).IsInvalidArgument()) << bad;
+    EXPECT_THROW(BenchDatabase({"one", bad}, ""), Failure) << bad;
   }
-  EXPECT_TRUE(database
-                  .Configure("table_factory={id=BlockBasedTable;"
-                             "filter_policy=bloomfilter:10:false}")
-                  .ok());
+  const BenchDatabase good({"one",
+                            "table_factory={id=BlockBasedTable;"
+                            "filter_policy=bloomfilter:10:false}"},
+                           "");
 }
 
 // The comparison of "other" with the baseline, of one total a repeat each.
@@ -435,21 +424,21 @@ TEST(KeySourceTest, GeneratedKeysAreDistinctSortedAndRepeatable) {
        {"gen:urls:5000", "gen:hex:5000", "gen:uint64:5000:8"}) {
     KeySet first;
     KeySet second;
-    ASSERT_TRUE(ReadKeys(source, 0, 3, "", &first).ok());
-    ASSERT_TRUE(ReadKeys(source, 0, 3, "", &second).ok());
+    ReadKeys(source, 0, 3, "", &first);
+    ReadKeys(source, 0, 3, "", &second);
     ASSERT_GE(first.records.size(), 4990u);
     ASSERT_EQ(first.records.size(), second.records.size());
     for (size_t i = 0; i < first.records.size(); i++) {
       ASSERT_EQ(first.records.key(i), second.records.key(i));
     }
     KeySet few;
-    ASSERT_TRUE(ReadKeys(source, 10, 3, "", &few).ok());
+    ReadKeys(source, 10, 3, "", &few);
     EXPECT_EQ(few.records.size(), 10u);
   }
   for (const char* bad : {"gen:", "gen:urls", "gen:urls:", "gen:urls:0",
                           "gen:urls:1x", "gen:nothing:1", "gen:hex:1:2:3"}) {
     KeySet input;
-    EXPECT_TRUE(ReadKeys(bad, 0, 3, "", &input).IsInvalidArgument()) << bad;
+    EXPECT_THROW(ReadKeys(bad, 0, 3, "", &input), Failure) << bad;
   }
 }
 
@@ -498,14 +487,14 @@ class DatabaseSourceTest : public testing::TestWithParam<const char*> {
 
 TEST_P(DatabaseSourceTest, AllRecordsOfAColumnFamily) {
   KeySet input;
-  ASSERT_TRUE(ReadDatabase(kPath, "default", 0, &input).ok());
+  ReadDatabase(kPath, "default", 0, &input);
   ASSERT_EQ(input.records.size(), 3u);
   EXPECT_EQ(input.records.key(0), "");
   EXPECT_EQ(input.records.key(1), rocksdb::Slice("a\nb\t\0c", 6));
   EXPECT_EQ(input.records.key(2), "\xff\xff");
   EXPECT_EQ(input.records.value(1), "new\n");
   KeySet other;
-  ASSERT_TRUE(ReadDatabase(kPath, "other", 0, &other).ok());
+  ReadDatabase(kPath, "other", 0, &other);
   ASSERT_EQ(other.records.size(), 1000u);
   EXPECT_EQ(other.records.key(999), "1999");
 }
@@ -513,7 +502,7 @@ TEST_P(DatabaseSourceTest, AllRecordsOfAColumnFamily) {
 TEST_P(DatabaseSourceTest, SamplesLieEvenly) {
   for (const size_t wanted : {1, 2, 7, 250, 333, 999, 1000, 1001, 5000}) {
     KeySet input;
-    ASSERT_TRUE(ReadDatabase(kPath, "other", wanted, &input).ok());
+    ReadDatabase(kPath, "other", wanted, &input);
     const size_t n = input.records.size();
     ASSERT_EQ(n, std::min<size_t>(wanted, 1000));
     EXPECT_EQ(input.records.key(0), "1000");
@@ -529,11 +518,16 @@ TEST_P(DatabaseSourceTest, SamplesLieEvenly) {
 
 TEST_P(DatabaseSourceTest, WhatIsNotThereIsNamed) {
   KeySet input;
-  const rocksdb::Status s = ReadDatabase(kPath, "nothing", 0, &input);
-  EXPECT_TRUE(s.IsInvalidArgument());
-  EXPECT_NE(s.ToString().find("it has default, other"), std::string::npos)
-      << s.ToString();
-  EXPECT_FALSE(ReadDatabase("no_such_folder", "default", 0, &input).ok());
+  try {
+    ReadDatabase(kPath, "nothing", 0, &input);
+    ADD_FAILURE();
+  } catch (const Failure& failure) {
+    const rocksdb::Status s = failure.status();
+    EXPECT_TRUE(s.IsInvalidArgument());
+    EXPECT_NE(s.ToString().find("it has default, other"), std::string::npos)
+        << s.ToString();
+  }
+  EXPECT_THROW(ReadDatabase("no_such_folder", "default", 0, &input), Failure);
   EXPECT_FALSE(std::filesystem::exists("no_such_folder"));
 }
 

@@ -17,7 +17,8 @@
 #include <string_view>
 #include <vector>
 
-#include "db_bench_ext/common/shape_report.h"
+#include "db_bench_ext/common/check.h"
+#include "db_bench_ext/common/comparison.h"
 #include "db_bench_ext/keys/shape_probes.h"
 
 namespace memkv {
@@ -27,11 +28,10 @@ constexpr double kScale = 0.05;
 
 KeyShape Make(const std::string& name, double scale = kScale,
               uint64_t seed = 7) {
-  KeyShape shape;
   ShapeOptions options;
   options.scale = scale;
   options.seed = seed;
-  EXPECT_TRUE(MakeShape(name, options, &shape)) << name;
+  const KeyShape shape = MakeShape(name, options);
   EXPECT_EQ(shape.name, name);
   return shape;
 }
@@ -102,11 +102,12 @@ TEST(KeyShapesTest, EveryShapeIsWhatAnIndexCanBeLoadedWith) {
         ASSERT_LT(sequence, shape.SequenceOf(i));
         sequence = shape.SequenceOf(i);
       }
-      uint64_t bytes = 0;
-      for (const std::string& key : shape.keys) {
-        bytes += key.size();
+      double bytes = 0;
+      for (const std::string& key : Loaded(shape)) {
+        bytes += static_cast<double>(key.size());
       }
-      ASSERT_EQ(shape.KeyBytes(), bytes);
+      ASSERT_EQ(shape.MeanEntryKeySize(),
+                bytes / static_cast<double>(shape.entries.size()));
     }
   }
   EXPECT_GE(names.size(), 20u);
@@ -333,24 +334,24 @@ TEST(KeyShapesTest, ANearMissIsOneByteFromAKey) {
 }
 
 TEST(KeyShapesTest, AListOfShapesIsParsedOrRefused) {
-  std::vector<std::string> names;
-  std::string reason;
   const ShapeOptions options;
-  ASSERT_TRUE(ParseShapes("all", options, &names, &reason));
-  EXPECT_EQ(names.size(), ListShapes().size());
-  ASSERT_TRUE(ParseShapes("pairs,chain_up", options, &names, &reason));
-  EXPECT_EQ(names, (std::vector<std::string>{"pairs", "chain_up"}));
-  EXPECT_FALSE(ParseShapes("pairs,ball", options, &names, &reason));
-  EXPECT_NE(reason.find("no shape called ball"), std::string::npos);
-  EXPECT_FALSE(ParseShapes("", options, &names, &reason));
+  EXPECT_EQ(ParseShapes("all", options).size(), ListShapes().size());
+  EXPECT_EQ(ParseShapes("pairs,chain_up", options),
+            (std::vector<std::string>{"pairs", "chain_up"}));
+  EXPECT_THROW(ParseShapes("", options), Failure);
   for (const double scale : {0.0, -1.0, 101.0, std::nan("")}) {
     ShapeOptions wrong;
     wrong.scale = scale;
-    EXPECT_FALSE(ParseShapes("all", wrong, &names, &reason)) << scale;
+    EXPECT_THROW(ParseShapes("all", wrong), Failure) << scale;
   }
-  KeyShape shape;
-  EXPECT_FALSE(MakeShape("ball", options, &shape));
-  EXPECT_NE(DescribeShapes().find("chain_up "), std::string::npos);
+  EXPECT_THROW(MakeShape("ball", options), Failure);
+  try {
+    ParseShapes("pairs,ball", options);
+    ADD_FAILURE();
+  } catch (const Failure& failure) {
+    EXPECT_NE(failure.status().ToString().find("no shape called ball"),
+              std::string::npos);
+  }
 }
 
 // Every answer, by a look at all entries.
@@ -361,24 +362,24 @@ TEST(ShapeProbesTest, AnswersAreThoseOfASlowLook) {
     const ShapeProbes probes(shape, 5);
     const std::vector<std::string> loaded = Loaded(shape);
 
-    ASSERT_EQ(probes.sorted().size(), loaded.size());
+    ASSERT_EQ(probes.sorted.size(), loaded.size());
     uint64_t bytes = 0;
     for (size_t i = 0; i < loaded.size(); i++) {
       bytes += loaded[i].size();
       if (i > 0) {
-        const uint32_t before = probes.sorted()[i - 1];
-        const uint32_t entry = probes.sorted()[i];
+        const uint32_t before = probes.sorted[i - 1];
+        const uint32_t entry = probes.sorted[i];
         ASSERT_TRUE(loaded[before] < loaded[entry] ||
                     (loaded[before] == loaded[entry] &&
                      shape.SequenceOf(before) > shape.SequenceOf(entry)));
       }
     }
-    ASSERT_EQ(probes.entry_key_bytes(), bytes);
-    ASSERT_GE(probes.rounds(), 1u);
+    ASSERT_EQ(probes.entry_key_bytes, bytes);
+    ASSERT_GE(probes.rounds, 1u);
 
-    ASSERT_GT(probes.hits().size(), 0u);
-    ASSERT_EQ(probes.old().size() > 0, info.versions);
-    for (const ShapeProbes::Gets* gets : {&probes.hits(), &probes.old()}) {
+    ASSERT_GT(probes.hits.size(), 0u);
+    ASSERT_EQ(probes.old.size() > 0, info.versions);
+    for (const ShapeProbes::Gets* gets : {&probes.hits, &probes.old}) {
       for (size_t i = 0; i < gets->size(); i += 1 + gets->size() / 100) {
         const std::string key(gets->keys[i].data(), gets->keys[i].size());
         ASSERT_EQ(key, shape.keys[gets->ranks[i]]);
@@ -393,21 +394,21 @@ TEST(ShapeProbesTest, AnswersAreThoseOfASlowLook) {
       }
     }
 
-    ASSERT_GT(probes.misses().size(), 0u);
-    ASSERT_LE(probes.misses().size(), probes.hits().size());
-    for (size_t i = 0; i < probes.misses().size();
-         i += 1 + probes.misses().size() / 100) {
-      const std::string miss(probes.misses()[i].data(),
-                             probes.misses()[i].size());
+    ASSERT_GT(probes.misses.size(), 0u);
+    ASSERT_LE(probes.misses.size(), probes.hits.size());
+    for (size_t i = 0; i < probes.misses.size();
+         i += 1 + probes.misses.size() / 100) {
+      const std::string miss(probes.misses.keys[i].data(),
+                             probes.misses.keys[i].size());
       ASSERT_EQ(
-          static_cast<std::ptrdiff_t>(probes.miss_ranks()[i]),
+          static_cast<std::ptrdiff_t>(probes.misses.ranks[i]),
           std::count_if(shape.keys.begin(), shape.keys.end(),
                         [&](const std::string& key) { return key < miss; }));
     }
 
-    ASSERT_EQ(probes.ranges().empty(), shape.keys.size() == 1);
-    ASSERT_FALSE(probes.prefix_ranges().empty());
-    for (const auto* ranges : {&probes.ranges(), &probes.prefix_ranges()}) {
+    ASSERT_EQ(probes.ranges.empty(), shape.keys.size() == 1);
+    ASSERT_FALSE(probes.prefix_ranges.empty());
+    for (const auto* ranges : {&probes.ranges, &probes.prefix_ranges}) {
       for (size_t i = 0; i < ranges->size(); i += 1 + ranges->size() / 100) {
         const ShapeProbes::Range& range = (*ranges)[i];
         ASSERT_LT(range.begin, range.end);
@@ -422,9 +423,9 @@ TEST(ShapeProbesTest, AnswersAreThoseOfASlowLook) {
 }
 
 // What a report prints, and the number of slow cells.
-std::string Printed(const ShapeReport& report, size_t* slow) {
+std::string Printed(const Comparison& report, size_t* slow) {
   FILE* const file = std::tmpfile();
-  *slow = report.Print(file);
+  *slow = report.PrintRatios(file);
   std::string text(static_cast<size_t>(std::ftell(file)), '\0');
   std::rewind(file);
   EXPECT_EQ(std::fread(text.data(), 1, text.size(), file), text.size());
@@ -432,14 +433,13 @@ std::string Printed(const ShapeReport& report, size_t* slow) {
   return text;
 }
 
-TEST(ShapeReportTest, ItCountsTheCellsThatAreSlow) {
-  using Unit = ShapeReport::Unit;
-  ShapeReport report({{"list", 0}, {"tree", 0}, {"block", 2}, {"file", 2}},
-                     {{"insert", Unit::kNanos},
-                      {"memory", Unit::kBytes},
-                      {"off", Unit::kFactor}});
-  report.AddShape("chain", "3 of 2 B");
-  report.AddShape("comb", "4 of 2 B");
+TEST(ComparisonTest, ItCountsTheCellsThatAreSlow) {
+  using Unit = Comparison::Unit;
+  Comparison report({{"list", 0}, {"tree", 0}, {"block", 2}, {"file", 2}},
+                    {"insert", "memory", "off"},
+                    {{"memory", Unit::kBytes}, {"off", Unit::kFactor}});
+  report.AddRow("chain", "3 of 2 B");
+  report.AddRow("comb", "4 of 2 B");
   size_t slow = 0;
   EXPECT_NE(Printed(report, &slow).find("shapes: 0 of 0 cells"),
             std::string::npos);
@@ -459,11 +459,12 @@ TEST(ShapeReportTest, ItCountsTheCellsThatAreSlow) {
   report.Add("comb", "insert", 3, 1);
   const std::string text = Printed(report, &slow);
   EXPECT_EQ(slow, 2u);
-  for (const char* part : {"tree: how many times as much as list",
-                           "file: how many times as much "
-                           "as block",
-                           "2.00!", "1.50 ", "1000.00!", "tree 2 us, list 1 us",
-                           "file 1e+03, block 1"}) {
+  for (const char* part :
+       {"tree: how many times as much as list",
+        "file: how many times as much "
+        "as block",
+        "2.00!", "1.50 ", "1000.00!", "tree 2.00 us, list 1.00 us",
+        "file 1e+03, block 1"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
   const std::string last =
