@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/table_reader.h"
 #include "db/dbformat.h"
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/keys/key_shapes.h"
@@ -140,10 +141,9 @@ class BenchFile {
     std::unique_ptr<rocksdb::RandomAccessFileReader> input;
     Check(rocksdb::RandomAccessFileReader::Create(
         rocksdb::FileSystem::Default(), path_, file_options_, &input, nullptr));
-    const rocksdb::TableReaderOptions options(
-        ioptions_, moptions_.prefix_extractor, file_options_, comparator_,
-        /*_block_protection_bytes_per_key=*/0, /*_skip_filters=*/false,
-        /*_immortal=*/false, /*_force_direct_prefetch=*/false, /*_level=*/1);
+    rocksdb::TableReaderOptions options = compat::ReaderOptionsOf(
+        ioptions_, moptions_.prefix_extractor, file_options_, comparator_);
+    options.level = 1;
     Check(options_.table_factory->NewTableReader(
         read_options_, options, std::move(input), bytes_, &reader_,
         /*prefetch_index_and_filter_in_cache=*/true));

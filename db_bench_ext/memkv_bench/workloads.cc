@@ -13,6 +13,7 @@
 #include "db_bench_ext/common/walk.h"
 #include "db_bench_ext/keys/random.h"
 #include "plugin/memkv.h"
+#include "rocksdb/convenience.h"
 #include "rocksdb/iostats_context.h"
 #include "rocksdb/table.h"
 
