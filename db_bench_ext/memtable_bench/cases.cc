@@ -90,22 +90,23 @@ MemtableCases::MemtableCases(const KeyShape& shape,
   const size_t all = shape.entries.size();
   const auto root = static_cast<size_t>(std::sqrt(static_cast<double>(all)));
   operations_ = {
-      {"insert", Operation::kAlways, [=] { Insert(); }},
-      {"insert_each", Operation::kAlways, [=] { InsertEach(); }},
-      {"hit", Operation::kAlways, [=] { Gets(probes_.hits); }},
-      {"old", Operation::kVersions, [=] { Gets(probes_.old); }},
-      {"miss", Operation::kAlways, [=] { Gets(probes_.misses); }},
-      {"seek", Operation::kAlways, [=] { Seeks(); }},
-      {"step", Operation::kAlways, [=] { Steps(true, false); }},
-      {"step_back", Operation::kAlways, [=] { Steps(false, false); }},
-      {"next", Operation::kAlways, [=] { Steps(true, true); }},
-      {"prev", Operation::kAlways, [=] { Steps(false, true); }},
-      {"hit_waits", Operation::kConcurrent, [=] { Waits(); }},
-      {"count", Operation::kRanges, [=] { Counts(probes_.ranges, true); }},
+      {"insert", Operation::kAlways, [this] { Insert(); }},
+      {"insert_each", Operation::kAlways, [this] { InsertEach(); }},
+      {"hit", Operation::kAlways, [this] { Gets(probes_.hits); }},
+      {"old", Operation::kVersions, [this] { Gets(probes_.old); }},
+      {"miss", Operation::kAlways, [this] { Gets(probes_.misses); }},
+      {"seek", Operation::kAlways, [this] { Seeks(); }},
+      {"step", Operation::kAlways, [this] { Steps(true, false); }},
+      {"step_back", Operation::kAlways, [this] { Steps(false, false); }},
+      {"next", Operation::kAlways, [this] { Steps(true, true); }},
+      {"prev", Operation::kAlways, [this] { Steps(false, true); }},
+      {"hit_waits", Operation::kConcurrent, [this] { Waits(); }},
+      {"count", Operation::kRanges, [this] { Counts(probes_.ranges, true); }},
       {"prefix_off", Operation::kConcurrent,
-       [=] { Counts(probes_.prefix_ranges, false); }},
-      {"sample", Operation::kConcurrent, [=] { Sample(root / 4); }},
-      {"sample_10%", Operation::kConcurrent, [=] { Sample(all / 10); }}};
+       [this] { Counts(probes_.prefix_ranges, false); }},
+      {"sample", Operation::kConcurrent, [this, root] { Sample(root / 4); }},
+      {"sample_10%", Operation::kConcurrent,
+       [this, all] { Sample(all / 10); }}};
   for (size_t threads : {1, 2, 4, 8}) {
     operations_.push_back(
         {fmt::format("threads_{}", threads), Operation::kConcurrent, [=] {

@@ -207,7 +207,7 @@ bool FstTableBuilder::CutsBefore(std::string_view user_key) {
   if (continues_ || segment_->separator_bytes() >= kMaxSeparatorBytes) {
     return true;
   }
-  const size_t size = segment_->EstimatedSize();
+  const size_t size = segment_estimate_;
   if (size < FileIndexBuilder::SegmentSize(segment_size_, index_.num_cuts())) {
     return false;
   }
@@ -217,7 +217,7 @@ bool FstTableBuilder::CutsBefore(std::string_view user_key) {
 }
 
 bool FstTableBuilder::CutsKey() const {
-  const size_t size = segment_->EstimatedSize();
+  const size_t size = segment_estimate_;
   return key_entries_ >= kEntriesToContinue &&
          key_entries_ >= segment_->num_entries() / 2 &&
          size / kKeyShare >= segment_->last_key().size() &&
@@ -231,8 +231,7 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
       ROCKSDB_NAMESPACE::ExtractUserKey(internal_key).ToStringView();
   const bool same_key = !segment_->empty() && segment_->last_key() == user_key;
   // A reader takes it for damage.
-  if (same_key &&
-      tag >= ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(last_internal_key_)) {
+  if (same_key && tag >= last_tag_) {
     writer_.Fail(Status::Corruption(writer_.file()->file_name() +
                                     ": entries of a key that do not descend"));
     return;
@@ -255,8 +254,10 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
   }
   ++key_entries_;
   segment_->Add(user_key, tag, value.ToStringView());
-  last_internal_key_.assign(internal_key.data(), internal_key.size());
+  last_tag_ = tag;
   WriteValueBlocks(/*all=*/false);
+  // RocksDB asks for the file's after every entry.
+  segment_estimate_ = segment_->EstimatedSize();
 }
 
 void FstTableBuilder::WriteValueBlocks(bool all) {
@@ -281,6 +282,7 @@ std::unique_ptr<SegmentBuilder> FstTableBuilder::NewSegment() const {
 void FstTableBuilder::SealSegment() {
   WriteValueBlocks(/*all=*/true);
   if (!ok()) return;
+  last_user_key_ = segment_->last_key();
   segment_->Seal();
   if (waiting_ != nullptr) {
     const bool more_may_wait = waiting_->Add(std::move(segment_));
@@ -290,6 +292,7 @@ void FstTableBuilder::SealSegment() {
     WriteSegment(*segment_);
     segment_->Reset();
   }
+  segment_estimate_ = 0;
 }
 
 void FstTableBuilder::WriteWaitingSegments() {
@@ -374,14 +377,9 @@ void FstTableBuilder::WriteIndex(FileDirectory* directory) {
   if (index_.num_continuations() != 0) {
     directory->features |= FileDirectory::kContinuations;
   }
-  std::string_view last_key;
-  if (!last_internal_key_.empty()) {
-    last_key =
-        ROCKSDB_NAMESPACE::ExtractUserKey(last_internal_key_).ToStringView();
-  }
   raw_block_.clear();
   std::string reason;
-  if (!index_.Finish(last_key, &raw_block_, &reason)) {
+  if (!index_.Finish(last_user_key_, &raw_block_, &reason)) {
     writer_.Fail(
         Status::NotSupported(writer_.file()->file_name() + ": " + reason,
                              "write_format=block_based has no such limit"));
@@ -393,11 +391,12 @@ void FstTableBuilder::WriteIndex(FileDirectory* directory) {
 
 BlockHandle FstTableBuilder::WriteStubIndex() {
   BlockBuilder stub(/*block_restart_interval=*/1);
-  if (!last_internal_key_.empty()) {
+  if (index_.num_segments() != 0) {
     std::string poison;
     writer_.Write(PoisonBlock(), /*compress=*/false).EncodeTo(&poison);
-    stub.Add(ShortSuccessor(last_internal_key_, *ioptions_.user_comparator),
-             poison);
+    std::string last_key = last_user_key_;
+    ROCKSDB_NAMESPACE::PutFixed64(&last_key, last_tag_);
+    stub.Add(ShortSuccessor(last_key, *ioptions_.user_comparator), poison);
   }
   return writer_.Write(stub.Finish(), /*compress=*/false);
 }
@@ -438,7 +437,7 @@ uint64_t FstTableBuilder::EstimatedFileSize() const {
   double rest =
       static_cast<double>(index_.EstimatedSize()) + filter_.EstimatedSize();
   if (!segment_->empty()) {
-    rest += written * static_cast<double>(segment_->EstimatedSize());
+    rest += written * static_cast<double>(segment_estimate_);
   }
   rest += static_cast<double>(waiting_ != nullptr
                                   ? waiting_->EstimatedBytes() +

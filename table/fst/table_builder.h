@@ -116,15 +116,18 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   ROCKSDB_NAMESPACE::TableProperties props_;
   const bool mirrored_;
   std::unique_ptr<SegmentBuilder> segment_;
-  bool continues_ = false;    // the last key of the segment before
-  size_t full_size_ = 0;      // of the segment when it was full first
-  uint64_t key_entries_ = 0;  // of its last key
+  bool continues_ = false;       // the last key of the segment before
+  size_t segment_estimate_ = 0;  // the segment's EstimatedSize()
+  size_t full_size_ = 0;         // the same when it was full first
+  uint64_t key_entries_ = 0;     // of its last key
   // Null if segments do not wait, or no longer.
   std::unique_ptr<WaitingSegments> waiting_;
   WaitingSegments::Choice tokens_;  // of what is written
   FileIndexBuilder index_;
   ROCKSDB_NAMESPACE::BlockBuilder range_del_block_;
-  std::string last_internal_key_;
+  // The last entry's key, once its segment is sealed, and its tag.
+  std::string last_user_key_;
+  uint64_t last_tag_ = 0;
   std::string raw_block_;
   uint64_t written_estimates_ = 0;  // of the segments that are written
   uint64_t key_bytes_ = 0;

@@ -78,6 +78,27 @@ void Builder::Add(std::string_view key) {
   }
 }
 
+void Builder::SkipKeys(Walk* walk, uint64_t n) {
+  constexpr uint64_t kContinued = 0x8080808080808080u;
+  // Eight varints at once, where each is a byte: the suffixes' sizes are the
+  // odd ones, and four of them are less than 2^16 together.
+  while (n >= 4) {
+    const uint64_t sizes = LoadFixed64(walk->sizes);
+    if ((sizes & kContinued) == 0) {
+      walk->suffix +=
+          (sizes >> 8 & 0x00ff00ff00ff00ffu) * 0x0001000100010001u >> 48;
+      walk->sizes += 8;
+      n -= 4;
+    } else {
+      NextKey(walk);
+      --n;
+    }
+  }
+  for (; n > 0; --n) {
+    NextKey(walk);
+  }
+}
+
 void Builder::CutBucket() {
   const size_t last = open_.size() - 1;
   size_t head = last;

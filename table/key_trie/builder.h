@@ -76,6 +76,20 @@ class Builder {
     }
   }
 
+  // The same with every `every`-th suffix, beginning behind *skip others. *skip
+  // becomes how many of the next builder's are to be skipped.
+  template <class F>
+  void ForEveryNthSuffix(uint64_t every, uint64_t* skip, F f) const {
+    Walk walk = Begin();
+    uint64_t left = num_keys_;
+    for (; *skip < left; *skip = every - 1) {
+      SkipKeys(&walk, *skip);
+      f(NextKey(&walk).suffix);
+      left -= *skip + 1;
+    }
+    *skip -= left;
+  }
+
   // Says that no key will be added until Reset, and frees what only Add needs.
   void Seal();
 
@@ -132,7 +146,7 @@ class Builder {
     return {reinterpret_cast<const uint8_t*>(sizes_.data()), suffixes_.data()};
   }
   // REQUIRES: there is one
-  Key NextKey(Walk* walk) const {
+  static Key NextKey(Walk* walk) {
     const auto next = [walk] {
       uint32_t value = *walk->sizes++;
       if (value >= 0x80) {
@@ -154,6 +168,8 @@ class Builder {
     walk->suffix += size;
     return key;
   }
+  // REQUIRES: there are n
+  static void SkipKeys(Walk* walk, uint64_t n);
   // Ends the bucket that is open, which has bucket_keys_ keys and the one added
   // last behind it.
   void CutBucket();

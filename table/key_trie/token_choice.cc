@@ -114,17 +114,23 @@ SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
     suffixes.clear();
     uint64_t here = 0;
     bool occurs[256] = {};
-    ForEachPiece(*builder, [&](std::string_view piece) {
-      if (skip-- != 0) {
-        return;
-      }
-      skip = every - 1;
+    const auto measure = [&](std::string_view piece) {
       suffixes.push_back(piece);
       here += piece.size();
       for (const char c : piece) {
         occurs[static_cast<uint8_t>(c)] = true;
       }
-    });
+    };
+    if (builder->longest_key() <= kPieceBytes) {
+      builder->ForEveryNthSuffix(every, &skip, measure);
+    } else {
+      ForEachPiece(*builder, [&](std::string_view piece) {
+        if (skip-- == 0) {
+          skip = every - 1;
+          measure(piece);
+        }
+      });
+    }
     const auto symbols =
         static_cast<size_t>(std::count(occurs, occurs + 256, true));
     symbol_bits += here * BitWidth(symbols < 2 ? 1 : symbols - 1) +

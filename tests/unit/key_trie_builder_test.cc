@@ -4,6 +4,10 @@
 // The builder of a key trie: its life from reset to reset, its limits, its
 // memory, and its estimates.
 
+#include <memory>
+#include <random>
+#include <set>
+
 #include "tests/util/key_trie_test_util.h"
 
 namespace memkv {
@@ -162,6 +166,46 @@ TEST(KeyTrieTest, SealedKeysAreHeldInLittleMoreThanTheirSuffixes) {
       ++i;
     });
     EXPECT_EQ(i, keys.size());
+  }
+}
+
+TEST(KeyTrieTest, EveryNthSuffixIsThatOfOneWalkOverAll) {
+  std::mt19937_64 random(TestSeed());
+  // Sizes of a byte each, of more, and both beside each other.
+  for (const size_t long_ones : {0, 1, 50, 100}) {
+    std::vector<std::unique_ptr<KeyTrieBuilder>> builders;
+    std::vector<std::string> all;
+    for (const size_t n : {0, 1, 2, 3, 4, 5, 7, 100, 333}) {
+      std::set<std::string> keys;
+      while (keys.size() < n) {
+        const size_t size = random() % 100 < long_ones ? 300 : 12;
+        std::string key = "k";
+        while (key.size() < size) {
+          key.push_back("ab"[random() % 2]);
+        }
+        keys.insert(std::move(key));
+      }
+      builders.push_back(std::make_unique<KeyTrieBuilder>());
+      for (const std::string& key : keys) {
+        builders.back()->Add(key);
+      }
+      builders.back()->ForEachSuffix(
+          [&](std::string_view suffix) { all.emplace_back(suffix); });
+    }
+    for (const uint64_t every : {1, 2, 3, 4, 5, 9, 100, 400, 1000}) {
+      std::vector<std::string> expected;
+      for (size_t i = 0; i < all.size(); i += every) {
+        expected.push_back(all[i]);
+      }
+      std::vector<std::string> got;
+      uint64_t skip = 0;
+      for (const auto& builder : builders) {
+        builder->ForEveryNthSuffix(every, &skip, [&](std::string_view suffix) {
+          got.emplace_back(suffix);
+        });
+      }
+      ASSERT_EQ(expected, got) << "every " << every << " of " << all.size();
+    }
   }
 }
 
