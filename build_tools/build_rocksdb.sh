@@ -68,8 +68,7 @@ cmake_args=(
 library=rocksdb
 tests=()
 # A unity build: most of the time goes into RocksDB's headers, which ten sources
-# then share.  RocksDB's own tests (debug) are of one source each, and some of its
-# sources in Debug are not made for it.
+# then share.  Not in debug, where RocksDB's own tests are built as RocksDB does.
 unity=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=10)
 case $flavour in
   release)

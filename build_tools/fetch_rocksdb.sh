@@ -2,10 +2,10 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# fetch_rocksdb.sh CACHE [VERSION]: makes CACHE/src/rocksdb-VERSION (9.10.0) exist
-# and prints its path.  The tarball comes from the Debian mirror this machine already uses,
-# through apt-get with a private state folder: no root, and nothing of the
-# machine's own apt state is touched.
+# fetch_rocksdb.sh CACHE [VERSION]: makes CACHE/src/rocksdb-VERSION exist, 9.10.0
+# by default, and prints its path.  The tarball comes from the Debian mirror this
+# machine already uses, through apt-get with a private state folder: no root, and
+# nothing of the machine's own apt state is touched.
 
 set -euo pipefail
 

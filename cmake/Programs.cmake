@@ -12,7 +12,7 @@ find_package(fmt REQUIRED)
 find_library(MEMKV_JEMALLOC_LIBRARY jemalloc REQUIRED)
 
 set(memkv_rocksdb_tools "${MEMKV_ROCKSDB_ROOT}/tools")
-# Of what belongs to db_bench, what this version has: tool_hooks came with 10.0.
+# Newer versions have this source of db_bench, too.
 file(GLOB memkv_db_bench_hooks "${memkv_rocksdb_tools}/tool_hooks.cc")
 add_executable(
   db_bench

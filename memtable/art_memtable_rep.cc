@@ -3,7 +3,6 @@
 
 #include "memtable/art_memtable_rep.h"
 
-#include <algorithm>
 #include <cassert>
 #include <new>
 #include <random>
@@ -39,14 +38,23 @@ ArtRef RefOf(KeyHandle handle) {
   return static_cast<ArtRef>(reinterpret_cast<uintptr_t>(handle) - kOfTree);
 }
 
-Status Step(ArtMemTableIterator* iter, const compat::EntryChecks& checks) {
-  Status s;
-  if (checks.order) {
-    s = iter->NextAndValidate(checks.allow_data_in_errors);
-  } else {
-    iter->Next();
+// Seeks, and calls back from there on until that says to stop.
+Status WalkChecked(ArtMemTableIterator* iter, const Slice& internal_key,
+                   const char* memtable_key, void* callback_args,
+                   bool (*callback_func)(void* arg, const char* entry),
+                   const compat::EntryChecks& checks) {
+  Status s = iter->SeekChecked(internal_key, memtable_key, checks);
+  while (s.ok() && iter->Valid() && callback_func(callback_args, iter->key())) {
+    if (checks.order) {
+      s = iter->NextAndValidate(checks.allow_data_in_errors);
+    } else {
+      iter->Next();
+    }
+    if (s.ok() && iter->Valid()) {
+      s = checks.Check(iter->key());
+    }
   }
-  return s.ok() && iter->Valid() ? checks.Check(iter->key()) : s;
+  return s;
 }
 
 }  // namespace
@@ -209,27 +217,20 @@ Status ArtMemTableRep::GetMany(size_t n, const char* const* keys,
     ArtMemTableIterator iter(&tree_, &overflow_);
     Status s;
     for (size_t i = 0; i < n && s.ok(); ++i) {
-      s = iter.SeekChecked(Slice(), keys[i], checks);
-      while (s.ok() && iter.Valid() &&
-             callback_func(callback_args[i], iter.key())) {
-        s = Step(&iter, checks);
-      }
+      s = WalkChecked(&iter, Slice(), keys[i], callback_args[i], callback_func,
+                      checks);
     }
     return s;
   }
-  constexpr size_t kMost = 32;  // RocksDB's own batches have no more
-  const char* entries[kMost];
   std::vector<ArtKey> sought;
-  for (size_t begin = 0; begin < n; begin += kMost) {
-    const size_t end = std::min(n, begin + kMost);
-    sought.clear();
-    for (size_t i = begin; i < end; ++i) {
-      sought.emplace_back(keys[i], tree_.order());
-    }
-    tree_.GetMany(sought.data(), sought.size(), entries);
-    for (size_t i = begin; i < end; ++i) {
-      Deliver(entries[i - begin], callback_args[i], callback_func);
-    }
+  sought.reserve(n);
+  for (size_t i = 0; i < n; ++i) {
+    sought.emplace_back(keys[i], tree_.order());
+  }
+  std::vector<const char*> entries(n);
+  tree_.GetMany(sought.data(), n, entries.data());
+  for (size_t i = 0; i < n; ++i) {
+    Deliver(entries[i], callback_args[i], callback_func);
   }
   return Status::OK();
 }
@@ -239,12 +240,8 @@ Status ArtMemTableRep::GetChecked(const LookupKey& k, void* callback_args,
                                                         const char* entry),
                                   const compat::EntryChecks& checks) {
   ArtMemTableIterator iter(&tree_, &overflow_);
-  Status s =
-      iter.SeekChecked(k.internal_key(), k.memtable_key().data(), checks);
-  while (s.ok() && iter.Valid() && callback_func(callback_args, iter.key())) {
-    s = Step(&iter, checks);
-  }
-  return s;
+  return WalkChecked(&iter, k.internal_key(), k.memtable_key().data(),
+                     callback_args, callback_func, checks);
 }
 
 uint64_t ArtMemTableRep::ApproximateNumEntries(const Slice& start_ikey,

@@ -91,6 +91,19 @@ inline void PutVarint32(std::string* out, uint32_t value) {
   PutVarint64(out, value);
 }
 
+// The same of two, in one append.
+inline void PutVarint32Varint32(std::string* out, uint32_t a, uint32_t b) {
+  char bytes[10];
+  size_t n = 0;
+  for (uint32_t value : {a, b}) {
+    for (; value >= 0x80; value >>= 7) {
+      bytes[n++] = static_cast<char>(value | 0x80);
+    }
+    bytes[n++] = static_cast<char>(value);
+  }
+  out->append(bytes, n);
+}
+
 // Reads a varint at [p, limit) into *value.  Returns the byte after it, or
 // nullptr (I1), (I2).
 [[nodiscard]] inline const uint8_t* GetVarint64(const uint8_t* p,

@@ -58,15 +58,8 @@ void Builder::Add(std::string_view key) {
   const size_t lcp = CommonPrefix(key, last_key_);
   const std::string_view suffix = key.substr(lcp);
   suffixes_.append(suffix.data(), suffix.size());
-  if ((lcp | suffix.size()) < 0x80) {
-    // Two varints of a byte, as of most keys.
-    const char both[2] = {static_cast<char>(lcp),
-                          static_cast<char>(suffix.size())};
-    sizes_.append(both, sizeof(both));
-  } else {
-    PutVarint32(&sizes_, static_cast<uint32_t>(lcp));
-    PutVarint32(&sizes_, static_cast<uint32_t>(suffix.size()));
-  }
+  PutVarint32Varint32(&sizes_, static_cast<uint32_t>(lcp),
+                      static_cast<uint32_t>(suffix.size()));
   ++num_keys_;
   open_.push_back(
       {static_cast<uint32_t>(lcp), suffix.empty() ? '\0' : suffix[0]});
@@ -115,8 +108,8 @@ void Builder::CutBucket() {
   bucket_sizes_.push_back(static_cast<char>(head));
   open_.erase(open_.begin(), open_.begin() + static_cast<ptrdiff_t>(head));
   const size_t shared = CommonPrefix(separator, last_separator_);
-  PutVarint32(&separators_, static_cast<uint32_t>(shared));
-  PutVarint32(&separators_, static_cast<uint32_t>(separator.size() - shared));
+  PutVarint32Varint32(&separators_, static_cast<uint32_t>(shared),
+                      static_cast<uint32_t>(separator.size() - shared));
   separators_.append(separator, shared, std::string::npos);
   separator_bytes_ += separator.size() - shared;
   whole_separator_bytes_ += separator.size();
