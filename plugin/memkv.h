@@ -71,19 +71,28 @@ struct FstTableOptions {
     kBlockBased,  // new files are block-based: the way back, by compaction
   };
   enum class Residency {
-    kPin,    // the tries of an open file stay in memory
+    kAuto,   // a trie stays in memory from its first use on while there is room
+             // for it in pinned_keys_limit; the others are as with kCache
+    kPin,    // all tries of an open file stay in memory, however many
     kCache,  // tries go through the block cache, as value blocks always do
   };
 
   // String form: write_format=fst|block_based
   WriteFormat write_format = WriteFormat::kFst;
 
-  // String form: residency=pin|cache
-  Residency residency = Residency::kPin;
+  // String form: residency=auto|pin|cache
+  Residency residency = Residency::kAuto;
+
+  // Bytes of tries that all open files which share the block cache may keep in
+  // memory with Residency::kAuto.  They are charged to the block cache, and
+  // stay until their file is closed.  0: three quarters of the block cache's
+  // capacity, none without a block cache.
+  size_t pinned_keys_limit = 0;
 
   // Bytes of user keys, before compression, that one trie ("segment") holds.
   // A segment is the unit that is read, verified and cached.
-  // 0: 256 KiB with Residency::kPin, which is smallest; 8 KiB with kCache, of
+  // 0: 256 KiB, which is smallest, with Residency::kPin, and with kAuto while
+  // the tries of all open files fit in pinned_keys_limit; otherwise 8 KiB, of
   // which a segment takes about as much as a data block in a file.
   // Range: 0, [1 KiB, 16 MiB].
   size_t segment_size = 0;

@@ -8,7 +8,8 @@
 
 namespace memkv {
 
-size_t PinnedBytes::PieceSize(size_t bytes) const {
+size_t PinnedBytes::NewPieceSize(size_t bytes) const {
+  if (std::any_of(pieces_.begin(), pieces_.end(), HasRoom{bytes})) return 0;
   // At the end of a piece half a block is lost: few blocks are better alone.
   constexpr size_t kFew = 8;
   if (expected_ / kFew < bytes) return bytes;
@@ -20,16 +21,15 @@ size_t PinnedBytes::PieceSize(size_t bytes) const {
   return std::max(bytes, most / step * step);
 }
 
-std::string_view PinnedBytes::Add(std::string_view bytes) {
-  auto piece = std::find_if(
-      pieces_.begin(), pieces_.end(),
-      [&](const Piece& p) { return p.size - p.used >= bytes.size(); });
+std::string_view PinnedBytes::Add(std::string_view bytes, size_t piece_size) {
+  auto piece =
+      std::find_if(pieces_.begin(), pieces_.end(), HasRoom{bytes.size()});
   if (piece == pieces_.end()) {
-    const size_t size = PieceSize(bytes.size());
     // Not make_unique, which would write zeros first.
-    pieces_.push_back({std::unique_ptr<char[]>(new char[size]), 0, size});
+    pieces_.push_back(
+        {std::unique_ptr<char[]>(new char[piece_size]), 0, piece_size});
     piece = pieces_.end() - 1;
-    allocated_ += size;
+    allocated_ += piece_size;
   }
   char* const at = piece->bytes.get() + piece->used;
   if (!bytes.empty()) memcpy(at, bytes.data(), bytes.size());

@@ -32,7 +32,15 @@ class PinnedBytes {
   void Expect(uint64_t bytes) { expected_ = bytes; }
 
   // A copy that lives as long as this does.
-  std::string_view Add(std::string_view bytes);
+  std::string_view Add(std::string_view bytes) {
+    return Add(bytes, NewPieceSize(bytes.size()));
+  }
+  // The same, where a new piece, if there has to be one, shall be of that size.
+  // REQUIRES: piece_size >= bytes.size()
+  std::string_view Add(std::string_view bytes, size_t piece_size);
+
+  // Of the piece that would be allocated for so many bytes; 0 if there is room.
+  size_t NewPieceSize(size_t bytes) const;
 
   // Of all pieces, as asked for.
   size_t allocated() const { return allocated_; }
@@ -43,9 +51,10 @@ class PinnedBytes {
     size_t used;
     size_t size;
   };
-
-  // Of a new piece, in which so many bytes must have room.
-  size_t PieceSize(size_t bytes) const;
+  struct HasRoom {
+    size_t bytes;
+    bool operator()(const Piece& p) const { return p.size - p.used >= bytes; }
+  };
 
   uint64_t expected_ = 0;
   std::vector<Piece> pieces_;

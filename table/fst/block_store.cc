@@ -4,8 +4,6 @@
 #include "table/fst/block_store.h"
 
 #include <atomic>
-#include <cstring>
-#include <string_view>
 #include <type_traits>
 
 #include "compat/compression.h"
@@ -13,7 +11,6 @@
 #include "monitoring/perf_context_imp.h"
 #include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
-#include "util/trie_coding.h"
 
 namespace memkv {
 
@@ -68,71 +65,7 @@ CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
   return base.WithOffset(handle.offset() >> 2);
 }
 
-// What all of RocksDB's own filter policies call the filters they write.
-constexpr const char* kBuiltinFilters = "rocksdb.BuiltinBloomFilter";
-
-// RocksDB's filters end in 5 bytes that say what they are.
-constexpr size_t kFilterMetadataSize = 5;
-
-// Whether RocksDB's readers stay within a filter of theirs.  They believe its
-// last bytes.  (Ribbon filters round down what they are given.)
-// REQUIRES: more bytes than its metadata
-bool FilterFits(std::string_view filter) {
-  const size_t size = filter.size() - kFilterMetadataSize;
-  const auto* const metadata =
-      reinterpret_cast<const uint8_t*>(filter.data()) + size;
-  const auto kind = static_cast<int8_t>(metadata[0]);
-  if (kind == -1 && metadata[1] == 0) {
-    return size % 64 == 0;  // a Bloom filter in blocks of 64 bytes
-  }
-  // The older Bloom filter is so many lines of one size.
-  const uint32_t lines = LoadFixed32(metadata + 1);
-  return kind < 1 || (lines != 0 && size % lines == 0);
-}
-
 }  // namespace
-
-bool SegmentBlock::Parse(bool mirrored, const key_trie::Tokens* tokens,
-                         uint64_t store, std::string* reason) {
-  store_ = store;
-  return Segment::Open(contents_.data.ToStringView(), mirrored, tokens,
-                       &segment_, reason);
-}
-
-bool ValueBlock::Parse(size_t num_values, std::string* reason) {
-  size_t consumed = 0;
-  if (!ValueRunView::Open(contents_.data.ToStringView(), num_values, &values_,
-                          &consumed, reason)) {
-    return false;
-  }
-  if (consumed != contents_.data.size()) {
-    *reason =
-        "value block: " + std::to_string(contents_.data.size() - consumed) +
-        " bytes follow its values";
-    return false;
-  }
-  return true;
-}
-
-bool FilterBlock::Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
-                        std::string* reason) {
-  // RocksDB takes a filter without more for that of no keys, which is never
-  // written.
-  if (contents_.data.size() <= kFilterMetadataSize) {
-    *reason = "filter: " + std::to_string(contents_.data.size()) +
-              " bytes, expected more than " +
-              std::to_string(kFilterMetadataSize);
-    return false;
-  }
-  if (std::strcmp(policy.CompatibilityName(), kBuiltinFilters) == 0 &&
-      !FilterFits(contents_.data.ToStringView())) {
-    *reason = "filter: " + std::to_string(contents_.data.size()) +
-              " bytes, not as its last ones say";
-    return false;
-  }
-  bits_.reset(policy.GetFilterBitsReader(contents_.data));
-  return true;
-}
 
 Status FileBlockStore::Corrupt(uint64_t offset, const std::string& what) const {
   return Status::Corruption(file_->file_name() + ": block at offset " +
@@ -295,7 +228,7 @@ Status FileBlockStore::SetFilter(
   if (!block->Parse(*filter_policy_, &reason)) {
     return Corrupt(handle.offset(), reason);
   }
-  pinned_bytes_ += block->ApproximateMemoryUsage();
+  pinned_filter_bytes_ = block->ApproximateMemoryUsage();
   pinned_filter_ = std::move(block);
   return s;
 }
@@ -329,40 +262,55 @@ Status FileBlockStore::PinSegments(const BlockReadContext& context,
                                    uint64_t segment_bytes) {
   BlockReadContext alone = context;
   alone.prefetch_buffer = nullptr;
-  pinned_.reserve(index.num_segments());
-  segment_bytes_.Expect(segment_bytes);
+  pinned_.Start(index.num_segments(), segment_bytes, /*share=*/nullptr);
   for (uint32_t i = 0; i < index.num_segments(); ++i) {
-    const BlockLocation at = index.Location(i);
-    BlockContents contents;
+    SegmentEntry entry;
     const Status s =
-        ReadRaw(IsContiguous(index, i) ? context : alone,
-                BlockHandle(at.offset, at.size), BlockType::kData, &contents);
+        PinSegment(IsContiguous(index, i) ? context : alone, index, i, &entry);
     if (!s.ok()) return s;
-    // A mapped file's need no copy.
-    if (contents.own_bytes()) {
-      contents =
-          BlockContents(segment_bytes_.Add(contents.data.ToStringView()));
-    }
-    auto block = std::make_unique<SegmentBlock>(std::move(contents));
-    std::string reason;
-    if (!block->Parse(index.mirrored(), tokens_.get(), tokens_store_,
-                      &reason)) {
-      return Corrupt(at.offset, reason);
-    }
-    pinned_bytes_ += block->ApproximateMemoryUsage();
-    pinned_.push_back(std::move(block));
   }
   return Status::OK();
+}
+
+Status FileBlockStore::PinSegment(const BlockReadContext& context,
+                                  const FileIndex& index, uint32_t i,
+                                  SegmentEntry* entry) const {
+  const BlockLocation at = index.Location(i);
+  const BlockHandle handle(at.offset, at.size);
+  BlockContents contents;
+  const Status s = ReadRaw(context, handle, BlockType::kData, &contents);
+  if (!s.ok()) return s;
+  std::string reason;
+  SegmentBlock* const block = pinned_.Add(
+      i, &contents,
+      [&](SegmentBlock* added, std::string* why) {
+        return added->Parse(index.mirrored(), tokens_.get(), tokens_store_,
+                            why);
+      },
+      &reason);
+  if (!reason.empty()) return Corrupt(at.offset, reason);
+  if (block != nullptr) entry->SetUnownedValue(block);
+  return s;
 }
 
 Status FileBlockStore::GetSegment(const BlockReadContext& context,
                                   const FileIndex& index, uint32_t i,
                                   SegmentEntry* entry) const {
-  if (!pinned_.empty() && !context.bypass_cache) {
-    entry->SetUnownedValue(pinned_[i].get());
+  SegmentBlock* const held = context.bypass_cache ? nullptr : pinned_.Find(i);
+  if (held != nullptr) {
+    entry->SetUnownedValue(held);
     return Status::OK();
   }
   const BlockLocation at = index.Location(i);
+  if (!context.bypass_cache) {
+    const ROCKSDB_NAMESPACE::ReadOptions& ro = context.read_options;
+    if (pinned_.MayAdd(at.size, context.sequential) && ro.fill_cache &&
+        !context.for_compaction &&
+        ro.read_tier != ROCKSDB_NAMESPACE::kBlockCacheTier) {
+      const Status s = PinSegment(context, index, i, entry);
+      if (!s.ok() || !entry->IsEmpty()) return s;
+    }
+  }
   return GetParsed<SegmentBlock>(
       context, BlockHandle(at.offset, at.size),
       [&](SegmentBlock* block, std::string* reason) {

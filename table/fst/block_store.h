@@ -3,11 +3,13 @@
 //
 // The blocks of one open FST file: reads, verifies, uncompresses and parses
 // them, and keeps them where the options say.  Value blocks always go through
-// the block cache; segments and the filter do too (residency=cache) or are held
-// for the life of the file (residency=pin).
+// the block cache.  Segments do too (residency=cache), or are held from the
+// beginning (pin) or from their first use on, as far as a budget goes (auto),
+// until the file is closed.
 //
-// Thread safety: immutable after ReadTokens(), SetFilter() and PinSegments();
-// every Get*() may be called from any thread.
+// Thread safety: ReadTokens(), SetFilter(), PinSegments() and
+// PinSegmentsOnUse() come first; then every Get*() may be called from any
+// thread.  All that changes then is in PinnedSegments.
 //
 // Lifetime: a CachableEntry keeps its block alive; an entry of a pinned
 // segment refers to the store.  A FileBlockStore outlives the readers and
@@ -29,132 +31,20 @@
 
 #pragma once
 
-#include <cstring>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "cache/cache_key.h"
 #include "cache/cache_reservation_manager.h"
-#include "cache/typed_cache.h"
 #include "file/random_access_file_reader.h"
-#include "memory/memory_allocator_impl.h"
 #include "rocksdb/filter_policy.h"
-#include "table/block_based/cachable_entry.h"
-#include "table/block_based/filter_policy_internal.h"
 #include "table/format.h"
+#include "table/fst/blocks.h"
+#include "table/fst/pinned_segments.h"
 #include "table/key_trie/tokens.h"
 #include "table/segment/file_index.h"
-#include "table/segment/segment.h"
-#include "table/segment/value_run.h"
-#include "util/pinned_bytes.h"
 
 namespace memkv {
-
-// A block and its parsed form, as the block cache holds them.
-class SegmentBlock {
- public:
-  static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
-      ROCKSDB_NAMESPACE::CacheEntryRole::kIndexBlock;
-  SegmentBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
-      : contents_(std::move(contents)) {}
-  // tokens: the file's token table, or null; store: of whom it is, or 0 if
-  // null. What uses the segment must not outlive it.
-  bool Parse(bool mirrored, const key_trie::Tokens* tokens, uint64_t store,
-             std::string* reason);
-  bool own_bytes() const { return contents_.own_bytes(); }
-  const ROCKSDB_NAMESPACE::Slice& bytes() const { return contents_.data; }
-  uint64_t store() const { return store_; }
-  const Segment& segment() const { return segment_; }
-  size_t ApproximateMemoryUsage() const {
-    return sizeof(*this) + contents_.ApproximateMemoryUsage() -
-           sizeof(contents_);
-  }
-
- private:
-  ROCKSDB_NAMESPACE::BlockContents contents_;
-  uint64_t store_ = 0;
-  Segment segment_;
-};
-
-class ValueBlock {
- public:
-  static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
-      ROCKSDB_NAMESPACE::CacheEntryRole::kDataBlock;
-  ValueBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
-      : contents_(std::move(contents)) {}
-  bool Parse(size_t num_values, std::string* reason);
-  bool own_bytes() const { return contents_.own_bytes(); }
-  const ValueRunView& values() const { return values_; }
-  size_t ApproximateMemoryUsage() const {
-    return sizeof(*this) + contents_.ApproximateMemoryUsage() -
-           sizeof(contents_);
-  }
-
- private:
-  ROCKSDB_NAMESPACE::BlockContents contents_;
-  ValueRunView values_;
-};
-
-// A filter of RocksDB's over user keys, their prefixes, or both.
-class FilterBlock {
- public:
-  static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
-      ROCKSDB_NAMESPACE::CacheEntryRole::kFilterBlock;
-  FilterBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
-      : contents_(std::move(contents)) {}
-  bool Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
-             std::string* reason);
-  bool own_bytes() const { return contents_.own_bytes(); }
-  // False only if `entry` was not added to the filter.
-  bool MayMatch(const ROCKSDB_NAMESPACE::Slice& entry) const {
-    return bits_ == nullptr || bits_->MayMatch(entry);
-  }
-  // The same of n entries.
-  void MayMatch(int n, ROCKSDB_NAMESPACE::Slice** entries,
-                bool* may_match) const {
-    if (bits_ != nullptr) bits_->MayMatch(n, entries, may_match);
-  }
-  size_t ApproximateMemoryUsage() const {
-    return sizeof(*this) + contents_.ApproximateMemoryUsage() -
-           sizeof(contents_);
-  }
-
- private:
-  ROCKSDB_NAMESPACE::BlockContents contents_;
-  std::unique_ptr<ROCKSDB_NAMESPACE::FilterBitsReader> bits_;
-};
-
-using FilterEntry = ROCKSDB_NAMESPACE::CachableEntry<FilterBlock>;
-using SegmentEntry = ROCKSDB_NAMESPACE::CachableEntry<SegmentBlock>;
-using ValueEntry = ROCKSDB_NAMESPACE::CachableEntry<ValueBlock>;
-
-// Gives up a block: to `pinner`, which will release it, unless that is null.
-template <typename TBlock>
-void ReleaseTo(ROCKSDB_NAMESPACE::Cleanable* pinner,
-               ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) {
-  if (pinner != nullptr) {
-    entry->TransferTo(pinner);
-  } else {
-    entry->Reset();
-  }
-}
-
-// A copy of the bytes, in memory of the allocator, or, if that is null, of
-// malloc.
-inline ROCKSDB_NAMESPACE::BlockContents CopyOf(
-    const ROCKSDB_NAMESPACE::Slice& bytes,
-    ROCKSDB_NAMESPACE::MemoryAllocator* allocator) {
-  auto copy = ROCKSDB_NAMESPACE::AllocateBlock(bytes.size(), allocator);
-  memcpy(copy.get(), bytes.data(), bytes.size());
-  return ROCKSDB_NAMESPACE::BlockContents(std::move(copy), bytes.size());
-}
-
-// Makes a copy of the bytes where they are those of a mapped file: what may
-// outlive the file must own them.
-inline void OwnBytes(ROCKSDB_NAMESPACE::BlockContents* contents) {
-  if (!contents->own_bytes()) *contents = CopyOf(contents->data, nullptr);
-}
 
 // What a read of a block depends on beside the block itself.
 struct BlockReadContext {
@@ -163,6 +53,8 @@ struct BlockReadContext {
   bool for_compaction = false;
   // Neither looks into the block cache nor fills it.
   bool bypass_cache = false;
+  // Of a segment: it is the next one of a walk.
+  bool sequential = false;
 };
 
 class FileBlockStore {
@@ -219,12 +111,21 @@ class FileBlockStore {
       const ROCKSDB_NAMESPACE::BlockHandle& handle, bool pin);
   bool has_filter() const { return filter_policy_ != nullptr; }
 
+  // From now on holds segments of `index` when they are used, as far as there
+  // is room for them in `share`.  segment_bytes: what they are together, 0 if
+  // that is not known.
+  void PinSegmentsOnUse(const FileIndex& index, uint64_t segment_bytes,
+                        std::unique_ptr<PinBudget::Share> share) {
+    pinned_.Start(index.num_segments(), segment_bytes, std::move(share));
+  }
   // Reads all segments of `index`, ahead where they lie in a row, and holds
-  // them from then on.  segment_bytes: what they are together, 0 if that is not
-  // known.
+  // them from then on.  segment_bytes: as above.
   ROCKSDB_NAMESPACE::Status PinSegments(const BlockReadContext& context,
                                         const FileIndex& index,
                                         uint64_t segment_bytes);
+
+  // Whether segment i is held.
+  bool HoldsSegment(uint32_t i) const { return pinned_.Find(i) != nullptr; }
 
   // Whether segment i lies beside the one before or behind it, with no value
   // blocks between: whether reading ahead of segments alone reads what will be
@@ -257,11 +158,15 @@ class FileBlockStore {
   }
   // Of segments and a filter that are held, and of the token table.
   size_t pinned_bytes() const {
-    return pinned_bytes_ + segment_bytes_.allocated() +
+    return pinned_.MemoryUsage() + pinned_filter_bytes_ +
            (tokens_ != nullptr ? tokens_->MemoryUsage() : 0);
   }
 
  private:
+  // Reads segment i and holds it.  *entry is empty if there is no room.
+  ROCKSDB_NAMESPACE::Status PinSegment(const BlockReadContext& context,
+                                       const FileIndex& index, uint32_t i,
+                                       SegmentEntry* entry) const;
   template <typename TBlock, typename ParseFn>
   ROCKSDB_NAMESPACE::Status GetParsed(
       const BlockReadContext& context,
@@ -280,9 +185,9 @@ class FileBlockStore {
   std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;
   ROCKSDB_NAMESPACE::BlockHandle filter_handle_;
   std::unique_ptr<FilterBlock> pinned_filter_;
-  PinnedBytes segment_bytes_;
-  std::vector<std::unique_ptr<SegmentBlock>> pinned_;  // in segment_bytes_
-  size_t pinned_bytes_ = 0;
+  size_t pinned_filter_bytes_ = 0;
+  // Look-ups, which are const, add to it.
+  mutable PinnedSegments pinned_;
 };
 
 }  // namespace memkv

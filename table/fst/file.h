@@ -19,10 +19,12 @@
 #include "db/dbformat.h"
 #include "db/range_tombstone_fragmenter.h"
 #include "db/seqno_to_time_mapping.h"
+#include "plugin/memkv.h"
 #include "table/fst/block_store.h"
 #include "table/fst/entry_block.h"
 #include "table/fst/filter.h"
 #include "table/fst/format.h"
+#include "table/fst/pin_budget.h"
 #include "table/fst/token_table_registry.h"
 #include "table/segment/file_index.h"
 #include "table/table_builder.h"
@@ -32,14 +34,20 @@ namespace memkv {
 class FstFile {
  public:
   struct Settings {
-    bool pin_segments = true;
-    // Else it goes through the block cache, which may be too small to keep it.
+    FstTableOptions::Residency residency = FstTableOptions::Residency::kAuto;
+    // With kAuto: what segments may be held in memory, and
+    // FstTableOptions::pinned_keys_limit.
+    std::shared_ptr<PinBudget> pin_budget;
+    uint64_t pinned_keys_limit = 0;
+    // If the filter is held.  Else it goes through the block cache, which may
+    // be too small to keep it.
     bool pin_filter = true;
     std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache;  // may be null
     // Of segments and filters in the block cache.
     ROCKSDB_NAMESPACE::Cache::Priority index_priority =
         ROCKSDB_NAMESPACE::Cache::Priority::HIGH;
-    // Charges pinned segments to the block cache if not null.
+    // Charges what the file holds from the beginning to the block cache if not
+    // null.
     std::shared_ptr<ROCKSDB_NAMESPACE::CacheReservationManager> reservation;
     // Whether filters are asked for keys that are in them.
     bool whole_key_filtering = true;

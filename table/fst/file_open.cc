@@ -181,7 +181,7 @@ Status FstFile::Open(const Settings& settings, const ReadOptions& read_options,
   if (s.ok()) s = opened->ReadTokens(context);
   if (s.ok()) s = opened->ReadFilter(context, options);
   if (s.ok()) s = opened->ReadRangeDeletions(context);
-  if (s.ok() && settings.pin_segments) s = opened->PinSegments(context, mapped);
+  if (s.ok()) s = opened->PinSegments(context, mapped);
   if (s.ok()) opened->RegisterTokens();
   if (s.ok()) s = opened->ReserveMemory();
   if (s.ok()) *out = std::move(opened);
@@ -376,23 +376,32 @@ Status FstFile::ReadFilter(const BlockReadContext& context,
 }
 
 Status FstFile::PinSegments(BlockReadContext context, bool mapped) {
+  using Residency = FstTableOptions::Residency;
+  if (settings_.residency == Residency::kCache) return Status::OK();
+  const auto& user = properties_->user_collected_properties;
+  const auto bytes = user.find(kSegmentBytesProperty);
+  // What it says must not become a huge allocation.
+  constexpr uint64_t kMostExpansion = 16;
+  const uint64_t segment_bytes =
+      bytes == user.end()
+          ? 0
+          : std::min<uint64_t>(
+                std::strtoull(bytes->second.c_str(), nullptr, 10),
+                kMostExpansion * size_);
+  if (settings_.residency == Residency::kAuto) {
+    store_.PinSegmentsOnUse(
+        index_, segment_bytes,
+        std::make_unique<PinBudget::Share>(
+            settings_.pin_budget, settings_.pinned_keys_limit, segment_bytes));
+    return Status::OK();
+  }
   ROCKSDB_NAMESPACE::ReadaheadParams params;
   params.initial_readahead_size = settings_.max_auto_readahead_size;
   params.max_readahead_size = settings_.max_auto_readahead_size;
   FilePrefetchBuffer ahead(params);
   context.prefetch_buffer =
       mapped || params.max_readahead_size == 0 ? nullptr : &ahead;
-  const auto& user = properties_->user_collected_properties;
-  const auto bytes = user.find(kSegmentBytesProperty);
-  // What it says must not become a huge allocation.
-  constexpr uint64_t kMostExpansion = 16;
-  return store_.PinSegments(
-      context, index_,
-      bytes == user.end()
-          ? 0
-          : std::min<uint64_t>(
-                std::strtoull(bytes->second.c_str(), nullptr, 10),
-                kMostExpansion * size_));
+  return store_.PinSegments(context, index_, segment_bytes);
 }
 
 void FstFile::RegisterTokens() {
@@ -409,7 +418,7 @@ void FstFile::RegisterTokens() {
   const uint32_t last_segment = index_.num_segments() - 1;
   std::string first;
   std::string last;
-  if (settings_.pin_segments) {
+  if (settings_.residency == FstTableOptions::Residency::kPin) {
     // They are at hand, and so are the file's first and last key.
     SegmentEntry begin;
     SegmentEntry end;
@@ -519,7 +528,7 @@ Status FstFile::ReserveMemory() {
   return Status::MemoryLimit(
       store_.file()->file_name() + ": no room in the block cache for " +
       std::to_string(MemoryUsage()) +
-      " bytes of pinned segments; residency=cache needs none");
+      " bytes of pinned segments; residency=auto takes what there is");
 }
 
 }  // namespace memkv

@@ -77,15 +77,6 @@ std::string ShortSuccessor(const Slice& internal_key,
 
 // Of whole separators in a segment; see SegmentBuilder::separator_bytes().
 constexpr size_t kMaxSeparatorBytes = size_t{16} << 20;
-size_t SegmentSizeOf(const FstTableOptions& options) {
-  // A segment that is read alone should be about as large as a data block; one
-  // that stays in memory, whatever is smallest.
-  constexpr size_t kCached = size_t{8} << 10;
-  constexpr size_t kPinned = size_t{256} << 10;
-  return options.segment_size != 0 ? options.segment_size
-         : options.residency == FstTableOptions::Residency::kCache ? kCached
-                                                                   : kPinned;
-}
 
 }  // namespace
 
@@ -95,7 +86,6 @@ FstTableBuilder::FstTableBuilder(
     std::shared_ptr<const TokenTableRegistry> token_tables,
     WritableFileWriter* file, bool mirrored)
     : options_(options),
-      segment_size_(SegmentSizeOf(options)),
       ioptions_(tbo.ioptions),
       writer_(block_based, tbo, &collectors_, file),
       filter_(block_based, tbo),
@@ -208,7 +198,8 @@ bool FstTableBuilder::CutsBefore(std::string_view user_key) {
     return true;
   }
   const size_t size = segment_estimate_;
-  if (size < FileIndexBuilder::SegmentSize(segment_size_, index_.num_cuts())) {
+  if (size <
+      FileIndexBuilder::SegmentSize(options_.segment_size, index_.num_cuts())) {
     return false;
   }
   if (full_size_ == 0) full_size_ = size;
@@ -221,8 +212,8 @@ bool FstTableBuilder::CutsKey() const {
   return key_entries_ >= kEntriesToContinue &&
          key_entries_ >= segment_->num_entries() / 2 &&
          size / kKeyShare >= segment_->last_key().size() &&
-         size >=
-             FileIndexBuilder::SegmentSize(segment_size_, index_.num_cuts());
+         size >= FileIndexBuilder::SegmentSize(options_.segment_size,
+                                               index_.num_cuts());
 }
 
 void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,

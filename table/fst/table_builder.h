@@ -40,6 +40,7 @@ namespace memkv {
 
 class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
  public:
+  // options.segment_size is not 0.
   // `mirrored`: the comparator is reverse bytewise, else it is bytewise.  The
   // checksum, the filter and whether compression is verified are
   // `block_based`'s.  A token table of `token_tables` is used if it does as
@@ -107,7 +108,6 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
       const FileDirectory& directory);
 
   const FstTableOptions options_;
-  const size_t segment_size_;
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
   compat::Collectors collectors_;
   BlockWriter writer_;

@@ -15,6 +15,7 @@
 #include "rocksdb/utilities/options_type.h"
 #include "table/block_based/block_based_table_factory.h"
 #include "table/fst/format.h"
+#include "table/fst/pin_budget.h"
 #include "table/fst/table_builder.h"
 #include "table/fst/table_reader.h"
 #include "util/simd.h"
@@ -119,6 +120,7 @@ const std::unordered_map<std::string, FstTableOptions::Residency>&
 Residencies() {
   static const auto& residencies =
       *new std::unordered_map<std::string, FstTableOptions::Residency>{
+          {"auto", FstTableOptions::Residency::kAuto},
           {"pin", FstTableOptions::Residency::kPin},
           {"cache", FstTableOptions::Residency::kCache},
       };
@@ -142,6 +144,8 @@ const SizeRange kSizeRanges[] = {
      offsetof(FstTableOptions, value_block_size), 64, size_t{64} << 20},
     {"inline_value_size", &FstTableOptions::inline_value_size,
      offsetof(FstTableOptions, inline_value_size), 0, 1024},
+    {"pinned_keys_limit", &FstTableOptions::pinned_keys_limit,
+     offsetof(FstTableOptions, pinned_keys_limit), 0, size_t{1} << 60},
     {"key_buffer_size", &FstTableOptions::key_buffer_size,
      offsetof(FstTableOptions, key_buffer_size), 0, size_t{1} << 40},
 };
@@ -202,6 +206,26 @@ OptionTypeInfo SizeOption(const SizeRange& range, size_t base) {
         if (s.ok()) *static_cast<size_t*>(address) = size;
         return s;
       });
+}
+
+// What the open files of those who share the block cache may pin.
+std::shared_ptr<PinBudget> PinBudgetOf(const BlockBasedTableOptions& bbto) {
+  return PinBudget::Of(bbto.no_block_cache ? nullptr : bbto.block_cache);
+}
+
+// What `segment_size=0` means for a file that is written now.
+size_t SegmentSizeOf(const FstTableOptions& fst,
+                     const BlockBasedTableOptions& bbto) {
+  // A segment that is read alone should be about as large as a data block; one
+  // that stays in memory, whatever is smallest.
+  constexpr size_t kCached = size_t{8} << 10;
+  constexpr size_t kPinned = size_t{256} << 10;
+  bool pinned = fst.residency == FstTableOptions::Residency::kPin;
+  if (fst.residency == FstTableOptions::Residency::kAuto) {
+    // Those of this file will be there, too: at least one.
+    pinned = PinBudgetOf(bbto)->FitsAll(fst.pinned_keys_limit, kPinned);
+  }
+  return pinned ? kPinned : kCached;
 }
 
 template <typename T>
@@ -407,6 +431,7 @@ std::string FstTableFactory::GetPrintableOptions() const {
   const FstTableOptions& o = config_.fst;
   return "  write_format: " + NameOf(WriteFormats(), o.write_format) +
          "\n  residency: " + NameOf(Residencies(), o.residency) +
+         "\n  pinned_keys_limit: " + std::to_string(o.pinned_keys_limit) +
          "\n  segment_size: " + std::to_string(o.segment_size) +
          "\n  value_block_size: " + std::to_string(o.value_block_size) +
          "\n  inline_value_size: " + std::to_string(o.inline_value_size) +
@@ -449,10 +474,12 @@ Status FstTableFactory::NewTableReader(
       const auto prepared = PreparedBlockBased();
       const auto& bbto = *prepared->GetOptions<BlockBasedTableOptions>();
       FstFile::Settings settings;
-      settings.pin_segments =
-          config_.fst.residency == FstTableOptions::Residency::kPin;
+      settings.residency = config_.fst.residency;
+      settings.pin_budget = PinBudgetOf(bbto);
+      settings.pinned_keys_limit = config_.fst.pinned_keys_limit;
       settings.pin_filter =
-          settings.pin_segments || !bbto.cache_index_and_filter_blocks;
+          settings.residency == FstTableOptions::Residency::kPin ||
+          !bbto.cache_index_and_filter_blocks;
       settings.block_cache = bbto.block_cache;
       settings.index_priority =
           bbto.cache_index_and_filter_blocks_with_high_priority
@@ -513,9 +540,11 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
       config_.fst.write_format == FstTableOptions::WriteFormat::kBlockBased) {
     return prepared->NewTableBuilder(options, file);
   }
-  return new FstTableBuilder(
-      config_.fst, *prepared->GetOptions<BlockBasedTableOptions>(), options,
-      shared_->token_tables, file, order == TrieOrder::kMirrored);
+  const auto& bbto = *prepared->GetOptions<BlockBasedTableOptions>();
+  FstTableOptions fst = config_.fst;
+  if (fst.segment_size == 0) fst.segment_size = SegmentSizeOf(fst, bbto);
+  return new FstTableBuilder(fst, bbto, options, shared_->token_tables, file,
+                             order == TrieOrder::kMirrored);
 }
 
 std::unique_ptr<TableFactory> FstTableFactory::Clone() const {

@@ -38,9 +38,8 @@ FstTableIterator::FstTableIterator(
       filtered_seeks_(filtered_seeks),
       for_compaction_(caller == TableReaderCaller::kCompaction),
       allow_unprepared_value_(allow_unprepared_value) {
-  const auto& ioptions = file.store().ioptions();
-  if (ioptions.allow_mmap_reads) return;
-  ReadaheadParams params;
+  if (file.store().ioptions().allow_mmap_reads) return;
+  ReadaheadParams& params = readahead_;
   if (for_compaction_) {
     params.initial_readahead_size = compaction_readahead_size;
     params.max_readahead_size = compaction_readahead_size;
@@ -57,28 +56,37 @@ FstTableIterator::FstTableIterator(
     params.num_file_reads_for_auto_readahead =
         settings.num_file_reads_for_auto_readahead;
   }
-  if (params.initial_readahead_size == 0) return;
-  const auto ahead = [&] {
-    return std::make_unique<FilePrefetchBuffer>(
-        params, /*enable=*/true, /*track_min_offset=*/false, ioptions.fs.get(),
-        ioptions.clock, ioptions.stats);
-  };
-  values_ahead_ = ahead();
-  if (!file.settings().pin_segments) segments_ahead_ = ahead();
 }
 
-BlockReadContext FstTableIterator::Context() {
+ROCKSDB_NAMESPACE::FilePrefetchBuffer* FstTableIterator::Ahead(
+    std::unique_ptr<FilePrefetchBuffer>* buffer) {
+  // Who has all it walks over in memory needs none.
+  if (*buffer == nullptr && readahead_.initial_readahead_size != 0) {
+    const auto& ioptions = file_.store().ioptions();
+    *buffer = std::make_unique<FilePrefetchBuffer>(
+        readahead_, /*enable=*/true, /*track_min_offset=*/false,
+        ioptions.fs.get(), ioptions.clock, ioptions.stats);
+  }
+  return buffer->get();
+}
+
+BlockReadContext FstTableIterator::ValueContext() {
   BlockReadContext context{read_options_};
-  context.prefetch_buffer = values_ahead_.get();
   context.for_compaction = for_compaction_;
+  if (!segment_->values_inline()) {
+    context.prefetch_buffer = Ahead(&values_ahead_);
+  }
   return context;
 }
 
-BlockReadContext FstTableIterator::SegmentContext(uint32_t i) {
-  BlockReadContext context = Context();
-  context.prefetch_buffer = file_.store().IsContiguous(file_.index(), i)
-                                ? segments_ahead_.get()
-                                : nullptr;
+BlockReadContext FstTableIterator::SegmentContext(uint32_t i, bool sequential) {
+  BlockReadContext context{read_options_};
+  context.for_compaction = for_compaction_;
+  context.sequential = sequential;
+  if (!file_.store().HoldsSegment(i) &&
+      file_.store().IsContiguous(file_.index(), i)) {
+    context.prefetch_buffer = Ahead(&segments_ahead_);
+  }
   return context;
 }
 
@@ -94,13 +102,15 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
   steps_to_check_ = kStepsToCheckBound;
   if (count_seek_) CountSeek();
   if (segment_ != nullptr && segment_index_ == i) return true;
+  const bool sequential = segment_ != nullptr &&
+                          (i == segment_index_ + 1 || i + 1 == segment_index_);
   cursor_.Reset(nullptr);
   segment_ = nullptr;
   ReleaseTo(Pinner(), &value_block_);
   SetValuesAtHand(nullptr, 0, 0);
   ReleaseTo(Pinner(), &segment_entry_);
-  const Status s = file_.store().GetSegment(SegmentContext(i), file_.index(), i,
-                                            &segment_entry_);
+  const Status s = file_.store().GetSegment(SegmentContext(i, sequential),
+                                            file_.index(), i, &segment_entry_);
   if (!s.ok()) {
     Fail(s);
     return false;
@@ -232,7 +242,7 @@ bool FstTableIterator::PrepareValue() {
   // ReadValue() may give the block at hand up, and then fail.
   if (!segment_->values_inline()) SetValuesAtHand(nullptr, 0, 0);
   const Status s =
-      file_.ReadValue(Context(), segment_index_, *segment_, entry_,
+      file_.ReadValue(ValueContext(), segment_index_, *segment_, entry_,
                       &value_block_, &value_block_number_, Pinner(), &value_);
   if (!s.ok()) {
     Fail(s);

@@ -88,9 +88,12 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   void CountSeek();
   void CountValue() const;
 
-  // Of values; of segment i.
-  BlockReadContext Context();
-  BlockReadContext SegmentContext(uint32_t i);
+  // What reads ahead, made when it is first needed; null if nothing is to be.
+  ROCKSDB_NAMESPACE::FilePrefetchBuffer* Ahead(
+      std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer>* buffer);
+  // Of the segment's values; of segment i, sequential: from one beside it.
+  BlockReadContext ValueContext();
+  BlockReadContext SegmentContext(uint32_t i, bool sequential);
   // Who keeps the blocks that the iterator leaves, or null.
   ROCKSDB_NAMESPACE::Cleanable* Pinner() const;
   // Makes segment i current; false, with status_ set, if it cannot be read.
@@ -136,7 +139,8 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   const bool for_compaction_;
   const bool allow_unprepared_value_;
   // Segments and values are read ahead separately: a segment lies behind its
-  // values.  Null if nothing is.
+  // values.  An initial size of 0: nothing is.
+  ROCKSDB_NAMESPACE::ReadaheadParams readahead_;
   std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> values_ahead_;
   std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> segments_ahead_;
 

@@ -58,8 +58,7 @@ Options HostileDatabase::OptionsOf(const Use& use, Env* env) const {
   options.stats_persist_period_sec = 0;
   options.skip_stats_update_on_db_open = true;
   FstTableOptions fst = settings.fst;
-  fst.residency = use.pin ? FstTableOptions::Residency::kPin
-                          : FstTableOptions::Residency::kCache;
+  fst.residency = use.residency;
   rocksdb::BlockBasedTableOptions block_based = settings.block_based;
   // Every database has files of the same names, but a cache of its own.
   block_based.no_block_cache = false;

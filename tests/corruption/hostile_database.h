@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "plugin/memkv.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/options.h"
@@ -30,7 +31,7 @@ class HostileDatabase {
  public:
   // How a database is opened and used; any bits.
   struct Use {
-    bool pin = true;
+    FstTableOptions::Residency residency = FstTableOptions::Residency::kPin;
     bool mapped = false;
     bool few_open_files = false;
     bool verify_checksums = true;

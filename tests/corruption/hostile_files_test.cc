@@ -118,7 +118,7 @@ TEST_P(HostileFilesTest, DatabasesAreSafeAndHonest) {
   ForEachInput(kDatabaseStep, database.file_size(),
                [&](const HostileInput& input, size_t n) {
                  HostileDatabase::Use use;
-                 use.pin = n % 2 == 0;
+                 use.residency = static_cast<FstTableOptions::Residency>(n % 3);
                  use.mapped = n % 4 == 1;
                  use.few_open_files = n % 5 == 0;
                  use.verify_checksums = !input.repaired || n % 7 != 0;

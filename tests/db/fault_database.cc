@@ -487,7 +487,7 @@ std::vector<Options> FaultTest::FamilyOptions(
     const std::shared_ptr<FaultListener>& listener) const {
   static const auto no_logger = std::make_shared<NoLogger>();
   const std::string fst[kFaultFamilies] = {"residency=pin", "residency=cache",
-                                           "residency=pin"};
+                                           "residency=auto"};
   std::vector<Options> families;
   for (size_t i = 0; i < kFaultFamilies; ++i) {
     const bool cached = i == kFilteredFamily;

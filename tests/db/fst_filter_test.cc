@@ -98,7 +98,7 @@ TEST_F(FstFilterTest, ThereIsNoneByDefault) {
 }
 
 TEST_F(FstFilterTest, AnswersMissesAndIsCountedAsABlockBasedFilesIs) {
-  for (const char* residency : {"pin", "cache"}) {
+  for (const char* residency : {"auto", "pin", "cache"}) {
     Destroy();
     ASSERT_NO_FATAL_FAILURE(
         Load(std::string(kBloom) + ";residency=" + residency));

@@ -284,17 +284,20 @@ TEST_P(FstLifetimesTest, CheckpointsAndIngestionReadFilesThatAreClosed) {
 std::string NameOf(const ::testing::TestParamInfo<Variant>& info) {
   const auto& [reads, residency, reverse] = info.param;
   const char* const names[] = {"Buffered", "Mapped", "Direct"};
-  return std::string(names[static_cast<int>(reads)]) +
-         (residency == "pin" ? "Pin" : "Cache") + (reverse ? "Reverse" : "");
+  const char* const kind = residency == "pin"     ? "Pin"
+                           : residency == "cache" ? "Cache"
+                                                  : "Auto";
+  return std::string(names[static_cast<int>(reads)]) + kind +
+         (reverse ? "Reverse" : "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Reads, FstLifetimesTest,
-                         ::testing::Combine(::testing::Values(Reads::kBuffered,
-                                                              Reads::kMapped,
-                                                              Reads::kDirect),
-                                            ::testing::Values("pin", "cache"),
-                                            ::testing::Bool()),
-                         NameOf);
+INSTANTIATE_TEST_SUITE_P(
+    Reads, FstLifetimesTest,
+    ::testing::Combine(::testing::Values(Reads::kBuffered, Reads::kMapped,
+                                         Reads::kDirect),
+                       ::testing::Values("pin", "cache", "auto"),
+                       ::testing::Bool()),
+    NameOf);
 
 }  // namespace
 }  // namespace memkv

@@ -55,7 +55,8 @@ TEST_F(FstReadsTest, AutomaticReadaheadMayBeginAndEndAnywhere) {
                             "16384,65536", "1,1000000"}) {
     const std::string initial(sizes, strcspn(sizes, ","));
     const std::string most(sizes + initial.size() + 1);
-    for (const char* residency : {"pin", "cache"}) {
+    for (const char* residency :
+         {"auto", "auto;pinned_keys_limit=20000", "pin", "cache"}) {
       SCOPED_TRACE(std::string(sizes) + ", " + residency);
       Options options = MemkvOptions(
           std::string("segment_size=1K;value_block_size=64;residency=") +

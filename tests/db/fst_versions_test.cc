@@ -538,7 +538,7 @@ class FstVersionsDbTest : public FstDbTest {
 
 TEST_F(FstVersionsDbTest, HistoriesOfHotKeysAreThoseOfStockRocksDb) {
   for (const bool reverse : {false, true}) {
-    for (const char* residency : {"pin", "cache"}) {
+    for (const char* residency : {"auto", "pin", "cache"}) {
       for (const size_t value_size : {size_t{12}, size_t{120}}) {
         SCOPED_TRACE(std::string(residency) + (reverse ? " reverse " : " ") +
                      std::to_string(value_size));

@@ -57,6 +57,9 @@ void AddChanges(HistoryPlan* plan) {
       {{"table_factory.residency", "pin"},
        {"table_factory.segment_size", "8192"},
        {"table_factory.key_buffer_size", "32768"}},
+      {{"table_factory.residency", "auto"},
+       {"table_factory.pinned_keys_limit", "20000"},
+       {"table_factory.segment_size", "0"}},
       {{"table_factory.inline_value_size", "100"},
        {"table_factory.block_based.whole_key_filtering", "false"}}};
 }
@@ -153,7 +156,8 @@ std::vector<Options> MemkvOptions(const HistoryVariant& variant,
       "write_format=block_based;block_based={block_size=512}",
       ("segment_size=16384;value_block_size=4096;inline_value_size=64;"
        "residency=pin;key_buffer_size=0;"
-       "filter_policy=bloomfilter:10:false")};
+       "filter_policy=bloomfilter:10:false"),
+      "segment_size=1024;residency=auto;pinned_keys_limit=30000"};
   constexpr size_t kForms = sizeof(forms) / sizeof(forms[0]);
   std::vector<Options> options;
   for (size_t i = 0; i < kForms; i++) {

@@ -107,7 +107,7 @@ TEST_F(MigrationTest, BlockBasedDatabaseReadsTheSameUnderMemkv) {
 
 TEST_F(MigrationTest, CompactionMigratesAndBlockBasedFormatGoesBackAtOpen) {
   ASSERT_NO_FATAL_FAILURE(MakeStockDatabase());
-  for (const char* residency : {"pin", "cache"}) {
+  for (const char* residency : {"auto", "pin", "cache"}) {
     SCOPED_TRACE(residency);
     const std::string fst =
         std::string("residency=") + residency + ";segment_size=2K";

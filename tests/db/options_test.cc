@@ -121,7 +121,8 @@ TEST(FactoriesMadeByHandTest, AreFoundByNameFromThenOn) {
 TEST_F(OptionsTest, DefaultsAreTheHeadersDefaults) {
   const std::unique_ptr<TableFactory> fst(NewFstTableFactory());
   EXPECT_EQ(OptionOf(*fst, "write_format"), "fst");
-  EXPECT_EQ(OptionOf(*fst, "residency"), "pin");
+  EXPECT_EQ(OptionOf(*fst, "residency"), "auto");
+  EXPECT_EQ(OptionOf(*fst, "pinned_keys_limit"), "0");
   EXPECT_EQ(OptionOf(*fst, "segment_size"),
             std::to_string(FstTableOptions().segment_size));
   EXPECT_EQ(OptionOf(*fst, "segment_size"), "0");
@@ -143,7 +144,8 @@ TEST_F(OptionsTest, DefaultsAreTheHeadersDefaults) {
 TEST_F(OptionsTest, EveryValueParsesAndPrintsBack) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> values = {
       {"write_format", {"fst", "block_based"}},
-      {"residency", {"pin", "cache"}},
+      {"residency", {"auto", "pin", "cache"}},
+      {"pinned_keys_limit", {"0", "1", "1152921504606846976"}},
       {"segment_size", {"0", "1024", "16777216"}},
       {"value_block_size", {"64", "67108864"}},
       {"inline_value_size", {"0", "1024"}},
@@ -172,6 +174,7 @@ TEST_F(OptionsTest, BadValuesAreRefusedByName) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> values = {
       {"write_format", {"trie", "", "FST"}},
       {"residency", {"pinned", "mmap"}},
+      {"pinned_keys_limit", {"1152921504606846977", "all", "-1"}},
       {"segment_size", {"1023", "16777217", "many", "-1"}},
       {"value_block_size", {"63", "67108865", "none"}},
       {"inline_value_size", {"1025", "x"}},
@@ -342,6 +345,7 @@ TEST_F(OptionsTest, EveryTableOptionChangesOnALiveDatabase) {
   const std::vector<std::pair<std::string, std::string>> changes = {
       {"write_format", "block_based"}, {"write_format", "fst"},
       {"residency", "cache"},          {"segment_size", "2048"},
+      {"residency", "auto"},           {"pinned_keys_limit", "100000"},
       {"value_block_size", "128"},     {"inline_value_size", "0"},
       {"key_buffer_size", "4096"},     {"block_based.block_size", "16384"},
   };
@@ -398,7 +402,7 @@ TEST_F(OptionsTest, BadLiveChangesAreRefusedByNameAndChangeNothing) {
   }
   EXPECT_EQ(LiveTableOption("segment_size"), "2048");
   EXPECT_EQ(LiveTableOption("value_block_size"), "4096");
-  EXPECT_EQ(LiveTableOption("residency"), "pin");
+  EXPECT_EQ(LiveTableOption("residency"), "auto");
   EXPECT_EQ(LiveTableOption("write_format"), "fst");
   ASSERT_NO_FATAL_FAILURE(Put("key", "value"));
   ASSERT_NO_FATAL_FAILURE(Flush());

@@ -43,7 +43,7 @@ namespace {
 
 // An input takes a few milliseconds, a hundred below the sanitizers.
 constexpr unsigned kHangSeconds = 60;
-constexpr int kUses = 16;
+constexpr int kUses = 32;
 
 struct Flags {
   uint64_t seconds = 60;
@@ -114,7 +114,10 @@ void KeepWhatFails() {
 
 HostileDatabase::Use UseOf(int bits) {
   HostileDatabase::Use use;
-  use.pin = (bits & 1) != 0;
+  using Residency = FstTableOptions::Residency;
+  use.residency = (bits & 1) != 0    ? Residency::kPin
+                  : (bits & 16) != 0 ? Residency::kAuto
+                                     : Residency::kCache;
   use.mapped = (bits & 2) != 0;
   use.few_open_files = (bits & 4) != 0;
   use.verify_checksums = (bits & 8) != 0;

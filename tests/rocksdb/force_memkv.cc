@@ -141,7 +141,8 @@ std::pair<std::string, std::string> DrawOption() {
     const char* name;
     std::vector<const char*> values;
   } kLive[] = {
-      {"residency", {"pin", "cache"}},
+      {"residency", {"auto", "pin", "cache"}},
+      {"pinned_keys_limit", {"0", "1", "100000"}},
       {"write_format", {"fst", "fst", "fst", "block_based"}},
       {"segment_size", {"0", "1024", "8192", "262144"}},
       {"value_block_size", {"64", "1024", "4096", "65536"}},

@@ -33,7 +33,8 @@ draw_option() {
   options+="$name=$drawn;"
 }
 draw_option write_format fst fst fst fst fst block_based
-draw_option residency pin cache
+draw_option residency auto pin cache
+draw_option pinned_keys_limit 0 50000 1000000
 # Where one read in so many fails, a compaction of very many small blocks never
 # ends, and the next round waits for it.
 small_segments=(1024 4096)

@@ -91,8 +91,11 @@ std::string Value(uint32_t writer, uint32_t key, uint32_t version) {
 Options DrawOptions(std::mt19937_64* random) {
   const auto draw = [random](uint64_t n) { return (*random)() % n; };
   memkv::FstTableOptions fst;
-  fst.residency = draw(2) != 0 ? memkv::FstTableOptions::Residency::kPin
-                               : memkv::FstTableOptions::Residency::kCache;
+  using Residency = memkv::FstTableOptions::Residency;
+  const Residency residencies[] = {Residency::kAuto, Residency::kPin,
+                                   Residency::kCache};
+  fst.residency = residencies[draw(3)];
+  fst.pinned_keys_limit = draw(2) != 0 ? 0 : 50000;
   fst.segment_size = draw(2) != 0 ? 0 : size_t{1} << (10 + draw(9));
   fst.inline_value_size = draw(3) * 100;
   fst.key_buffer_size = draw(2) != 0 ? 64 << 20 : 0;

@@ -1,0 +1,80 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst/blocks.h"
+
+#include <string_view>
+
+#include "util/trie_coding.h"
+
+namespace memkv {
+
+namespace {
+
+// What all of RocksDB's own filter policies call the filters they write.
+constexpr const char* kBuiltinFilters = "rocksdb.BuiltinBloomFilter";
+
+// RocksDB's filters end in 5 bytes that say what they are.
+constexpr size_t kFilterMetadataSize = 5;
+
+// Whether RocksDB's readers stay within a filter of theirs.  They believe its
+// last bytes.  (Ribbon filters round down what they are given.)
+// REQUIRES: more bytes than its metadata
+bool FilterFits(std::string_view filter) {
+  const size_t size = filter.size() - kFilterMetadataSize;
+  const auto* const metadata =
+      reinterpret_cast<const uint8_t*>(filter.data()) + size;
+  const auto kind = static_cast<int8_t>(metadata[0]);
+  if (kind == -1 && metadata[1] == 0) {
+    return size % 64 == 0;  // a Bloom filter in blocks of 64 bytes
+  }
+  // The older Bloom filter is so many lines of one size.
+  const uint32_t lines = LoadFixed32(metadata + 1);
+  return kind < 1 || (lines != 0 && size % lines == 0);
+}
+
+}  // namespace
+
+bool SegmentBlock::Parse(bool mirrored, const key_trie::Tokens* tokens,
+                         uint64_t store, std::string* reason) {
+  store_ = store;
+  return Segment::Open(contents_.data.ToStringView(), mirrored, tokens,
+                       &segment_, reason);
+}
+
+bool ValueBlock::Parse(size_t num_values, std::string* reason) {
+  size_t consumed = 0;
+  if (!ValueRunView::Open(contents_.data.ToStringView(), num_values, &values_,
+                          &consumed, reason)) {
+    return false;
+  }
+  if (consumed != contents_.data.size()) {
+    *reason =
+        "value block: " + std::to_string(contents_.data.size() - consumed) +
+        " bytes follow its values";
+    return false;
+  }
+  return true;
+}
+
+bool FilterBlock::Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
+                        std::string* reason) {
+  // RocksDB takes a filter without more for that of no keys, which is never
+  // written.
+  if (contents_.data.size() <= kFilterMetadataSize) {
+    *reason = "filter: " + std::to_string(contents_.data.size()) +
+              " bytes, expected more than " +
+              std::to_string(kFilterMetadataSize);
+    return false;
+  }
+  if (std::strcmp(policy.CompatibilityName(), kBuiltinFilters) == 0 &&
+      !FilterFits(contents_.data.ToStringView())) {
+    *reason = "filter: " + std::to_string(contents_.data.size()) +
+              " bytes, not as its last ones say";
+    return false;
+  }
+  bits_.reset(policy.GetFilterBitsReader(contents_.data));
+  return true;
+}
+
+}  // namespace memkv

@@ -1,0 +1,95 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include "table/fst/pin_budget.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace memkv {
+
+using ROCKSDB_NAMESPACE::Cache;
+using ROCKSDB_NAMESPACE::CacheEntryRole;
+using ROCKSDB_NAMESPACE::Status;
+
+namespace {
+
+std::unique_ptr<ROCKSDB_NAMESPACE::CacheReservationManager> ReservationIn(
+    const std::shared_ptr<Cache>& block_cache) {
+  if (block_cache == nullptr) return nullptr;
+  return std::make_unique<ROCKSDB_NAMESPACE::CacheReservationManagerImpl<
+      CacheEntryRole::kBlockBasedTableReader>>(block_cache);
+}
+
+}  // namespace
+
+std::shared_ptr<PinBudget> PinBudget::Of(
+    const std::shared_ptr<Cache>& block_cache) {
+  // A budget keeps its cache, so no other cache can be where that one is.
+  // Never destroyed: files may be closed after main() has ended.
+  static auto& mutex = *new std::mutex;
+  static auto& budgets = *new std::map<const Cache*, std::weak_ptr<PinBudget>>;
+  const std::lock_guard<std::mutex> lock(mutex);
+  for (auto it = budgets.begin(); it != budgets.end();) {
+    it = it->second.expired() ? budgets.erase(it) : std::next(it);
+  }
+  std::weak_ptr<PinBudget>& known = budgets[block_cache.get()];
+  std::shared_ptr<PinBudget> budget = known.lock();
+  if (budget == nullptr) {
+    budget = std::make_shared<PinBudget>(block_cache);
+    known = budget;
+  }
+  return budget;
+}
+
+PinBudget::PinBudget(std::shared_ptr<Cache> block_cache)
+    : block_cache_(std::move(block_cache)),
+      reservation_(ReservationIn(block_cache_)) {}
+
+uint64_t PinBudget::Limit(uint64_t limit) const {
+  if (limit != 0) return limit;
+  return block_cache_ == nullptr ? 0 : block_cache_->GetCapacity() / 4 * 3;
+}
+
+bool PinBudget::Charge(uint64_t used) {
+  // No other failure than that of a full cache with a strict limit is known.
+  return reservation_ == nullptr ||
+         !reservation_->UpdateCacheReservation(used).IsMemoryLimit();
+}
+
+PinBudget::Share::Share(std::shared_ptr<PinBudget> budget, uint64_t limit,
+                        uint64_t segments)
+    : budget_(std::move(budget)),
+      asked_limit_(limit),
+      segments_(segments),
+      limit_(budget_->Limit(limit)) {
+  budget_->segments_.fetch_add(segments_, std::memory_order_relaxed);
+}
+
+PinBudget::Share::~Share() {
+  budget_->segments_.fetch_sub(segments_, std::memory_order_relaxed);
+  const std::lock_guard<std::mutex> lock(budget_->mutex_);
+  if (taken_ == 0) return;
+  const uint64_t used = budget_->used() - taken_;
+  budget_->used_.store(used, std::memory_order_relaxed);
+  budget_->Charge(used);
+}
+
+uint64_t PinBudget::Share::Take(uint64_t least, uint64_t most) {
+  const std::lock_guard<std::mutex> lock(budget_->mutex_);
+  const uint64_t limit = budget_->Limit(asked_limit_);
+  limit_.store(limit, std::memory_order_relaxed);
+  const uint64_t used = budget_->used();
+  if (used + least > limit) return 0;
+  const uint64_t taken = std::min(most, limit - used);
+  if (!budget_->Charge(used + taken)) {
+    budget_->Charge(used);
+    return 0;
+  }
+  budget_->used_.store(used + taken, std::memory_order_relaxed);
+  taken_ += taken;
+  return taken;
+}
+
+}  // namespace memkv

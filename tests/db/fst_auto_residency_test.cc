@@ -1,0 +1,366 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// residency=auto: segments are pinned when they are used, no more of them than
+// the budget of their block cache allows, and answers are the same whether they
+// are pinned or not.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "db/dbformat.h"
+#include "plugin/memkv.h"
+#include "rocksdb/cache.h"
+#include "table/fst/pin_budget.h"
+#include "table/fst/pinned_segments.h"
+#include "table/fst/table_reader.h"
+#include "table/get_context.h"
+#include "table/internal_iterator.h"
+#include "tests/util/fst_db_fixture.h"
+#include "tests/util/fst_memory_table.h"
+
+namespace memkv {
+namespace {
+
+using rocksdb::ReadOptions;
+using rocksdb::Status;
+using rocksdb::TableReader;
+using rocksdb::TableReaderCaller;
+
+constexpr int kKeys = 4000;
+
+std::string KeyOf(int i) {
+  return "var/lib/dpkg/info/package-" + std::to_string(10000 + i) + ".list";
+}
+std::string ValueOf(int i) { return "value " + std::to_string(i); }
+
+class FstAutoResidencyTest : public ::testing::Test {
+ protected:
+  // Segments of about 60 keys.
+  static MemoryTable::Settings Settings(
+      const std::shared_ptr<rocksdb::Cache>& cache, size_t limit) {
+    MemoryTable::Settings settings;
+    settings.fst.segment_size = 2048;
+    settings.fst.key_buffer_size = 0;
+    settings.fst.pinned_keys_limit = limit;
+    settings.block_based.block_cache = cache;
+    return settings;
+  }
+  static void Build(MemoryTable* table) {
+    std::vector<TableEntry> entries;
+    for (int i = 0; i < kKeys; ++i) {
+      entries.push_back({KeyOf(i), 7, rocksdb::kTypeValue, ValueOf(i)});
+    }
+    const Status s = table->Build(entries);
+    ASSERT_TRUE(s.ok()) << s.ToString();
+  }
+  static std::unique_ptr<TableReader> Open(const MemoryTable& table) {
+    std::unique_ptr<TableReader> reader;
+    const Status s = table.Open(table.bytes(), ReadOptions(), &reader);
+    EXPECT_TRUE(s.ok()) << s.ToString();
+    return reader;
+  }
+  static Status Get(const MemoryTable& table, TableReader* reader, int i,
+                    const ReadOptions& ro = ReadOptions()) {
+    const std::string key =
+        rocksdb::InternalKey(KeyOf(i), rocksdb::kMaxSequenceNumber,
+                             rocksdb::kValueTypeForSeek)
+            .Encode()
+            .ToString();
+    const auto result =
+        table.LookUp(KeyOf(i), [&](rocksdb::GetContext* context) {
+          return reader->Get(ro, key, context, nullptr, false);
+        });
+    if (result.status.ok() && result.state == rocksdb::GetContext::kFound) {
+      EXPECT_EQ(result.value, ValueOf(i));
+    }
+    return result.status;
+  }
+  static void ExpectAllKeys(const MemoryTable& table, TableReader* reader) {
+    for (int i = 0; i < kKeys; ++i) {
+      const Status s = Get(table, reader, i);
+      ASSERT_TRUE(s.ok()) << s.ToString();
+    }
+  }
+  static void ExpectScansAll(TableReader* reader, bool forward) {
+    const std::unique_ptr<rocksdb::InternalIterator> iter(
+        reader->NewIterator(ReadOptions(), nullptr, nullptr, false,
+                            TableReaderCaller::kUserIterator));
+    int n = 0;
+    for (forward ? iter->SeekToFirst() : iter->SeekToLast(); iter->Valid();
+         forward ? iter->Next() : iter->Prev(), ++n) {
+      ASSERT_EQ(iter->value().ToString(), ValueOf(forward ? n : kKeys - 1 - n));
+    }
+    ASSERT_TRUE(iter->status().ok()) << iter->status().ToString();
+    ASSERT_EQ(n, kKeys);
+  }
+  static const FstFile& FileOf(const TableReader& reader) {
+    return static_cast<const FstTableReader&>(reader).file();
+  }
+  static uint32_t NumHeld(const TableReader& reader) {
+    const FstFile& file = FileOf(reader);
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < file.index().num_segments(); ++i) {
+      held += file.store().HoldsSegment(i) ? 1 : 0;
+    }
+    return held;
+  }
+  static uint32_t NumSegments(const TableReader& reader) {
+    return FileOf(reader).index().num_segments();
+  }
+  static size_t PinnedBytes(const TableReader& reader) {
+    return FileOf(reader).store().pinned_bytes();
+  }
+};
+
+TEST_F(FstAutoResidencyTest, NothingIsPinnedBeforeItIsUsedAndThenThatAlone) {
+  const auto cache = rocksdb::NewLRUCache(8 << 20);
+  MemoryTable table(Settings(cache, 0));
+  ASSERT_NO_FATAL_FAILURE(Build(&table));
+  const auto reader = Open(table);
+  ASSERT_GT(NumSegments(*reader), 40u);
+  EXPECT_EQ(NumHeld(*reader), 0u);
+  const size_t before = PinnedBytes(*reader);
+  ASSERT_TRUE(Get(table, reader.get(), 1000).ok());
+  EXPECT_EQ(NumHeld(*reader), 1u);
+  EXPECT_GT(PinnedBytes(*reader), before);
+  ASSERT_TRUE(Get(table, reader.get(), 1000).ok());
+  EXPECT_EQ(NumHeld(*reader), 1u);
+  ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(table, reader.get()));
+  EXPECT_EQ(NumHeld(*reader), NumSegments(*reader));
+}
+
+TEST_F(FstAutoResidencyTest, NoMoreIsPinnedThanTheLimitAndTheCacheIsCharged) {
+  for (const size_t limit : {size_t{1}, size_t{20000}, size_t{60000}}) {
+    const auto cache = rocksdb::NewLRUCache(8 << 20);
+    MemoryTable table(Settings(cache, limit));
+    ASSERT_NO_FATAL_FAILURE(Build(&table));
+    auto reader = Open(table);
+    const size_t before = PinnedBytes(*reader);
+    ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(table, reader.get()));
+    ASSERT_NO_FATAL_FAILURE(ExpectScansAll(reader.get(), true));
+    ASSERT_NO_FATAL_FAILURE(ExpectScansAll(reader.get(), false));
+    ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(table, reader.get()));
+    const size_t pinned = PinnedBytes(*reader) - before;
+    EXPECT_LE(pinned, limit);
+    EXPECT_LT(NumHeld(*reader), NumSegments(*reader));
+    const auto budget = PinBudget::Of(cache);
+    EXPECT_GE(budget->used(), pinned);
+    EXPECT_LE(budget->used(), limit);
+    if (limit > 1) {
+      EXPECT_GT(NumHeld(*reader), 2u);
+      EXPECT_GE(cache->GetPinnedUsage(), pinned);
+    }
+    reader.reset();
+    EXPECT_EQ(budget->used(), 0u);
+    EXPECT_EQ(cache->GetPinnedUsage(), 0u);
+  }
+}
+
+TEST_F(FstAutoResidencyTest, ThreeQuartersOfTheCapacityAreTheLimitByDefault) {
+  const auto cache = rocksdb::NewLRUCache(1 << 20);
+  EXPECT_EQ(PinBudget(cache).Limit(0), 3u << 18);
+  cache->SetCapacity(2 << 20);
+  EXPECT_EQ(PinBudget(cache).Limit(0), 3u << 19);
+  EXPECT_EQ(PinBudget(cache).Limit(5), 5u);
+  EXPECT_EQ(PinBudget(nullptr).Limit(0), 0u);
+  EXPECT_EQ(PinBudget(nullptr).Limit(5), 5u);
+}
+
+TEST_F(FstAutoResidencyTest, FilesOfABlockCacheShareItsBudget) {
+  const auto cache = rocksdb::NewLRUCache(8 << 20);
+  MemoryTable one(Settings(cache, 50000));
+  MemoryTable other(Settings(cache, 50000));
+  MemoryTable apart(Settings(rocksdb::NewLRUCache(8 << 20), 50000));
+  for (MemoryTable* table : {&one, &other, &apart}) {
+    ASSERT_NO_FATAL_FAILURE(Build(table));
+  }
+  auto first = Open(one);
+  const auto second = Open(other);
+  const auto third = Open(apart);
+  ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(one, first.get()));
+  ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(other, second.get()));
+  ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(apart, third.get()));
+  EXPECT_GT(NumHeld(*first), 0u);
+  const uint32_t held = NumHeld(*second);
+  EXPECT_LE(PinBudget::Of(cache)->used(), 50000u);
+  EXPECT_EQ(NumHeld(*third), NumHeld(*first));
+  // What a closed file gives back, others take when they next read.
+  first.reset();
+  ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(other, second.get()));
+  EXPECT_GT(NumHeld(*second), held);
+}
+
+TEST_F(FstAutoResidencyTest, AWalkPinsNothingUnlessAllSegmentsFit) {
+  for (const bool fits : {false, true}) {
+    const auto cache = rocksdb::NewLRUCache(8 << 20);
+    MemoryTable table(Settings(cache, fits ? 0 : 50000));
+    ASSERT_NO_FATAL_FAILURE(Build(&table));
+    const auto reader = Open(table);
+    ASSERT_NO_FATAL_FAILURE(ExpectScansAll(reader.get(), true));
+    // The first segment was sought.
+    EXPECT_EQ(NumHeld(*reader), fits ? NumSegments(*reader) : 1u);
+  }
+}
+
+TEST_F(FstAutoResidencyTest, ReadsThatFillNoCachePinNothing) {
+  const auto cache = rocksdb::NewLRUCache(8 << 20);
+  MemoryTable table(Settings(cache, 0));
+  ASSERT_NO_FATAL_FAILURE(Build(&table));
+  const auto reader = Open(table);
+  ReadOptions ro;
+  ro.fill_cache = false;
+  EXPECT_TRUE(Get(table, reader.get(), 1, ro).ok());
+  ro = ReadOptions();
+  ro.read_tier = rocksdb::kBlockCacheTier;
+  EXPECT_TRUE(Get(table, reader.get(), 1, ro).IsIncomplete());
+  const std::unique_ptr<rocksdb::InternalIterator> compaction(
+      reader->NewIterator(ReadOptions(), nullptr, nullptr, false,
+                          TableReaderCaller::kCompaction, 1 << 20));
+  for (compaction->SeekToFirst(); compaction->Valid(); compaction->Next()) {
+  }
+  EXPECT_TRUE(reader
+                  ->VerifyChecksum(ReadOptions(),
+                                   TableReaderCaller::kUserVerifyChecksum)
+                  .ok());
+  EXPECT_EQ(NumHeld(*reader), 0u);
+  ASSERT_TRUE(Get(table, reader.get(), 1).ok());
+  EXPECT_TRUE(Get(table, reader.get(), 1, ro).ok());
+}
+
+TEST_F(FstAutoResidencyTest, AFullStrictCachePinsNothingAndAllIsAnswered) {
+  rocksdb::LRUCacheOptions options;
+  options.capacity = 200 << 10;  // less than what a charge is rounded up to
+  options.num_shard_bits = 0;
+  options.strict_capacity_limit = true;
+  const auto cache = options.MakeSharedCache();
+  MemoryTable table(Settings(cache, 1 << 20));
+  ASSERT_NO_FATAL_FAILURE(Build(&table));
+  const auto reader = Open(table);
+  ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(table, reader.get()));
+  EXPECT_EQ(NumHeld(*reader), 0u);
+  EXPECT_EQ(PinBudget::Of(cache)->used(), 0u);
+}
+
+TEST_F(FstAutoResidencyTest, MappedFilesArePinnedWithoutACopy) {
+  MemoryTable::Settings settings = Settings(rocksdb::NewLRUCache(8 << 20), 0);
+  settings.mapped = true;
+  MemoryTable table(settings);
+  ASSERT_NO_FATAL_FAILURE(Build(&table));
+  const auto reader = Open(table);
+  const size_t before = PinnedBytes(*reader);
+  ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(table, reader.get()));
+  EXPECT_EQ(NumHeld(*reader), NumSegments(*reader));
+  EXPECT_EQ(PinnedBytes(*reader) - before,
+            NumSegments(*reader) * sizeof(SegmentBlock));
+}
+
+TEST_F(FstAutoResidencyTest, ThreadsThatReadAtOncePinEachSegmentOnce) {
+  for (const size_t limit : {size_t{0}, size_t{60000}}) {
+    const auto cache = rocksdb::NewLRUCache(8 << 20);
+    MemoryTable table(Settings(cache, limit));
+    ASSERT_NO_FATAL_FAILURE(Build(&table));
+    const auto reader = Open(table);
+    const size_t before = PinnedBytes(*reader);
+    constexpr int kThreads = 4;
+    std::atomic<int> ready{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        ready.fetch_add(1);
+        while (ready.load() != kThreads) std::this_thread::yield();
+        // In orders of their own, so that they meet everywhere.
+        for (int i = 0; i < kKeys; ++i) {
+          const Status s =
+              Get(table, reader.get(), (t % 2 == 0 ? i : kKeys - 1 - i));
+          ASSERT_TRUE(s.ok()) << s.ToString();
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    const size_t pinned = PinnedBytes(*reader) - before;
+    EXPECT_GE(PinBudget::Of(cache)->used(), pinned);
+    if (limit == 0) {
+      EXPECT_EQ(NumHeld(*reader), NumSegments(*reader));
+      MemoryTable alone(Settings(rocksdb::NewLRUCache(8 << 20), 0));
+      ASSERT_NO_FATAL_FAILURE(Build(&alone));
+      const auto same = Open(alone);
+      ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(alone, same.get()));
+      // In another order pieces of memory are filled otherwise.
+      EXPECT_LE(pinned, (PinnedBytes(*same) - before) * 5 / 4);
+    } else {
+      EXPECT_LE(pinned, limit);
+    }
+  }
+}
+
+TEST_F(FstAutoResidencyTest, ADamagedSegmentTakesNothingHoweverOftenItIsRead) {
+  const auto budget = std::make_shared<PinBudget>(nullptr);
+  PinnedSegments pinned;
+  pinned.Start(2, 1000, std::make_unique<PinBudget::Share>(budget, 5000, 1000));
+  const size_t before = pinned.MemoryUsage();
+  std::string reason;
+  for (int i = 0; i < 100; ++i) {
+    rocksdb::BlockContents contents(std::unique_ptr<char[]>(new char[300]),
+                                    300);
+    EXPECT_EQ(pinned.Add(
+                  1, &contents,
+                  [](SegmentBlock*, std::string* why) {
+                    *why = "damaged";
+                    return false;
+                  },
+                  &reason),
+              nullptr);
+    EXPECT_EQ(reason, "damaged");
+  }
+  EXPECT_EQ(pinned.MemoryUsage(), before);
+  EXPECT_EQ(budget->used(), 0u);
+  EXPECT_EQ(pinned.Find(1), nullptr);
+}
+
+class FstAutoResidencyDbTest : public FstDbTest {};
+
+// How many segments the files of a database have, and in how many files.
+TEST_F(FstAutoResidencyDbTest, SegmentsAreSmallOnceTheTriesDoNotFit) {
+  const auto segments_of = [&](const std::string& fst) {
+    Destroy();
+    rocksdb::Options options = MemkvOptions(fst);
+    options.disable_auto_compactions = true;
+    options.write_buffer_size = 64 << 20;
+    EXPECT_TRUE(TryOpen(options).ok());
+    std::mt19937_64 rng(TestSeed());
+    std::vector<uint64_t> segments;
+    for (int file = 0; file < 2; ++file) {
+      for (int i = 0; i < 20000; ++i) {
+        Put(KeyOf(20000 * file + i) + RandomBytes(&rng, 20), "v");
+      }
+      Flush();
+    }
+    rocksdb::TablePropertiesCollection all;
+    EXPECT_TRUE(db()->GetPropertiesOfAllTables(&all).ok());
+    for (const auto& [name, properties] : all) {
+      segments.push_back(properties->num_data_blocks);
+    }
+    std::sort(segments.begin(), segments.end());
+    EXPECT_EQ(segments.size(), 2u);
+    return segments;
+  };
+  const auto all_fit = segments_of("block_cache=64M");
+  EXPECT_LT(all_fit[1], 10u);
+  EXPECT_EQ(segments_of("residency=pin;block_cache=1M"), all_fit);
+  const auto small = segments_of("residency=cache;block_cache=64M");
+  EXPECT_GT(small[0], 50u);
+  EXPECT_EQ(segments_of("block_cache=64K"), small);
+  // There is room for the first one's alone.
+  const auto first_fits = segments_of("block_cache=64M;pinned_keys_limit=512K");
+  EXPECT_EQ(first_fits[0], all_fit[0]);
+  EXPECT_GT(first_fits[1], 50u);
+}
+
+}  // namespace
+}  // namespace memkv
