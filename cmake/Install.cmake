@@ -18,7 +18,7 @@ if(MEMKV_BUILD_BENCHMARKS)
   install(TARGETS memkv_bench db_bench RUNTIME DESTINATION bin)
 endif()
 if(MEMKV_BUILD_TOOLS)
-  install(TARGETS memkv_ldb memkv_sst_dump RUNTIME DESTINATION bin)
+  install(TARGETS memkv_tool memkv_ldb memkv_sst_dump RUNTIME DESTINATION bin)
 endif()
 
 string(REGEX MATCH "^[0-9]+" MEMKV_ROCKSDB_VERSION_MAJOR
