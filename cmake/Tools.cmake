@@ -26,7 +26,9 @@ set(memkv_tool_sources
     memkv.cc
     memkv_count.cc
     memkv_inspect.cc
+    memkv_migrate.cc
     memkv_verify.cc
+    own_options.cc
     table_file.cc)
 list(TRANSFORM memkv_tool_sources PREPEND "${memkv_root}/tools/")
 add_executable(memkv_tool ${memkv_tool_sources})

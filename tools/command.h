@@ -78,6 +78,7 @@ struct Command {
 Command InspectCommand();
 Command VerifyCommand();
 Command CountCommand();
+Command MigrateCommand();
 
 // What several commands have.
 CommandOption ColumnFamilyOption(const std::string& what);

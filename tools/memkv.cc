@@ -75,7 +75,7 @@ int Dispatch(const std::vector<Command>& commands, int argc, char** argv) {
 
 int Main(int argc, char** argv) {
   const std::vector<Command> commands = {InspectCommand(), VerifyCommand(),
-                                         CountCommand()};
+                                         CountCommand(), MigrateCommand()};
   int status = kDone;
   try {
     status = Dispatch(commands, argc, argv);
