@@ -24,6 +24,7 @@ endforeach()
 set(memkv_tool_sources
     command.cc
     memkv.cc
+    memkv_advise.cc
     memkv_count.cc
     memkv_inspect.cc
     memkv_migrate.cc

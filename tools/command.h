@@ -79,6 +79,7 @@ Command InspectCommand();
 Command VerifyCommand();
 Command CountCommand();
 Command MigrateCommand();
+Command AdviseCommand();
 
 // What several commands have.
 CommandOption ColumnFamilyOption(const std::string& what);

@@ -75,7 +75,8 @@ int Dispatch(const std::vector<Command>& commands, int argc, char** argv) {
 
 int Main(int argc, char** argv) {
   const std::vector<Command> commands = {InspectCommand(), VerifyCommand(),
-                                         CountCommand(), MigrateCommand()};
+                                         CountCommand(), MigrateCommand(),
+                                         AdviseCommand()};
   int status = kDone;
   try {
     status = Dispatch(commands, argc, argv);
