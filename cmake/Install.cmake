@@ -18,7 +18,12 @@ if(MEMKV_BUILD_BENCHMARKS)
   install(TARGETS memkv_bench db_bench RUNTIME DESTINATION bin)
 endif()
 if(MEMKV_BUILD_TOOLS)
-  install(TARGETS memkv_ldb memkv_sst_dump RUNTIME DESTINATION bin)
+  install(TARGETS memkv_tool memkv_ldb memkv_sst_dump RUNTIME DESTINATION bin)
+  install(FILES "${memkv_root}/docs/memkv.1" DESTINATION share/man/man1)
+  install(
+    FILES "${memkv_root}/tools/memkv.bash"
+    DESTINATION share/bash-completion/completions
+    RENAME memkv)
 endif()
 
 string(REGEX MATCH "^[0-9]+" MEMKV_ROCKSDB_VERSION_MAJOR

@@ -4,12 +4,7 @@
 # memkv_bench, memtable_bench, key_coding_bench, and from RocksDB's own sources db_bench and
 # memtablerep_bench with the plugin inside.
 
-find_library(MEMKV_GFLAGS_LIBRARY gflags REQUIRED)
 find_package(benchmark REQUIRED)
-find_package(fmt REQUIRED)
-# These programs run on jemalloc, which they measure memory with; the libraries
-# leave the choice of an allocator to the program that they come into.
-find_library(MEMKV_JEMALLOC_LIBRARY jemalloc REQUIRED)
 
 set(memkv_rocksdb_tools "${MEMKV_ROCKSDB_ROOT}/tools")
 # Newer versions have this source of db_bench, too.
@@ -35,24 +30,6 @@ target_compile_options(memtablerep_bench PRIVATE -w)
 target_link_libraries(memtablerep_bench PRIVATE memkv "${MEMKV_GFLAGS_LIBRARY}"
                                                 "${MEMKV_JEMALLOC_LIBRARY}")
 
-# Keys, clocks, the machine, folders: what the programs below have in common.
-set(memkv_bench_common_sources
-    common/comparison.cc
-    common/shape_run.cc
-    keys/key_shapes.cc
-    keys/key_source.cc
-    keys/url_generator.cc)
-list(TRANSFORM memkv_bench_common_sources
-     PREPEND "${memkv_root}/db_bench_ext/")
-add_library(memkv_bench_common STATIC ${memkv_bench_common_sources})
-target_compile_definitions(
-  memkv_bench_common
-  PRIVATE
-    MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/keys/fetch_contents.sh")
-target_link_libraries(
-  memkv_bench_common PUBLIC memkv fmt::fmt "${MEMKV_GFLAGS_LIBRARY}"
-                            "${MEMKV_JEMALLOC_LIBRARY}")
-
 # A program of the folder db_bench_ext/FOLDER:
 # memkv_bench_program(NAME FOLDER source...)
 function(memkv_bench_program name folder)
@@ -70,34 +47,6 @@ target_link_libraries(memkv_memtable_shapes PUBLIC memkv_bench_common)
 memkv_bench_program(memtable_bench memtable_bench memtable_bench_main.cc)
 target_link_libraries(memtable_bench PRIVATE memkv_memtable_shapes
                                              benchmark::benchmark)
-
-# All of memkv_bench but its flags, for its test as well.
-set(memkv_bench_parts_sources
-    database.cc
-    figures.cc
-    generated_runs.cc
-    options.cc
-    records.cc
-    report.cc
-    results.cc
-    run.cc
-    workloads.cc)
-list(TRANSFORM memkv_bench_parts_sources
-     PREPEND "${memkv_root}/db_bench_ext/memkv_bench/")
-add_library(memkv_bench_parts STATIC ${memkv_bench_parts_sources})
-target_link_libraries(memkv_bench_parts PUBLIC memkv_bench_common)
-# The page of a report goes into the program as a string.
-set(memkv_report_html "${memkv_root}/db_bench_ext/memkv_bench/report.html")
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-                                       "${memkv_report_html}")
-file(READ "${memkv_report_html}" memkv_report_html)
-file(
-  CONFIGURE
-  OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/generated/memkv_bench_report_html.inc"
-  CONTENT "R\"html(@memkv_report_html@)html\""
-  @ONLY)
-target_include_directories(memkv_bench_parts
-                           PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/generated")
 
 # gflags knows NAME_main.cc for --helpshort.
 memkv_bench_program(memkv_bench memkv_bench memkv_bench_main.cc)

@@ -4,7 +4,7 @@
 #   memkv_core            the RocksDB-free cores; links without librocksdb
 #   memkv::memkv          static: cores, adapters, registration by RegisterMemkv()
 #   memkv::memkv_shared   libmemkv.so: the same, registered by being loaded
-#   memkv_bench, db_bench, memkv_ldb, ...   programs (release only), if they are
+#   memkv_tool, memkv_bench, db_bench, ...  programs (release only), if they are
 #                         asked for: MEMKV_BUILD_BENCHMARKS, MEMKV_BUILD_TOOLS
 #
 # Every source is compiled once, as position-independent objects that all the
@@ -74,6 +74,9 @@ target_link_libraries(
           ${MEMKV_ROCKSDB_DEPENDENCIES}
   PUBLIC memkv_common)
 
+if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOLS)
+  include(ProgramParts)
+endif()
 if(MEMKV_BUILD_BENCHMARKS)
   include(Programs)
 endif()

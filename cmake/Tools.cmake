@@ -1,8 +1,9 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# RocksDB's ldb and sst_dump with the plugin inside: memkv_ldb, memkv_sst_dump.
-# They link the shared libraries, for they replace one of RocksDB's functions.
+# The program memkv (its target is memkv_tool), and RocksDB's ldb and sst_dump
+# with the plugin inside: memkv_ldb, memkv_sst_dump.  The last two link the
+# shared libraries, for they replace one of RocksDB's functions.
 
 memkv_add_objects(memkv_fst_sst_file_dumper tools/fst_sst_file_dumper.cc)
 target_link_libraries(memkv_fst_sst_file_dumper PUBLIC memkv_rocksdb)
@@ -19,3 +20,21 @@ foreach(tool memkv_ldb memkv_sst_dump)
     ${tool} PRIVATE memkv_shared "${MEMKV_ROCKSDB_LIB_DIR}/librocksdb.so"
                     ${CMAKE_DL_LIBS})
 endforeach()
+
+set(memkv_tool_sources
+    command.cc
+    memkv.cc
+    memkv_advise.cc
+    memkv_count.cc
+    memkv_inspect.cc
+    memkv_migrate.cc
+    memkv_verify.cc
+    own_options.cc
+    table_file.cc)
+list(TRANSFORM memkv_tool_sources PREPEND "${memkv_root}/tools/")
+add_executable(memkv_tool ${memkv_tool_sources})
+# The library has the name already.
+set_target_properties(memkv_tool PROPERTIES OUTPUT_NAME memkv)
+target_compile_definitions(memkv_tool
+                           PRIVATE MEMKV_VERSION="${PROJECT_VERSION}")
+target_link_libraries(memkv_tool PRIVATE memkv_bench_parts)

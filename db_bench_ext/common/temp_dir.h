@@ -41,8 +41,9 @@ inline std::string DefaultTempParent() {
 }
 
 // A Failure, with what to do, unless `dir` has room for that many bytes and
-// some.
-inline void RequireSpace(const std::string& dir, uint64_t bytes) {
+// some. `setting`: by what another place is chosen.
+inline void RequireSpace(const std::string& dir, uint64_t bytes,
+                         const char* setting) {
   const uint64_t needed = bytes + (uint64_t{256} << 20);
   std::error_code error;
   const auto space = std::filesystem::space(dir, error);
@@ -52,8 +53,8 @@ inline void RequireSpace(const std::string& dir, uint64_t bytes) {
   if (space.available < needed) {
     Check(Status::NoSpace(fmt::format(
         "{} has {} MiB free and this may need {} MiB; choose another place "
-        "with --dir",
-        dir, space.available >> 20, needed >> 20)));
+        "with {}",
+        dir, space.available >> 20, needed >> 20, setting)));
   }
 }
 

@@ -16,24 +16,19 @@
 #include <vector>
 
 #include "db_bench_ext/common/check.h"
+#include "db_bench_ext/common/existing_database.h"
 #include "db_bench_ext/keys/url_generator.h"
-#include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
-#include "rocksdb/utilities/options_util.h"
 #include "util/coding.h"
 #include "util/math.h"
 #include "util/string_util.h"
 
 namespace memkv {
 
-using rocksdb::ColumnFamilyDescriptor;
 using rocksdb::ColumnFamilyHandle;
 using rocksdb::DB;
 
 namespace {
-
-// Files open at a time: a pinned segment is memory as long as its file is open.
-constexpr int kOpenFiles = 100;
 
 // Calls take(line) for at most `limit` lines (0: all), without their newline.
 // Returns how many.
@@ -196,24 +191,6 @@ void GenerateKeys(const std::string& source, uint64_t limit, uint64_t seed,
 
 // ---- Databases -------------------------------------------------------------
 
-// Options of the whole and of each column family: of the latest OPTIONS file,
-// or RocksDB's own if there is none.
-void FindOptions(const std::string& path, rocksdb::DBOptions* options,
-                 std::vector<ColumnFamilyDescriptor>* families) {
-  rocksdb::ConfigOptions config;
-  config.ignore_unknown_options = true;
-  if (!rocksdb::LoadLatestOptions(config, path, options, families).ok()) {
-    std::vector<std::string> names;
-    Check(DB::ListColumnFamilies(rocksdb::DBOptions(), path, &names));
-    families->clear();
-    for (const std::string& name : names) {
-      families->emplace_back(name, rocksdb::ColumnFamilyOptions());
-    }
-  }
-  options->create_if_missing = false;
-  options->max_open_files = kOpenFiles;
-}
-
 // Calls take(key, value) for each record.
 template <typename Take>
 void ForEachRecord(DB* db, ColumnFamilyHandle* family, const Take& take) {
@@ -228,10 +205,10 @@ void ForEachRecord(DB* db, ColumnFamilyHandle* family, const Take& take) {
   Check(it->status());
 }
 
-// Adds all records, or if `sample` is less those that lie evenly, of which the
-// first is one. Returns the number of all.
+// Adds all records, or if `sample` is less those that lie evenly, in runs of
+// `run`, of which the first begins with the first. Returns the number of all.
 uint64_t ReadRecords(DB* db, ColumnFamilyHandle* family, uint64_t sample,
-                     RecordSet* records) {
+                     uint64_t run, RecordSet* records) {
   uint64_t count = 0;
   ForEachRecord(db, family, [&](const Slice& key, const Slice& value) {
     count++;
@@ -244,7 +221,9 @@ uint64_t ReadRecords(DB* db, ColumnFamilyHandle* family, uint64_t sample,
   uint64_t taken = 0;
   if (wanted > 0) {
     ForEachRecord(db, family, [&](const Slice& key, const Slice& value) {
-      if (taken < wanted && at++ == taken * count / wanted) {
+      const uint64_t before = taken % run;
+      if (taken < wanted &&
+          at++ == (taken - before) * count / wanted + before) {
         records->Add(key, value);
         taken++;
       }
@@ -275,28 +254,11 @@ void ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
 }
 
 void ReadDatabase(const std::string& path, const std::string& column_family,
-                  uint64_t sample, KeySet* input) {
-  rocksdb::DBOptions options;
-  std::vector<ColumnFamilyDescriptor> families;
-  FindOptions(path, &options, &families);
-  std::vector<std::string> names;
-  for (const ColumnFamilyDescriptor& family : families) {
-    names.push_back(family.name);
-  }
-  const auto wanted = std::find(names.begin(), names.end(), column_family);
-  if (wanted == names.end()) {
-    Refuse(path + " has no column family " + column_family,
-           fmt::format("it has {}", fmt::join(names, ", ")));
-  }
-  std::vector<ColumnFamilyHandle*> handles;
-  DB* opened = nullptr;
-  Check(DB::OpenForReadOnly(options, path, families, &handles, &opened));
-  const std::unique_ptr<DB> db(opened);
-  std::vector<std::unique_ptr<ColumnFamilyHandle>> owned(handles.begin(),
-                                                         handles.end());
-  const auto at = static_cast<size_t>(wanted - names.begin());
+                  uint64_t sample, uint64_t run, KeySet* input) {
+  const ExistingDatabase database(path);
   const uint64_t count =
-      ReadRecords(db.get(), handles[at], sample, &input->records);
+      ReadRecords(database.db(), database.Family(column_family), sample, run,
+                  &input->records);
   input->records.SortAndMerge(DuplicateRule::kLastWins);
   input->description =
       fmt::format("{}, column family {}: {} of {} records", path, column_family,

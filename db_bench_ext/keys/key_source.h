@@ -17,8 +17,7 @@
 //              the last one wins, as in a database.
 //   generated  URL-like keys (url_generator.h), random hexadecimal digits, or
 //              random numbers; value: a record number as for key files.
-//   database   of RocksDB, of stock or memkv tables. It is opened read-only and
-//              left as it is; what its write-ahead log has is read as well.
+//   database   of RocksDB, of stock or memkv tables (existing_database.h).
 //
 // A source that cannot be read, or without a record, is a Failure.
 //
@@ -51,13 +50,13 @@ void ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
 
 // Reads the column family `column_family` of the database at `path`: all of
 // it, or in a second pass `sample` records (0: all) that lie evenly among all,
-// of which the first is one. Options are those of the database's OPTIONS file.
-// If the column family is not there, the Failure names those that are.
+// in runs of `run` neighbours, of which the first begins with the first record.
+// See ExistingDatabase.
 //
 // Known weakness: of wide columns only the default column is taken, and keys
 // are compared bytewise from here on, whatever the database's comparator is.
 // REQUIRES: RegisterMemkv() was called.
 void ReadDatabase(const std::string& path, const std::string& column_family,
-                  uint64_t sample, KeySet* input);
+                  uint64_t sample, uint64_t run, KeySet* input);
 
 }  // namespace memkv

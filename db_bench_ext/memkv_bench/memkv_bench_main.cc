@@ -276,7 +276,7 @@ void ReadInput(BenchOptions* options, KeySet* input) {
     if (FLAGS_db.empty()) {
       ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script, input);
     } else {
-      ReadDatabase(FLAGS_db, FLAGS_db_cf, FLAGS_db_sample, input);
+      ReadDatabase(FLAGS_db, FLAGS_db_cf, FLAGS_db_sample, /*run=*/1, input);
     }
   } catch (const Failure& failure) {
     if (!FLAGS_demo || options->keys != "apt-contents") {
@@ -306,8 +306,10 @@ void MeasureWorkloads(BenchOptions options) {
   }
   const uint64_t value_bytes = records.ValueBytes();
   results.SetKeys(input.description, stats, value_bytes);
-  RequireSpace(options.dir, 2 * options.configs.size() *
-                                (input.records.KeyBytes() + value_bytes));
+  RequireSpace(
+      options.dir,
+      2 * options.configs.size() * (input.records.KeyBytes() + value_bytes),
+      "--dir");
   RunInTempDir(options, &results, [&](const std::string& dir) {
     RunWorkloads({options, dir, &results}, records);
   });
@@ -349,7 +351,7 @@ void MeasureGenerated(BenchOptions options) {
   const auto value_size =
       static_cast<uint64_t>(std::max<int64_t>(options.value_size, 0));
   RequireSpace(options.dir,
-               budget * ((FLAGS_scale ? 60 : 160) + 3 * value_size));
+               budget * ((FLAGS_scale ? 60 : 160) + 3 * value_size), "--dir");
   BenchResults results(options);
   RunInTempDir(options, &results, [&](const std::string& dir) {
     const RunContext context = {options, dir, &results};

@@ -94,6 +94,14 @@ class FstFile {
       const {
     return properties_;
   }
+  // Where blocks are; that of range deletions is null if there are none.
+  const FileDirectory& directory() const { return directory_; }
+  const ROCKSDB_NAMESPACE::BlockHandle& properties_handle() const {
+    return properties_handle_;
+  }
+  const ROCKSDB_NAMESPACE::BlockHandle& range_del_handle() const {
+    return range_del_handle_;
+  }
   // Null if there are none.
   const std::shared_ptr<ROCKSDB_NAMESPACE::FragmentedRangeTombstoneList>&
   range_deletions() const {

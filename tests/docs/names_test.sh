@@ -4,8 +4,9 @@
 #
 # names_test.sh ROOT BUILD_DIR: what the documents name exists: make targets,
 # CMake presets, files and folders, links, the test cases of docs/checklist.md,
-# and the functions of docs/architecture.md, each in the file beside it; every
-# decision is linked, and every row of the checklist has a test or a reason.
+# docs/migrating.md and docs/robustness.md, and the functions of
+# docs/architecture.md, each in the file beside it; every decision is linked, and
+# every row of those lists has a test or a reason.
 # BUILD_DIR stands for the build/release of the documents.
 
 set -euo pipefail
@@ -96,7 +97,7 @@ cases=" $(cat tests/*/*_test.cc | tr '\n' ' ' |
   sed -E 's/.*\( *//; s/, */./; s/\)//' | tr '\n' ' ')"
 # The first column says what, the second names test cases, the third what is
 # otherwise.
-for document in docs/checklist.md docs/robustness.md; do
+for document in docs/checklist.md docs/migrating.md docs/robustness.md; do
   rows=0
   while IFS='|' read -r _ what tests reason _; do
     [[ $what == *[a-zA-Z]* && $what != ' what ' && $what != ' kind and rule ' ]] || continue

@@ -2,12 +2,13 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# tools_test.sh PREFIX: memkv_ldb and memkv_sst_dump, as installed, on a database
-# of FST files.
+# tools_test.sh PREFIX: memkv_ldb, memkv_sst_dump and memkv, as installed, on a
+# database of FST files.
 
 set -euo pipefail
 ldb=$1/bin/memkv_ldb
 sst_dump=$1/bin/memkv_sst_dump
+memkv=$1/bin/memkv
 db=$PWD/db
 
 fail() {
@@ -73,12 +74,20 @@ file=$(ls -v "$db"/*.sst | tail -n 1)
 expect 'filter_policy of an OPTIONS file' 'filter policy name: bloomfilter$' properties.txt
 "$ldb" --db="$db" --try_load_options delete usr/bin/hg >put.log
 
+"$memkv" verify "$db" >verify_all.txt || fail "memkv verify: $(cat verify_all.txt)"
+expect 'memkv verify' ', 0 damaged$' verify_all.txt
+"$memkv" inspect "$file" >inspect.txt
+expect 'memkv inspect' '^kind  *fst$' inspect.txt
+expect 'memkv inspect' '^filter  *[1-9]' inspect.txt
+
 # A damaged file is found, and is not called good.
 cp "$file" damaged.sst
 printf '\xff' | dd of=damaged.sst bs=1 seek=40 conv=notrunc status=none
 "$sst_dump" --file=damaged.sst --command=verify >damaged.txt 2>&1 || true
 expect 'sst_dump verify of a damaged file' 'Corruption' damaged.txt
 ! grep -q '^The file is ok$' damaged.txt || fail "a damaged file is called good"
+! "$memkv" verify damaged.sst >damaged.txt || fail "memkv verify finds no damage"
+expect 'memkv verify of a damaged file' '^DAMAGED damaged.sst: Corruption: .* offset' damaged.txt
 
 # Repair keeps FST files, and what is in them.
 rm "$db"/MANIFEST-*

@@ -487,14 +487,14 @@ class DatabaseSourceTest : public testing::TestWithParam<const char*> {
 
 TEST_P(DatabaseSourceTest, AllRecordsOfAColumnFamily) {
   KeySet input;
-  ReadDatabase(kPath, "default", 0, &input);
+  ReadDatabase(kPath, "default", 0, 1, &input);
   ASSERT_EQ(input.records.size(), 3u);
   EXPECT_EQ(input.records.key(0), "");
   EXPECT_EQ(input.records.key(1), rocksdb::Slice("a\nb\t\0c", 6));
   EXPECT_EQ(input.records.key(2), "\xff\xff");
   EXPECT_EQ(input.records.value(1), "new\n");
   KeySet other;
-  ReadDatabase(kPath, "other", 0, &other);
+  ReadDatabase(kPath, "other", 0, 1, &other);
   ASSERT_EQ(other.records.size(), 1000u);
   EXPECT_EQ(other.records.key(999), "1999");
 }
@@ -502,7 +502,7 @@ TEST_P(DatabaseSourceTest, AllRecordsOfAColumnFamily) {
 TEST_P(DatabaseSourceTest, SamplesLieEvenly) {
   for (const size_t wanted : {1, 2, 7, 250, 333, 999, 1000, 1001, 5000}) {
     KeySet input;
-    ReadDatabase(kPath, "other", wanted, &input);
+    ReadDatabase(kPath, "other", wanted, 1, &input);
     const size_t n = input.records.size();
     ASSERT_EQ(n, std::min<size_t>(wanted, 1000));
     EXPECT_EQ(input.records.key(0), "1000");
@@ -516,10 +516,25 @@ TEST_P(DatabaseSourceTest, SamplesLieEvenly) {
   }
 }
 
+TEST_P(DatabaseSourceTest, RunsOfASampleAreNeighboursAndLieEvenly) {
+  for (const size_t wanted : {10, 95, 100, 1000, 5000}) {
+    KeySet input;
+    ReadDatabase(kPath, "other", wanted, 10, &input);
+    const size_t n = input.records.size();
+    ASSERT_EQ(n, std::min<size_t>(wanted, 1000));
+    for (size_t i = 0; i < n; i++) {
+      const size_t in_run = i % 10;
+      EXPECT_EQ(input.records.key(i),
+                std::to_string(1000 + (i - in_run) * 1000 / n + in_run))
+          << wanted;
+    }
+  }
+}
+
 TEST_P(DatabaseSourceTest, WhatIsNotThereIsNamed) {
   KeySet input;
   try {
-    ReadDatabase(kPath, "nothing", 0, &input);
+    ReadDatabase(kPath, "nothing", 0, 1, &input);
     ADD_FAILURE();
   } catch (const Failure& failure) {
     const rocksdb::Status s = failure.status();
@@ -527,7 +542,8 @@ TEST_P(DatabaseSourceTest, WhatIsNotThereIsNamed) {
     EXPECT_NE(s.ToString().find("it has default, other"), std::string::npos)
         << s.ToString();
   }
-  EXPECT_THROW(ReadDatabase("no_such_folder", "default", 0, &input), Failure);
+  EXPECT_THROW(ReadDatabase("no_such_folder", "default", 0, 1, &input),
+               Failure);
   EXPECT_FALSE(std::filesystem::exists("no_such_folder"));
 }
 
