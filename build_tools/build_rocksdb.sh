@@ -3,14 +3,20 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # Builds RocksDB once per version, flavour, compiler and set of flags, into a
-# cache outside any checkout, and says where the result is.
+# cache outside any checkout.
 #
-#   build_rocksdb.sh --flavour release|sanitize|debug [--source DIR]
-#                    [--compiler CXX] [--portable ARCH] [--out FILE]
+#   build_rocksdb.sh describe FILE [OPTION...]
+#       builds nothing, and takes seconds: FILE receives CMake set() commands
+#       with the source tree, the version, the key of the build, where its
+#       libraries are or will be, and the flags, from RocksDB's own configuration
+#   build_rocksdb.sh build DIR [OPTION...]
+#       builds what is not built yet, and makes links to its libraries in DIR,
+#       whose name is the key that describe told
 #
-# Without --source the release tarball is obtained by fetch_rocksdb.sh.  FILE
-# receives CMake set() commands naming the source tree, the library folder and
-# the version.
+#   OPTION: --flavour release|sanitize|debug, --source DIR, --compiler CXX,
+#           --portable ARCH
+#
+# Without --source the release tarball is obtained by fetch_rocksdb.sh.
 #
 # The cache is ${MEMKV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/memkv}:
 #
@@ -19,8 +25,9 @@
 #                       flags.make, build.log; debug: tests/, the tests of
 #                       RocksDB's own that tests/rocksdb/binaries.txt lists;
 #                       exists only when complete
-#   build/KEY.tmp/      a build under way, or interrupted: taken up again
-#   build/KEY.lock      held (flock) while one process builds KEY
+#   build/KEY.tmp/      a build configured, under way, or interrupted: taken up
+#                       again
+#   build/KEY.lock      held (flock) while one process configures or builds KEY
 #
 # A finished KEY appears by rename and is never written to again.
 
@@ -36,20 +43,23 @@ flavour=release
 source_dir=
 compiler=${CXX:-c++}
 portable=1
-out=
 
 die() {
   printf 'build_rocksdb.sh: %s\n' "$*" >&2
   exit 1
 }
 
+[[ $# -ge 2 && $1 =~ ^(describe|build)$ ]] ||
+  die "expected describe FILE or build DIR; see the head of this file"
+command=$1
+out=$2
+shift 2
 while (($#)); do
   case $1 in
     --flavour) flavour=$2 ;;
     --source) source_dir=$2 ;;
     --compiler) compiler=$2 ;;
     --portable) portable=$2 ;;
-    --out) out=$2 ;;
     *) die "unknown argument '$1'; see the head of this file" ;;
   esac
   shift 2
@@ -65,6 +75,7 @@ cmake_args=(
   -DWITH_CORE_TOOLS=OFF -DFAIL_ON_WARNINGS=OFF -DROCKSDB_BUILD_SHARED=OFF
   -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DUSE_RTTI=ON "-DPORTABLE=$portable"
 )
+dependencies=(snappy lz4 zstd)
 library=rocksdb
 tests=()
 # A unity build: most of the time goes into RocksDB's headers, which ten sources
@@ -130,34 +141,12 @@ key=rocksdb-$version-$flavour-$compiler_name-$portable-$hash
 final=$cache/build/$key
 work=$final.tmp
 
-report() {
-  [[ -n $out ]] || { printf '%s\n' "$final" && return; }
-  cat >"$out" <<END
-set(MEMKV_ROCKSDB_ROOT "$source_dir")
-set(MEMKV_ROCKSDB_LIB_DIR "$final/lib")
-set(MEMKV_ROCKSDB_FLAGS_FILE "$final/flags.make")
-set(MEMKV_ROCKSDB_VERSION "$version")
-END
-}
-
-if [[ -d $final ]]; then
-  report
-  exit 0
-fi
-
-# ---- One builder at a time -------------------------------------------------
-exec 9>"$final.lock"
-if ! flock -n 9; then
+lock() {
+  exec 9>"$final.lock"
+  flock -n 9 && return
   echo "-- RocksDB $version ($flavour) is being built by another process; waiting"
   flock 9
-fi
-if [[ -d $final ]]; then
-  report
-  exit 0
-fi
-
-# ---- The build -------------------------------------------------------------
-jobs=$(nproc 2>/dev/null || echo 2)
+}
 log=$work/build.log
 fail() {
   echo >&2
@@ -165,6 +154,59 @@ fail() {
   tail -n 40 "$log" >&2
   die "RocksDB $version ($flavour): $1"
 }
+
+configure() {
+  # Another copy of the same sources may have been configured first.
+  [[ ! -f $work/CMakeCache.txt ]] ||
+    grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$source_dir" "$work/CMakeCache.txt" ||
+    rm -rf "$work"
+  mkdir -p "$work"
+  cmake -S "$source_dir" -B "$work" -G "Unix Makefiles" \
+    "-DCMAKE_CXX_COMPILER=$compiler" "${cmake_args[@]}" >"$log" 2>&1 ||
+    fail "configuration failed"
+}
+
+# ---- The description -------------------------------------------------------
+work_flags=$work/CMakeFiles/$library.dir/flags.make
+# Without the lock, which a build may hold for minutes; a build that ends
+# meanwhile moves the file from the second place to the first.
+read_flags() {
+  cat "$final/flags.make" 2>/dev/null || cat "$work_flags" 2>/dev/null ||
+    cat "$final/flags.make" 2>/dev/null
+}
+if [[ $command == describe ]]; then
+  if ! flags=$(read_flags); then
+    lock
+    [[ -d $final || -f $work_flags ]] || configure
+    flags=$(read_flags)
+  fi
+  flags_of() { sed -n "s/^$1 = *//p" <<<"$flags"; }
+  cat >"$out" <<END
+set(MEMKV_ROCKSDB_ROOT "$source_dir")
+set(MEMKV_ROCKSDB_VERSION "$version")
+set(MEMKV_ROCKSDB_CACHE "$cache")
+set(MEMKV_ROCKSDB_KEY "$key")
+set(MEMKV_ROCKSDB_LIB_DIR "$final/lib")
+set(MEMKV_ROCKSDB_DEPENDENCIES ${dependencies[*]})
+set(MEMKV_ROCKSDB_DEFINES [==[$(flags_of CXX_DEFINES)]==])
+set(MEMKV_ROCKSDB_FLAGS [==[$(flags_of CXX_FLAGS)]==])
+END
+  exit 0
+fi
+
+# ---- The build -------------------------------------------------------------
+[[ $(basename "$out") == "$key" ]] ||
+  die "the sources or the compiler have changed since cmake configured: run cmake again"
+make_links() {
+  mkdir -p "$out"
+  ln -sf "$final"/lib/librocksdb.* "$out/"
+}
+if [[ ! -d $final ]]; then lock; fi
+if [[ -d $final ]]; then
+  make_links
+  exit 0
+fi
+jobs=$(nproc 2>/dev/null || echo 2)
 
 make_pid=
 interrupted() {
@@ -175,7 +217,7 @@ interrupted() {
 }
 trap interrupted INT TERM
 
-if [[ -d $work ]]; then
+if [[ -n $(find "$work" -name '*.o' -print -quit 2>/dev/null) ]]; then
   echo "-- RocksDB $version ($flavour): taking up an interrupted build"
   # What was being written when the build ended may be half an object: the
   # newest ones and the empty ones are compiled again.  (awk reads all that
@@ -184,12 +226,8 @@ if [[ -d $work ]]; then
   find "$work" -name '*.o' -printf '%T@ %p\n' | sort -rn |
     awk -v n=$((2 * jobs)) 'NR <= n' | cut -d' ' -f2- | xargs -r -d '\n' rm -f
 fi
-mkdir -p "$work"
-
 echo "-- RocksDB $version ($flavour): building once into $final"
-cmake -S "$source_dir" -B "$work" -G "Unix Makefiles" \
-  "-DCMAKE_CXX_COMPILER=$compiler" "${cmake_args[@]}" >"$log" 2>&1 ||
-  fail "configuration failed"
+configure
 
 # make's own percentages become one line that is rewritten on a terminal, and a
 # line every five per cent elsewhere.
@@ -229,7 +267,7 @@ link_shared_library() {
   mv "$work/librocksdb.a" "$result/lib/"
   "$compiler" -shared -pthread "${link_flags[@]}" "-Wl,-soname,$soname" \
     -o "$result/lib/$real" -Wl,--whole-archive "$result/lib/librocksdb.a" \
-    -Wl,--no-whole-archive -lsnappy -llz4 -lzstd -ldl \
+    -Wl,--no-whole-archive "${dependencies[@]/#/-l}" -ldl \
     >>"$log" 2>&1 || fail "linking the shared library failed"
   ln -s "$real" "$result/lib/$soname"
   ln -s "$soname" "$result/lib/librocksdb.so"
@@ -255,4 +293,4 @@ cp "$log" "$result/build.log"
 sync -f "$result" 2>/dev/null || true
 mv -T "$result" "$final"
 rm -rf "$work"
-report
+make_links

@@ -26,8 +26,6 @@ if(MEMKV_BUILD_TOOLS)
     RENAME memkv)
 endif()
 
-string(REGEX MATCH "^[0-9]+" MEMKV_ROCKSDB_VERSION_MAJOR
-             "${MEMKV_ROCKSDB_VERSION}")
 configure_package_config_file(
   "${memkv_root}/cmake/memkvConfig.cmake.in"
   "${CMAKE_CURRENT_BINARY_DIR}/memkvConfig.cmake"

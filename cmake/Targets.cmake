@@ -70,8 +70,7 @@ set_target_properties(
 target_link_options(memkv_shared PRIVATE LINKER:-z,defs)
 target_link_libraries(
   memkv_shared
-  PRIVATE "${MEMKV_ROCKSDB_LIB_DIR}/librocksdb.so"
-          ${MEMKV_ROCKSDB_DEPENDENCIES}
+  PRIVATE memkv_rocksdb_shared
   PUBLIC memkv_common)
 
 if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOLS)

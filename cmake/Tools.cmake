@@ -16,9 +16,8 @@ foreach(tool memkv_ldb memkv_sst_dump)
   set_target_properties(
     ${tool} PROPERTIES LINKER_LANGUAGE CXX ENABLE_EXPORTS ON
                        INSTALL_RPATH "$ORIGIN/../lib")
-  target_link_libraries(
-    ${tool} PRIVATE memkv_shared "${MEMKV_ROCKSDB_LIB_DIR}/librocksdb.so"
-                    ${CMAKE_DL_LIBS})
+  target_link_libraries(${tool} PRIVATE memkv_shared memkv_rocksdb_shared
+                                        ${CMAKE_DL_LIBS})
 endforeach()
 
 set(memkv_tool_sources

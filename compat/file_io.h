@@ -54,7 +54,7 @@ inline ROCKSDB_NAMESPACE::Status ReadExactly(
     s = file->Read(io_options, offset, n, &result, nullptr, &aligned);
     if (s.ok()) out->assign(result.data(), result.size());
   } else {
-    s = file->Read(io_options, offset, n, &result, &(*out)[0], nullptr);
+    s = file->Read(io_options, offset, n, &result, out->data(), nullptr);
     // A memory-mapped file answers with its own memory, not with the buffer.
     if (s.ok() && result.data() != out->data()) {
       out->assign(result.data(), result.size());

@@ -11,7 +11,6 @@
 namespace memkv {
 
 using ROCKSDB_NAMESPACE::Random;
-using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 
 namespace {

@@ -98,12 +98,14 @@ ArtOverflow* ArtMemTableRep::OpenOverflow() {
   return overflow;
 }
 
-KeyHandle ArtMemTableRep::Allocate(const size_t len, char** buf) {
+KeyHandle ArtMemTableRep::Allocate(size_t len, char** buf) {
   ArtOverflow* overflow = Overflow();
   if (overflow == nullptr) {
     const ArtRef ref = tree_.AllocateEntry(len, buf);
     if (ref != kArtNoRef) {
-      return reinterpret_cast<KeyHandle>(uintptr_t{ref} | kOfTree);
+      const uintptr_t handle = uintptr_t{ref} | kOfTree;
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): no memory is at a KeyHandle
+      return reinterpret_cast<KeyHandle>(handle);
     }
     overflow = OpenOverflow();
   }
@@ -255,7 +257,7 @@ uint64_t ArtMemTableRep::ApproximateNumEntries(const Slice& start_ikey,
 }
 
 void ArtMemTableRep::UniqueRandomSample(
-    const uint64_t num_entries, const uint64_t target_sample_size,
+    uint64_t num_entries, uint64_t target_sample_size,
     std::unordered_set<const char*>* entries) {
   entries->clear();
   ArtMemTableIterator iter(&tree_, &overflow_);

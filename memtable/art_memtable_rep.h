@@ -57,7 +57,7 @@ class ArtMemTableRep : public compat::MemTableRepBase {
   ~ArtMemTableRep() override;
 
   // The handle is the tree's or the overflow's. Never null.
-  KeyHandle Allocate(const size_t len, char** buf) override;
+  KeyHandle Allocate(size_t len, char** buf) override;
 
   // All the inserts do the same; those that return bool return false, and
   // those that do not require the absence of, an entry with the same user key
@@ -95,8 +95,7 @@ class ArtMemTableRep : public compat::MemTableRepBase {
                                  const Slice& end_ikey) override;
 
   // Every entry is equally likely to be in the sample.
-  void UniqueRandomSample(const uint64_t num_entries,
-                          const uint64_t target_sample_size,
+  void UniqueRandomSample(uint64_t num_entries, uint64_t target_sample_size,
                           std::unordered_set<const char*>* entries) override;
 
   // This object, and what came from the heap as of the last Allocate: all else

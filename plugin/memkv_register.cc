@@ -46,7 +46,7 @@ extern "C" int memkv_reg(ROCKSDB_NAMESPACE::ObjectLibrary& library,
       memkv::ArtMemTableRepFactory::kClassName(),
       [](const std::string& /*uri*/, std::unique_ptr<MemTableRepFactory>* guard,
          std::string* /*errmsg*/) {
-        guard->reset(new memkv::ArtMemTableRepFactory());
+        *guard = std::make_unique<memkv::ArtMemTableRepFactory>();
         return guard->get();
       });
   // Both the class name, which OPTIONS files carry, and the nickname.
@@ -55,7 +55,7 @@ extern "C" int memkv_reg(ROCKSDB_NAMESPACE::ObjectLibrary& library,
           .AnotherName(memkv::FstTableFactory::kNickName()),
       [](const std::string& /*uri*/, std::unique_ptr<TableFactory>* guard,
          std::string* /*errmsg*/) {
-        guard->reset(new memkv::FstTableFactory());
+        *guard = std::make_unique<memkv::FstTableFactory>();
         return guard->get();
       });
   return 2;

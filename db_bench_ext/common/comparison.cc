@@ -121,7 +121,7 @@ void Comparison::PrintFigures(FILE* out) const {
       for (size_t i = 0; i < subjects_.size(); i++) {
         const std::vector<double> own = row.Of(operation, i);
         const std::vector<double> base = row.Of(operation, subjects_[i].base);
-        std::string times = "";
+        std::string times;
         if (i > 0 && !own.empty() && !base.empty() && Median(own) > 0) {
           times = fmt::format("{:.2f}x", Median(base) / Median(own));
         }

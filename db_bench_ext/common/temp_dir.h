@@ -31,6 +31,7 @@
 #include <utility>
 
 #include "db_bench_ext/common/check.h"
+#include "rocksdb/env.h"
 
 namespace memkv {
 
@@ -45,16 +46,13 @@ inline std::string DefaultTempParent() {
 inline void RequireSpace(const std::string& dir, uint64_t bytes,
                          const char* setting) {
   const uint64_t needed = bytes + (uint64_t{256} << 20);
-  std::error_code error;
-  const auto space = std::filesystem::space(dir, error);
-  if (error) {
-    Check(Status::IOError(dir, error.message()));
-  }
-  if (space.available < needed) {
+  uint64_t free = 0;
+  Check(rocksdb::Env::Default()->GetFreeSpace(dir, &free));
+  if (free < needed) {
     Check(Status::NoSpace(fmt::format(
         "{} has {} MiB free and this may need {} MiB; choose another place "
         "with {}",
-        dir, space.available >> 20, needed >> 20, setting)));
+        dir, free >> 20, needed >> 20, setting)));
   }
 }
 

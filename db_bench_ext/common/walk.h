@@ -1,8 +1,8 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// WalkAll: an iterator of RocksDB's, of a database, table or memtable, from end
-// to end.
+// WalkAll: an iterator of RocksDB's, of a database, table or memtable, or one
+// with the same methods, from end to end.
 //
 // Thread safety: as the iterator's.
 

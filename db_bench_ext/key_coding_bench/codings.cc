@@ -8,6 +8,7 @@
 #include <cstring>
 #include <optional>
 
+#include "db_bench_ext/common/walk.h"
 #include "table/key_trie/builder.h"
 #include "table/key_trie/cursor.h"
 #include "table/key_trie/reader.h"
@@ -289,15 +290,7 @@ class KeyTrieCoding : public KeyCoding {
     KeyTrieCursor cursor;
     for (size_t n = 0; n < segments_.size(); ++n) {
       cursor.Reset(&segments_[forwards ? n : segments_.size() - 1 - n]);
-      if (forwards) {
-        for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) {
-          sum += KeySum(cursor.key());
-        }
-      } else {
-        for (cursor.SeekToLast(); cursor.Valid(); cursor.Prev()) {
-          sum += KeySum(cursor.key());
-        }
-      }
+      WalkAll(&cursor, forwards, [&] { sum += KeySum(cursor.key()); });
     }
     return sum;
   }

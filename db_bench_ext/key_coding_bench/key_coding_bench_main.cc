@@ -81,8 +81,6 @@ DEFINE_uint64(limit, 0, "Lines to read at most, 0: all.");
 DEFINE_uint64(queries, 1000000, "Look-ups a repetition.");
 DEFINE_uint64(repeat, 5, "Repetitions.");
 DEFINE_uint64(seed, 20260101, "Of keys and look-ups.");
-DEFINE_string(fetch_script, memkv::kFetchContents,
-              "The script that writes the Contents lists.");
 
 namespace memkv {
 namespace {
@@ -387,7 +385,7 @@ void RunKeyShapes() {
 
 void RunKeys() {
   KeySet input;
-  ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script, &input);
+  ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, &input);
   const KeyShape shape = ShapeOfKeys("keys", KeysOf(input.records), false, 0);
   fmt::print("{}: {} keys, {:.1f} bytes each, {} kernels\n", input.description,
              shape.keys.size(), shape.MeanEntryKeySize(), SimdName(kSimd));

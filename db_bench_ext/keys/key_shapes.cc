@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <sstream>
 #include <utility>
 
 #include "db_bench_ext/common/check.h"
+#include "util/string_util.h"
 
 namespace memkv {
 
@@ -66,15 +66,6 @@ constexpr char kPhrases[] =
     "You can lead a horse to water, but you cannot make him drink\n"
     "You cannot judge a book by its cover";
 
-std::vector<std::string> Split(const std::string& list, char by) {
-  std::vector<std::string> parts;
-  std::istringstream stream(list);
-  for (std::string part; std::getline(stream, part, by);) {
-    parts.push_back(part);
-  }
-  return parts;
-}
-
 // Makes a shape: first its keys, in any order, which may repeat; then, of
 // sorted and distinct keys that all arrive once in order, the order in which
 // they do.
@@ -109,7 +100,8 @@ class ShapeMaker {
     }
   }
   void PhrasePrefixes() {
-    const std::vector<std::string> phrases = Split(kPhrases, '\n');
+    const std::vector<std::string> phrases =
+        rocksdb::StringSplit(kPhrases, '\n');
     while (keys.size() < Scaled(kKeys)) {
       std::string text;
       for (uint64_t n = 1 + random_.Uniform(6); n > 0; n--) {
@@ -245,14 +237,8 @@ class ShapeMaker {
                      [&](uint32_t a, uint32_t b) { return by(a) < by(b); });
   }
   std::string Bytes(size_t size) {
-    std::string bytes(size, '\0');
-    for (size_t i = 0; i < size; i += 8) {
-      uint64_t number = random_.Next();
-      for (size_t j = i; j < std::min(size, i + 8); j++) {
-        bytes[j] = static_cast<char>(number & 0xff);
-        number >>= 8;
-      }
-    }
+    std::string bytes;
+    AppendRandomBytes(size, &random_, &bytes);
     return bytes;
   }
 
@@ -384,7 +370,8 @@ std::vector<std::string> ParseShapes(const std::string& list,
   for (const Shape& shape : kShapes) {
     all.emplace_back(shape.name);
   }
-  const std::vector<std::string> names = list == "all" ? all : Split(list, ',');
+  const std::vector<std::string> names =
+      list == "all" ? all : rocksdb::StringSplit(list, ',');
   for (const std::string& name : names) {
     if (std::find(all.begin(), all.end(), name) == all.end()) {
       RefuseShape(name);

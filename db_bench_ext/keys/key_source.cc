@@ -4,6 +4,7 @@
 #include "db_bench_ext/keys/key_source.h"
 
 #include <fmt/format.h>
+#include <gflags/gflags.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -22,6 +23,9 @@
 #include "util/coding.h"
 #include "util/math.h"
 #include "util/string_util.h"
+
+DEFINE_string(fetch_script, MEMKV_FETCH_CONTENTS,
+              "The script that writes the Contents lists.");
 
 namespace memkv {
 
@@ -71,13 +75,12 @@ bool SplitContentsLine(const std::string& line, Slice* path, Slice* packages) {
   return true;
 }
 
-void ReadContents(const std::string& fetch_script, uint64_t limit,
-                  KeySet* input) {
+void ReadContents(uint64_t limit, KeySet* input) {
   // By a variable, so that no character of its name means anything to a shell.
-  setenv("MEMKV_FETCH_SCRIPT", fetch_script.c_str(), 1);
+  setenv("MEMKV_FETCH_SCRIPT", FLAGS_fetch_script.c_str(), 1);
   FILE* pipe = popen("sh \"$MEMKV_FETCH_SCRIPT\"", "r");
   if (pipe == nullptr) {
-    Check(Status::IOError(fetch_script, std::strerror(errno)));
+    Check(Status::IOError(FLAGS_fetch_script, std::strerror(errno)));
   }
   uint64_t dropped = 0;
   const uint64_t lines = ForEachLine(pipe, limit, [&](const std::string& line) {
@@ -95,7 +98,7 @@ void ReadContents(const std::string& fetch_script, uint64_t limit,
   // A reader that stops early ends the script by SIGPIPE: no failure then.
   if (whole && result != 0) {
     Check(Status::IOError(
-        fetch_script,
+        FLAGS_fetch_script,
         fmt::format("left with status {}",
                     WIFEXITED(result) ? WEXITSTATUS(result) : result)));
   }
@@ -234,15 +237,10 @@ uint64_t ReadRecords(DB* db, ColumnFamilyHandle* family, uint64_t sample,
 
 }  // namespace
 
-#ifndef MEMKV_FETCH_CONTENTS
-#define MEMKV_FETCH_CONTENTS "db_bench_ext/keys/fetch_contents.sh"
-#endif
-const char kFetchContents[] = MEMKV_FETCH_CONTENTS;
-
 void ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
-              const std::string& fetch_script, KeySet* input) {
+              KeySet* input) {
   if (source == "apt-contents") {
-    ReadContents(fetch_script, limit, input);
+    ReadContents(limit, input);
   } else if (source.rfind("gen:", 0) == 0) {
     GenerateKeys(source, limit, seed, input);
   } else {

@@ -38,15 +38,13 @@ struct KeySet {
   std::string description;
 };
 
-// The default of every --fetch_script.
-extern const char kFetchContents[];
-
 // A source as --keys names it: apt-contents; gen:urls:N[:seed];
 // gen:hex:N[:seed], 16 random hexadecimal digits; gen:uint64:N[:seed], 8 random
 // bytes; or a key file. `seed` is for a source that names none. Reads at most
-// `limit` lines (0: all).
+// `limit` lines (0: all). --fetch_script, a flag of every program that has
+// this, writes the Contents lists.
 void ReadKeys(const std::string& source, uint64_t limit, uint64_t seed,
-              const std::string& fetch_script, KeySet* input);
+              KeySet* input);
 
 // Reads the column family `column_family` of the database at `path`: all of
 // it, or in a second pass `sample` records (0: all) that lie evenly among all,

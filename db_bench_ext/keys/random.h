@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "util/coding.h"
+
 namespace memkv {
 
 // A small seeded generator, SplitMix64: Steele, Lea, Flood, "Fast Splittable
@@ -54,6 +56,15 @@ class RandomSource {
  private:
   uint64_t state_;
 };
+
+// Appends so many random bytes.
+inline void AppendRandomBytes(size_t size, RandomSource* random,
+                              std::string* to) {
+  for (const size_t end = to->size() + size; to->size() < end;) {
+    rocksdb::PutFixed64(to, random->Next());
+    to->resize(std::min(to->size(), end));
+  }
+}
 
 // Changes a byte of *key, or appends one.
 inline void ChangeAByte(RandomSource* random, std::string* key) {

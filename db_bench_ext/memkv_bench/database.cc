@@ -10,7 +10,6 @@
 #include "db_bench_ext/common/check.h"
 #include "rocksdb/advanced_cache.h"
 #include "rocksdb/convenience.h"
-#include "rocksdb/metadata.h"
 #include "rocksdb/table.h"
 #include "rocksdb/table_properties.h"
 #include "util/string_util.h"
@@ -94,16 +93,6 @@ void BenchDatabase::CompactAll() {
   Check(db_->CompactRange(all, nullptr, nullptr));
 }
 
-uint64_t BenchDatabase::SstBytes() const {
-  std::vector<rocksdb::LiveFileMetaData> files;
-  db_->GetLiveFilesMetaData(&files);
-  uint64_t sum = 0;
-  for (const rocksdb::LiveFileMetaData& file : files) {
-    sum += file.size;
-  }
-  return sum;
-}
-
 uint64_t BenchDatabase::Property(const std::string& property) const {
   uint64_t value = 0;
   return db_->GetIntProperty(property, &value) ? value : 0;
@@ -167,7 +156,8 @@ Sizes MeasureDisk(const BenchDatabase& database) {
   rocksdb::TablePropertiesCollection tables;
   Check(database.db()->GetPropertiesOfAllTables(&tables));
   Sizes sizes;
-  sizes.total = static_cast<int64_t>(database.SstBytes());
+  sizes.total =
+      static_cast<int64_t>(database.Property(Names::kLiveSstFilesSize));
   sizes.components = {{"data blocks: keys, values and tags"},
                       {"keys: of segments"},
                       {"tags: of segments"},

@@ -66,8 +66,6 @@ class BenchDatabase {
   void Settle();
   void CompactAll();
 
-  // Bytes of all live SST files.
-  uint64_t SstBytes() const;
   // RocksDB's property of that name, a number; 0 if it has none.
   uint64_t Property(const std::string& property) const;
   // Null if there is none.

@@ -508,7 +508,8 @@ std::string MachineSentence(const Json& document) {
 std::vector<std::string> SentencesOf(const Json& document) {
   std::vector<std::string> sentences;
   if (!document.at("complete").get<bool>()) {
-    sentences.push_back("The run was stopped: this is what had been measured.");
+    sentences.emplace_back(
+        "The run was stopped: this is what had been measured.");
   }
   const std::string limit = IsLimited(document) ? LimitSentence(document) : "";
   if (!limit.empty()) {

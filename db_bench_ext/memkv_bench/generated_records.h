@@ -16,8 +16,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,6 +27,7 @@
 #include "db_bench_ext/memkv_bench/database.h"
 #include "db_bench_ext/memkv_bench/records.h"
 #include "rocksdb/write_batch.h"
+#include "util/hash.h"
 
 namespace memkv {
 
@@ -53,7 +52,7 @@ class GeneratedRecords {
     for (std::string key; stream.Next(&key);) {
       distinct_++;
       key_bytes_ += key.size();
-      hash_ = Hash(hash_, key);
+      hash_ = rocksdb::Hash64(key.data(), key.size(), hash_);
       if (stats != nullptr) {
         stats->Add(key);
       }
@@ -104,7 +103,7 @@ class GeneratedRecords {
     uint64_t hash = 0;
     bool values = true;
     for (it->SeekToFirst(); it->Valid(); it->Next()) {
-      hash = Hash(hash, it->key());
+      hash = rocksdb::Hash64(it->key().data(), it->key().size(), hash);
       values = values && it->value() == ValueOf(it->key());
       if (++found % kBatchRecords == 0) {
         progress(kBatchRecords);
@@ -120,7 +119,7 @@ class GeneratedRecords {
   std::string ValueOf(const Slice& key) const {
     std::string value;
     if (value_size_ > 0) {
-      RandomSource random(Hash(seed_, key));
+      RandomSource random(rocksdb::Hash64(key.data(), key.size(), seed_));
       FillValue(value_size_, ratio_, &random, &value);
     }
     return value;
@@ -134,19 +133,6 @@ class GeneratedRecords {
   size_t value_size() const { return value_size_; }
 
  private:
-  // Of `before` and the key, eight bytes at a time.
-  static uint64_t Hash(uint64_t before, const Slice& key) {
-    uint64_t hash = before + key.size();
-    for (size_t at = 0; at < key.size(); at += sizeof(uint64_t)) {
-      uint64_t word = 0;
-      std::memcpy(&word, key.data() + at,
-                  std::min(sizeof(word), key.size() - at));
-      hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
-      hash ^= hash >> 32;
-    }
-    return hash;
-  }
-
   // For a database of which it is known that there is one.
   [[noreturn]] void FindMismatch(const BenchDatabase& database) const {
     UrlGenerator::SortedStream stream(urls_);

@@ -425,7 +425,7 @@ class GeneratedRun {
     point["write_amplification"] =
         static_cast<double>(counter->flushed + counter->compacted) /
         static_cast<double>(user_bytes);
-    point["disk_bytes"] = database->SstBytes();
+    point["disk_bytes"] = database->Property(Names::kLiveSstFilesSize);
     Verify(records, *database);
     database->Drop();
     return point;

@@ -77,8 +77,6 @@ DEFINE_uint64(seed, 20260101, "Of load orders, probes, values and keys.");
 DEFINE_string(dir, "",
               "Where to make the databases' folder; default $TMPDIR or /tmp.");
 DEFINE_bool(keep, false, "Leave the folder there at the end.");
-DEFINE_string(fetch_script, memkv::kFetchContents,
-              "The script that writes the Contents lists.");
 DEFINE_string(json, "", "Write the report here as JSON; - : standard output.");
 DEFINE_string(html, "", "Write the report here as one HTML file.");
 DEFINE_string(markdown, "", "Write the report's README section here.");
@@ -274,7 +272,7 @@ void ReadInput(BenchOptions* options, KeySet* input) {
   std::fprintf(stderr, "Reading %s\n", options->keys.c_str());
   try {
     if (FLAGS_db.empty()) {
-      ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, FLAGS_fetch_script, input);
+      ReadKeys(FLAGS_keys, FLAGS_limit, FLAGS_seed, input);
     } else {
       ReadDatabase(FLAGS_db, FLAGS_db_cf, FLAGS_db_sample, /*run=*/1, input);
     }
@@ -287,7 +285,7 @@ void ReadInput(BenchOptions* options, KeySet* input) {
         "URL-like keys are generated instead.\n",
         failure.what());
     options->keys = "gen:urls:3000000";
-    ReadKeys(options->keys, FLAGS_limit, FLAGS_seed, "", input);
+    ReadKeys(options->keys, FLAGS_limit, FLAGS_seed, input);
   }
   if (input->records.size() < 2) {
     Refuse(options->keys + ": fewer than two keys");

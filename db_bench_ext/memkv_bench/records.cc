@@ -18,11 +18,7 @@ void FillValue(size_t size, double ratio, RandomSource* random,
   const auto random_bytes =
       static_cast<size_t>(static_cast<double>(size) * ratio + 0.999);
   value->clear();
-  while (value->size() < random_bytes) {
-    const uint64_t number = random->Next();
-    value->append(reinterpret_cast<const char*>(&number),
-                  std::min(sizeof(number), random_bytes - value->size()));
-  }
+  AppendRandomBytes(random_bytes, random, value);
   // What is left repeats what is there, as db_bench's values do.
   while (random_bytes > 0 && value->size() < size) {
     value->append(*value, 0, std::min(size - value->size(), random_bytes));

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <memory>
 #include <numeric>
 
@@ -167,13 +166,9 @@ class Run {
 
   void DropDatabases() {
     for (const auto& database : databases_) {
-      database->Close();
+      database->Drop();
     }
     databases_.clear();
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(dir_, error)) {
-      std::filesystem::remove_all(entry.path(), error);
-    }
   }
 
   void Repeat(unsigned repeat) {

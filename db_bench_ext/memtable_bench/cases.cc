@@ -16,6 +16,7 @@
 #include "db_bench_ext/common/machine.h"
 #include "db_bench_ext/common/walk.h"
 #include "memtable/art_memtable_rep.h"
+#include "rocksdb/perf_context.h"
 
 namespace memkv {
 
@@ -269,13 +270,14 @@ void MemtableCases::Gets(const ShapeProbes::Gets& gets) {
 }
 
 void MemtableCases::Waits() {
-  const CountingComparator counting;
-  BenchTable table(subjects_[subject_].factory.get(), &counting);
+  BenchTable table(subjects_[subject_].factory.get());
   for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
     InsertEntry(&table, entry);
   }
   table.rep()->MarkReadOnly();
-  counting.comparisons = 0;
+  // RocksDB counts what a comparator compares.
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+  rocksdb::get_perf_context()->Reset();
   uint64_t waits = 0;
   const auto* const art = dynamic_cast<ArtMemTableRep*>(table.rep());
   Found found;
@@ -289,7 +291,8 @@ void MemtableCases::Waits() {
                                                   art->tree().order()));
     }
   }
-  waits += counting.comparisons;
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+  waits += rocksdb::get_perf_context()->user_key_comparison_count;
   Add("hit_waits", static_cast<double>(waits) / static_cast<double>(n));
   Expect(found.count == n, "keys not found");
 }

@@ -95,7 +95,7 @@ class MemtableCases {
   // What can be asked of a subject, in the order of a report; by `threads`
   // threads at most.
   std::vector<std::string> OperationsOf(size_t subject, size_t threads) const;
-  Figures Measure(const std::string& operation, size_t subject);
+  Figures Measure(const std::string& name, size_t subject);
   // Of each entry the least time of all insert_each, and of those the most.
   double Worst(size_t subject) const { return least_[subject].Worst(); }
   // Lets the loaded table go.

@@ -56,8 +56,6 @@ DEFINE_string(
     keys, "",
     "A file of keys, one a line; - for standard input; or gen:urls:N, "
     "gen:hex:N or gen:uint64:N.");
-DEFINE_string(fetch_script, memkv::kFetchContents,
-              "The script that writes the Contents lists.");
 DEFINE_string(memtables, "skip_list,vector,art",
               "Memtable factories, by options string; the first is what the "
               "others are compared with.");
@@ -65,6 +63,7 @@ DEFINE_uint64(value_size, 8, "Bytes of every value.");
 DEFINE_uint64(probes, 1000000, "Look-ups and seeks a repetition.");
 DEFINE_uint64(overwrites, 1000000, "Versions of the hot key.");
 DEFINE_uint64(seed, 20260101, "Of keys, load orders and probes.");
+
 namespace memkv {
 namespace {
 
@@ -197,7 +196,7 @@ class MemtableBench {
   // Keys of ReadKeys(): shuffled, and those that are somebody's sorted, too.
   void RunSource(const std::string& set, const std::string& source) {
     KeySet input;
-    ReadKeys(source, FLAGS_n, FLAGS_seed, FLAGS_fetch_script, &input);
+    ReadKeys(source, FLAGS_n, FLAGS_seed, &input);
     fmt::print(stderr, "{}: {}.\n", set, input.description);
     std::vector<std::string> keys = KeysOf(input.records);
     if (keys.size() < 2) {

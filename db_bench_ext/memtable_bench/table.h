@@ -89,30 +89,12 @@ inline void GetAt(rocksdb::MemTableRep* rep, const rocksdb::Slice& key,
   rep->Get(lookup, found, Found::Save);
 }
 
-// The bytewise comparator by name and order, which counts what it compares.
-class CountingComparator : public rocksdb::Comparator {
- public:
-  const char* Name() const override {
-    return rocksdb::BytewiseComparator()->Name();
-  }
-  int Compare(const rocksdb::Slice& a, const rocksdb::Slice& b) const override {
-    comparisons++;
-    return rocksdb::BytewiseComparator()->Compare(a, b);
-  }
-  void FindShortestSeparator(std::string* /*start*/,
-                             const rocksdb::Slice& /*limit*/) const override {}
-  void FindShortSuccessor(std::string* /*key*/) const override {}
-
-  mutable uint64_t comparisons = 0;
-};
-
 class BenchTable {
  public:
-  explicit BenchTable(
-      rocksdb::MemTableRepFactory* factory,
-      const rocksdb::Comparator* comparator = rocksdb::BytewiseComparator())
+  explicit BenchTable(rocksdb::MemTableRepFactory* factory)
       : arena_(kArenaBlockBytes),
-        comparator_(rocksdb::InternalKeyComparator(comparator)),
+        comparator_(
+            rocksdb::InternalKeyComparator(rocksdb::BytewiseComparator())),
         rep_(factory->CreateMemTableRep(comparator_, &arena_, nullptr,
                                         nullptr)) {}
   BenchTable(const BenchTable&) = delete;

@@ -30,7 +30,7 @@ class SegmentBlock {
  public:
   static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
       ROCKSDB_NAMESPACE::CacheEntryRole::kIndexBlock;
-  SegmentBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
+  explicit SegmentBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
       : contents_(std::move(contents)) {}
   // tokens: the file's token table, or null; store: of whom it is, or 0 if
   // null. What uses the segment must not outlive it.
@@ -55,7 +55,7 @@ class ValueBlock {
  public:
   static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
       ROCKSDB_NAMESPACE::CacheEntryRole::kDataBlock;
-  ValueBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
+  explicit ValueBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
       : contents_(std::move(contents)) {}
   bool Parse(size_t num_values, std::string* reason);
   bool own_bytes() const { return contents_.own_bytes(); }
@@ -75,7 +75,7 @@ class FilterBlock {
  public:
   static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
       ROCKSDB_NAMESPACE::CacheEntryRole::kFilterBlock;
-  FilterBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
+  explicit FilterBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
       : contents_(std::move(contents)) {}
   bool Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
              std::string* reason);

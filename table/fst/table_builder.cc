@@ -21,11 +21,8 @@ namespace memkv {
 using ROCKSDB_NAMESPACE::BlockBasedTableOptions;
 using ROCKSDB_NAMESPACE::BlockBuilder;
 using ROCKSDB_NAMESPACE::BlockHandle;
-using ROCKSDB_NAMESPACE::CompressionType;
-using ROCKSDB_NAMESPACE::IOStatus;
 using ROCKSDB_NAMESPACE::MetaIndexBuilder;
 using ROCKSDB_NAMESPACE::PropertyBlockBuilder;
-using ROCKSDB_NAMESPACE::RecordTick;
 using ROCKSDB_NAMESPACE::SequenceNumber;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;

@@ -31,7 +31,6 @@ using ROCKSDB_NAMESPACE::ConfigOptions;
 using ROCKSDB_NAMESPACE::DBOptions;
 using ROCKSDB_NAMESPACE::OptionType;
 using ROCKSDB_NAMESPACE::OptionTypeInfo;
-using ROCKSDB_NAMESPACE::OptionVerificationType;
 using ROCKSDB_NAMESPACE::ReadOptions;
 using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableFactory;
@@ -191,7 +190,8 @@ Status CheckRange(const SizeRange& range, size_t value) {
 
 // Checks the range while it parses: SetOptions() does not validate.
 OptionTypeInfo SizeOption(const SizeRange& range, size_t base) {
-  return OptionTypeInfo(base + range.offset, OptionType::kSizeT)
+  return OptionTypeInfo(static_cast<int>(base + range.offset),
+                        OptionType::kSizeT)
       .SetParseFunc([range](const ConfigOptions&, const std::string&,
                             const std::string& value, void* address) {
         size_t size = 0;
@@ -277,8 +277,9 @@ FstTableFactory::FstTableFactory(const FstTableOptions& options,
   Initialize();
 }
 
+// Not TableFactory(other), whose list of options has addresses in `other`.
 FstTableFactory::FstTableFactory(const FstTableFactory& other)
-    : TableFactory(),
+    : TableFactory(),  // NOLINT(bugprone-copy-constructor-init): see above
       config_{other.config_.fst, other.config_.block_based->Clone()},
       shared_(other.shared_) {
   Initialize();

@@ -111,9 +111,9 @@ class Cursor {
   void SetCorrupt();
   // Makes (I2) true for the bucket; false if it does not decode.
   bool LoadBucket(uint32_t bucket);
-  // Makes the cursor invalid, finds target's place and loads its bucket.  False
+  // Makes the cursor invalid, finds the key's place and loads its bucket. False
   // if there are no keys or, then corrupt(), the bytes are corrupt.
-  bool Search(std::string_view target, Reader::Position* position);
+  bool Search(std::string_view key, Reader::Position* position);
   // Appends the suffix of key `index`, where next_ is, to the first *size bytes
   // of *buffer.  Moves next_ to the next one.  False if it does not fit.
   bool AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size);

@@ -193,8 +193,8 @@ MEMKV_AVX2 inline void MarkBelow(const uint16_t* codes, uint32_t n,
   for (uint32_t i = 0; i < n; i += 32) {
     const uint32_t below = ~Bits(AtLeast(Load(codes + i), bounds),
                                  AtLeast(Load(codes + i + 16), bounds));
-    uint64_t& word = bits[i / 64];
-    word = i % 64 == 0 ? uint64_t{below} : word | uint64_t{below} << 32;
+    bits[i / 64] =
+        i % 64 == 0 ? uint64_t{below} : bits[i / 64] | uint64_t{below} << 32;
   }
 }
 

@@ -144,8 +144,6 @@ class Places {
   std::vector<Block> blocks_;
 };
 
-constexpr ByteSet Places::kAll;
-
 // No one's: the root has every place in its block.
 constexpr uint32_t kNoChildren = 1;
 

@@ -361,10 +361,14 @@ bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
     if (pairs.empty()) {
       return true;
     }
-    const size_t batch = std::min(
-        {pairs.size(), max_pieces - pieces_.size(),
-         std::max(kMinBatch, static_cast<size_t>(pieces_.size() * kBatch))});
-    std::nth_element(pairs.begin(), pairs.begin() + batch - 1, pairs.end());
+    const size_t batch =
+        std::min({pairs.size(), max_pieces - pieces_.size(),
+                  std::max(kMinBatch,
+                           static_cast<size_t>(
+                               static_cast<double>(pieces_.size()) * kBatch))});
+    std::nth_element(pairs.begin(),
+                     pairs.begin() + static_cast<std::ptrdiff_t>(batch) - 1,
+                     pairs.end());
     pairs.resize(batch);
     std::sort(pairs.begin(), pairs.end());
     Merges merges(batch);
@@ -463,11 +467,11 @@ uint64_t TokenTrainer::Prune(size_t max_tokens, double share,
     }
   }
   const size_t kept = std::min(losses.size(), max_tokens - required);
-  std::nth_element(losses.begin(), losses.begin() + kept, losses.end(),
-                   [](const Loss& a, const Loss& b) {
-                     return a.loss != b.loss ? a.loss > b.loss
-                                             : a.token < b.token;
-                   });
+  std::nth_element(
+      losses.begin(), losses.begin() + static_cast<std::ptrdiff_t>(kept),
+      losses.end(), [](const Loss& a, const Loss& b) {
+        return a.loss != b.loss ? a.loss > b.loss : a.token < b.token;
+      });
   for (size_t i = 0; i < kept; ++i) {
     keep[losses[i].token] = true;
   }

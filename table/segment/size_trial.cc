@@ -78,8 +78,8 @@ void SizeTrial::Measure(const SegmentBuilder& segment) {
                         static_cast<double>(segment.EstimatedSize()));
   const uint32_t all = keys.num_buckets();
   const auto n = std::min(
-      all, std::max<uint32_t>(
-               1, static_cast<uint32_t>(std::lround(share * double(all)))));
+      all, std::max<uint32_t>(1, static_cast<uint32_t>(std::lround(
+                                     share * static_cast<double>(all)))));
   const uint32_t begin = (all - n) / 2;
   std::string block;
   const KeyTrieBuilder::Part part =

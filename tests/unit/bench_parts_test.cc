@@ -424,21 +424,21 @@ TEST(KeySourceTest, GeneratedKeysAreDistinctSortedAndRepeatable) {
        {"gen:urls:5000", "gen:hex:5000", "gen:uint64:5000:8"}) {
     KeySet first;
     KeySet second;
-    ReadKeys(source, 0, 3, "", &first);
-    ReadKeys(source, 0, 3, "", &second);
+    ReadKeys(source, 0, 3, &first);
+    ReadKeys(source, 0, 3, &second);
     ASSERT_GE(first.records.size(), 4990u);
     ASSERT_EQ(first.records.size(), second.records.size());
     for (size_t i = 0; i < first.records.size(); i++) {
       ASSERT_EQ(first.records.key(i), second.records.key(i));
     }
     KeySet few;
-    ReadKeys(source, 10, 3, "", &few);
+    ReadKeys(source, 10, 3, &few);
     EXPECT_EQ(few.records.size(), 10u);
   }
   for (const char* bad : {"gen:", "gen:urls", "gen:urls:", "gen:urls:0",
                           "gen:urls:1x", "gen:nothing:1", "gen:hex:1:2:3"}) {
     KeySet input;
-    EXPECT_THROW(ReadKeys(bad, 0, 3, "", &input), Failure) << bad;
+    EXPECT_THROW(ReadKeys(bad, 0, 3, &input), Failure) << bad;
   }
 }
 
