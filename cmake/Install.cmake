@@ -2,11 +2,15 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # `cmake --install build/release --prefix P`: a self-contained, relocatable tree
-# with memkv, the RocksDB it was built against, and a CMake package.
+# with memkv, the RocksDB it was built against, a CMake package and memkv.pc.
 
 include(CMakePackageConfigHelpers)
 
 install(FILES "${memkv_root}/plugin/memkv.h" DESTINATION include/memkv)
+install(
+  FILES "${memkv_root}/plugin/memkv_c.h"
+  DESTINATION include/memkv
+  RENAME c.h)
 install(DIRECTORY "${MEMKV_ROCKSDB_ROOT}/include/rocksdb" DESTINATION include)
 install(
   TARGETS memkv memkv_shared
@@ -33,3 +37,11 @@ write_basic_package_version_file(
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/memkvConfig.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/memkvConfigVersion.cmake"
         DESTINATION lib/cmake/memkv)
+
+set(CMAKE_INSTALL_LIBDIR lib)
+set(prefix_of_pc ../..)
+set(pc_requires)
+set(pc_rocksdb -lrocksdb)
+configure_file("${memkv_root}/cmake/memkv.pc.in"
+               "${CMAKE_CURRENT_BINARY_DIR}/memkv.pc" @ONLY)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/memkv.pc" DESTINATION lib/pkgconfig)
