@@ -36,6 +36,8 @@ set_target_properties(
              VERSION ${PROJECT_VERSION}
              SOVERSION ${PROJECT_VERSION_MAJOR}
              LINKER_LANGUAGE CXX
+             # It is for any process, and finds its libraries where that does.
+             SKIP_BUILD_RPATH ON
              LINK_DEPENDS "${memkv_exports}")
 target_link_options(memkv_shared PRIVATE LINKER:-z,defs
                     "LINKER:--version-script=${memkv_exports}")

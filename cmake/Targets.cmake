@@ -36,7 +36,11 @@ if(MEMKV_FLAVOUR MATCHES "^(tsan|quick|fuzz)$")
   return()
 endif()
 
-include(RocksDB)
+if(MEMKV_ROCKSDB STREQUAL "system")
+  include(SystemRocksDB)
+else()
+  include(RocksDB)
+endif()
 
 memkv_add_objects(memkv_adapter_objects ${MEMKV_ADAPTER_SOURCES})
 target_link_libraries(memkv_adapter_objects PUBLIC memkv_rocksdb)
