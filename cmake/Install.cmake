@@ -5,7 +5,7 @@
 # CMake package and memkv.pc; and, so that it is self-contained, the RocksDB that
 # was built for it.  With MEMKV_ROCKSDB=system RocksDB is the system's.
 #
-# Components: lib, dev, tools.
+# Components, which become packages (Packages.cmake): lib, dev, tools.
 
 include(CMakePackageConfigHelpers)
 
@@ -91,3 +91,7 @@ install(
   FILES "${CMAKE_CURRENT_BINARY_DIR}/memkv.pc"
   DESTINATION "${libdir}/pkgconfig"
   COMPONENT dev)
+
+if(memkv_alone)
+  include(Packages)
+endif()

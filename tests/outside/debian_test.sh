@@ -10,6 +10,7 @@
 #           registers nothing and does no harm
 #   right   memkv is built for it by MEMKV_ROCKSDB=system, and Debian's db_bench,
 #           ldb and sst_dump use it by LD_PRELOAD, as README.md says
+#   packages, of that memkv
 
 set -euo pipefail
 root=$1 prefix=$2 compiler=$3 version=$4
@@ -169,5 +170,43 @@ echo "ok: ldb and sst_dump"
 [[ $("$debian/run_debian.sh" ./host "librocksdb.so.${version%.*}" "$build/libmemkv.so" host_db) == \
   'host: OK' ]] || fail "the C program"
 echo "ok: a C program"
+
+# ---- Packages ----------------------------------------------------------------
+command -v dpkg-deb >/dev/null || {
+  echo "skipped: the packages, for there is no dpkg-deb"
+  exit 0
+}
+(cd "$build" && cpack -B "$OLDPWD/packages") >cpack.log 2>&1 || fail "$(tail -n 20 cpack.log)"
+for name in libmemkv0 libmemkv-dev memkv-tools; do
+  package=$(echo packages/${name}_*.deb)
+  dpkg-deb -f "$package" Depends >depends.txt || fail "cpack made no $name"
+  dpkg -x "$package" clean
+  case $name in
+    *-dev) expect "$name" "librocksdb-dev \(>= $version\), librocksdb-dev \(<< " depends.txt ;;
+    *) expect "$name" "librocksdb${version%.*} \(>= $version\), librocksdb${version%.*} \(<< " \
+      depends.txt ;;
+  esac
+done
+if find clean -name '*rocksdb*' | grep .; then fail "a package brings a RocksDB"; fi
+cmake -S "$root/tests/outside" -B outside "-DCMAKE_PREFIX_PATH=$PWD/clean/usr;$debian/usr" \
+  -DCMAKE_EXE_LINKER_FLAGS=-Wl,--allow-shlib-undefined >outside.log 2>&1 &&
+  cmake --build outside >>outside.log 2>&1 || fail "$(tail -n 20 outside.log)"
+packaged() { env "LD_LIBRARY_PATH=$PWD/clean/usr/$libdir" "$debian/run_debian.sh" "$@"; }
+for program in outside_static outside_shared unaware_linked; do
+  [[ $(packaged ./outside/$program) == 'art + FstTable: OK' ]] || fail "$program"
+done
+if command -v pkg-config >/dev/null; then
+  # As pkg-config says, but for where the packages are.
+  flags=$(PKG_CONFIG_SYSROOT_DIR=$debian \
+    PKG_CONFIG_PATH=$debian/usr/$libdir/pkgconfig:clean/usr/$libdir/pkgconfig \
+    pkg-config --cflags --libs memkv) || fail "pkg-config"
+  read -ra flags <<<"$flags"
+  cc -o c_program "$root/tests/outside/c_program.c" -Iclean/usr/include -Lclean/usr/$libdir \
+    "-I$debian/usr/include" "-L$debian/usr/$libdir" "${flags[@]}" -Wl,--allow-shlib-undefined
+  [[ $(packaged ./c_program c_db) == 'c_program: OK' ]] || fail "the C program of the package"
+fi
+packaged ./clean/usr/bin/memkv_ldb --db=db --try_load_options get key >get.txt
+expect "memkv_ldb of the package" '^of the file$' get.txt
+echo "ok: packages"
 
 echo "debian $version: OK"
