@@ -9,9 +9,14 @@
 
 include(CMakePackageConfigHelpers)
 
-# Debian's own packages have lib/<architecture> instead.
+# Beside an installed RocksDB memkv goes where that is: Debian has a folder for
+# each architecture.
+set(default_libdir lib)
+if(MEMKV_ROCKSDB STREQUAL "system" AND CMAKE_LIBRARY_ARCHITECTURE)
+  set(default_libdir "lib/${CMAKE_LIBRARY_ARCHITECTURE}")
+endif()
 set(CMAKE_INSTALL_LIBDIR
-    lib
+    "${default_libdir}"
     CACHE STRING "Where libraries go, below the prefix")
 set(libdir "${CMAKE_INSTALL_LIBDIR}")
 

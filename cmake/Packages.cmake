@@ -33,7 +33,7 @@ set(CPACK_COMPONENT_LIB_DESCRIPTION
 set(CPACK_COMPONENT_DEV_DESCRIPTION
     "Headers, static library, CMake package and memkv.pc")
 set(CPACK_COMPONENT_TOOLS_DESCRIPTION
-    "memkv_ldb, memkv_sst_dump: RocksDB's tools for databases with FST files")
+    "RocksDB's ldb and sst_dump for databases with FST files, and benchmarks")
 
 # Sets `out` to a dependency on one upstream version, of any Debian revision.
 function(memkv_exactly package version out)
@@ -64,5 +64,8 @@ if(MEMKV_ROCKSDB STREQUAL "system")
          ", ${CPACK_DEBIAN_LIB_PACKAGE_DEPENDS}")
 else()
   set(CPACK_PACKAGING_INSTALL_PREFIX /opt/memkv)
+  # What librocksdb.a is linked with.
+  string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
+         ", libsnappy-dev, liblz4-dev, libzstd-dev")
 endif()
 include(CPack)

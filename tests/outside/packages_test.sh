@@ -24,7 +24,7 @@ rm -rf work && mkdir work && cd work
 for name in libmemkv0 libmemkv-dev memkv-tools; do
   package=$(echo packages/${name}_*.deb)
   depends=$(dpkg-deb -f "$package" Depends) || fail "cpack made no $name"
-  [[ $depends != *rocksdb* ]] || fail "$name needs a RocksDB: $depends"
+  [[ $depends != *rocksdb* && ($name != libmemkv-dev || $depends == *libzstd-dev*) ]] || fail "$name needs other packages: $depends"
   [[ $name == libmemkv0 || $depends == *'libmemkv0 (>= '*'libmemkv0 (<< '* ]] ||
     fail "$name does not need its libmemkv0: $depends"
   dpkg -x "$package" clean
