@@ -1,38 +1,111 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# `cmake --install build/release --prefix P`: a self-contained, relocatable tree
-# with memkv, the RocksDB it was built against, and a CMake package.
+# `cmake --install build/release --prefix P`: a relocatable tree with memkv, a
+# CMake package and memkv.pc; and, so that it is self-contained, the RocksDB that
+# was built for it.  With MEMKV_ROCKSDB=system RocksDB is the system's.
+#
+# Components, which become packages (Packages.cmake): lib, dev, tools.
 
 include(CMakePackageConfigHelpers)
 
-install(FILES "${memkv_root}/plugin/memkv.h" DESTINATION include/memkv)
-install(DIRECTORY "${MEMKV_ROCKSDB_ROOT}/include/rocksdb" DESTINATION include)
+# Beside an installed RocksDB memkv goes where that is: Debian has a folder for
+# each architecture.
+set(default_libdir lib)
+if(MEMKV_ROCKSDB STREQUAL "system" AND CMAKE_LIBRARY_ARCHITECTURE)
+  set(default_libdir "lib/${CMAKE_LIBRARY_ARCHITECTURE}")
+endif()
+set(CMAKE_INSTALL_LIBDIR
+    "${default_libdir}"
+    CACHE STRING "Where libraries go, below the prefix")
+set(libdir "${CMAKE_INSTALL_LIBDIR}")
+
+install(
+  FILES "${memkv_root}/plugin/memkv.h"
+  DESTINATION include/memkv
+  COMPONENT dev)
+install(
+  FILES "${memkv_root}/plugin/memkv_c.h"
+  DESTINATION include/memkv
+  RENAME c.h
+  COMPONENT dev)
 install(
   TARGETS memkv memkv_shared
-  ARCHIVE DESTINATION lib
-  LIBRARY DESTINATION lib)
-# The folder holds librocksdb.a, librocksdb.so and its versioned names.
-install(DIRECTORY "${MEMKV_ROCKSDB_LIB_DIR}/" DESTINATION lib)
+  ARCHIVE DESTINATION "${libdir}" COMPONENT dev
+  LIBRARY DESTINATION "${libdir}"
+          COMPONENT lib
+          NAMELINK_COMPONENT dev)
 if(MEMKV_BUILD_BENCHMARKS)
-  install(TARGETS memkv_bench db_bench RUNTIME DESTINATION bin)
+  install(TARGETS memkv_bench RUNTIME DESTINATION bin COMPONENT tools)
 endif()
 if(MEMKV_BUILD_TOOLS)
-  install(TARGETS memkv_tool memkv_ldb memkv_sst_dump RUNTIME DESTINATION bin)
-  install(FILES "${memkv_root}/docs/memkv.1" DESTINATION share/man/man1)
+  install(TARGETS memkv_tool memkv_ldb memkv_sst_dump
+          RUNTIME DESTINATION bin COMPONENT tools)
+  install(
+    FILES "${memkv_root}/docs/memkv.1"
+    DESTINATION share/man/man1
+    COMPONENT tools)
   install(
     FILES "${memkv_root}/tools/memkv.bash"
     DESTINATION share/bash-completion/completions
-    RENAME memkv)
+    RENAME memkv
+    COMPONENT tools)
+endif()
+if(NOT MEMKV_ROCKSDB STREQUAL "system")
+  install(
+    DIRECTORY "${MEMKV_ROCKSDB_ROOT}/include/rocksdb"
+    DESTINATION include
+    COMPONENT dev)
+  # The folder holds librocksdb.a, librocksdb.so and its versioned names.
+  install(
+    DIRECTORY "${MEMKV_ROCKSDB_LIB_DIR}/"
+    DESTINATION "${libdir}"
+    COMPONENT lib
+    FILES_MATCHING
+    PATTERN "librocksdb.so.*")
+  install(
+    DIRECTORY "${MEMKV_ROCKSDB_LIB_DIR}/"
+    DESTINATION "${libdir}"
+    COMPONENT dev
+    FILES_MATCHING
+    PATTERN "librocksdb.a"
+    PATTERN "librocksdb.so")
+  if(MEMKV_BUILD_BENCHMARKS)
+    install(TARGETS db_bench RUNTIME DESTINATION bin COMPONENT tools)
+  endif()
 endif()
 
+string(REGEX MATCH "^[0-9]+" MEMKV_ROCKSDB_VERSION_MAJOR
+             "${MEMKV_ROCKSDB_VERSION}")
+set(config_dir "${libdir}/cmake/memkv")
 configure_package_config_file(
   "${memkv_root}/cmake/memkvConfig.cmake.in"
   "${CMAKE_CURRENT_BINARY_DIR}/memkvConfig.cmake"
-  INSTALL_DESTINATION lib/cmake/memkv)
+  INSTALL_DESTINATION "${config_dir}")
 write_basic_package_version_file(
   "${CMAKE_CURRENT_BINARY_DIR}/memkvConfigVersion.cmake"
   COMPATIBILITY SameMinorVersion)
-install(FILES "${CMAKE_CURRENT_BINARY_DIR}/memkvConfig.cmake"
-              "${CMAKE_CURRENT_BINARY_DIR}/memkvConfigVersion.cmake"
-        DESTINATION lib/cmake/memkv)
+install(
+  FILES "${CMAKE_CURRENT_BINARY_DIR}/memkvConfig.cmake"
+        "${CMAKE_CURRENT_BINARY_DIR}/memkvConfigVersion.cmake"
+  DESTINATION "${config_dir}"
+  COMPONENT dev)
+
+# An installed RocksDB has a .pc of its own, which knows its version.
+set(pc_requires)
+set(pc_rocksdb -lrocksdb)
+if(MEMKV_ROCKSDB STREQUAL "system")
+  set(pc_requires "rocksdb = ${MEMKV_ROCKSDB_VERSION}")
+  set(pc_rocksdb)
+endif()
+file(RELATIVE_PATH prefix_of_pc "/prefix/${libdir}/pkgconfig" "/prefix")
+configure_file("${memkv_root}/cmake/memkv.pc.in"
+               "${CMAKE_CURRENT_BINARY_DIR}/memkv.pc" @ONLY)
+install(
+  FILES "${CMAKE_CURRENT_BINARY_DIR}/memkv.pc"
+  DESTINATION "${libdir}/pkgconfig"
+  COMPONENT dev)
+
+if(memkv_alone)
+  include(Packages)
+endif()

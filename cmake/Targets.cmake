@@ -36,7 +36,11 @@ if(MEMKV_FLAVOUR MATCHES "^(tsan|quick|fuzz)$")
   return()
 endif()
 
-include(RocksDB)
+if(MEMKV_ROCKSDB STREQUAL "system")
+  include(SystemRocksDB)
+else()
+  include(RocksDB)
+endif()
 
 memkv_add_objects(memkv_adapter_objects ${MEMKV_ADAPTER_SOURCES})
 target_link_libraries(memkv_adapter_objects PUBLIC memkv_rocksdb)
@@ -53,25 +57,7 @@ endif()
 memkv_add_objects(memkv_autoload_objects plugin/memkv_autoload.cc)
 target_link_libraries(memkv_autoload_objects PUBLIC memkv_rocksdb)
 
-# Not through memkv_rocksdb, which would link RocksDB in a second time.
-add_library(
-  memkv_shared SHARED
-  $<TARGET_OBJECTS:memkv_core_objects> $<TARGET_OBJECTS:memkv_adapter_objects>
-  $<TARGET_OBJECTS:memkv_autoload_objects>)
-add_library(memkv::memkv_shared ALIAS memkv_shared)
-set_target_properties(
-  memkv_shared
-  PROPERTIES OUTPUT_NAME memkv
-             VERSION ${PROJECT_VERSION}
-             SOVERSION ${PROJECT_VERSION_MAJOR}
-             LINKER_LANGUAGE CXX
-             # Beside librocksdb.so wherever the two are installed.
-             INSTALL_RPATH "$ORIGIN")
-target_link_options(memkv_shared PRIVATE LINKER:-z,defs)
-target_link_libraries(
-  memkv_shared
-  PRIVATE memkv_rocksdb_shared
-  PUBLIC memkv_common)
+include(SharedLibrary)
 
 if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOLS)
   include(ProgramParts)

@@ -8,6 +8,12 @@
 memkv_add_objects(memkv_fst_sst_file_dumper tools/fst_sst_file_dumper.cc)
 target_link_libraries(memkv_fst_sst_file_dumper PUBLIC memkv_rocksdb)
 
+# The system finds its libraries, and memkv beside them, by itself.
+set(memkv_tools_rpath)
+if(NOT MEMKV_ROCKSDB STREQUAL "system")
+  set(memkv_tools_rpath "$ORIGIN/../lib")
+endif()
+
 foreach(tool memkv_ldb memkv_sst_dump)
   memkv_add_objects(${tool}_objects tools/${tool}.cc)
   target_link_libraries(${tool}_objects PUBLIC memkv_rocksdb)
@@ -15,7 +21,7 @@ foreach(tool memkv_ldb memkv_sst_dump)
                          $<TARGET_OBJECTS:memkv_fst_sst_file_dumper>)
   set_target_properties(
     ${tool} PROPERTIES LINKER_LANGUAGE CXX ENABLE_EXPORTS ON
-                       INSTALL_RPATH "$ORIGIN/../lib")
+                       INSTALL_RPATH "${memkv_tools_rpath}")
   target_link_libraries(${tool} PRIVATE memkv_shared memkv_rocksdb_shared
                                         ${CMAKE_DL_LIBS})
 endforeach()

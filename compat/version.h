@@ -7,6 +7,8 @@
 
 #pragma once
 
+#include <string>
+
 #include "rocksdb/version.h"
 
 // 910 for 9.10, 1104 for 11.4.
@@ -15,3 +17,15 @@
 #if MEMKV_ROCKSDB < 910
 #error "memkv needs RocksDB 9.10 or later"
 #endif
+
+namespace memkv {
+namespace compat {
+
+// As GetRocksVersionAsString() says it: "9.10.0".
+inline std::string RocksDBVersion() {
+  return std::to_string(ROCKSDB_MAJOR) + "." + std::to_string(ROCKSDB_MINOR) +
+         "." + std::to_string(ROCKSDB_PATCH);
+}
+
+}  // namespace compat
+}  // namespace memkv

@@ -249,6 +249,9 @@ class Counter {
 Status CountKeys(DB* db, ColumnFamilyHandle* column_family,
                  const ReadOptions& read_options, const RangePtr& range,
                  KeyCount* count) {
+  if (std::string misfit; !RegisterMemkv(&misfit)) {
+    return Status::NotSupported(misfit);
+  }
   if (read_options.snapshot != nullptr || read_options.timestamp != nullptr) {
     return Status::InvalidArgument(
         "CountKeys counts what is there now: no snapshot, no timestamp");

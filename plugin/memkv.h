@@ -14,8 +14,8 @@
 //       &options);
 //
 // Programs that load libmemkv.so (linked, dlopen()ed or preloaded) need not
-// even that: its load registers.  A RocksDB built with ROCKSDB_PLUGINS=memkv
-// calls memkv_reg() itself.
+// even that: its load registers with the RocksDB that the process has by then.
+// A RocksDB built with ROCKSDB_PLUGINS=memkv calls memkv_reg() itself.
 //
 // Only public RocksDB headers are included here, and nothing of memkv's
 // inside shows.
@@ -116,16 +116,22 @@ struct FstTableOptions {
 // strings and OPTIONS files can name them.  Idempotent; safe from any thread.
 // The functions below do it, too: RocksDB reads the OPTIONS file of a database
 // whose factories were made by them.
-void RegisterMemkv();
+//
+// Returns false, registers nothing and says why, in a sentence on stderr (once)
+// and in *error if that is not null, where the RocksDB of the process is not
+// the one that memkv was compiled for: another version, or a difference in
+// NDEBUG or RTTI, by which its classes have another layout.
+bool RegisterMemkv(std::string* error = nullptr);
 
-// Returns a new factory, owned by the caller (as RocksDB's own New*Factory).
+// Returns a new factory, owned by the caller (as RocksDB's own New*Factory);
+// null where RegisterMemkv() returns false.
 ROCKSDB_NAMESPACE::MemTableRepFactory* NewArtMemTableRepFactory(
     const ArtMemTableOptions& options = ArtMemTableOptions());
 
-// Returns a new factory, owned by the caller.  `block_based` configures what
-// the FST table takes from the block-based one (filters, block cache, ...) and
-// the block-based files it reads and, where it must, writes; null means
-// BlockBasedTableOptions().
+// Returns a new factory, owned by the caller; null where RegisterMemkv()
+// returns false.  `block_based` configures what the FST table takes from the
+// block-based one (filters, block cache, ...) and the block-based files it
+// reads and, where it must, writes; null means BlockBasedTableOptions().
 ROCKSDB_NAMESPACE::TableFactory* NewFstTableFactory(
     const FstTableOptions& options = FstTableOptions(),
     const ROCKSDB_NAMESPACE::BlockBasedTableOptions* block_based = nullptr);
@@ -151,8 +157,8 @@ struct KeyCount {
 // written.
 //
 // InvalidArgument for a snapshot or timestamp in read_options, NotSupported for
-// user-defined timestamps; errors of opening and reading files.  Safe from any
-// thread.
+// user-defined timestamps and where RegisterMemkv() returns false; errors of
+// opening and reading files.  Safe from any thread.
 ROCKSDB_NAMESPACE::Status CountKeys(
     ROCKSDB_NAMESPACE::DB* db,
     ROCKSDB_NAMESPACE::ColumnFamilyHandle* column_family,
@@ -162,6 +168,7 @@ ROCKSDB_NAMESPACE::Status CountKeys(
 }  // namespace memkv
 
 // The registrar RocksDB's build calls for ROCKSDB_PLUGINS=memkv.  Returns the
-// number of factories added to `library`; `arg` is not used.
+// number of factories added to `library`; `arg` is not used.  It does not ask
+// whether RocksDB fits.
 extern "C" int memkv_reg(ROCKSDB_NAMESPACE::ObjectLibrary& library,
                          const std::string& arg);

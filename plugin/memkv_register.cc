@@ -1,12 +1,13 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
+#include <cstdio>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "memtable/art_memtable_rep_factory.h"
 #include "plugin/memkv.h"
+#include "plugin/rocksdb_fit.h"
 #include "rocksdb/memtablerep.h"
 #include "rocksdb/table.h"
 #include "rocksdb/utilities/object_registry.h"
@@ -14,23 +15,33 @@
 
 namespace memkv {
 
-void RegisterMemkv() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    memkv_reg(*ROCKSDB_NAMESPACE::ObjectLibrary::Default(), std::string());
-  });
+bool RegisterMemkv(std::string* error) {
+  static const auto* const misfit = [] {
+    auto* const sentence = new std::string(RocksDBMisfit());
+    if (sentence->empty()) {
+      memkv_reg(*ROCKSDB_NAMESPACE::ObjectLibrary::Default(), std::string());
+    } else {
+      fprintf(stderr, "memkv is not registered: %s\n", sentence->c_str());
+    }
+    return sentence;
+  }();
+  if (error != nullptr) {
+    *error = *misfit;
+  }
+  return misfit->empty();
 }
 
 ROCKSDB_NAMESPACE::MemTableRepFactory* NewArtMemTableRepFactory(
     const ArtMemTableOptions& options) {
-  RegisterMemkv();
-  return new ArtMemTableRepFactory(options);
+  return RegisterMemkv() ? new ArtMemTableRepFactory(options) : nullptr;
 }
 
 ROCKSDB_NAMESPACE::TableFactory* NewFstTableFactory(
     const FstTableOptions& options,
     const ROCKSDB_NAMESPACE::BlockBasedTableOptions* block_based) {
-  RegisterMemkv();
+  if (!RegisterMemkv()) {
+    return nullptr;
+  }
   return block_based == nullptr ? new FstTableFactory(options)
                                 : new FstTableFactory(options, *block_based);
 }

@@ -87,7 +87,9 @@ TEST_F(OptionsTest, ArtAndFstAreFoundByEveryName) {
     EXPECT_TRUE(options.memtable_factory->IsInstanceOf("art")) << text;
   }
   // Twice is once.
-  RegisterMemkv();
+  std::string error = "none yet";
+  EXPECT_TRUE(RegisterMemkv(&error));
+  EXPECT_EQ("", error);
   ColumnFamilyOptions options;
   EXPECT_TRUE(Parse("table_factory=fst", &options).ok());
 }

@@ -21,17 +21,17 @@ mkdir -p "$(dirname "$prefix")"
 mv staging "$prefix"
 cd "$prefix"
 
-for file in include/memkv/memkv.h include/rocksdb/db.h lib/libmemkv.a \
+for file in include/memkv/memkv.h include/memkv/c.h include/rocksdb/db.h lib/libmemkv.a \
   lib/libmemkv.so lib/librocksdb.a lib/librocksdb.so \
-  lib/cmake/memkv/memkvConfig.cmake bin/memkv_bench bin/db_bench \
+  lib/cmake/memkv/memkvConfig.cmake lib/pkgconfig/memkv.pc bin/memkv_bench bin/db_bench \
   bin/memkv bin/memkv_ldb bin/memkv_sst_dump share/man/man1/memkv.1 \
   share/bash-completion/completions/memkv; do
   [[ -e $file ]] || fail "$file is not installed"
 done
 
 # Nothing may lead back to where it was built.
-if grep -rn -e "$build" -e "${MEMKV_CACHE_DIR:-/.cache/memkv}" lib/cmake; then
-  fail "the CMake package names a folder of the build"
+if grep -rn -e "$build" -e "${MEMKV_CACHE_DIR:-/.cache/memkv}" lib/cmake lib/pkgconfig; then
+  fail "the CMake package or memkv.pc names a folder of the build"
 fi
 for binary in lib/libmemkv.so lib/librocksdb.so bin/*; do
   if readelf -d "$binary" | grep -E 'R(UN)?PATH' | grep -vE '\[\$ORIGIN(/\.\./lib)?\]'; then
@@ -39,9 +39,9 @@ for binary in lib/libmemkv.so lib/librocksdb.so bin/*; do
   fi
 done
 
-# The public header stands on RocksDB's public headers alone.
-if grep '#include "' include/memkv/memkv.h | grep -v '#include "rocksdb/'; then
-  fail "memkv.h includes more than rocksdb/*.h"
+# The public headers stand on RocksDB's public headers alone.
+if grep -h '#include "' include/memkv/*.h | grep -v '#include "rocksdb/'; then
+  fail "a public header includes more than rocksdb/*.h"
 fi
 
 bin/db_bench --benchmarks=fillrandom,readrandom --num=10000 --db="$OLDPWD/bench" \

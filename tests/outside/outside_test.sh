@@ -39,4 +39,17 @@ grep -q 'art' refused.log || fail "the refusal does not name the option: $(cat r
 expect_ok env "LD_PRELOAD=$prefix/lib/libmemkv.so" build/unaware
 expect_ok build/unaware "$prefix/lib/libmemkv.so"
 
+# A RocksDB inside the program serves as well, if the library sees all of it.
+expect_ok env "LD_PRELOAD=$prefix/lib/libmemkv.so" build/exports_all
+if LD_PRELOAD=$prefix/lib/libmemkv.so build/exports_some >refused.log 2>&1; then
+  fail "a program that exports some of RocksDB accepted its options"
+fi
+grep -q '^memkv is not registered: the process shows only parts of its RocksDB, and not _Z' refused.log ||
+  fail "parts of RocksDB: $(cat refused.log)"
+grep -q 'Could not load' refused.log || fail "parts of RocksDB: $(cat refused.log)"
+
+# A program that keeps its RocksDB to itself, as static ones do, has none for
+# the library; nor does the library bring a second one.
+expect_ok env "LD_PRELOAD=$prefix/lib/libmemkv.so" build/outside_static
+
 echo 'outside: OK'

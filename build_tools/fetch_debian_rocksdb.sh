@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# fetch_debian_rocksdb.sh CACHE VERSION: makes CACHE/debian/rocksdb-VERSION exist,
+# and prints its path: Debian's own RocksDB, unpacked and not installed.  It has
+# rocksdb-tools with everything they run on, the C library included, and the
+# headers and librocksdb.so that one builds against.
+#
+# run_debian.sh in it runs one of its programs, or another one given by a path,
+# with its libraries, on any Linux of its processor:
+#
+#   CACHE/debian/rocksdb-VERSION/run_debian.sh db_bench ...
+#
+# LD_PRELOAD and LD_LIBRARY_PATH are for that program.
+
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
+
+cache=${1:?usage: fetch_debian_rocksdb.sh CACHE VERSION}
+version=${2:?usage: fetch_debian_rocksdb.sh CACHE VERSION}
+tree=$cache/debian/rocksdb-$version
+
+die() {
+  printf 'fetch_debian_rocksdb.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+# Downloads the packages from one mirror into ./apt/cache/archives and here.
+download_from() {
+  # No list of all files of Debian, which some machines ask for.
+  debian_apt "$PWD/apt" "deb [target=Packages] $1 $suite main" &&
+    [[ $(apt-cache show rocksdb-tools | sed -n 's/^Version: //p') == "$version"-* ]] ||
+    { echo "$1 has no RocksDB $version in $suite" && return 1; }
+  # Of these the headers and links alone: what they depend on would bring the
+  # headers of another C library.
+  apt-get -qq -y --download-only install rocksdb-tools &&
+    apt-get -qq download librocksdb-dev libsnappy-dev liblz4-dev libzstd-dev \
+      zlib1g-dev libbz2-dev
+}
+
+if [[ ! -d $tree ]]; then
+  suite=$(debian_suite_of "$version")
+  [[ $suite ]] || die "Debian's RocksDB is 9.10.0 or 9.11.2, not '$version'"
+  for tool in apt-get dpkg; do
+    command -v $tool >/dev/null || die "Debian's packages need $tool, which is not here"
+  done
+  mkdir -p "$cache/debian"
+  exec 8>"$cache/debian/lock"
+  flock 8
+fi
+if [[ ! -d $tree ]]; then
+  work=$cache/debian/fetch.tmp
+  rm -rf "$work"
+  mkdir -p "$work/tree"
+  cd "$work"
+  found=
+  for mirror in $(debian_mirrors); do
+    echo "-- RocksDB $version: downloading Debian's packages from $mirror" >&2
+    if download_from "$mirror" >log 2>&1; then
+      found=yes
+      break
+    fi
+    sed "s|^|   $mirror: |" log >&2
+  done
+  [[ $found ]] || die "Debian's packages of RocksDB $version could not be had"
+  for package in ./*.deb apt/cache/archives/*.deb; do
+    dpkg -x "$package" tree
+  done
+  loader=$(cd tree && find . -path '*/lib*/ld-linux*.so*' | LC_ALL=C sort | tail -n 1)
+  libraries=$(cd tree && dirname "$(find . -name 'librocksdb.so.*' -type l)")
+  cat >tree/run_debian.sh <<END
+#!/bin/sh
+root=\$(dirname "\$0")
+case \$1 in
+  */*) program=\$1 ;;
+  *) program=\$root/usr/bin/\$1 ;;
+esac
+shift
+exec "\$root/$loader" \\
+  --library-path "\$root/$libraries\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" \\
+  "\$program" "\$@"
+END
+  chmod +x tree/run_debian.sh
+  mv -T tree "$tree"
+  cd "$cache"
+  rm -rf "$work"
+fi
+echo "$tree"

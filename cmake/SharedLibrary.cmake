@@ -1,0 +1,47 @@
+# Copyright (c) the memkv authors.  All rights reserved.
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# libmemkv.so, which works with the RocksDB that its process has and brings none
+# along: two RocksDBs in one process define the same objects and destroy them
+# twice.  So it does not depend on librocksdb.so; what it refers to of RocksDB
+# is weak, so that a process without RocksDB can load it; and it exports its
+# interface alone, for what inline functions of RocksDB's headers became in it
+# must not come before the program's own.  plugin/rocksdb_fit.h is the check.
+
+set(memkv_shared_object "${CMAKE_CURRENT_BINARY_DIR}/memkv_shared.o")
+set(memkv_shared_parts memkv_core_objects memkv_adapter_objects
+                       memkv_autoload_objects)
+set(memkv_shared_inputs)
+foreach(part ${memkv_shared_parts})
+  list(APPEND memkv_shared_inputs $<TARGET_OBJECTS:${part}>)
+endforeach()
+add_custom_command(
+  OUTPUT "${memkv_shared_object}"
+  COMMAND "${CMAKE_CXX_COMPILER}" -r -nostdlib -o "${memkv_shared_object}"
+          ${memkv_shared_inputs}
+  COMMAND "${CMAKE_OBJCOPY}" --wildcard --weaken-symbol=*7rocksdb*
+          "${memkv_shared_object}"
+  DEPENDS ${memkv_shared_parts} ${memkv_shared_inputs}
+  COMMENT "Weakening what libmemkv.so refers to of RocksDB"
+  COMMAND_EXPAND_LISTS VERBATIM)
+set_source_files_properties("${memkv_shared_object}" PROPERTIES EXTERNAL_OBJECT ON
+                                                                GENERATED ON)
+
+add_library(memkv_shared SHARED "${memkv_shared_object}")
+add_library(memkv::memkv_shared ALIAS memkv_shared)
+set(memkv_exports "${CMAKE_CURRENT_LIST_DIR}/libmemkv.map")
+set_target_properties(
+  memkv_shared
+  PROPERTIES OUTPUT_NAME memkv
+             VERSION ${PROJECT_VERSION}
+             SOVERSION ${PROJECT_VERSION_MAJOR}
+             LINKER_LANGUAGE CXX
+             # It is for any process, and finds its libraries where that does.
+             SKIP_BUILD_RPATH ON
+             LINK_DEPENDS "${memkv_exports}")
+target_link_options(memkv_shared PRIVATE LINKER:-z,defs
+                    "LINKER:--version-script=${memkv_exports}")
+target_link_libraries(
+  memkv_shared
+  PRIVATE ${MEMKV_ROCKSDB_DEPENDENCIES}
+  PUBLIC memkv_common)
