@@ -158,9 +158,8 @@ SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
 }
 
 bool TokensPay(const Tokens& tokens, const SuffixSizes& sizes) {
-  // In memory it takes more than in the file.
-  return sizes.symbol_bytes - sizes.token_bytes >
-         static_cast<double>(tokens.MemoryUsage());
+  return sizes.symbol_bytes * (1 - TokenTrainer::kLeastSaving) >
+         sizes.token_bytes + static_cast<double>(tokens.MemoryUsage());
 }
 
 bool TokensMayPay(const Tokens& tokens, const SuffixSizes& sizes,

@@ -56,8 +56,9 @@ SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
                             const std::vector<const Builder*>& builders,
                             uint64_t sample_bytes = uint64_t{256} << 10);
 
-// Whether a token table of `tokens` takes less, in the file and in the memory
-// of its reader, than what it saves in these suffixes.
+// Whether these suffixes take less in tokens, with what the token table takes
+// in the memory of its reader, which is more than in the file: by
+// TokenTrainer::kLeastSaving of what they take in symbols.
 bool TokensPay(const Tokens& tokens, const SuffixSizes& sizes);
 // Whether it may: false if not even codes of one a suffix would save so much.
 // REQUIRES: `sizes` of num_keys keys, without an encoder

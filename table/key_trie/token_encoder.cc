@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 #include <utility>
 
+#include "util/common_prefix.h"
 #include "util/simd.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 namespace key_trie {
@@ -104,6 +107,12 @@ class Places {
 
   size_t size() const { return blocks_.size() * kBlock; }
 
+  // The label of a free place: no one has the base that finds it by this byte,
+  // as in a block those who have a base have at least a place each.
+  char LabelOfFree(uint32_t place) const {
+    return static_cast<char>(blocks_[place / kBlock].bases.First() ^ place);
+  }
+
   // A base that no one has, whose places for these children are free.  They are
   // the caller's.
   uint32_t Take(const uint8_t* children, size_t n) {
@@ -147,11 +156,8 @@ class Places {
 // No one's: the root has every place in its block.
 constexpr uint32_t kNoChildren = 1;
 
-}  // namespace
-
-TokenMatcher::TokenMatcher(const std::vector<Token>& tokens) {
-  assert(tokens.size() <= kMaxMatched);
-  // By their bytes alone.
+// The tokens by their bytes alone.
+std::vector<uint32_t> ByBytes(const std::vector<Token>& tokens) {
   const auto first_end = static_cast<uint32_t>(
       std::find_if(tokens.begin(), tokens.end(),
                    [](const Token& token) { return token.ends; }) -
@@ -165,6 +171,14 @@ TokenMatcher::TokenMatcher(const std::vector<Token>& tokens) {
             ? plain++
             : last++);
   }
+  return order;
+}
+
+}  // namespace
+
+TokenMatcher::TokenMatcher(const std::vector<Token>& tokens) {
+  assert(tokens.size() <= kMaxMatched);
+  const std::vector<uint32_t> order = ByBytes(tokens);
   assert(tokens[order[0]].bytes.empty());
   empty_ = order[0];
   // A node: the tokens [begin, end) of the order share their first depth bytes,
@@ -213,52 +227,66 @@ TokenMatcher::TokenMatcher(const std::vector<Token>& tokens) {
     const uint32_t base = children.empty()
                               ? kNoChildren
                               : places.Take(children.data(), children.size());
-    assert(places.size() <= size_t{1} << kBaseBits);
     assert((base == 0) == is_root);
     nodes_.resize(places.size());
     last_.resize(places.size());
     for (size_t c = 0; c < children.size(); ++c) {
-      nodes_[base ^ children[c]] = uint64_t{kTaken | children[c]} << kBaseBits;
+      // Tokens of a range share what its first and its last do, and the first
+      // is the shortest of those that begin all.
+      const std::string_view first = tokens[order[starts[c]]].bytes;
+      const std::string_view last = tokens[order[starts[c + 1] - 1]].bytes;
+      const size_t size =
+          std::min(kMaxLabel, CommonPrefix(first, last) - range.depth);
+      nodes_[base ^ children[c]].SetLabel(first.substr(range.depth, size));
+      const auto bytes = static_cast<uint32_t>(size);
       pending.push_back({base ^ children[c], starts[c], starts[c + 1],
-                         range.depth + 1, range.plain, range.behind + 1});
+                         range.depth + bytes, range.plain,
+                         range.behind + bytes});
     }
     if (!is_root) {
-      nodes_[range.place] |= base | uint64_t{range.plain} << kPlainShift |
-                             uint64_t{range.behind} << kBehindShift |
-                             uint64_t{has_last} << kLastShift;
+      Node& node = nodes_[range.place];
+      node.label |= uint64_t{has_last} << Node::kLastShift |
+                    uint64_t{range.plain >> 16} << Node::kPlainShift;
+      node.base = base;
+      node.plain = static_cast<uint16_t>(range.plain);
+      node.behind = static_cast<uint8_t>(range.behind);
+    }
+  }
+  for (uint32_t place = 0; place < nodes_.size(); ++place) {
+    if (nodes_[place].label_size == 0) {
+      const char byte = places.LabelOfFree(place);
+      nodes_[place].SetLabel({&byte, 1});
     }
   }
 }
 
 size_t TokenMatcher::CountWithout(const Token& token) const {
+  uint8_t bytes[Tokens::kMaxLength + sizeof(uint64_t)] = {};
+  memcpy(bytes, token.bytes.data(), token.bytes.size());
+  const size_t size = token.bytes.size();
   // Nothing but its first cut can be that token, as it has all bytes.
-  std::string_view text = token.bytes;
-  std::string_view seen = text;
-  if (!token.ends) {
-    seen.remove_suffix(1);
-  }
-  size_t count = 0;
-  for (;;) {
-    const auto* const bytes = reinterpret_cast<const uint8_t*>(seen.data());
-    uint32_t place = bytes[0];
-    size_t depth = 1;
-    for (; depth < seen.size(); ++depth) {
-      const uint32_t child = Base(nodes_[place]) ^ bytes[depth];
-      if (Check(nodes_[child]) != (kTaken | bytes[depth])) {
+  size_t seen = token.ends ? size : size - 1;
+  size_t begin = 0;
+  for (size_t count = 1;; ++count) {
+    const Node* node = &nodes_[bytes[begin]];
+    size_t end = begin + 1;
+    while (end < seen) {
+      const Node* const child = &nodes_[node->base ^ bytes[end]];
+      if (child->label_size > seen - end ||
+          !child->HasLabel(LoadFixed64(bytes + end))) {
         break;
       }
-      place = child;
+      node = child;
+      end += child->label_size;
     }
-    const bool to_end = depth == text.size();
-    ++count;
-    if (count > 1 && token.ends && to_end && HasLast(nodes_[place])) {
+    if (count > 1 && token.ends && end == size && node->HasLast()) {
       return count;
     }
-    text.remove_prefix(depth - Behind(nodes_[place]));
-    if (text.empty()) {
+    begin = end - node->behind;
+    if (begin == size) {
       return token.ends ? count + 1 : count;
     }
-    seen = text;
+    seen = size;
   }
 }
 
@@ -266,6 +294,7 @@ size_t TokenMatcher::CountWithout(const Token& token) const {
 template <class Number>
 class TokenMatcher::Cutter {
  public:
+  // cuts: prepared
   Cutter(const TokenMatcher& matcher, const std::string_view* texts, size_t n,
          Cuts<Number>* cuts)
       : nodes_(matcher.nodes_.data()),
@@ -284,7 +313,7 @@ class TokenMatcher::Cutter {
     }
     while (busy == kLanes) {
       for (Lane& lane : lanes) {
-        if (lane.p == lane.end && !AtEnd(&lane)) {
+        if (lane.p >= lane.end && !AtEnd(&lane)) {
           lane = lanes[--busy];
           break;
         }
@@ -300,26 +329,27 @@ class TokenMatcher::Cutter {
 
  private:
   // A text that is being cut: it was read up to p, and the bytes behind the
-  // last number are those of the node at place.
+  // last number are those of the node at place.  If p is beyond the text's end,
+  // they are those of its parent: the text ends in the node's label.
   struct Lane {
     const uint8_t* p;
     const uint8_t* end;
-    Node node;
+    size_t place;
+    size_t parent;
     Number* out;
-    uint32_t place;
     size_t text;
   };
 
   // Takes the next text.  False if there is none left.
   bool Start(Lane* lane) {
     for (; next_text_ < n_; ++next_text_) {
-      const std::string_view text = texts_[next_text_];
+      const size_t size = texts_[next_text_].size();
       Number* const out = &cuts_->numbers_[cuts_->begins_[next_text_]];
-      if (!text.empty()) {
-        lane->p = reinterpret_cast<const uint8_t*>(text.data());
-        lane->end = lane->p + text.size();
+      if (size != 0) {
+        lane->p = reinterpret_cast<const uint8_t*>(cuts_->text_.data()) +
+                  cuts_->TextBegin(next_text_);
+        lane->end = lane->p + size;
         lane->place = *lane->p++;
-        lane->node = nodes_[lane->place];
         lane->out = out;
         lane->text = next_text_++;
         return true;
@@ -333,19 +363,23 @@ class TokenMatcher::Cutter {
   // If the text was read to its end: ends a token before it, or the text, and
   // takes the next.  False if there is none left.
   bool AtEnd(Lane* lane) {
-    while (lane->p == lane->end) {
-      if (!HasLast(lane->node)) {
-        *lane->out++ = static_cast<Number>(Plain(lane->node));
-        lane->p -= Behind(lane->node);
+    while (lane->p >= lane->end) {
+      const bool too_far = lane->p > lane->end;
+      if (too_far) {
+        lane->p -= nodes_[lane->place].label_size;
+        lane->place = lane->parent;
+      }
+      const Node& node = nodes_[lane->place];
+      if (too_far || !node.HasLast()) {
+        *lane->out++ = static_cast<Number>(node.Plain());
+        lane->p -= node.behind;
         if (lane->p != lane->end) {
           lane->place = *lane->p++;
-          lane->node = nodes_[lane->place];
           continue;
         }
       }
-      *lane->out++ = HasLast(lane->node)
-                         ? static_cast<Number>(last_[lane->place])
-                         : empty_;
+      *lane->out++ =
+          node.HasLast() ? static_cast<Number>(last_[lane->place]) : empty_;
       cuts_->sizes_[lane->text] = static_cast<size_t>(
           lane->out - &cuts_->numbers_[cuts_->begins_[lane->text]]);
       if (!Start(lane)) {
@@ -355,18 +389,24 @@ class TokenMatcher::Cutter {
     return true;
   }
 
+  // May read a label that begins in the text and ends behind it.
   void Step(Lane* lane) const {
-    const uint32_t byte = *lane->p;
-    const uint32_t child = Base(lane->node) ^ byte;
-    const Node found = nodes_[child];
+    const uint8_t* const p = lane->p;
+    const Node& node = nodes_[lane->place];
+    const uint64_t text = LoadFixed64(p);
+    const size_t child = node.base ^ static_cast<uint8_t>(text);
+    const Node& found = nodes_[child];
     // What follows if there is no such child, reckoned in any case.
-    const uint8_t* const back = lane->p - Behind(lane->node);
-    const bool is_child = Check(found) == (kTaken | byte);
-    *lane->out = static_cast<Number>(Plain(lane->node));
+    const uint8_t* const back = p - node.behind;
+    // Chosen by an index: of a condition a compiler makes a branch.
+    const bool is_child = found.HasLabel(text);
+    const size_t places[2] = {*back, child};
+    const uint8_t* const behind[2] = {back + 1, p + found.label_size};
+    *lane->out = static_cast<Number>(node.Plain());
     lane->out += is_child ? 0 : 1;
-    lane->place = is_child ? child : *back;
-    lane->node = is_child ? found : nodes_[*back];
-    lane->p = (is_child ? lane->p : back) + 1;
+    lane->parent = lane->place;
+    lane->place = places[is_child];
+    lane->p = behind[is_child];
   }
 
   const Node* const nodes_;

@@ -6,8 +6,10 @@
 // trying all cuts takes several times as long.
 //
 // A step waits for the second level of the cache, and where a token ends is not
-// to be predicted.  So several suffixes are cut side by side, a byte of each a
-// round, without a branch on what is found.
+// to be predicted.  So several suffixes are cut side by side, a step of each a
+// round, without a branch on what is found.  Two thirds of the nodes would have
+// one child and no token of their own: paths of these are compressed, so that a
+// step takes up to 7 bytes.
 //
 // Thread safety: immutable after construction; const methods are thread-safe.
 //
@@ -17,17 +19,20 @@
 // (I2) A suffix is cut the same whatever it is cut beside.
 //
 // Literature: the double array is Aoe's (1989), with children found by
-// exclusive or and checked by their byte as in Yata's darts-clone.
+// exclusive or and checked by their byte as in Yata's darts-clone.  Compressed
+// paths are Morrison's (1968).
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "table/key_trie/tokens.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 namespace key_trie {
@@ -43,7 +48,11 @@ class Cuts {
  private:
   friend class TokenMatcher;
 
-  // A suffix may be cut into its bytes and the end.
+  // A step reads so many bytes behind a text.
+  static constexpr size_t kOverread = 7;
+
+  // A suffix may be cut into its bytes and the end.  Copies them all, as no one
+  // may read behind the caller's.
   void Prepare(const std::string_view* texts, size_t n) {
     size_t begin = 0;
     begins_.resize(n);
@@ -55,8 +64,27 @@ class Cuts {
     if (numbers_.size() < begin) {
       numbers_.resize(begin);
     }
+    if (text_.size() < begin - n + kOverread) {
+      text_.resize(begin - n + kOverread);
+    }
+    // Those that lie one behind the other, as a builder has them, at once.
+    for (size_t i = 0; i < n;) {
+      const char* const from = texts[i].data();
+      const size_t to = TextBegin(i);
+      size_t size = 0;
+      do {
+        size += texts[i].size();
+        ++i;
+      } while (i < n && texts[i].data() == from + size);
+      if (size != 0) {
+        memcpy(&text_[to], from, size);
+      }
+    }
   }
+  // Of suffix i, in text_.
+  size_t TextBegin(size_t i) const { return begins_[i] - i; }
 
+  std::string text_;
   std::vector<Number> numbers_;
   std::vector<size_t> begins_;
   std::vector<size_t> sizes_;
@@ -83,47 +111,52 @@ class TokenMatcher {
   size_t CountWithout(const Tokens::Token& token) const;
 
  private:
-  // A place of the double array, all that a step needs in one word.  Child
-  // `byte` of a node is at Base(node) ^ byte if the check there is of that
-  // byte: no two nodes have the same base.
-  //   bits 0-22   base
-  //   bits 23-31  check: 256 + byte, 0 if the place is free
-  //   bits 32-48  the longest plain token that the node's bytes begin with
-  //   bits 49-54  how many bytes are behind that token
-  //   bit  55     an ending token has the node's bytes: last_ knows it
-  using Node = uint64_t;
-  static constexpr unsigned kBaseBits = 23;
-  static constexpr unsigned kCheckBits = 9;
-  static constexpr unsigned kPlainBits = 17;
-  static constexpr unsigned kBehindBits = 6;
-  static constexpr unsigned kPlainShift = kBaseBits + kCheckBits;
-  static constexpr unsigned kBehindShift = kPlainShift + kPlainBits;
-  static constexpr unsigned kLastShift = kBehindShift + kBehindBits;
-  static_assert(kLastShift < 64 && kMaxMatched <= 1u << kPlainBits &&
-                    Tokens::kMaxLength < 1u << kBehindBits,
-                "a node is a word");
-  static constexpr uint32_t kTaken = 256;
+  // A place of the double array, all that a step needs.  Child `byte` of a node
+  // is at its base ^ byte if the label there begins with that byte: no two
+  // nodes have the same base.  The label of a free place begins with a byte
+  // that no one looks for there.
+  struct Node {
+    // What the node's bytes have more than its parent's, 1 to kMaxLabel bytes:
+    //   bits 0-55   the label, its first byte lowest
+    //   bits 56-61  64 less the label's bits
+    //   bit  62     an ending token has the node's bytes: last_ knows it
+    //   bit  63     the highest bit of the plain token
+    uint64_t label = 0;
+    uint32_t base = 0;
+    // The longest plain token that the node's bytes begin with, its lower bits;
+    // and how many bytes are behind it.
+    uint16_t plain = 0;
+    uint8_t behind = 0;
+    uint8_t label_size = 0;
 
-  static uint32_t Base(Node node) {
-    return static_cast<uint32_t>(node & ((1u << kBaseBits) - 1));
-  }
-  static uint32_t Check(Node node) {
-    return static_cast<uint32_t>(node >> kBaseBits) & ((1u << kCheckBits) - 1);
-  }
-  static uint32_t Plain(Node node) {
-    return static_cast<uint32_t>(node >> kPlainShift) &
-           ((1u << kPlainBits) - 1);
-  }
-  static uint32_t Behind(Node node) {
-    return static_cast<uint32_t>(node >> kBehindShift) &
-           ((1u << kBehindBits) - 1);
-  }
-  static bool HasLast(Node node) { return (node >> kLastShift) != 0; }
+    void SetLabel(std::string_view bytes) {
+      uint8_t padded[sizeof(label)] = {};
+      memcpy(padded, bytes.data(), bytes.size());
+      label = LoadFixed64(padded) | (64 - 8 * bytes.size()) << kSizeShift;
+      label_size = static_cast<uint8_t>(bytes.size());
+    }
+    // Whether a text whose first 8 bytes these are begins with the label.
+    bool HasLabel(uint64_t text) const {
+      return (text ^ label) << (label >> kSizeShift & 63) == 0;
+    }
+    bool HasLast() const { return (label >> kLastShift & 1) != 0; }
+    uint32_t Plain() const {
+      return plain | static_cast<uint32_t>(label >> kPlainShift) << 16;
+    }
+
+    static constexpr unsigned kSizeShift = 56;
+    static constexpr unsigned kLastShift = 62;
+    static constexpr unsigned kPlainShift = 63;
+  };
+  static constexpr size_t kMaxLabel = 7;
+  static_assert(kMaxMatched <= size_t{1} << 17 && sizeof(Node) == 16,
+                "four a line");
 
   template <class Number>
   class Cutter;
 
-  // The root is none of them: its base is 0, its children are 0 to 255.
+  // The root is none of them: its base is 0, its children are 0 to 255, with
+  // labels of a byte.
   std::vector<Node> nodes_;
   std::vector<uint32_t> last_;  // of a node: the token that ends a key there
   uint32_t empty_ = 0;          // the token of no bytes

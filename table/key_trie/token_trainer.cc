@@ -40,9 +40,19 @@ constexpr size_t kEarlyPieces = 2048;
 constexpr uint64_t kEarlyMinCount = 4;
 
 // With that many pieces, codes that take more than this share of what keys take
-// without tokens will not come below it.
-constexpr size_t kEnoughPieces = 3000;
+// without tokens will not come below it; and those that take more than that
+// share are tried by small trainings.
+constexpr size_t kEnoughPieces = kEarlyPieces;
 constexpr double kHopeless = 1.2;
+constexpr double kDoubtful = 0.9;
+
+// The larger one of two is on one suffix in so many of a sample that is not too
+// small for that, and the smaller one on a quarter of these.
+constexpr size_t kTrialShare = 8;
+constexpr size_t kQuarter = 4;
+constexpr size_t kLeastTried = size_t{256} << 10;
+// What they must save: it is without the token table.
+constexpr double kLeastTriedSaving = 1.0 / 16;
 
 uint64_t Hash(uint64_t key) { return (key * 0x9e3779b97f4a7c15u) >> 24; }
 
@@ -268,9 +278,9 @@ std::string TokenTrainer::BytesOf(uint32_t piece, bool* ends) const {
   return bytes;
 }
 
-bool TokenTrainer::MakePieces(size_t max_pieces, uint64_t min_count,
-                              uint64_t plain_bytes) {
+bool TokenTrainer::MakePieces(size_t max_pieces, uint64_t min_count) {
   pieces_.clear();
+  tried_ = false;
   for (uint32_t i = 0; i < kFirstPair; ++i) {
     pieces_.push_back({i, i, 1});
   }
@@ -290,12 +300,58 @@ bool TokenTrainer::MakePieces(size_t max_pieces, uint64_t min_count,
     begin = ends_[s];
   }
   if (large) {
-    if (!MergePairs(kEarlyPieces, kEarlyMinCount, plain_bytes / share)) {
+    if (!MergePairs(kEarlyPieces, kEarlyMinCount, share)) {
       return false;
     }
     CutIntoPieces();
   }
-  return MergePairs(max_pieces, min_count, plain_bytes);
+  return MergePairs(max_pieces, min_count, 1);
+}
+
+double TokenTrainer::TryTokens(size_t trained, size_t tried) const {
+  TokenTrainer trainer;
+  std::vector<std::string_view> others;
+  size_t other_bytes = 0;
+  size_t begin = 0;
+  for (size_t s = 0; s < ends_.size(); ++s) {
+    const std::string_view suffix =
+        std::string_view(text_).substr(begin, ends_[s] - begin);
+    if (s % trained == 0) {
+      trainer.Add(suffix);
+    } else if (s % tried == tried / 2) {
+      others.push_back(suffix);
+      other_bytes += suffix.size();
+    }
+    begin = ends_[s];
+  }
+  trainer.share_ = share_ / static_cast<double>(trained);
+  trainer.plain_bytes_ = HUGE_VAL;  // tokens in any case
+  std::vector<Token> tokens;
+  trainer.MakeTokens(&tokens);
+  Cuts<uint32_t> cuts;
+  TokenMatcher(tokens).Cut(others.data(), others.size(), &cuts);
+  size_t codes = 0;
+  for (size_t i = 0; i < others.size(); ++i) {
+    codes += static_cast<size_t>(cuts.end(i) - cuts.begin(i));
+  }
+  // Codes of whole bits would hide in steps what changes with the sample.
+  return static_cast<double>(codes) *
+         std::log2(static_cast<double>(tokens.size())) / 8 /
+         (plain_bytes_ * static_cast<double>(other_bytes) /
+          static_cast<double>(text_.size()));
+}
+
+bool TokenTrainer::SmallTrainingsPay() const {
+  if (text_.size() < kLeastTried) {
+    return true;
+  }
+  const double larger = TryTokens(kTrialShare, kTrialShare);
+  const double smaller = TryTokens(kTrialShare * kQuarter, kTrialShare);
+  // Every sample of four times the size takes off as much as this one did.
+  const double quadruplings =
+      std::log2(double{kTrialShare}) / std::log2(double{kQuarter});
+  return larger * std::pow(std::min(1.0, larger / smaller), quadruplings) <
+         1 - kLeastTriedSaving;
 }
 
 void TokenTrainer::CutIntoPieces() {
@@ -341,7 +397,7 @@ std::vector<Token> TokenTrainer::TokensOfPieces(
 }
 
 bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
-                              uint64_t plain_bytes) {
+                              size_t every) {
   const auto suffixes =
       static_cast<size_t>(std::count(symbols_.begin(), symbols_.end(), kGap));
   PairCounts counts;
@@ -380,52 +436,60 @@ bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
            pieces_[pair.first].length + pieces_[pair.second].length});
     }
     merges.Apply(&symbols_);
-    // Random keys are known by then: more tokens gain them a few percent.
     const auto codes = static_cast<double>(symbols_.size() - suffixes);
-    if (pieces_.size() >= kEnoughPieces &&
-        codes * Tokens::WidthFor(pieces_.size()) / 8 >
-            kHopeless * static_cast<double>(plain_bytes)) {
+    const double part = codes * Tokens::WidthFor(pieces_.size()) / 8 *
+                        static_cast<double>(every) / plain_bytes_;
+    if (pieces_.size() < kEnoughPieces || part <= kDoubtful) {
+      continue;
+    }
+    // Random keys are known by then: more tokens gain them a few percent.  But
+    // keys of many thousands of words look the same.
+    if (part > kHopeless || (!tried_ && !SmallTrainingsPay())) {
       return false;
     }
+    tried_ = true;
   }
   return true;
 }
 
-void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
+bool TokenTrainer::MakeTokens(std::vector<Token>* tokens) {
   // A pair that occurs less often in the whole file than its token costs bytes
   // is of no use.
   const auto min_count =
-      std::max<uint64_t>(2, static_cast<uint64_t>(4 * share));
-  const bool hopeful = MakePieces((size_t{1} << Tokens::kMaxWidth) * 3 / 2,
-                                  min_count, plain_bytes);
+      std::max<uint64_t>(2, static_cast<uint64_t>(4 * share_));
+  const bool hopeful =
+      MakePieces((size_t{1} << Tokens::kMaxWidth) * 3 / 2, min_count);
   symbols_.clear();
   symbols_.shrink_to_fit();
   if (!hopeful) {
-    text_.clear();
-    ends_.clear();
-    return;
+    return false;
   }
   std::vector<uint32_t> pieces;
-  std::vector<Token> tokens = TokensOfPieces(&pieces);
+  *tokens = TokensOfPieces(&pieces);
   pieces_.clear();
-
-  const uint64_t total = Prune(Tokens::kMaxTokens, share, &tokens);
+  const uint64_t codes = Prune(Tokens::kMaxTokens, tokens);
   uint64_t memory = 0;
-  for (const Token& token : tokens) {
+  for (const Token& token : *tokens) {
     memory += token.bytes.size() + kTokenOverhead;
   }
   const double bytes =
-      static_cast<double>(total) * Tokens::WidthFor(tokens.size()) / 8;
-  text_.clear();
-  ends_.clear();
-  if (bytes + static_cast<double>(memory) * share >=
-      static_cast<double>(plain_bytes)) {
-    return;
-  }
-  Tokens::Encode(tokens, out);
+      static_cast<double>(codes) * Tokens::WidthFor(tokens->size()) / 8;
+  return bytes + static_cast<double>(memory) * share_ <
+         (1 - kLeastSaving) * plain_bytes_;
 }
 
-uint64_t TokenTrainer::Prune(size_t max_tokens, double share,
+void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
+  share_ = share;
+  plain_bytes_ = static_cast<double>(plain_bytes);
+  std::vector<Token> tokens;
+  if (MakeTokens(&tokens)) {
+    Tokens::Encode(tokens, out);
+  }
+  text_.clear();
+  ends_.clear();
+}
+
+uint64_t TokenTrainer::Prune(size_t max_tokens,
                              std::vector<Token>* tokens) const {
   const TokenMatcher matcher(*tokens);
   std::vector<uint64_t> counts(tokens->size());
@@ -462,7 +526,7 @@ uint64_t TokenTrainer::Prune(size_t max_tokens, double share,
     }
     const uint64_t loss = counts[i] * (matcher.CountWithout(token) - 1);
     if (static_cast<double>(loss) * code_bytes >
-        static_cast<double>(token.bytes.size() + kTokenOverhead) * share) {
+        static_cast<double>(token.bytes.size() + kTokenOverhead) * share_) {
       losses.push_back({loss, i});
     }
   }

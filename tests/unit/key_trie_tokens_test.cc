@@ -399,6 +399,58 @@ TEST(KeyTrieTokensTest, NoTokensAreTrainedWhereTheyDoNotPay) {
   EXPECT_EQ(Trained(random, 0.01, random.size() * 20), "");
 }
 
+TEST(KeyTrieTokensTest, OfKeysThatLookRandomThoseOfManyWordsGetTokens) {
+  std::mt19937_64 rng(TestSeed());
+  // After the first rounds both take about what they take in symbols.
+  KeyList vocabulary;
+  for (int i = 0; i < 8000; ++i) {
+    std::string word;
+    for (int k = 0; k < 8; ++k) {
+      word += static_cast<char>('a' + rng() % 26);
+    }
+    vocabulary.push_back(word);
+  }
+  KeyList words;
+  KeyList digits;  // in groups, so that 17 symbols take 5 bits each
+  size_t word_bytes = 0;
+  size_t digit_bytes = 0;
+  for (int i = 0; i < 30000; ++i) {
+    words.emplace_back();
+    for (int k = 0; k < 4; ++k) {
+      words.back() += vocabulary[rng() % vocabulary.size()] + ' ';
+    }
+    word_bytes += words.back().size();
+  }
+  // As many as a training needs to believe in tokens that are the sample's own.
+  for (int i = 0; i < 80000; ++i) {
+    digits.emplace_back();
+    for (int k = 0; k < 36; ++k) {
+      digits.back() += k % 9 == 8 ? '-' : "0123456789abcdef"[rng() % 16];
+    }
+    digit_bytes += digits.back().size();
+  }
+  EXPECT_NE(Trained(words, 0.01, word_bytes * 5 / 8), "");
+  EXPECT_EQ(Trained(digits, 0.01, digit_bytes * 5 / 8), "");
+}
+
+TEST(KeyTrieTokensTest, TokensThatSaveLittleDoNotPay) {
+  Tokens tokens;
+  std::string reason;
+  ASSERT_TRUE(tokens.Open(TokenTableOf({}), &reason)) << reason;
+  const auto memory = static_cast<double>(tokens.MemoryUsage());
+  SuffixSizes sizes;
+  sizes.bytes = 10000000;
+  sizes.symbol_bytes = 8000000;
+  const double most =
+      sizes.symbol_bytes * (1 - TokenTrainer::kLeastSaving) - memory;
+  sizes.token_bytes = most - 1;
+  EXPECT_TRUE(TokensPay(tokens, sizes));
+  sizes.token_bytes = most + 1;
+  EXPECT_FALSE(TokensPay(tokens, sizes));
+  EXPECT_TRUE(TokensMayPay(tokens, sizes, 1000000));
+  EXPECT_FALSE(TokensMayPay(tokens, sizes, 8000000));
+}
+
 TEST(KeyTrieTokensTest, FilesOfPathsGetTokensAndFilesOfRandomKeysDoNot) {
   std::mt19937_64 rng(TestSeed());
   KeyList random;
