@@ -277,9 +277,10 @@ FstTableFactory::FstTableFactory(const FstTableOptions& options,
   Initialize();
 }
 
-// Not TableFactory(other), whose list of options has addresses in `other`.
+// A copy of its list of options would have addresses in `other`.
+// NOLINTNEXTLINE(bugprone-copy-constructor-init): for the reason above
 FstTableFactory::FstTableFactory(const FstTableFactory& other)
-    : TableFactory(),  // NOLINT(bugprone-copy-constructor-init): see above
+    : TableFactory(),
       config_{other.config_.fst, other.config_.block_based->Clone()},
       shared_(other.shared_) {
   Initialize();
