@@ -61,6 +61,7 @@ const void* TableOf(const link_map& object, ElfW(Sxword) tag) {
     if (entry->d_tag == tag) {
       // Some processors' loaders leave the offset as it is in the file.
       const ElfW(Addr) at = entry->d_un.d_ptr;
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): ELF has addresses as numbers
       return reinterpret_cast<const void*>(
           at < object.l_addr ? at + object.l_addr : at);
     }

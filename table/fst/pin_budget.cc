@@ -11,7 +11,6 @@ namespace memkv {
 
 using ROCKSDB_NAMESPACE::Cache;
 using ROCKSDB_NAMESPACE::CacheEntryRole;
-using ROCKSDB_NAMESPACE::Status;
 
 namespace {
 

@@ -262,7 +262,7 @@ TokenMatcher::TokenMatcher(const std::vector<Token>& tokens) {
 
 size_t TokenMatcher::CountWithout(const Token& token) const {
   uint8_t bytes[Tokens::kMaxLength + sizeof(uint64_t)] = {};
-  memcpy(bytes, token.bytes.data(), token.bytes.size());
+  std::copy(token.bytes.begin(), token.bytes.end(), bytes);
   const size_t size = token.bytes.size();
   // Nothing but its first cut can be that token, as it has all bytes.
   size_t seen = token.ends ? size : size - 1;
