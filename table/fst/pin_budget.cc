@@ -48,7 +48,11 @@ PinBudget::PinBudget(std::shared_ptr<Cache> block_cache)
 
 uint64_t PinBudget::Limit(uint64_t limit) const {
   if (limit != 0) return limit;
-  return block_cache_ == nullptr ? 0 : block_cache_->GetCapacity() / 4 * 3;
+  // Reads fail where what is charged leaves no room in a shard of the cache.
+  if (block_cache_ == nullptr || block_cache_->HasStrictCapacityLimit()) {
+    return 0;
+  }
+  return block_cache_->GetCapacity() / 4 * 3;
 }
 
 bool PinBudget::Charge(uint64_t used) {

@@ -42,7 +42,8 @@ class PinBudget {
   PinBudget& operator=(const PinBudget&) = delete;
 
   // The most that may be pinned: `limit`, or, if that is 0, three quarters of
-  // the capacity the block cache has now; nothing if there is none.
+  // the capacity the block cache has now; nothing if there is none, or if its
+  // limit is strict.
   uint64_t Limit(uint64_t limit) const;
   // Whether the segments of all open files would fit, and `more` with them.
   bool FitsAll(uint64_t limit, uint64_t more) const {

@@ -169,6 +169,9 @@ TEST_F(FstAutoResidencyTest, ThreeQuartersOfTheCapacityAreTheLimitByDefault) {
   EXPECT_EQ(PinBudget(cache).Limit(0), 3u << 19);
   EXPECT_EQ(PinBudget(cache).Limit(5), 5u);
   EXPECT_EQ(PinBudget(nullptr).Limit(0), 0u);
+  cache->SetStrictCapacityLimit(true);
+  EXPECT_EQ(PinBudget(cache).Limit(0), 0u);
+  EXPECT_EQ(PinBudget(cache).Limit(5), 5u);
   EXPECT_EQ(PinBudget(nullptr).Limit(5), 5u);
 }
 
