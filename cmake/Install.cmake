@@ -39,8 +39,11 @@ if(MEMKV_BUILD_BENCHMARKS)
   install(TARGETS memkv_bench RUNTIME DESTINATION bin COMPONENT tools)
 endif()
 if(MEMKV_BUILD_TOOLS)
-  install(TARGETS memkv_tool memkv_ldb memkv_sst_dump
-          RUNTIME DESTINATION bin COMPONENT tools)
+  install(TARGETS memkv_ldb memkv_sst_dump RUNTIME DESTINATION bin
+                                                   COMPONENT tools)
+endif()
+if(MEMKV_BUILD_TOOL)
+  install(TARGETS memkv_tool RUNTIME DESTINATION bin COMPONENT tools)
   install(
     FILES "${memkv_root}/docs/memkv.1"
     DESTINATION share/man/man1

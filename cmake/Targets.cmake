@@ -59,7 +59,13 @@ target_link_libraries(memkv_autoload_objects PUBLIC memkv_rocksdb)
 
 include(SharedLibrary)
 
-if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOLS)
+# The program memkv is made of parts of memkv_bench, with the libraries that
+# those need.  A build for the system's RocksDB has it only if it has both.
+set(MEMKV_BUILD_TOOL ${MEMKV_BUILD_TOOLS})
+if(MEMKV_ROCKSDB STREQUAL "system" AND NOT MEMKV_BUILD_BENCHMARKS)
+  set(MEMKV_BUILD_TOOL OFF)
+endif()
+if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOL)
   include(ProgramParts)
 endif()
 if(MEMKV_BUILD_BENCHMARKS)

@@ -26,6 +26,9 @@ foreach(tool memkv_ldb memkv_sst_dump)
                                         ${CMAKE_DL_LIBS})
 endforeach()
 
+if(NOT MEMKV_BUILD_TOOL)
+  return()
+endif()
 set(memkv_tool_sources
     command.cc
     memkv.cc
