@@ -31,12 +31,9 @@ class PinnedBytes {
   // How many bytes will come, if that is known; it need not be right.
   void Expect(uint64_t bytes) { expected_ = bytes; }
 
-  // A copy that lives as long as this does.
-  std::string_view Add(std::string_view bytes) {
-    return Add(bytes, NewPieceSize(bytes.size()));
-  }
-  // The same, where a new piece, if there has to be one, shall be of that size.
-  // REQUIRES: piece_size >= bytes.size()
+  // A copy that lives as long as this does.  A new piece, if there has to be
+  // one, shall be of that size: NewPieceSize(), or less.
+  // REQUIRES: piece_size >= bytes.size(), or NewPieceSize() is 0
   std::string_view Add(std::string_view bytes, size_t piece_size);
 
   // Of the piece that would be allocated for so many bytes; 0 if there is room.

@@ -65,6 +65,15 @@ CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
   return base.WithOffset(handle.offset() >> 2);
 }
 
+// Makes a block a segment of a file with that token table, of that store.
+auto SegmentParser(const FileIndex& index, const key_trie::Tokens* tokens,
+                   uint64_t store) {
+  return [mirrored = index.mirrored(), tokens, store](SegmentBlock* block,
+                                                      std::string* reason) {
+    return block->Parse(mirrored, tokens, store, reason);
+  };
+}
+
 }  // namespace
 
 Status FileBlockStore::Corrupt(uint64_t offset, const std::string& what) const {
@@ -281,13 +290,9 @@ Status FileBlockStore::PinSegment(const BlockReadContext& context,
   const Status s = ReadRaw(context, handle, BlockType::kData, &contents);
   if (!s.ok()) return s;
   std::string reason;
-  SegmentBlock* const block = pinned_.Add(
-      i, &contents,
-      [&](SegmentBlock* added, std::string* why) {
-        return added->Parse(index.mirrored(), tokens_.get(), tokens_store_,
-                            why);
-      },
-      &reason);
+  SegmentBlock* const block =
+      pinned_.Add(i, &contents,
+                  SegmentParser(index, tokens_.get(), tokens_store_), &reason);
   if (!reason.empty()) return Corrupt(at.offset, reason);
   if (block != nullptr) entry->SetUnownedValue(block);
   return s;
@@ -313,11 +318,7 @@ Status FileBlockStore::GetSegment(const BlockReadContext& context,
   }
   return GetParsed<SegmentBlock>(
       context, BlockHandle(at.offset, at.size),
-      [&](SegmentBlock* block, std::string* reason) {
-        return block->Parse(index.mirrored(), tokens_.get(), tokens_store_,
-                            reason);
-      },
-      entry);
+      SegmentParser(index, tokens_.get(), tokens_store_), entry);
 }
 
 Status FileBlockStore::GetValues(const BlockReadContext& context,

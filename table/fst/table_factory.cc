@@ -477,7 +477,9 @@ Status FstTableFactory::NewTableReader(
       const auto& bbto = *prepared->GetOptions<BlockBasedTableOptions>();
       FstFile::Settings settings;
       settings.residency = config_.fst.residency;
-      settings.pin_budget = PinBudgetOf(bbto);
+      if (settings.residency == FstTableOptions::Residency::kAuto) {
+        settings.pin_budget = PinBudgetOf(bbto);
+      }
       settings.pinned_keys_limit = config_.fst.pinned_keys_limit;
       settings.pin_filter =
           settings.residency == FstTableOptions::Residency::kPin ||
