@@ -28,6 +28,18 @@ function(memkv_add_objects name)
   target_link_libraries(${name} PUBLIC memkv_common)
 endfunction()
 
+# Position-independent functions that a shared library could export are not
+# inlined, unless GCC is told that no other definition will take their place; and
+# libmemkv.so exports its interface alone.  That helps the table, and costs the
+# memtable: docs/decisions/measurements/0007-reading-tables.md.
+set(memkv_table_sources ${MEMKV_ALL_SOURCES})
+list(FILTER memkv_table_sources INCLUDE REGEX "^table/")
+list(TRANSFORM memkv_table_sources PREPEND "${memkv_root}/")
+set_property(
+  SOURCE ${memkv_table_sources}
+  APPEND
+  PROPERTY COMPILE_OPTIONS -fno-semantic-interposition)
+
 memkv_add_objects(memkv_core_objects ${MEMKV_CORE_SOURCES})
 add_library(memkv_core STATIC $<TARGET_OBJECTS:memkv_core_objects>)
 target_link_libraries(memkv_core PUBLIC memkv_common)
