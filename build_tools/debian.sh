@@ -10,6 +10,7 @@
 # The suite that has a version of RocksDB; nothing for one that is not known.
 debian_suite_of() {
   case $1 in
+    7.8.3) echo bookworm ;;
     9.10.0) echo trixie ;;
     9.11.2) echo sid ;;
   esac

@@ -41,7 +41,7 @@ download_from() {
 
 if [[ ! -d $tree ]]; then
   suite=$(debian_suite_of "$version")
-  [[ $suite ]] || die "Debian's RocksDB is 9.10.0 or 9.11.2, not '$version'"
+  [[ $suite ]] || die "Debian's RocksDB is 7.8.3, 9.10.0 or 9.11.2, not '$version'"
   for tool in apt-get dpkg; do
     command -v $tool >/dev/null || die "Debian's packages need $tool, which is not here"
   done

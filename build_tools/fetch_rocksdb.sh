@@ -14,6 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 cache=${1:?usage: fetch_rocksdb.sh CACHE [VERSION]}
 version=${2:-9.10.0}
 case $version in
+  7.8.3) sha256=b85408a374770897332bf15e51620a5f35720dd416a4749e3899057f9cfaf84d ;;
   9.10.0) sha256=fdccab16133c9d927a183c2648bcea8d956fb41eb1df2aacaa73eb0b95e43724 ;;
   9.11.2) sha256=4005068f5099c54c39968f3466da216e0a7b97fc78e1c51c722e643763058a5c ;;
   *) sha256= ;;

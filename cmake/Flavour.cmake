@@ -57,11 +57,11 @@ endif()
 set(CMAKE_BUILD_TYPE "${memkv_build_type}")
 
 # In the flavour quick kernels are called, as on any machine, and not inlined.
-# Beside an installed RocksDB memkv runs on the machines that RocksDB runs on.
+# Beside a RocksDB that is there memkv runs on the machines that it runs on.
 set(memkv_default_portable 1)
 if(CMAKE_HOST_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$"
    AND NOT MEMKV_FLAVOUR STREQUAL "quick"
-   AND NOT MEMKV_ROCKSDB STREQUAL "system")
+   AND NOT MEMKV_ROCKSDB MATCHES "^(system|headers)$")
   set(memkv_default_portable haswell)
 endif()
 set(MEMKV_PORTABLE

@@ -32,7 +32,7 @@ add_library(memkv::memkv_shared ALIAS memkv_shared)
 set(memkv_exports "${CMAKE_CURRENT_LIST_DIR}/libmemkv.map")
 set_target_properties(
   memkv_shared
-  PROPERTIES OUTPUT_NAME memkv
+  PROPERTIES OUTPUT_NAME "${MEMKV_LIBRARY_NAME}"
              VERSION ${PROJECT_VERSION}
              SOVERSION ${PROJECT_VERSION_MAJOR}
              LINKER_LANGUAGE CXX

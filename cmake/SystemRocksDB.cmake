@@ -13,6 +13,8 @@
 # How the library was built is read from the library itself: memkv must be
 # compiled likewise, for its classes' layout depends on it.
 
+include(RocksDBHeaders)
+
 if(NOT MEMKV_FLAVOUR STREQUAL "release")
   message(FATAL_ERROR "MEMKV_ROCKSDB=system is for the flavour release: an "
                       "installed RocksDB is not built for '${MEMKV_FLAVOUR}'")
@@ -50,24 +52,10 @@ if(NOT MEMKV_ROCKSDB_LIBRARY MATCHES "\\.so$" OR NOT MEMKV_ROCKSDB_INCLUDE_DIR)
       "librocksdb-dev, or say by -DMEMKV_ROCKSDB_ROOT= where RocksDB is")
 endif()
 
-# Sets `out` to the version that the folder's rocksdb/version.h names.
-function(memkv_rocksdb_version folder out)
-  set(version)
-  if(EXISTS "${folder}/rocksdb/version.h")
-    file(STRINGS "${folder}/rocksdb/version.h" lines
-         REGEX "^#define ROCKSDB_(MAJOR|MINOR|PATCH) ")
-    string(REGEX REPLACE "[^0-9;]" "" version "${lines}")
-    string(REPLACE ";" "." version "${version}")
-  endif()
-  set(${out}
-      "${version}"
-      PARENT_SCOPE)
-endfunction()
-
 memkv_rocksdb_version("${MEMKV_ROCKSDB_INCLUDE_DIR}" MEMKV_ROCKSDB_VERSION)
-if(MEMKV_ROCKSDB_VERSION VERSION_LESS 9.10)
+if(MEMKV_ROCKSDB_VERSION VERSION_LESS 7.8)
   message(
-    FATAL_ERROR "memkv needs RocksDB 9.10 or later, but that in "
+    FATAL_ERROR "memkv needs RocksDB 7.8 or later, but that in "
                 "${rocksdb_place} is ${MEMKV_ROCKSDB_VERSION}: leave "
                 "MEMKV_ROCKSDB=system out, and memkv builds a RocksDB of its own")
 endif()
@@ -131,24 +119,14 @@ if(rocksdb_symbols MATCHES " _ZN7rocksdb9SyncPoint11GetInstanceEv\n")
   string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_RELEASE
                  "${CMAKE_CXX_FLAGS_RELEASE}")
 endif()
-set(rocksdb_rtti -fno-rtti)
+set(rocksdb_rtti OFF)
 if(rocksdb_symbols MATCHES " _ZTIN7rocksdb22BlockBasedTableFactoryE\n")
-  set(rocksdb_rtti -frtti -DROCKSDB_USE_RTTI)
+  set(rocksdb_rtti ON)
 endif()
 
-# What its library depends on, and what RocksDB's build defines for each; and
-# what it defines on every Linux.
+# What its library depends on, and what RocksDB's build defines for each.
 set(MEMKV_ROCKSDB_DEPENDENCIES)
-set(rocksdb_defines
-    OS_LINUX
-    ROCKSDB_AUXV_GETAUXVAL_PRESENT
-    ROCKSDB_FALLOCATE_PRESENT
-    ROCKSDB_LIB_IO_POSIX
-    ROCKSDB_MALLOC_USABLE_SIZE
-    ROCKSDB_PLATFORM_POSIX
-    ROCKSDB_PTHREAD_ADAPTIVE_MUTEX
-    ROCKSDB_RANGESYNC_PRESENT
-    ROCKSDB_SCHED_GETCPU_PRESENT)
+set(rocksdb_defines)
 foreach(
   define_and_library
   SNAPPY=snappy
@@ -168,25 +146,14 @@ foreach(
   endif()
 endforeach()
 
-set(rocksdb_standard 17)
-file(STRINGS "${rocksdb_sources}/CMakeLists.txt" rocksdb_in_cxx20
-     REGEX "CMAKE_CXX_STANDARD 20")
-if(rocksdb_in_cxx20)
-  set(rocksdb_standard 20)
-endif()
 message(STATUS "RocksDB ${MEMKV_ROCKSDB_VERSION}, ${rocksdb_asserts}: "
                "${MEMKV_ROCKSDB_LIBRARY}")
 
 # ---- The targets -----------------------------------------------------------
 # Of the sources the internal headers; the public ones are the package's.
-add_library(memkv_rocksdb_headers INTERFACE)
-target_include_directories(
-  memkv_rocksdb_headers SYSTEM INTERFACE "${MEMKV_ROCKSDB_INCLUDE_DIR}"
-                                         "${rocksdb_sources}")
-target_compile_definitions(memkv_rocksdb_headers INTERFACE ${rocksdb_defines})
-target_compile_options(memkv_rocksdb_headers INTERFACE ${rocksdb_rtti})
-target_compile_features(memkv_rocksdb_headers
-                        INTERFACE cxx_std_${rocksdb_standard})
+memkv_rocksdb_headers(
+  SOURCES "${rocksdb_sources}" PUBLIC "${MEMKV_ROCKSDB_INCLUDE_DIR}"
+  RTTI ${rocksdb_rtti} DEFINES ${rocksdb_defines})
 
 add_library(memkv_rocksdb_shared SHARED IMPORTED GLOBAL)
 set_target_properties(memkv_rocksdb_shared

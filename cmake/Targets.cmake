@@ -50,6 +50,8 @@ endif()
 
 if(MEMKV_ROCKSDB STREQUAL "system")
   include(SystemRocksDB)
+elseif(MEMKV_ROCKSDB STREQUAL "headers")
+  include(HostRocksDB)
 else()
   include(RocksDB)
 endif()

@@ -199,7 +199,15 @@ inline ROCKSDB_NAMESPACE::Slice BlockCompressor::Compress(
 inline BlockCompressor::BlockCompressor(
     ROCKSDB_NAMESPACE::CompressionType type,
     const ROCKSDB_NAMESPACE::CompressionOptions& options)
-    : options_(options), type_(type), context_(type, options_) {}
+    : options_(options),
+      type_(type),
+#if MEMKV_ROCKSDB >= 806
+      context_(type, options_) {
+}
+#else
+      context_(type) {
+}
+#endif
 
 inline ROCKSDB_NAMESPACE::Slice BlockCompressor::Compress(
     const ROCKSDB_NAMESPACE::Slice& raw, uint32_t format_version,

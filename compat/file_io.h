@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// Reading and appending to an SST.
+// Appending to an SST and reading it.
 
 #pragma once
 
@@ -9,8 +9,10 @@
 #include <string>
 
 #include "compat/version.h"
+#include "file/file_prefetch_buffer.h"
 #include "file/random_access_file_reader.h"
 #include "file/writable_file_writer.h"
+#include "options/cf_options.h"
 #include "rocksdb/options.h"
 #include "table/block_fetcher.h"
 #include "table/format.h"
@@ -19,16 +21,41 @@
 namespace memkv {
 namespace compat {
 
-// Appends to an SST.
+// Appends to an SST.  Below 8.11 RocksDB gives a table's writer no
+// WriteOptions.
 inline ROCKSDB_NAMESPACE::IOStatus Append(
     const ROCKSDB_NAMESPACE::WriteOptions& write_options,
     ROCKSDB_NAMESPACE::WritableFileWriter* file,
     const ROCKSDB_NAMESPACE::Slice& data) {
+#if MEMKV_ROCKSDB >= 811
   ROCKSDB_NAMESPACE::IOOptions io_options;
   ROCKSDB_NAMESPACE::IOStatus s =
       ROCKSDB_NAMESPACE::WritableFileWriter::PrepareIOOptions(write_options,
                                                               io_options);
   return s.ok() ? file->Append(io_options, data) : s;
+#else
+  (void)write_options;
+  return file->Append(data);
+#endif
+}
+
+// Reads `n` bytes at `offset` into `scratch`, or, if that is null, into
+// *aligned, which direct I/O needs.
+template <typename TAligned>
+ROCKSDB_NAMESPACE::IOStatus Read(
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    ROCKSDB_NAMESPACE::RandomAccessFileReader* file, uint64_t offset, size_t n,
+    ROCKSDB_NAMESPACE::Slice* result, char* scratch, TAligned* aligned) {
+  ROCKSDB_NAMESPACE::IOOptions io_options;
+  ROCKSDB_NAMESPACE::IOStatus s =
+      file->PrepareIOOptions(read_options, io_options);
+  if (!s.ok()) return s;
+#if MEMKV_ROCKSDB >= 806
+  return file->Read(io_options, offset, n, result, scratch, aligned);
+#else
+  return file->Read(io_options, offset, n, result, scratch, aligned,
+                    read_options.rate_limiter_priority);
+#endif
 }
 
 // Reads `n` bytes at `offset` into *out, through a direct-I/O buffer if the
@@ -37,12 +64,9 @@ inline ROCKSDB_NAMESPACE::Status ReadExactly(
     const ROCKSDB_NAMESPACE::ReadOptions& read_options,
     ROCKSDB_NAMESPACE::RandomAccessFileReader* file, uint64_t offset, size_t n,
     std::string* out) {
-  ROCKSDB_NAMESPACE::IOOptions io_options;
-  ROCKSDB_NAMESPACE::Status s =
-      file->PrepareIOOptions(read_options, io_options);
-  if (!s.ok()) return s;
   out->resize(n);
   ROCKSDB_NAMESPACE::Slice result;
+  ROCKSDB_NAMESPACE::Status s;
   if (file->use_direct_io()) {
 #if MEMKV_ROCKSDB >= 1104
     ROCKSDB_NAMESPACE::AlignedBuffer buffer;
@@ -51,10 +75,11 @@ inline ROCKSDB_NAMESPACE::Status ReadExactly(
 #else
     ROCKSDB_NAMESPACE::AlignedBuf aligned;
 #endif
-    s = file->Read(io_options, offset, n, &result, nullptr, &aligned);
+    s = Read(read_options, file, offset, n, &result, nullptr, &aligned);
     if (s.ok()) out->assign(result.data(), result.size());
   } else {
-    s = file->Read(io_options, offset, n, &result, out->data(), nullptr);
+    ROCKSDB_NAMESPACE::AlignedBuf* const no_buffer = nullptr;
+    s = Read(read_options, file, offset, n, &result, out->data(), no_buffer);
     // A memory-mapped file answers with its own memory, not with the buffer.
     if (s.ok() && result.data() != out->data()) {
       out->assign(result.data(), result.size());
@@ -67,6 +92,62 @@ inline ROCKSDB_NAMESPACE::Status ReadExactly(
         std::to_string(n) + "; the file is truncated");
   }
   return s;
+}
+
+// How to read ahead of what is read in a row.
+struct Readahead {
+  size_t initial = 0;  // bytes
+  size_t max = 0;
+  // Begins after `reads_before` reads in a row, and not with the first one.
+  bool automatic = false;
+  uint64_t reads_before = 0;
+};
+
+// A buffer that reads ahead.  ioptions: whose statistics count; may be null.
+inline ROCKSDB_NAMESPACE::FilePrefetchBuffer ReadAhead(
+    const Readahead& readahead,
+    const ROCKSDB_NAMESPACE::ImmutableOptions* ioptions = nullptr) {
+  ROCKSDB_NAMESPACE::FileSystem* const fs =
+      ioptions == nullptr ? nullptr : ioptions->fs.get();
+  ROCKSDB_NAMESPACE::SystemClock* const clock =
+      ioptions == nullptr ? nullptr : ioptions->clock;
+  ROCKSDB_NAMESPACE::Statistics* const stats =
+      ioptions == nullptr ? nullptr : ioptions->stats;
+#if MEMKV_ROCKSDB >= 811
+  ROCKSDB_NAMESPACE::ReadaheadParams params;
+  params.initial_readahead_size = readahead.initial;
+  params.max_readahead_size = readahead.max;
+  params.implicit_auto_readahead = readahead.automatic;
+  params.num_file_reads_for_auto_readahead = readahead.reads_before;
+  return ROCKSDB_NAMESPACE::FilePrefetchBuffer(
+      params, /*enable=*/true, /*track_min_offset=*/false, fs, clock, stats);
+#else
+  return ROCKSDB_NAMESPACE::FilePrefetchBuffer(
+      readahead.initial, readahead.max, /*enable=*/true,
+      /*track_min_offset=*/false, readahead.automatic, /*num_file_reads=*/0,
+      readahead.reads_before,
+#if MEMKV_ROCKSDB >= 806 && MEMKV_ROCKSDB < 810
+      /*upper_bound_offset=*/0,
+#endif
+      fs, clock, stats);
+#endif
+}
+
+// Reads `n` bytes at `offset` into *buffer.
+inline ROCKSDB_NAMESPACE::Status Prefetch(
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    ROCKSDB_NAMESPACE::RandomAccessFileReader* file, uint64_t offset, size_t n,
+    ROCKSDB_NAMESPACE::FilePrefetchBuffer* buffer) {
+  ROCKSDB_NAMESPACE::IOOptions io_options;
+  const ROCKSDB_NAMESPACE::Status s =
+      file->PrepareIOOptions(read_options, io_options);
+  if (!s.ok()) return s;
+#if MEMKV_ROCKSDB >= 806
+  return buffer->Prefetch(io_options, file, offset, n);
+#else
+  return buffer->Prefetch(io_options, file, offset, n,
+                          read_options.rate_limiter_priority);
+#endif
 }
 
 // For a block that is to stay compressed.

@@ -3,7 +3,8 @@
 //
 // RocksDB's MemTableRep and its iterator as memkv implements them.  Functions
 // that have got more parameters since 9.10 end here, and go on under another
-// name with one parameter for all.
+// name with one parameter for all.  Below 9.6 RocksDB asks for no checks; they
+// are there all the same, for tests.
 
 #pragma once
 
@@ -71,7 +72,7 @@ class MemTableRepBase : public ROCKSDB_NAMESPACE::MemTableRep {
                       {allow_data_in_errors, detect_key_out_of_order,
                        key_validation_callback});
   }
-#else
+#elif MEMKV_ROCKSDB >= 906
   ROCKSDB_NAMESPACE::Status GetAndValidate(
       const ROCKSDB_NAMESPACE::LookupKey& k, void* callback_args,
       bool (*callback_func)(void* arg, const char* entry),
@@ -98,17 +99,22 @@ class MemTableIteratorBase : public ROCKSDB_NAMESPACE::MemTableRep::Iterator {
                        {allow_data_in_errors, detect_key_out_of_order,
                         key_validation_callback});
   }
-#else
+#elif MEMKV_ROCKSDB >= 906
   ROCKSDB_NAMESPACE::Status SeekAndValidate(
       const ROCKSDB_NAMESPACE::Slice& internal_key, const char* memtable_key,
       bool allow_data_in_errors) final {
     return SeekChecked(internal_key, memtable_key,
                        {allow_data_in_errors, /*order=*/true, nullptr});
   }
+#else
+  virtual ROCKSDB_NAMESPACE::Status NextAndValidate(
+      bool allow_data_in_errors) = 0;
+  virtual ROCKSDB_NAMESPACE::Status PrevAndValidate(
+      bool allow_data_in_errors) = 0;
 #endif
 };
 
-// The same of any memtable.
+// The same of any memtable, as far as RocksDB's own check.
 inline ROCKSDB_NAMESPACE::Status SeekChecked(
     ROCKSDB_NAMESPACE::MemTableRep::Iterator* iter,
     const ROCKSDB_NAMESPACE::Slice& internal_key, const char* memtable_key,
@@ -117,9 +123,27 @@ inline ROCKSDB_NAMESPACE::Status SeekChecked(
   return iter->SeekAndValidate(internal_key, memtable_key,
                                checks.allow_data_in_errors, checks.order,
                                checks.entry);
-#else
+#elif MEMKV_ROCKSDB >= 906
   return iter->SeekAndValidate(internal_key, memtable_key,
                                checks.allow_data_in_errors);
+#else
+  (void)checks;
+  iter->Seek(internal_key, memtable_key);
+  return ROCKSDB_NAMESPACE::Status::OK();
+#endif
+}
+
+// NextAndValidate() or PrevAndValidate().
+inline ROCKSDB_NAMESPACE::Status StepChecked(
+    ROCKSDB_NAMESPACE::MemTableRep::Iterator* iter, bool forward,
+    bool allow_data_in_errors) {
+#if MEMKV_ROCKSDB >= 906
+  return forward ? iter->NextAndValidate(allow_data_in_errors)
+                 : iter->PrevAndValidate(allow_data_in_errors);
+#else
+  (void)allow_data_in_errors;
+  forward ? iter->Next() : iter->Prev();
+  return ROCKSDB_NAMESPACE::Status::OK();
 #endif
 }
 
@@ -131,9 +155,13 @@ inline ROCKSDB_NAMESPACE::Status GetChecked(
   return rep->GetAndValidate(k, callback_args, callback_func,
                              checks.allow_data_in_errors, checks.order,
                              checks.entry);
-#else
+#elif MEMKV_ROCKSDB >= 906
   return rep->GetAndValidate(k, callback_args, callback_func,
                              checks.allow_data_in_errors);
+#else
+  (void)checks;
+  rep->Get(k, callback_args, callback_func);
+  return ROCKSDB_NAMESPACE::Status::OK();
 #endif
 }
 

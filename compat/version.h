@@ -11,11 +11,11 @@
 
 #include "rocksdb/version.h"
 
-// 910 for 9.10, 1104 for 11.4.
+// 708 for 7.8, 910 for 9.10, 1104 for 11.4.
 #define MEMKV_ROCKSDB (ROCKSDB_MAJOR * 100 + ROCKSDB_MINOR)
 
-#if MEMKV_ROCKSDB < 910
-#error "memkv needs RocksDB 9.10 or later"
+#if MEMKV_ROCKSDB < 708
+#error "memkv needs RocksDB 7.8 or later"
 #endif
 
 namespace memkv {

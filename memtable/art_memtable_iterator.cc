@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 
+#include "util/coding.h"
 #include "util/random.h"
 
 namespace memkv {
@@ -247,8 +248,7 @@ Status ArtMemTableIterator::SeekBeyondAndValidate(const char* from,
 
 Status ArtMemTableIterator::StepListAndValidate(bool forward,
                                                 bool allow_data_in_errors) {
-  return forward ? in_list_->NextAndValidate(allow_data_in_errors)
-                 : in_list_->PrevAndValidate(allow_data_in_errors);
+  return compat::StepChecked(in_list_.get(), forward, allow_data_in_errors);
 }
 
 Status ArtMemTableIterator::StepMergedAndValidate(bool forward,

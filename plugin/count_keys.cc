@@ -15,20 +15,14 @@
 #include <string>
 #include <vector>
 
-#include "compat/table_reader.h"
-#include "db/column_family.h"
+#include "compat/database.h"
 #include "db/db_impl/db_impl.h"
-#include "db/memtable.h"
-#include "db/memtable_list.h"
 #include "db/range_del_aggregator.h"
 #include "db/version_set.h"
-#include "memory/arena.h"
 #include "plugin/memkv.h"
-#include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "table/fst/format.h"
 #include "table/fst/table_reader.h"
-#include "table/internal_iterator.h"
 
 namespace memkv {
 
@@ -49,7 +43,6 @@ using ROCKSDB_NAMESPACE::ReadRangeDelAggregator;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::SuperVersion;
-using ROCKSDB_NAMESPACE::TableCache;
 using ROCKSDB_NAMESPACE::TableProperties;
 using ROCKSDB_NAMESPACE::TableReader;
 
@@ -108,11 +101,8 @@ class Counter {
                                                     &range_dels);
     deletes_ranges_ = deletes_ranges_ || !range_dels.IsEmpty();
 
-    std::vector<InternalIterator*> iters = {
-        sv_->mem->NewIterator(read_options_, nullptr, &arena, nullptr,
-                              /*for_flush=*/false)};
-    sv_->imm->AddIterators(read_options_, nullptr, nullptr, &iters, &arena);
-    for (InternalIterator* iter : iters) {
+    for (InternalIterator* iter :
+         compat::MemTableIterators(read_options_, *sv_, &arena)) {
       if (s.ok()) {
         s = CountMemTable(iter);
       }
@@ -195,17 +185,9 @@ class Counter {
   }
 
   Status CountFile(const FileMetaData& file, Run* run) {
-    TableCache::TypedHandle* handle = nullptr;
-    TableReader* reader = nullptr;
-    Status s = compat::FindTable(read_options_, cfd_, sv_->mutable_cf_options,
-                                 file, &handle, &reader);
-    if (s.ok()) {
-      s = CountTable(*reader, run);
-    }
-    if (handle != nullptr) {
-      cfd_->table_cache()->get_cache().Release(handle);
-    }
-    return s;
+    compat::LiveReader reader(cfd_);
+    const Status s = reader.Find(read_options_, sv_->mutable_cf_options, file);
+    return s.ok() ? CountTable(*reader.get(), run) : s;
   }
 
   Status CountTable(const TableReader& reader, Run* run) {

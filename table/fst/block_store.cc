@@ -8,13 +8,11 @@
 
 #include "compat/compression.h"
 #include "compat/file_io.h"
-#include "monitoring/perf_context_imp.h"
-#include "monitoring/statistics_impl.h"
+#include "compat/statistics.h"
 #include "options/cf_options.h"
 
 namespace memkv {
 
-using ROCKSDB_NAMESPACE::BasicTypedCacheInterface;
 using ROCKSDB_NAMESPACE::BlockContents;
 using ROCKSDB_NAMESPACE::BlockHandle;
 using ROCKSDB_NAMESPACE::BlockType;
@@ -128,7 +126,7 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
   constexpr Tickers kTickers = TickersOf<TBlock>();
   ROCKSDB_NAMESPACE::Statistics* const stats = ioptions_.stats;
   const bool use_cache = block_cache_ != nullptr && !context.bypass_cache;
-  BasicTypedCacheInterface<TBlock> cache(block_cache_.get());
+  compat::TypedCache<TBlock> cache(block_cache_.get());
   CacheKey key;
   BlockContents contents;
   bool at_hand = false;
@@ -140,15 +138,7 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
       RecordTick(stats, kTickers.hit);
       const size_t usage = block_cache_->GetUsage(cached);
       RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_READ, usage);
-      PERF_COUNTER_ADD(block_cache_hit_count, 1);
-      PERF_COUNTER_ADD(block_cache_read_byte, usage);
-      if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
-        PERF_COUNTER_ADD(block_cache_index_hit_count, 1);
-        PERF_COUNTER_ADD(block_cache_index_read_byte, usage);
-      } else if constexpr (std::is_same_v<TBlock, FilterBlock>) {
-        PERF_COUNTER_ADD(block_cache_filter_hit_count, 1);
-        PERF_COUNTER_ADD(block_cache_filter_read_byte, usage);
-      }
+      compat::CountCacheHit(kTickers.type, usage);
       if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
         if (cache.Value(cached)->store() != tokens_store_) {  // (B2)
           contents = CopyOf(cache.Value(cached)->bytes(),
@@ -183,7 +173,7 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
 
   // A block in a mapped file must not outlive the file in the cache.
   if (use_cache && context.read_options.fill_cache && block->own_bytes()) {
-    typename BasicTypedCacheInterface<TBlock>::TypedHandle* cached = nullptr;
+    typename compat::TypedCache<TBlock>::TypedHandle* cached = nullptr;
     const size_t charge = block->ApproximateMemoryUsage();
     s = cache.Insert(key.AsSlice(), block.get(), charge, &cached,
                      std::is_same_v<TBlock, ValueBlock>

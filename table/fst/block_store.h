@@ -38,6 +38,7 @@
 #include "cache/cache_reservation_manager.h"
 #include "file/random_access_file_reader.h"
 #include "rocksdb/filter_policy.h"
+#include "table/block_based/block_type.h"
 #include "table/format.h"
 #include "table/fst/blocks.h"
 #include "table/fst/pinned_segments.h"

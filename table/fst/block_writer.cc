@@ -6,7 +6,7 @@
 #include <cassert>
 
 #include "compat/file_io.h"
-#include "monitoring/statistics_impl.h"
+#include "compat/statistics.h"
 #include "options/cf_options.h"
 #include "table/fst/format.h"
 #include "table/table_builder.h"
@@ -17,7 +17,6 @@ namespace memkv {
 using ROCKSDB_NAMESPACE::BlockHandle;
 using ROCKSDB_NAMESPACE::CompressionType;
 using ROCKSDB_NAMESPACE::IOStatus;
-using ROCKSDB_NAMESPACE::RecordTick;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 
@@ -40,7 +39,7 @@ BlockWriter::BlockWriter(
     : checksum_(block_based.checksum),
       verify_compression_(block_based.verify_compression),
       ioptions_(tbo.ioptions),
-      write_options_(tbo.write_options),
+      write_options_(compat::WriteOptionsOf(tbo)),
       collectors_(collectors),
       file_(file),
       compressor_(tbo.compression_type, tbo.compression_opts) {}
@@ -73,20 +72,13 @@ void BlockWriter::CountCompression(const Slice& raw, const Slice& stored,
                                    CompressionType type) {
   // Without samples of how well else it would compress.
   NotifyCollectTableCollectorsOnBlockAdd(*collectors_, raw.size(), 0, 0);
-  auto* const stats = ioptions_.stats;
-  if (type != ROCKSDB_NAMESPACE::kNoCompression) {
-    RecordTick(stats, ROCKSDB_NAMESPACE::NUMBER_BLOCK_COMPRESSED);
-    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSED_FROM, raw.size());
-    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSED_TO, stored.size());
-  } else if (!compressed_block_.empty()) {
-    RecordTick(stats, ROCKSDB_NAMESPACE::NUMBER_BLOCK_COMPRESSION_REJECTED);
-    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSION_REJECTED,
-               raw.size());
-  } else {
-    RecordTick(stats, ROCKSDB_NAMESPACE::NUMBER_BLOCK_COMPRESSION_BYPASSED);
-    RecordTick(stats, ROCKSDB_NAMESPACE::BYTES_COMPRESSION_BYPASSED,
-               raw.size());
-  }
+  using compat::Compression;
+  compat::CountCompression(
+      ioptions_.stats,
+      type != ROCKSDB_NAMESPACE::kNoCompression ? Compression::kDone
+      : !compressed_block_.empty()              ? Compression::kRejected
+                                                : Compression::kBypassed,
+      raw.size(), stored.size());
 }
 
 void BlockWriter::Append(const Slice& data) {
@@ -115,9 +107,8 @@ void BlockWriter::WriteFooter(const BlockHandle& metaindex,
                               const BlockHandle& stub_index) {
   if (!status_.ok()) return;
   ROCKSDB_NAMESPACE::FooterBuilder builder;
-  const Status s = builder.Build(ROCKSDB_NAMESPACE::kBlockBasedTableMagicNumber,
-                                 kFooterFormatVersion, offset_, checksum_,
-                                 metaindex, stub_index);
+  const Status s = compat::BuildFooter(kFooterFormatVersion, offset_, checksum_,
+                                       metaindex, stub_index, &builder);
   if (!s.ok()) {
     Fail(s);
     return;

@@ -13,8 +13,7 @@
 #include <string>
 #include <utility>
 
-#include "cache/typed_cache.h"
-#include "memory/memory_allocator_impl.h"
+#include "compat/block_cache.h"
 #include "rocksdb/filter_policy.h"
 #include "table/block_based/cachable_entry.h"
 #include "table/block_based/filter_policy_internal.h"

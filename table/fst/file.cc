@@ -61,7 +61,7 @@ Status FstFile::ReadValue(const BlockReadContext& context, uint32_t i,
         at, "value of entry " + std::to_string(e) + " lies outside it");
   }
   // RocksDB cuts the preferred sequence number off without a look at the size.
-  if ((segment.Tag(e) & 0xff) == ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno &&
+  if (compat::HasPreferredSeqno(segment.Tag(e)) &&
       bytes.size() < sizeof(uint64_t)) {
     return store_.Corrupt(at, "a preferred sequence number in " +
                                   std::to_string(bytes.size()) +

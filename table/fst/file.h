@@ -16,9 +16,9 @@
 #include <string>
 #include <string_view>
 
+#include "compat/write_time.h"
 #include "db/dbformat.h"
 #include "db/range_tombstone_fragmenter.h"
-#include "db/seqno_to_time_mapping.h"
 #include "plugin/memkv.h"
 #include "table/fst/block_store.h"
 #include "table/fst/entry_block.h"
@@ -107,10 +107,7 @@ class FstFile {
   range_deletions() const {
     return range_dels_;
   }
-  // When which sequence numbers were written; empty if the file does not say.
-  const ROCKSDB_NAMESPACE::SeqnoToTimeMapping& seqno_to_time_mapping() const {
-    return seqno_to_time_mapping_;
-  }
+  const compat::WriteTimes& write_times() const { return write_times_; }
   // In memory, pinned segments and filter included.
   size_t MemoryUsage() const;
 
@@ -220,7 +217,7 @@ class FstFile {
   ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
   ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;
   std::shared_ptr<const ROCKSDB_NAMESPACE::TableProperties> properties_;
-  ROCKSDB_NAMESPACE::SeqnoToTimeMapping seqno_to_time_mapping_;
+  compat::WriteTimes write_times_;
   FileDirectory directory_;
   ROCKSDB_NAMESPACE::SequenceNumber global_seqno_ =
       ROCKSDB_NAMESPACE::kDisableGlobalSequenceNumber;

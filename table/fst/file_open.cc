@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "compat/file_io.h"
+#include "compat/table_builder.h"
+#include "compat/table_reader.h"
 #include "compat/trie_order.h"
-#include "file/file_prefetch_buffer.h"
+#include "rocksdb/db.h"
 #include "table/block_based/block.h"
 #include "table/block_based/block_based_table_reader.h"
 #include "table/fst/file.h"
@@ -42,27 +45,14 @@ using ROCKSDB_NAMESPACE::ValueType;
 
 namespace {
 
-// What of the caller's ReadOptions an open file's own reads follow, as
-// BlockBasedTable::Open has it.
-ReadOptions OpenReadOptions(const ReadOptions& from) {
-  ReadOptions ro;
-  ro.deadline = from.deadline;
-  ro.io_timeout = from.io_timeout;
-  ro.rate_limiter_priority = from.rate_limiter_priority;
-  ro.verify_checksums = from.verify_checksums;
-  ro.io_activity = from.io_activity;
-  ro.fill_cache = from.fill_cache;
-  return ro;
-}
-
 // RepairDB() believes these properties.
 bool CheckForRepair(const TableProperties& properties, uint64_t file_size,
                     std::string* reason) {
   // It subtracts this one from the file's size.
-  if (properties.tail_start_offset > file_size) {
-    *reason = "the tail begins at " +
-              std::to_string(properties.tail_start_offset) + " of a file of " +
-              std::to_string(file_size) + " bytes";
+  const uint64_t tail_start = compat::TailStart(properties);
+  if (tail_start > file_size) {
+    *reason = "the tail begins at " + std::to_string(tail_start) +
+              " of a file of " + std::to_string(file_size) + " bytes";
     return false;
   }
   // It makes a column family of every number that it does not know, and expects
@@ -153,22 +143,19 @@ Status FstFile::Open(const Settings& settings, const ReadOptions& read_options,
         ", an FST file has " + std::to_string(kFooterFormatVersion));
   }
   if (!s.ok()) {
-    return Status::CopyAppendMessage(s, " in ", file->file_name());
+    return compat::InFile(s, file->file_name());
   }
 
-  const ReadOptions ro = OpenReadOptions(read_options);
+  const ReadOptions ro = compat::OpenReadOptions(read_options);
   // One read for all that is at the end of the file.
   FilePrefetchBuffer tail;
   const bool mapped =
       options.ioptions.allow_mmap_reads || options.env_options.use_mmap_reads;
   BlockReadContext context{ro};
-  if (!mapped && options.tail_size != 0 && options.tail_size <= file_size) {
-    ROCKSDB_NAMESPACE::IOOptions io_options;
-    s = file->PrepareIOOptions(ro, io_options);
-    if (s.ok()) {
-      s = tail.Prefetch(io_options, file.get(), file_size - options.tail_size,
-                        options.tail_size);
-    }
+  const uint64_t tail_size = compat::TailSizeOf(options);
+  if (!mapped && tail_size != 0 && tail_size <= file_size) {
+    s = compat::Prefetch(ro, file.get(), file_size - tail_size, tail_size,
+                         &tail);
     if (!s.ok()) return s;
     context.prefetch_buffer = &tail;
   }
@@ -291,7 +278,7 @@ Status FstFile::ReadProperties(const BlockReadContext& context,
   if (!s.ok()) return store_.Corrupt(at, s.ToString());
 
   // As BlockBasedTable has it, no reason not to read the file.
-  s = seqno_to_time_mapping_.DecodeFrom(properties_->seqno_to_time_mapping);
+  s = write_times_.DecodeFrom(properties_->seqno_to_time_mapping);
   if (!s.ok()) {
     ROCKSDB_NAMESPACE::Warn(
         store_.ioptions().logger, "%s",
@@ -308,7 +295,7 @@ Status FstFile::ReadProperties(const BlockReadContext& context,
   }
   s = directory_.DecodeFrom(directory->second);
   if (!s.ok()) {
-    return Status::CopyAppendMessage(s, " in ", store_.file()->file_name());
+    return compat::InFile(s, store_.file()->file_name());
   }
 
   ROCKSDB_NAMESPACE::OffsetableCacheKey key;
@@ -395,12 +382,9 @@ Status FstFile::PinSegments(BlockReadContext context, bool mapped) {
             settings_.pin_budget, settings_.pinned_keys_limit, segment_bytes));
     return Status::OK();
   }
-  ROCKSDB_NAMESPACE::ReadaheadParams params;
-  params.initial_readahead_size = settings_.max_auto_readahead_size;
-  params.max_readahead_size = settings_.max_auto_readahead_size;
-  FilePrefetchBuffer ahead(params);
-  context.prefetch_buffer =
-      mapped || params.max_readahead_size == 0 ? nullptr : &ahead;
+  const size_t readahead = settings_.max_auto_readahead_size;
+  FilePrefetchBuffer ahead = compat::ReadAhead({readahead, readahead});
+  context.prefetch_buffer = mapped || readahead == 0 ? nullptr : &ahead;
   return store_.PinSegments(context, index_, segment_bytes);
 }
 

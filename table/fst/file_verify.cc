@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "file/file_prefetch_buffer.h"
+#include "compat/file_io.h"
 #include "table/fst/file.h"
 
 namespace memkv {
@@ -89,15 +89,13 @@ Status FstFile::VerifySegment(const BlockReadContext& segment_context,
 }
 
 Status FstFile::VerifySegments(const ReadOptions& read_options) const {
-  ROCKSDB_NAMESPACE::ReadaheadParams params;
-  params.initial_readahead_size = read_options.readahead_size != 0
-                                      ? read_options.readahead_size
-                                      : settings_.max_auto_readahead_size;
-  params.max_readahead_size = params.initial_readahead_size;
+  const size_t readahead = read_options.readahead_size != 0
+                               ? read_options.readahead_size
+                               : settings_.max_auto_readahead_size;
   const bool mapped = store_.ioptions().allow_mmap_reads;
   // As in an iterator.
-  FilePrefetchBuffer values_ahead(params, /*enable=*/!mapped);
-  FilePrefetchBuffer segments_ahead(params, /*enable=*/!mapped);
+  FilePrefetchBuffer values_ahead = compat::ReadAhead({readahead, readahead});
+  FilePrefetchBuffer segments_ahead = compat::ReadAhead({readahead, readahead});
   BlockReadContext context{read_options};
   context.prefetch_buffer = mapped ? nullptr : &values_ahead;
   context.bypass_cache = true;

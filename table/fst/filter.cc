@@ -8,8 +8,7 @@
 #include <cstring>
 #include <exception>
 
-#include "monitoring/perf_context_imp.h"
-#include "monitoring/statistics_impl.h"
+#include "compat/statistics.h"
 #include "options/cf_options.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/table.h"
@@ -152,10 +151,7 @@ void FileFilter::CountKeys(std::ptrdiff_t asked, std::ptrdiff_t passed) const {
 }
 
 void FileFilter::CountTruePositive() const {
-  RecordTick(store_.ioptions().stats,
-             whole_keys_
-                 ? ROCKSDB_NAMESPACE::BLOOM_FILTER_FULL_TRUE_POSITIVE
-                 : ROCKSDB_NAMESPACE::BLOOM_FILTER_PREFIX_TRUE_POSITIVE);
+  compat::CountTruePositive(store_.ioptions().stats, whole_keys_);
   PERF_COUNTER_BY_LEVEL_ADD(bloom_filter_full_true_positive, 1, level_);
 }
 
@@ -188,13 +184,8 @@ Status FileFilter::SeekMayMatch(const BlockReadContext& context, Seeks seeks,
   const Status s = Ask(context, 1, strings, may_match);
   *asked = s.ok();
   if (!s.ok()) return s;
-  const bool last = at_last_level();
-  RecordTick(store_.ioptions().stats,
-             *may_match
-                 ? (last ? ROCKSDB_NAMESPACE::LAST_LEVEL_SEEK_FILTER_MATCH
-                         : ROCKSDB_NAMESPACE::NON_LAST_LEVEL_SEEK_FILTER_MATCH)
-                 : (last ? ROCKSDB_NAMESPACE::LAST_LEVEL_SEEK_FILTERED
-                         : ROCKSDB_NAMESPACE::NON_LAST_LEVEL_SEEK_FILTERED));
+  compat::CountFilteredSeek(store_.ioptions().stats, *may_match,
+                            at_last_level());
   return s;
 }
 

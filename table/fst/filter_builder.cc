@@ -56,7 +56,7 @@ void FileFilterBuilder::Add(const Slice& user_key) {
   if (prefix_extractor_ != nullptr && prefix_extractor_->InDomain(user_key)) {
     const Slice prefix = prefix_extractor_->Transform(user_key);
     if (whole_keys_) {
-      bits_->AddKeyAndAlt(user_key, prefix);
+      compat::AddKeyAndPrefix(user_key, prefix, &last_prefix_, bits_.get());
     } else {
       bits_->AddKey(prefix);
     }

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "compat/table_builder.h"
 #include "rocksdb/filter_policy.h"
@@ -49,6 +51,7 @@ class FileFilterBuilder {
   bool whole_keys_ = false;  // go into the filter
   // Their prefixes do, unless it is null.
   std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform> prefix_extractor_;
+  std::optional<std::string> last_prefix_;  // for compat::AddKeyAndPrefix()
   double entry_bytes_ = 0;
 };
 

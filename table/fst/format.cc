@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "table/block_based/block_based_table_builder.h"
 #include "util/coding.h"
 
 namespace memkv {

@@ -26,7 +26,7 @@
 #include <mutex>
 
 #include "cache/cache_reservation_manager.h"
-#include "rocksdb/advanced_cache.h"
+#include "compat/block_cache.h"
 
 namespace memkv {
 

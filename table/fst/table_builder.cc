@@ -9,7 +9,6 @@
 #include <string_view>
 #include <utility>
 
-#include "monitoring/statistics_impl.h"
 #include "options/cf_options.h"
 #include "rocksdb/merge_operator.h"
 #include "rocksdb/table.h"
@@ -104,8 +103,7 @@ FstTableBuilder::FstTableBuilder(
   }
   props_.column_family_id = tbo.column_family_id;
   props_.column_family_name = tbo.column_family_name;
-  props_.oldest_key_time = tbo.oldest_key_time;
-  props_.newest_key_time = tbo.newest_key_time;
+  compat::SetKeyTimes(tbo, &props_);
   props_.file_creation_time = tbo.file_creation_time;
   props_.orig_file_number = tbo.cur_file_num;
   props_.db_id = tbo.db_id;
@@ -114,7 +112,6 @@ FstTableBuilder::FstTableBuilder(
   ROCKSDB_NAMESPACE::ReifyDbHostIdProperty(ioptions_.env, &props_.db_host_id)
       .PermitUncheckedError();
   props_.format_version = kFooterFormatVersion;
-  props_.key_largest_seqno = 0;
   props_.comparator_name = ioptions_.user_comparator->Name();
   props_.merge_operator_name = ioptions_.merge_operator != nullptr
                                    ? ioptions_.merge_operator->Name()
@@ -167,7 +164,7 @@ void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
   NotifyCollectTableCollectorsOnAdd(internal_key, value, writer_.offset(),
                                     collectors_, ioptions_.logger);
 
-  props_.key_largest_seqno = std::max(props_.key_largest_seqno, seq);
+  largest_seqno_ = std::max(largest_seqno_, seq);
   props_.num_entries++;
   props_.raw_key_size += internal_key.size();
   props_.raw_value_size += value.size();
@@ -332,7 +329,8 @@ Status FstTableBuilder::Finish() {
   if (ok() && waiting_ != nullptr) WriteWaitingSegments();
   waiting_.reset();
   if (!ok()) return status();
-  props_.tail_start_offset = writer_.offset();
+  const uint64_t tail_start = writer_.offset();
+  compat::SetTailStart(tail_start, &props_);
 
   FileDirectory directory;
   filter_.Finish(&writer_, &directory, &props_);
@@ -349,7 +347,7 @@ Status FstTableBuilder::Finish() {
                 WriteProperties(directory));
   writer_.WriteFooter(writer_.Write(metaindex.Finish(), /*compress=*/false),
                       stub_index);
-  tail_size_ = writer_.offset() - props_.tail_start_offset;
+  tail_size_ = writer_.offset() - tail_start;
   return status();
 }
 
@@ -406,12 +404,10 @@ BlockHandle FstTableBuilder::WriteProperties(const FileDirectory& directory) {
   put(kTagBytesProperty, tag_bytes_);
   put(kInlineValueBytesProperty, inline_value_bytes_);
   put(kSegmentBytesProperty, segment_bytes_);
+  compat::SetLargestSeqno(largest_seqno_, &props_);
   PropertyBlockBuilder block;
   block.AddTableProperty(props_);
-  // Adds our own, above, too.
-  NotifyCollectTableCollectorsOnFinish(collectors_, ioptions_.logger, &block,
-                                       props_.user_collected_properties,
-                                       props_.readable_properties);
+  compat::FinishCollectors(collectors_, ioptions_.logger, &block, &props_);
   return writer_.Write(block.Finish(), /*compress=*/false);
 }
 
@@ -450,10 +446,9 @@ const char* FstTableBuilder::GetFileChecksumFuncName() const {
              : ROCKSDB_NAMESPACE::kUnknownFileChecksumFuncName;
 }
 
-void FstTableBuilder::SetSeqnoTimeTableProperties(
-    const ROCKSDB_NAMESPACE::SeqnoToTimeMapping& relevant_mapping,
-    uint64_t oldest_ancestor_time) {
-  relevant_mapping.EncodeTo(props_.seqno_to_time_mapping);
+void FstTableBuilder::SetTimes(std::string seqno_times,
+                               uint64_t oldest_ancestor_time) {
+  props_.seqno_to_time_mapping = std::move(seqno_times);
   props_.creation_time = oldest_ancestor_time;
 }
 

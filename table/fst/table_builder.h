@@ -38,7 +38,7 @@
 
 namespace memkv {
 
-class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
+class FstTableBuilder : public compat::TableBuilderBase {
  public:
   // options.segment_size is not 0.
   // `mirrored`: the comparator is reverse bytewise, else it is bytewise.  The
@@ -81,9 +81,8 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   }
   std::string GetFileChecksum() const override;
   const char* GetFileChecksumFuncName() const override;
-  void SetSeqnoTimeTableProperties(
-      const ROCKSDB_NAMESPACE::SeqnoToTimeMapping& relevant_mapping,
-      uint64_t oldest_ancestor_time) override;
+  void SetTimes(std::string seqno_times,
+                uint64_t oldest_ancestor_time) override;
 
  private:
   bool ok() const { return writer_.status().ok(); }
@@ -114,6 +113,7 @@ class FstTableBuilder : public ROCKSDB_NAMESPACE::TableBuilder {
   FileFilterBuilder filter_;
 
   ROCKSDB_NAMESPACE::TableProperties props_;
+  ROCKSDB_NAMESPACE::SequenceNumber largest_seqno_ = 0;
   const bool mirrored_;
   std::unique_ptr<SegmentBuilder> segment_;
   bool continues_ = false;       // the last key of the segment before

@@ -13,7 +13,6 @@
 #include "options/cf_options.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/utilities/options_type.h"
-#include "table/block_based/block_based_table_factory.h"
 #include "table/fst/format.h"
 #include "table/fst/pin_budget.h"
 #include "table/fst/table_builder.h"
@@ -47,6 +46,19 @@ Status NameUnknownOption(const std::string& where, const Status& s) {
   return s.IsNotFound() ? Status::InvalidArgument(where, s.ToString()) : s;
 }
 
+// Whether RocksDB would have options changed of a factory that is in use.
+bool ChangesInUse(const ConfigOptions& config_options) {
+  return config_options.mutable_options_only &&
+         !compat::kTableOptionsChangeLive;
+}
+
+// Not NotSupported, which RocksDB's options framework ignores.
+Status CannotChange(const std::string& name) {
+  return Status::InvalidArgument(
+      "FstTable option " + name,
+      "the options of a table change on a live database from RocksDB 9.8 on");
+}
+
 // Sets the options of `block_based=<value>`.
 Status ConfigureWhole(const ConfigOptions& config_options,
                       const std::string& value, TableFactory* factory) {
@@ -72,7 +84,7 @@ Status ParseBlockBased(const ConfigOptions& config_options,
                        const std::string& name, const std::string& value,
                        void* address) {
   auto* const factory = static_cast<BlockBasedPtr*>(address);
-  std::unique_ptr<TableFactory> clone = (*factory)->Clone();
+  std::unique_ptr<TableFactory> clone = compat::CloneBlockBased(**factory);
   const Status s = name == kBlockBasedOption
                        ? ConfigureWhole(config_options, value, clone.get())
                        : clone->ConfigureOption(config_options, name, value);
@@ -280,8 +292,9 @@ FstTableFactory::FstTableFactory(const FstTableOptions& options,
 // A copy of its list of options would have addresses in `other`.
 // NOLINTNEXTLINE(bugprone-copy-constructor-init): for the reason above
 FstTableFactory::FstTableFactory(const FstTableFactory& other)
-    : TableFactory(),
-      config_{other.config_.fst, other.config_.block_based->Clone()},
+    : TableFactoryBase(),
+      config_{other.config_.fst,
+              compat::CloneBlockBased(*other.config_.block_based)},
       shared_(other.shared_) {
   Initialize();
 }
@@ -293,20 +306,6 @@ void FstTableFactory::Initialize() {
 
 const BlockBasedTableOptions& FstTableFactory::BlockBasedOptions() const {
   return *config_.block_based->GetOptions<BlockBasedTableOptions>();
-}
-
-std::unique_ptr<TableFactory> FstTableFactory::PreparedBlockBased() const {
-  BlockBasedTableOptions bbto = BlockBasedOptions();
-  // Else each file would get a cache of its own.
-  if (bbto.block_cache == nullptr) bbto.no_block_cache = true;
-  // The constructor prepares them.  PrepareOptions() would prepare the filter
-  // policy, too, which is shared and in use.
-  ROCKSDB_NAMESPACE::BlockBasedTableFactory constructed(bbto);
-  // The clone shares what the inner factory counts.
-  std::unique_ptr<TableFactory> prepared = config_.block_based->Clone();
-  *prepared->GetOptions<BlockBasedTableOptions>() =
-      *constructed.GetOptions<BlockBasedTableOptions>();
-  return prepared;
 }
 
 bool FstTableFactory::IsInstanceOf(const std::string& name) const {
@@ -349,6 +348,7 @@ Status FstTableFactory::ParseOption(const ConfigOptions& config_options,
                                     const OptionTypeInfo& info,
                                     const std::string& name,
                                     const std::string& value, void* address) {
+  if (ChangesInUse(config_options)) return CannotChange(name);
   const bool block_based = &info == &TypeInfo().at(kBlockBasedOption);
   if (block_based && config_options.mutable_options_only &&
       name.find('.') != std::string::npos) {
@@ -368,6 +368,9 @@ Status FstTableFactory::ConfigureOptions(
     const ConfigOptions& config_options,
     const std::unordered_map<std::string, std::string>& options,
     std::unordered_map<std::string, std::string>* unused) {
+  if (ChangesInUse(config_options) && !options.empty()) {
+    return CannotChange(options.begin()->first);
+  }
   using Options = std::unordered_map<std::string, std::string>;
   Options own;       // options of FstTable
   Options whole;     // block_based={...}
@@ -392,7 +395,7 @@ Status FstTableFactory::ConfigureOptions(
   if (own.size() < options.size()) {
     // On a clone: all are set, or none.  The later ones win.  All are set
     // before any is prepared, for one may need another.
-    clone = config_.block_based->Clone();
+    clone = compat::CloneBlockBased(*config_.block_based);
     for (const auto& [name, value] : whole) {
       s = ConfigureWhole(unprepared,
                          config_options.input_strings_escaped
@@ -439,7 +442,7 @@ std::string FstTableFactory::GetPrintableOptions() const {
          "\n  inline_value_size: " + std::to_string(o.inline_value_size) +
          "\n  key_buffer_size: " + std::to_string(o.key_buffer_size) +
          "\n  kernels: " + SimdName(kSimd) + "\n" +
-         PreparedBlockBased()->GetPrintableOptions();
+         compat::PreparedBlockBased(config_.block_based)->GetPrintableOptions();
 }
 
 Status FstTableFactory::NewTableReader(
@@ -473,7 +476,7 @@ Status FstTableFactory::NewTableReader(
           ": the footer does not point to the blocks before it");
     }
     if (HasFooterMarker(footer)) {
-      const auto prepared = PreparedBlockBased();
+      const auto prepared = compat::PreparedBlockBased(config_.block_based);
       const auto& bbto = *prepared->GetOptions<BlockBasedTableOptions>();
       FstFile::Settings settings;
       settings.residency = config_.fst.residency;
@@ -508,9 +511,10 @@ Status FstTableFactory::NewTableReader(
     }
   }
   const std::string name = file->file_name();
-  const Status s = PreparedBlockBased()->NewTableReader(
-      read_options, options, std::move(file), file_size, reader,
-      prefetch_index_and_filter_in_cache);
+  const Status s =
+      compat::PreparedBlockBased(config_.block_based)
+          ->NewTableReader(read_options, options, std::move(file), file_size,
+                           reader, prefetch_index_and_filter_in_cache);
   if (!s.ok()) return s;
   // Block-based code would find poison for its data.
   const auto properties = (*reader)->GetTableProperties();
@@ -539,7 +543,7 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
         comparator->timestamp_size() != 0 ? " with user-defined timestamps"
                                           : "");
   }
-  const auto prepared = PreparedBlockBased();
+  const auto prepared = compat::PreparedBlockBased(config_.block_based);
   if (order == TrieOrder::kUnsupported ||
       config_.fst.write_format == FstTableOptions::WriteFormat::kBlockBased) {
     return prepared->NewTableBuilder(options, file);

@@ -19,8 +19,9 @@
 // `block_based={<option>}`.
 //
 // Thread safety: as TableFactory; the options do not change once a database
-// uses the factory (DB::SetOptions works on a clone), but for those that the
-// inner factory's own objects mark mutable, and read atomically.
+// uses the factory (DB::SetOptions works on a clone, or, below RocksDB 9.8, is
+// refused), but for those that the inner factory's own objects mark mutable,
+// and read atomically.
 
 #pragma once
 
@@ -29,6 +30,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "compat/table_factory.h"
 #include "plugin/memkv.h"
 #include "rocksdb/table.h"
 #include "table/fst/token_table_registry.h"
@@ -39,7 +41,7 @@ class CacheReservationManager;
 
 namespace memkv {
 
-class FstTableFactory : public ROCKSDB_NAMESPACE::TableFactory {
+class FstTableFactory : public compat::TableFactoryBase {
  public:
   explicit FstTableFactory(
       const FstTableOptions& options = FstTableOptions(),
@@ -108,10 +110,6 @@ class FstTableFactory : public ROCKSDB_NAMESPACE::TableFactory {
   void Initialize();
   void UpdateReservation();
   const ROCKSDB_NAMESPACE::BlockBasedTableOptions& BlockBasedOptions() const;
-  // A block-based factory for one file.  What SetOptions() has set one by one
-  // is not prepared, and builders and readers count on that it is: of
-  // partitioned filters without a partitioned index, one would crash.
-  std::unique_ptr<ROCKSDB_NAMESPACE::TableFactory> PreparedBlockBased() const;
 
   Config config_;
   std::shared_ptr<Shared> shared_;

@@ -294,12 +294,11 @@ Status FstTableReader::AnswerFrom(const BlockReadContext& context, uint32_t i,
     if (pinned) {
       Cache* const cache = block.GetCache();
       cache->Ref(block.GetCacheHandle());
-      pin.RegisterCleanup(&ROCKSDB_NAMESPACE::ReleaseCacheHandleCleanup, cache,
-                          block.GetCacheHandle());
+      compat::ReleaseWith(&pin, cache, block.GetCacheHandle());
     }
     Status read_status;
-    *more = get_context->SaveValue(parsed, value, matched, &read_status,
-                                   pinned ? &pin : nullptr);
+    *more = compat::SaveValue(get_context, parsed, value, matched, &read_status,
+                              pinned ? &pin : nullptr);
     if (!read_status.ok()) return read_status;
     if (!*more) break;
   }

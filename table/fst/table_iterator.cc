@@ -5,17 +5,14 @@
 
 #include <algorithm>
 #include <cassert>
-#include <limits>
 
-#include "monitoring/statistics_impl.h"
+#include "compat/statistics.h"
 #include "options/cf_options.h"
 #include "util/coding.h"
 
 namespace memkv {
 
 using ROCKSDB_NAMESPACE::FilePrefetchBuffer;
-using ROCKSDB_NAMESPACE::ReadaheadParams;
-using ROCKSDB_NAMESPACE::RecordTick;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableReaderCaller;
@@ -39,33 +36,29 @@ FstTableIterator::FstTableIterator(
       for_compaction_(caller == TableReaderCaller::kCompaction),
       allow_unprepared_value_(allow_unprepared_value) {
   if (file.store().ioptions().allow_mmap_reads) return;
-  ReadaheadParams& params = readahead_;
   if (for_compaction_) {
-    params.initial_readahead_size = compaction_readahead_size;
-    params.max_readahead_size = compaction_readahead_size;
+    readahead_.initial = compaction_readahead_size;
+    readahead_.max = compaction_readahead_size;
   } else if (read_options.readahead_size != 0) {
-    params.initial_readahead_size = read_options.readahead_size;
-    params.max_readahead_size = read_options.readahead_size;
+    readahead_.initial = read_options.readahead_size;
+    readahead_.max = read_options.readahead_size;
   } else {
     const FstFile::Settings& settings = file.settings();
     // Users may ask for more at first than at most, as of block-based files.
-    params.initial_readahead_size = std::min(
-        settings.initial_auto_readahead_size, settings.max_auto_readahead_size);
-    params.max_readahead_size = settings.max_auto_readahead_size;
-    params.implicit_auto_readahead = true;
-    params.num_file_reads_for_auto_readahead =
-        settings.num_file_reads_for_auto_readahead;
+    readahead_.initial = std::min(settings.initial_auto_readahead_size,
+                                  settings.max_auto_readahead_size);
+    readahead_.max = settings.max_auto_readahead_size;
+    readahead_.automatic = true;
+    readahead_.reads_before = settings.num_file_reads_for_auto_readahead;
   }
 }
 
 ROCKSDB_NAMESPACE::FilePrefetchBuffer* FstTableIterator::Ahead(
     std::unique_ptr<FilePrefetchBuffer>* buffer) {
   // Who has all it walks over in memory needs none.
-  if (*buffer == nullptr && readahead_.initial_readahead_size != 0) {
-    const auto& ioptions = file_.store().ioptions();
-    *buffer = std::make_unique<FilePrefetchBuffer>(
-        readahead_, /*enable=*/true, /*track_min_offset=*/false,
-        ioptions.fs.get(), ioptions.clock, ioptions.stats);
+  if (*buffer == nullptr && readahead_.initial != 0) {
+    buffer->reset(new FilePrefetchBuffer(
+        compat::ReadAhead(readahead_, &file_.store().ioptions())));
   }
   return buffer->get();
 }
@@ -217,8 +210,7 @@ void FstTableIterator::LoadEntry() {
   key_ = Slice(cursor_.key().data(), cursor_.key().size() + kTagSize);
   valid_ = true;
   // ReadValue() looks into a value with a preferred sequence number.
-  if (uniform_values_ != nullptr &&
-      (tag & 0xff) != ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno) {
+  if (uniform_values_ != nullptr && !compat::HasPreferredSeqno(tag)) {
     value_ =
         Slice(uniform_values_ + size_t{entry_} * uniform_size_, uniform_size_);
     value_ready_ = true;
@@ -231,9 +223,7 @@ void FstTableIterator::LoadEntry() {
 bool FstTableIterator::PrepareValue() {
   assert(valid_);
   if (value_ready_) return true;
-  if (ValueIsAtHand() &&
-      (ROCKSDB_NAMESPACE::DecodeFixed64(cursor_.tail()) & 0xff) !=
-          ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno &&
+  if (ValueIsAtHand() && !compat::HasPreferredSeqno(TagHere()) &&
       values_->Get(entry_ - values_begin_, &last_value_)) {
     value_ = Slice(last_value_.value.data(), last_value_.value.size());
     value_ready_ = true;
@@ -259,22 +249,11 @@ bool FstTableIterator::PrepareValue() {
 
 uint64_t FstTableIterator::write_unix_time() const {
   assert(valid_);
-  // As BlockBasedTableIterator answers.
-  constexpr uint64_t kUnknown = std::numeric_limits<uint64_t>::max();
-  ROCKSDB_NAMESPACE::SequenceNumber seqno;
-  ROCKSDB_NAMESPACE::ValueType type;
-  ROCKSDB_NAMESPACE::UnPackSequenceAndType(
-      ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(key_), &seqno, &type);
-  if (seqno == ROCKSDB_NAMESPACE::kUnknownSeqnoBeforeAll) {
-    return ROCKSDB_NAMESPACE::kUnknownTimeBeforeAll;
+  const uint64_t tag = ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(key_);
+  if (compat::HasPreferredSeqno(tag) && !value_ready_) {
+    return compat::WriteTimes::kUnknown;
   }
-  const auto& times = file_.seqno_to_time_mapping();
-  if (times.Empty()) return kUnknown;
-  if (type == ROCKSDB_NAMESPACE::kTypeValuePreferredSeqno) {
-    if (!value_ready_) return kUnknown;
-    seqno = ROCKSDB_NAMESPACE::ParsePackedValueForSeqno(value_);
-  }
-  return times.GetProximalTimeBeforeSeqno(seqno);
+  return file_.write_times().Of(tag, value_);
 }
 
 void FstTableIterator::StartSeek() {
@@ -298,22 +277,14 @@ bool FstTableIterator::PassesFilter(const Slice& target, bool forward) {
 void FstTableIterator::CountSeek() {
   count_seek_ = false;
   count_value_ = true;
-  RecordTick(file_.store().ioptions().stats,
-             file_.at_last_level()
-                 ? ROCKSDB_NAMESPACE::LAST_LEVEL_SEEK_DATA
-                 : ROCKSDB_NAMESPACE::NON_LAST_LEVEL_SEEK_DATA);
+  compat::CountSeekToData(file_.store().ioptions().stats,
+                          file_.at_last_level());
 }
 
 void FstTableIterator::CountValue() const {
   count_value_ = false;
-  using namespace ROCKSDB_NAMESPACE;  // NOLINT: long names
-  const bool last = file_.at_last_level();
-  RecordTick(file_.store().ioptions().stats,
-             filter_asked_
-                 ? (last ? LAST_LEVEL_SEEK_DATA_USEFUL_FILTER_MATCH
-                         : NON_LAST_LEVEL_SEEK_DATA_USEFUL_FILTER_MATCH)
-                 : (last ? LAST_LEVEL_SEEK_DATA_USEFUL_NO_FILTER
-                         : NON_LAST_LEVEL_SEEK_DATA_USEFUL_NO_FILTER));
+  compat::CountUsefulSeek(file_.store().ioptions().stats, filter_asked_,
+                          file_.at_last_level());
 }
 
 void FstTableIterator::EnterFileEnd(End end) {

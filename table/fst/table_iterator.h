@@ -26,16 +26,16 @@
 #include <memory>
 #include <string>
 
+#include "compat/file_io.h"
+#include "compat/write_time.h"
 #include "db/pinned_iterators_manager.h"
-#include "file/file_prefetch_buffer.h"
 #include "rocksdb/table_reader_caller.h"
 #include "table/fst/file.h"
-#include "table/internal_iterator.h"
 #include "table/key_trie/cursor.h"
 
 namespace memkv {
 
-class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
+class FstTableIterator final : public compat::TableIteratorBase {
  public:
   // `file` must outlive the iterator.
   FstTableIterator(const FstFile& file,
@@ -140,7 +140,7 @@ class FstTableIterator final : public ROCKSDB_NAMESPACE::InternalIterator {
   const bool allow_unprepared_value_;
   // Segments and values are read ahead separately: a segment lies behind its
   // values.  An initial size of 0: nothing is.
-  ROCKSDB_NAMESPACE::ReadaheadParams readahead_;
+  compat::Readahead readahead_;
   std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> values_ahead_;
   std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> segments_ahead_;
 

@@ -9,13 +9,14 @@
 #include <utility>
 
 #include "memory/arena.h"
+#include "rocksdb/convenience.h"  // RangePtr, or
+#include "rocksdb/db.h"           // that
 #include "table/fst/table_iterator.h"
 
 namespace memkv {
 
 using ROCKSDB_NAMESPACE::FragmentedRangeTombstoneIterator;
 using ROCKSDB_NAMESPACE::InternalIterator;
-using ROCKSDB_NAMESPACE::kMaxSequenceNumber;
 using ROCKSDB_NAMESPACE::ParsedInternalKey;
 using ROCKSDB_NAMESPACE::RangePtr;
 using ROCKSDB_NAMESPACE::ReadOptions;
@@ -91,15 +92,7 @@ InternalIterator* FstTableReader::NewIterator(
                        compaction_readahead_size, allow_unprepared_value);
 }
 
-FragmentedRangeTombstoneIterator* FstTableReader::NewRangeTombstoneIterator(
-    const ReadOptions& read_options) {
-  const SequenceNumber seqno = read_options.snapshot != nullptr
-                                   ? read_options.snapshot->GetSequenceNumber()
-                                   : kMaxSequenceNumber;
-  return NewRangeTombstoneIterator(seqno, read_options.timestamp);
-}
-
-FragmentedRangeTombstoneIterator* FstTableReader::NewRangeTombstoneIterator(
+FragmentedRangeTombstoneIterator* FstTableReader::RangeTombstones(
     SequenceNumber read_seqno, const Slice* timestamp) {
   if (file_->range_deletions() == nullptr) return nullptr;
   return new FragmentedRangeTombstoneIterator(file_->range_deletions(),
@@ -167,9 +160,8 @@ uint64_t FstTableReader::DataBytesBefore(const BlockReadContext& context,
   return begin + segment.StoredBytesBefore(before, end - begin);
 }
 
-uint64_t FstTableReader::ApproximateOffsetOf(const ReadOptions& read_options,
-                                             const Slice& internal_key,
-                                             TableReaderCaller /*caller*/) {
+uint64_t FstTableReader::OffsetOf(const ReadOptions& read_options,
+                                  const Slice& internal_key) const {
   // Only range deletions: as BlockBasedTable, neither end.
   if (DataBytes() == 0) return file_->size() / 2;
   // The file's metadata is spread over its data in proportion.
@@ -179,12 +171,12 @@ uint64_t FstTableReader::ApproximateOffsetOf(const ReadOptions& read_options,
       static_cast<double>(DataBytes()) * static_cast<double>(file_->size()));
 }
 
-uint64_t FstTableReader::ApproximateSize(const ReadOptions& read_options,
-                                         const Slice& start, const Slice& end,
-                                         TableReaderCaller caller) {
+uint64_t FstTableReader::SizeBetween(const ReadOptions& read_options,
+                                     const Slice& start,
+                                     const Slice& end) const {
   if (DataBytes() == 0) return file_->size();
-  const uint64_t from = ApproximateOffsetOf(read_options, start, caller);
-  const uint64_t to = ApproximateOffsetOf(read_options, end, caller);
+  const uint64_t from = OffsetOf(read_options, start);
+  const uint64_t to = OffsetOf(read_options, end);
   return to > from ? to - from : 0;
 }
 

@@ -48,12 +48,9 @@ class FstTableReader : public compat::TableReaderBase {
       ROCKSDB_NAMESPACE::Arena* arena, bool skip_filters,
       ROCKSDB_NAMESPACE::TableReaderCaller caller,
       size_t compaction_readahead_size, bool allow_unprepared_value) override;
-  ROCKSDB_NAMESPACE::FragmentedRangeTombstoneIterator*
-  NewRangeTombstoneIterator(
-      const ROCKSDB_NAMESPACE::ReadOptions& read_options) override;
-  ROCKSDB_NAMESPACE::FragmentedRangeTombstoneIterator*
-  NewRangeTombstoneIterator(ROCKSDB_NAMESPACE::SequenceNumber read_seqno,
-                            const ROCKSDB_NAMESPACE::Slice* timestamp) override;
+  ROCKSDB_NAMESPACE::FragmentedRangeTombstoneIterator* RangeTombstones(
+      ROCKSDB_NAMESPACE::SequenceNumber read_seqno,
+      const ROCKSDB_NAMESPACE::Slice* timestamp) override;
   ROCKSDB_NAMESPACE::Status Get(
       const ROCKSDB_NAMESPACE::ReadOptions& read_options,
       const ROCKSDB_NAMESPACE::Slice& internal_key,
@@ -72,15 +69,12 @@ class FstTableReader : public compat::TableReaderBase {
                 const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
                 bool skip_filters) override;
 
-  uint64_t ApproximateOffsetOf(
+  uint64_t OffsetOf(
       const ROCKSDB_NAMESPACE::ReadOptions& read_options,
-      const ROCKSDB_NAMESPACE::Slice& internal_key,
-      ROCKSDB_NAMESPACE::TableReaderCaller caller) override;
-  uint64_t ApproximateSize(
-      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
-      const ROCKSDB_NAMESPACE::Slice& start,
-      const ROCKSDB_NAMESPACE::Slice& end,
-      ROCKSDB_NAMESPACE::TableReaderCaller caller) override;
+      const ROCKSDB_NAMESPACE::Slice& internal_key) const override;
+  uint64_t SizeBetween(const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+                       const ROCKSDB_NAMESPACE::Slice& start,
+                       const ROCKSDB_NAMESPACE::Slice& end) const override;
   ROCKSDB_NAMESPACE::Status ApproximateKeyAnchors(
       const ROCKSDB_NAMESPACE::ReadOptions& read_options,
       std::vector<Anchor>& anchors) override;

@@ -20,9 +20,10 @@ fi
   exit 1
 }
 
-# 10.7 is the first in C++20.
-standard=c++17
-! grep -q 'CMAKE_CXX_STANDARD 20' "$source/CMakeLists.txt" || standard=c++20
+# 10.7 is the first in C++20.  Further down the file has what a build with
+# coroutines wants.
+standard=c++$(sed -nE 's/^ *set\(CMAKE_CXX_STANDARD ([0-9]+)\).*/\1/p' \
+  "$source/CMakeLists.txt" | head -n 1)
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

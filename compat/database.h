@@ -1,0 +1,118 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// The inside of a database: the reader of a live file, and memtables'
+// iterators.
+
+#pragma once
+
+#include <vector>
+
+#include "compat/version.h"
+#include "db/column_family.h"
+#include "db/memtable.h"
+#include "db/memtable_list.h"
+#include "db/table_cache.h"
+#include "db/version_edit.h"
+#include "memory/arena.h"
+#include "rocksdb/convenience.h"
+#include "table/internal_iterator.h"
+
+namespace memkv {
+namespace compat {
+
+// The reader of a live file, which stays open as long as this exists.
+// Thread safety: none.
+class LiveReader {
+ public:
+  // REQUIRES: cfd outlives this
+  explicit LiveReader(ROCKSDB_NAMESPACE::ColumnFamilyData* cfd) : cfd_(cfd) {}
+  LiveReader(const LiveReader&) = delete;
+  LiveReader& operator=(const LiveReader&) = delete;
+  ~LiveReader() {
+    if (handle_ == nullptr) return;
+#if MEMKV_ROCKSDB >= 800
+    cfd_->table_cache()->get_cache().Release(handle_);
+#else
+    cfd_->table_cache()->ReleaseHandle(handle_);
+#endif
+  }
+
+  ROCKSDB_NAMESPACE::Status Find(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::MutableCFOptions& mutable_cf_options,
+      const ROCKSDB_NAMESPACE::FileMetaData& file) {
+    ROCKSDB_NAMESPACE::TableCache* const cache = cfd_->table_cache();
+#if MEMKV_ROCKSDB >= 1101
+    reader_ = file.fd.pinned_reader.Get();
+#else
+    reader_ = file.fd.table_reader;
+#endif
+    if (reader_ != nullptr) return ROCKSDB_NAMESPACE::Status::OK();
+    const ROCKSDB_NAMESPACE::Status s =
+        cache->FindTable(read_options, *cfd_->soptions(),
+                         cfd_->internal_comparator(), file, &handle_,
+#if MEMKV_ROCKSDB >= 1101
+                         mutable_cf_options, &reader_);
+    return s;
+#else
+#if MEMKV_ROCKSDB >= 908
+                         mutable_cf_options);
+#elif MEMKV_ROCKSDB >= 803
+                         mutable_cf_options.block_protection_bytes_per_key,
+                         mutable_cf_options.prefix_extractor);
+#else
+                         mutable_cf_options.prefix_extractor);
+#endif
+    if (!s.ok()) return s;
+#if MEMKV_ROCKSDB >= 800
+    reader_ = cache->get_cache().Value(handle_);
+#else
+    reader_ = cache->GetTableReaderFromHandle(handle_);
+#endif
+    return s;
+#endif
+  }
+
+  // REQUIRES: Find() has returned OK
+  ROCKSDB_NAMESPACE::TableReader* get() const { return reader_; }
+
+ private:
+  ROCKSDB_NAMESPACE::ColumnFamilyData* const cfd_;
+  ROCKSDB_NAMESPACE::TableReader* reader_ = nullptr;
+#if MEMKV_ROCKSDB >= 800
+  ROCKSDB_NAMESPACE::TableCache::TypedHandle* handle_ = nullptr;
+#else
+  ROCKSDB_NAMESPACE::Cache::Handle* handle_ = nullptr;
+#endif
+};
+
+// Iterators over all memtables, in memory of `arena`: each is to be destroyed,
+// and not deleted.
+inline std::vector<ROCKSDB_NAMESPACE::InternalIterator*> MemTableIterators(
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    const ROCKSDB_NAMESPACE::SuperVersion& sv,
+    ROCKSDB_NAMESPACE::Arena* arena) {
+  std::vector<ROCKSDB_NAMESPACE::InternalIterator*> iters;
+#if MEMKV_ROCKSDB >= 910
+  iters.push_back(sv.mem->NewIterator(read_options, nullptr, arena, nullptr,
+                                      /*for_flush=*/false));
+#elif MEMKV_ROCKSDB >= 907
+  iters.push_back(sv.mem->NewIterator(read_options, nullptr, arena, nullptr));
+#elif MEMKV_ROCKSDB >= 901
+  iters.push_back(sv.mem->NewIterator(read_options, nullptr, arena));
+#else
+  iters.push_back(sv.mem->NewIterator(read_options, arena));
+#endif
+#if MEMKV_ROCKSDB >= 907
+  sv.imm->AddIterators(read_options, nullptr, nullptr, &iters, arena);
+#elif MEMKV_ROCKSDB >= 901
+  sv.imm->AddIterators(read_options, nullptr, &iters, arena);
+#else
+  sv.imm->AddIterators(read_options, &iters, arena);
+#endif
+  return iters;
+}
+
+}  // namespace compat
+}  // namespace memkv
