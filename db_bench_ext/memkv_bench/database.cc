@@ -10,6 +10,7 @@
 #include "db_bench_ext/common/check.h"
 #include "rocksdb/advanced_cache.h"
 #include "rocksdb/convenience.h"
+#include "rocksdb/listener.h"
 #include "rocksdb/table.h"
 #include "rocksdb/table_properties.h"
 #include "util/string_util.h"
@@ -39,11 +40,28 @@ std::string Quoted(const rocksdb::Iterator& it) {
                     : "the end, " + it.status().ToString();
 }
 
+namespace {
+
+class CountTableBytes : public rocksdb::EventListener {
+ public:
+  explicit CountTableBytes(std::shared_ptr<std::atomic<uint64_t>> bytes)
+      : bytes_(std::move(bytes)) {}
+  void OnTableFileCreated(const rocksdb::TableFileCreationInfo& info) override {
+    bytes_->fetch_add(info.file_size);
+  }
+
+ private:
+  const std::shared_ptr<std::atomic<uint64_t>> bytes_;
+};
+
+}  // namespace
+
 void BenchDatabase::Configure() {
   rocksdb::Options base;
   base.create_if_missing = true;
   base.max_background_jobs = 2;
   base.max_subcompactions = 2;
+  base.listeners.push_back(std::make_shared<CountTableBytes>(table_bytes_));
   // Changes nothing but that RocksDB counts the calls that read table files.
   base.default_temperature = rocksdb::Temperature::kHot;
   rocksdb::ConfigOptions strict;

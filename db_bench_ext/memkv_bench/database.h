@@ -14,6 +14,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -66,6 +67,9 @@ class BenchDatabase {
   void Settle();
   void CompactAll();
 
+  // Bytes of all table files that flushes and compactions have made of it.
+  uint64_t TableBytesWritten() const { return table_bytes_->load(); }
+
   // RocksDB's property of that name, a number; 0 if it has none.
   uint64_t Property(const std::string& property) const;
   // Null if there is none.
@@ -87,6 +91,8 @@ class BenchDatabase {
   const BenchConfig config_;
   const std::string path_;
   rocksdb::Options options_;
+  const std::shared_ptr<std::atomic<uint64_t>> table_bytes_ =
+      std::make_shared<std::atomic<uint64_t>>(0);
   std::unique_ptr<rocksdb::DB> db_;
 };
 

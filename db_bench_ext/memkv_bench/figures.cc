@@ -107,6 +107,10 @@ constexpr struct {
 } kMoreOfWorkloads[] = {
     {", all threads", "CPU time of all threads", Figure::kMore,
      "cpu_times_as_good", "cpu_times_as_good", "cpu", Nanos},
+    {", written to table files", "bytes written to table files", Figure::kMore,
+     "bytes_written", "bytes_written_times_as_good", "bytes_written", Bytes},
+    {", write amplification", "write amplification", Figure::kMore,
+     "write_amplification", "none", "write_amplification", Fixed<2>},
     {", read from files", "bytes read from files", Figure::kCompared,
      "bytes_read", "bytes_read_times_as_good", "bytes_read", Bytes},
     {", reads of files", "reads of files", Figure::kMore, "reads",

@@ -61,8 +61,9 @@ DEFINE_bool(list_configs, false, "Show the built-in configurations.");
 DEFINE_string(workloads, "all",
               "By commas: load-sorted, load-shuffled, overwrite, flush, "
               "compact, get, miss, multiget, seek, scan, rscan, prefix-scan, "
-              "count, mixed-a to mixed-f, readwhilewriting; or writes, reads, "
-              "mixed, all.");
+              "count, mixed-a to mixed-f, readwhilewriting, live-get, "
+              "live-miss, live-seek, live-scan; or writes, reads, mixed, live, "
+              "all.");
 DEFINE_uint32(threads, 1, "Threads that write, look up and mix.");
 DEFINE_string(memory_limit, "0",
               "Of table readers and block cache of a database, as 512M, in "

@@ -129,16 +129,37 @@ constexpr WorkloadInfo kInfos[kNumWorkloads] = {
      Group::kMixed},
     {"readwhilewriting", "point look-ups while one more thread overwrites",
      "a look-up", Group::kNone},
+    {"live-get", "get, in a tree that was loaded and not compacted whole",
+     "a look-up", Group::kLive},
+    {"live-miss", "miss, in such a tree", "a look-up", Group::kLive},
+    {"live-seek", "seek, in such a tree", "a seek", Group::kLive, 4},
+    {"live-scan", "scan, of such a tree", "a key", Group::kLive},
 };
 // What --workloads calls all of a group.
 constexpr const char* kGroups[] = {"writes", "reads", "mixed",
-                                   "readwhilewriting"};
+                                   "readwhilewriting", "live"};
 
 }  // namespace
 
 bool WorkloadInfo::IsScanOfAll() const {
   return this == &InfoOf(Workload::kScan) ||
-         this == &InfoOf(Workload::kReverseScan);
+         this == &InfoOf(Workload::kReverseScan) ||
+         this == &InfoOf(Workload::kLiveScan);
+}
+
+Workload AskedBy(Workload workload) {
+  switch (workload) {
+    case Workload::kLiveGet:
+      return Workload::kGet;
+    case Workload::kLiveMiss:
+      return Workload::kMiss;
+    case Workload::kLiveSeek:
+      return Workload::kSeek;
+    case Workload::kLiveScan:
+      return Workload::kScan;
+    default:
+      return workload;
+  }
 }
 
 const WorkloadInfo& InfoOf(Workload workload) {

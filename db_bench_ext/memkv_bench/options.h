@@ -41,10 +41,16 @@ enum class Workload {
   kMixedE,
   kMixedF,
   kReadWhileWriting,
+  // Of a live tree: after a load with the compactions that it brings, with
+  // files at level 0 and records in the memtable.
+  kLiveGet,
+  kLiveMiss,
+  kLiveSeek,
+  kLiveScan,
 };
-constexpr int kNumWorkloads = 20;
+constexpr int kNumWorkloads = 24;
 
-enum class Group { kWrites, kReads, kMixed, kNone };
+enum class Group { kWrites, kReads, kMixed, kNone, kLive };
 
 struct WorkloadInfo {
   const char* name;
@@ -57,6 +63,9 @@ struct WorkloadInfo {
   bool IsScanOfAll() const;
 };
 const WorkloadInfo& InfoOf(Workload workload);
+// What a workload asks: of those of a live tree, the other one that asks the
+// same.
+Workload AskedBy(Workload workload);
 
 struct BenchOptions {
   std::string command = {};

@@ -121,6 +121,11 @@ void BenchResults::Add(Workload workload, const std::string& config,
   add("cpu", measured.cpu_nanos / ops);
   add("bytes_read", static_cast<double>(measured.file_bytes) / ops);
   add("reads", static_cast<double>(measured.file_reads) / ops);
+  if (measured.user_bytes > 0) {
+    add("bytes_written", static_cast<double>(measured.table_bytes) / ops);
+    add("write_amplification", static_cast<double>(measured.table_bytes) /
+                                   static_cast<double>(measured.user_bytes));
+  }
   if (writes != nullptr && writes->ops > 0) {
     add("writer", writes->wall_nanos / static_cast<double>(writes->ops));
   }
@@ -166,6 +171,12 @@ Json BenchResults::ResultJson(Workload workload, const std::string& config,
       result[field] = Median(samples[field]);
       compared.emplace_back(field + "_times_as_good", field);
     }
+  }
+  if (samples.count("bytes_written") > 0) {
+    for (const std::string field : {"bytes_written", "write_amplification"}) {
+      result[field] = Median(samples[field]);
+    }
+    compared.emplace_back("bytes_written_times_as_good", "bytes_written");
   }
   const std::string& first = options_.configs.front().name;
   const auto baseline = series_.find({workload, first});

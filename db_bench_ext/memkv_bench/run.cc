@@ -117,6 +117,8 @@ Sizes MeasureMemtable(const BenchConfig& config, const std::string& path,
 
 constexpr size_t kSlices = 8;
 constexpr size_t kMemtableRecords = 500000;
+// One fewer than RocksDB would compact.
+constexpr int kLevel0Files = 3;
 
 class Run {
  public:
@@ -186,6 +188,7 @@ class Run {
       DropDatabases();
     }
     Load(Workload::kLoadShuffled, shuffled_, repeat);
+    ReadLive(seed);
     for (Workload workload : options_.workloads) {
       if (workload >= Workload::kOverwrite && workload <= Workload::kCompact) {
         Writes(workload);
@@ -197,9 +200,10 @@ class Run {
     }
     bool written = false;
     for (Workload workload : options_.workloads) {
-      if (InfoOf(workload).group != Group::kWrites) {
+      const Group group = InfoOf(workload).group;
+      if (group != Group::kWrites && group != Group::kLive) {
         Reads(workload, seed);
-        written = InfoOf(workload).group != Group::kReads;
+        written = group != Group::kReads;
       }
     }
     if (written) {
@@ -221,10 +225,13 @@ class Run {
       for (size_t i = 0; i < databases_.size(); i++) {
         Step(InfoOf(workload).name, *databases_[i]);
         const Stopwatch watch;
+        const uint64_t before = databases_[i]->TableBytesWritten();
         WriteRecords(records_, order, begin, end, false, options_.threads,
                      databases_[i].get());
         databases_[i]->Settle();
         measured[i].Add(watch, end - begin);
+        measured[i].table_bytes += databases_[i]->TableBytesWritten() - before;
+        measured[i].user_bytes += UserBytes(order, begin, end);
         progress_.Add(1);
       }
     }
@@ -237,6 +244,7 @@ class Run {
     for (const auto& database : databases_) {
       Step(InfoOf(workload).name, *database);
       Measured measured;
+      const uint64_t before = database->TableBytesWritten();
       const Stopwatch watch;
       if (workload == Workload::kFlush) {
         RunFlush(records_, shuffled_, database.get(), &measured);
@@ -250,8 +258,72 @@ class Run {
         database->CompactAll();
         measured.Add(watch, records_.size());
       }
+      // What a flush settles besides is not in its time.
+      if (workload != Workload::kFlush) {
+        measured.table_bytes = database->TableBytesWritten() - before;
+        measured.user_bytes = UserBytes(shuffled_, 0, measured.ops);
+      }
       progress_.Add(1);
       results_->Add(workload, database->name(), std::move(measured));
+    }
+  }
+
+  uint64_t UserBytes(const std::vector<uint32_t>& order, size_t begin,
+                     size_t end) const {
+    uint64_t bytes = 0;
+    for (size_t at = begin; at < end; at++) {
+      bytes += records_.key(order[at]).size() + records_.ValueSize(order[at]);
+    }
+    return bytes;
+  }
+
+  // What a server has while it is written to: a tree as the load has left it,
+  // kLevel0Files files at level 0, and a memtable that is half full.
+  void MakeLive(BenchDatabase* database) {
+    rocksdb::DB* const db = database->db();
+    const size_t room = db->GetOptions().write_buffer_size / 2;
+    size_t at = 0;
+    const auto fill = [&](size_t bytes) {
+      const size_t begin = at;
+      for (size_t used = 0; at < shuffled_.size() && used < bytes; at++) {
+        used += records_.key(shuffled_[at]).size() +
+                records_.ValueSize(shuffled_[at]) + kEntryOverhead;
+      }
+      WriteRecords(records_, shuffled_, begin, at, true, 1, database);
+    };
+    std::string files;
+    for (int i = 0; i < kLevel0Files; i++) {
+      fill(std::min(room / 2, RecordBytes() / 16));
+      Check(db->GetProperty("rocksdb.num-files-at-level0", &files)
+                ? Status::OK()
+                : Status::NotFound("num-files-at-level0"));
+      if (std::stoi(files) < kLevel0Files) {
+        Check(db->Flush(rocksdb::FlushOptions()));
+      }
+    }
+    fill(std::min(room, RecordBytes() / 8));
+  }
+  // Of all records, in a memtable.
+  uint64_t RecordBytes() const {
+    return records_.keys().KeyBytes() + records_.ValueBytes() +
+           kEntryOverhead * records_.size();
+  }
+
+  // Of the workloads of a live tree.
+  void ReadLive(uint64_t seed) {
+    bool is_live = false;
+    for (Workload workload : options_.workloads) {
+      if (InfoOf(workload).group != Group::kLive) {
+        continue;
+      }
+      for (const auto& database : databases_) {
+        if (!is_live) {
+          Step("writing to", *database);
+          MakeLive(database.get());
+        }
+      }
+      is_live = true;
+      Reads(workload, seed);
     }
   }
 

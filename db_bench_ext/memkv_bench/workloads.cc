@@ -119,7 +119,8 @@ class Planner {
 
   Operation ScanAll() {
     Operation op;
-    op.act = workload_ == Workload::kScan ? Act::kScanAll : Act::kReverseScan;
+    op.act =
+        workload_ == Workload::kReverseScan ? Act::kReverseScan : Act::kScanAll;
     op.expected = {before_.size(),
                    records_.keys().KeyBytes() + records_.ValueBytes()};
     for (size_t k = 0; k < model_->inserted.size(); k++) {
@@ -134,7 +135,7 @@ class Planner {
 
   Operation Read() {
     Operation op;
-    switch (workload_) {
+    switch (AskedBy(workload_)) {
       case Workload::kMiss:
         op.key = Miss();
         break;

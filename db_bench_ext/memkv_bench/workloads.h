@@ -58,6 +58,10 @@ struct Measured {
   // for and in how many calls, as its IOStatsContext has it.
   uint64_t file_bytes = 0;
   uint64_t file_reads = 0;
+  // Of writes, by all threads: bytes of the table files that were made, and of
+  // the keys and values that were written.
+  uint64_t table_bytes = 0;
+  uint64_t user_bytes = 0;
   std::vector<uint64_t> latencies;  // nanoseconds of single operations
 
   // What a process did since `watch` was made.

@@ -38,50 +38,70 @@ BlockWriter::BlockWriter(
     ROCKSDB_NAMESPACE::WritableFileWriter* file)
     : checksum_(block_based.checksum),
       verify_compression_(block_based.verify_compression),
+      compression_type_(tbo.compression_type),
+      compression_options_(tbo.compression_opts),
       ioptions_(tbo.ioptions),
       write_options_(compat::WriteOptionsOf(tbo)),
       collectors_(collectors),
       file_(file),
-      compressor_(tbo.compression_type, tbo.compression_opts) {}
+      compressor_(compression_type_, compression_options_) {}
+
+std::unique_ptr<compat::BlockCompressor> BlockWriter::NewCompressor() const {
+  return std::make_unique<compat::BlockCompressor>(compression_type_,
+                                                   compression_options_);
+}
+
+void BlockWriter::Prepare(const Slice& raw, compat::BlockCompressor* compressor,
+                          Prepared* out) const {
+  out->stored = compressor->Compress(raw, kFooterFormatVersion,
+                                     &out->compressed, &out->type);
+  out->status =
+      verify_compression_ && out->type != ROCKSDB_NAMESPACE::kNoCompression
+          ? compat::BlockCompressor::Verify(raw, out->stored, out->type,
+                                            kFooterFormatVersion, ioptions_)
+          : Status::OK();
+}
+
+BlockHandle BlockWriter::Append(const Slice& raw, const Prepared& prepared) {
+  CountCompression(raw, prepared);
+  Fail(prepared.status);
+  return AppendBlock(prepared.stored, prepared.type);
+}
 
 BlockHandle BlockWriter::Write(const Slice& raw, bool compress) {
-  Slice stored = raw;
-  CompressionType type = ROCKSDB_NAMESPACE::kNoCompression;
-  if (compress) {
-    stored = compressor_.Compress(raw, kFooterFormatVersion, &compressed_block_,
-                                  &type);
-    CountCompression(raw, stored, type);
-    if (verify_compression_ && type != ROCKSDB_NAMESPACE::kNoCompression) {
-      Fail(compat::BlockCompressor::Verify(raw, stored, type,
-                                           kFooterFormatVersion, ioptions_));
-    }
-  }
+  if (!compress) return AppendBlock(raw, ROCKSDB_NAMESPACE::kNoCompression);
+  Prepare(raw, &compressor_, &prepared_);
+  const BlockHandle handle = Append(raw, prepared_);
+  LetGoIfLarge(&prepared_.compressed);
+  return handle;
+}
+
+BlockHandle BlockWriter::AppendBlock(const Slice& stored,
+                                     CompressionType type) {
   const BlockHandle handle(offset_, stored.size());
   char trailer[kTrailerSize];
   trailer[0] = static_cast<char>(type);
   ROCKSDB_NAMESPACE::EncodeFixed32(
       trailer + 1, ROCKSDB_NAMESPACE::ComputeBuiltinChecksumWithLastByte(
                        checksum_, stored.data(), stored.size(), trailer[0]));
-  Append(stored);
-  Append(Slice(trailer, sizeof(trailer)));
-  LetGoIfLarge(&compressed_block_);
+  AppendBytes(stored);
+  AppendBytes(Slice(trailer, sizeof(trailer)));
   return handle;
 }
 
-void BlockWriter::CountCompression(const Slice& raw, const Slice& stored,
-                                   CompressionType type) {
+void BlockWriter::CountCompression(const Slice& raw, const Prepared& prepared) {
   // Without samples of how well else it would compress.
   NotifyCollectTableCollectorsOnBlockAdd(*collectors_, raw.size(), 0, 0);
   using compat::Compression;
   compat::CountCompression(
       ioptions_.stats,
-      type != ROCKSDB_NAMESPACE::kNoCompression ? Compression::kDone
-      : !compressed_block_.empty()              ? Compression::kRejected
-                                                : Compression::kBypassed,
-      raw.size(), stored.size());
+      prepared.type != ROCKSDB_NAMESPACE::kNoCompression ? Compression::kDone
+      : !prepared.compressed.empty() ? Compression::kRejected
+                                     : Compression::kBypassed,
+      raw.size(), prepared.stored.size());
 }
 
-void BlockWriter::Append(const Slice& data) {
+void BlockWriter::AppendBytes(const Slice& data) {
   if (!status_.ok()) return;
   const IOStatus s = compat::Append(write_options_, file_, data);
   if (s.ok()) {
@@ -97,9 +117,9 @@ size_t BlockWriter::StoredSize(std::string_view raw) {
   const size_t size =
       compressor_
           .Compress(Slice(raw.data(), raw.size()), kFooterFormatVersion,
-                    &compressed_block_, &type)
+                    &prepared_.compressed, &type)
           .size();
-  LetGoIfLarge(&compressed_block_);
+  LetGoIfLarge(&prepared_.compressed);
   return size + kTrailerSize;
 }
 
@@ -124,7 +144,7 @@ void BlockWriter::WriteFooter(const BlockHandle& metaindex,
     return;
   }
   footer.replace(kFooterMarkerOffset, kFooterMarkerSize, kFooterMarker);
-  Append(footer);
+  AppendBytes(footer);
 }
 
 }  // namespace memkv

@@ -4,12 +4,14 @@
 // The end of an FST file in the making: appends blocks with their trailers, and
 // the footer.  It keeps the first error; after one it appends nothing.
 //
-// Thread safety: none; one thread at a time.
+// Thread safety: one thread at a time, but for NewCompressor() and Prepare(),
+// which any threads may call beside it, each with a compressor of its own.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -29,6 +31,21 @@ class BlockWriter {
               ROCKSDB_NAMESPACE::WritableFileWriter* file);
   BlockWriter(const BlockWriter&) = delete;
   BlockWriter& operator=(const BlockWriter&) = delete;
+
+  // What a block will be in the file.
+  struct Prepared {
+    ROCKSDB_NAMESPACE::Slice stored;  // the raw block, or what is below
+    ROCKSDB_NAMESPACE::CompressionType type;
+    std::string compressed;
+    ROCKSDB_NAMESPACE::Status status;  // whether verification has found it good
+  };
+  std::unique_ptr<compat::BlockCompressor> NewCompressor() const;
+  // Compresses a block if that is worth it, and verifies that.
+  void Prepare(const ROCKSDB_NAMESPACE::Slice& raw,
+               compat::BlockCompressor* compressor, Prepared* out) const;
+  // Appends a prepared block and its trailer.
+  ROCKSDB_NAMESPACE::BlockHandle Append(const ROCKSDB_NAMESPACE::Slice& raw,
+                                        const Prepared& prepared);
 
   // Appends a block and its trailer, compressed if `compress` and worth it.
   ROCKSDB_NAMESPACE::BlockHandle Write(const ROCKSDB_NAMESPACE::Slice& raw,
@@ -52,19 +69,23 @@ class BlockWriter {
  private:
   // Tells statistics and collectors what compression made of a block.
   void CountCompression(const ROCKSDB_NAMESPACE::Slice& raw,
-                        const ROCKSDB_NAMESPACE::Slice& stored,
-                        ROCKSDB_NAMESPACE::CompressionType type);
-  void Append(const ROCKSDB_NAMESPACE::Slice& data);
+                        const Prepared& prepared);
+  ROCKSDB_NAMESPACE::BlockHandle AppendBlock(
+      const ROCKSDB_NAMESPACE::Slice& stored,
+      ROCKSDB_NAMESPACE::CompressionType type);
+  void AppendBytes(const ROCKSDB_NAMESPACE::Slice& data);
 
   const ROCKSDB_NAMESPACE::ChecksumType checksum_;
   const bool verify_compression_;
+  const ROCKSDB_NAMESPACE::CompressionType compression_type_;
+  const ROCKSDB_NAMESPACE::CompressionOptions compression_options_;
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
   // A copy: the caller's is gone after the constructor.
   const ROCKSDB_NAMESPACE::WriteOptions write_options_;
   const compat::Collectors* const collectors_;
   ROCKSDB_NAMESPACE::WritableFileWriter* const file_;
   compat::BlockCompressor compressor_;
-  std::string compressed_block_;
+  Prepared prepared_;
   uint64_t offset_ = 0;
   ROCKSDB_NAMESPACE::Status status_;
   ROCKSDB_NAMESPACE::IOStatus io_status_;

@@ -51,8 +51,6 @@ constexpr size_t kLargestSegment = 4;
 constexpr uint64_t kEntriesToContinue = 64;
 constexpr size_t kKeyShare = 16;
 
-constexpr size_t kMaxSegmentBytes = 0x7fffffff;
-
 // A short internal key that is not before `internal_key`; as RocksDB's index
 // has it for the last block of a file.
 std::string ShortSuccessor(const Slice& internal_key,
@@ -86,10 +84,13 @@ FstTableBuilder::FstTableBuilder(
       writer_(block_based, tbo, &collectors_, file),
       filter_(block_based, tbo),
       mirrored_(mirrored),
-      segment_(NewSegment()),
       index_(mirrored),
       range_del_block_(/*block_restart_interval=*/1) {
   compat::MakeCollectors(tbo, &collectors_);
+  pipeline_ = std::make_unique<BlockPipeline>(
+      block_based, tbo, &writer_,
+      [this](const BlockPipeline::Written& block) { AddWritten(block); });
+  segment_ = NewSegment();
   // A flush must be fast, and what it writes is soon compacted.
   if (options.key_buffer_size != 0 &&
       tbo.reason != TableFileCreationReason::kFlush &&
@@ -246,19 +247,14 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
 }
 
 void FstTableBuilder::WriteValueBlocks(bool all) {
-  SegmentValues& values = segment_->values();
-  while (ok()) {
-    raw_block_.clear();
-    if (!values.TakeBlock(all, &raw_block_)) return;
-    const BlockHandle handle = writer_.Write(raw_block_, /*compress=*/true);
-    values.AddBlock({handle.offset(), handle.size()});
-    value_bytes_ += handle.size();
-    props_.num_data_blocks++;
-    LetGoIfLarge(&raw_block_);
+  while (ok() && segment_->values().TakeBlock(all, &raw_block_)) {
+    pipeline_->AddValues(&raw_block_);
   }
 }
 
-std::unique_ptr<SegmentBuilder> FstTableBuilder::NewSegment() const {
+std::unique_ptr<SegmentBuilder> FstTableBuilder::NewSegment() {
+  std::unique_ptr<SegmentBuilder> spare = pipeline_->TakeSpareSegment();
+  if (spare != nullptr) return spare;
   return std::make_unique<SegmentBuilder>(
       mirrored_, SegmentValues::Limits{options_.inline_value_size,
                                        options_.value_block_size});
@@ -266,17 +262,17 @@ std::unique_ptr<SegmentBuilder> FstTableBuilder::NewSegment() const {
 
 void FstTableBuilder::SealSegment() {
   WriteValueBlocks(/*all=*/true);
+  // The segment holds where they are.
+  if (segment_->values().in_blocks()) pipeline_->WriteAll();
   if (!ok()) return;
   last_user_key_ = segment_->last_key();
   segment_->Seal();
-  if (waiting_ != nullptr) {
-    const bool more_may_wait = waiting_->Add(std::move(segment_));
-    segment_ = NewSegment();
-    if (!more_may_wait) WriteWaitingSegments();
-  } else {
-    WriteSegment(*segment_);
-    segment_->Reset();
+  if (waiting_ == nullptr) {
+    pipeline_->AddSegment(std::move(segment_), tokens_.encoder.get());
+  } else if (!waiting_->Add(std::move(segment_))) {
+    WriteWaitingSegments();
   }
+  segment_ = NewSegment();
   segment_estimate_ = 0;
 }
 
@@ -287,39 +283,31 @@ void FstTableBuilder::WriteWaitingSegments() {
         Status::Corruption(writer_.file()->file_name() + ": " + reason));
   }
   for (std::unique_ptr<SegmentBuilder>& segment : waiting_->segments()) {
-    if (ok()) WriteSegment(*segment);
-    segment.reset();
+    if (!ok()) break;
+    pipeline_->AddSegment(std::move(segment), tokens_.encoder.get());
   }
   waiting_.reset();
 }
 
-void FstTableBuilder::WriteSegment(const SegmentBuilder& segment) {
-  raw_block_.clear();
-  std::string reason;
-  bool fits = segment.Finish(tokens_.encoder.get(), &raw_block_, &reason);
-  if (fits && raw_block_.size() > kMaxSegmentBytes) {
-    fits = false;
-    reason = "a segment of " + std::to_string(raw_block_.size()) + " bytes; " +
-             std::to_string(kMaxSegmentBytes) + " is the most";
-  }
-  if (!fits) {
-    writer_.Fail(
-        Status::NotSupported(writer_.file()->file_name() + ": " + reason,
-                             "write_format=block_based has no such limit"));
+void FstTableBuilder::AddWritten(const BlockPipeline::Written& block) {
+  const uint64_t stored = block.handle.size();
+  props_.num_data_blocks++;
+  if (block.segment == nullptr) {
+    segment_->values().AddBlock({block.handle.offset(), stored});
+    value_bytes_ += stored;
+    raw_value_bytes_ += block.raw.size();
     return;
   }
-  const BlockHandle handle = writer_.Write(raw_block_, /*compress=*/true);
-  index_.AddSegment({handle.offset(), handle.size()}, segment.num_keys(),
+  const SegmentBuilder& segment = *block.segment;
+  index_.AddSegment({block.handle.offset(), stored}, segment.num_keys(),
                     segment.num_entries(), segment.values().block_bytes());
-  key_bytes_ += handle.size();
-  segment_bytes_ += raw_block_.size();
-  tag_bytes_ += handle.size() * segment.tag_bytes() / raw_block_.size();
+  key_bytes_ += stored;
+  segment_bytes_ += block.raw.size();
+  tag_bytes_ += stored * segment.tag_bytes() / block.raw.size();
   inline_value_bytes_ +=
-      handle.size() * segment.inline_value_bytes() / raw_block_.size();
+      stored * segment.inline_value_bytes() / block.raw.size();
   written_estimates_ += segment.EstimatedSize();
-  props_.num_data_blocks++;
   props_.data_size = writer_.offset();
-  LetGoIfLarge(&raw_block_);
 }
 
 Status FstTableBuilder::Finish() {
@@ -327,6 +315,8 @@ Status FstTableBuilder::Finish() {
   closed_ = true;
   if (ok() && !segment_->empty()) SealSegment();
   if (ok() && waiting_ != nullptr) WriteWaitingSegments();
+  if (ok()) pipeline_->WriteAll();
+  pipeline_.reset();
   waiting_.reset();
   if (!ok()) return status();
   const uint64_t tail_start = writer_.offset();
@@ -420,8 +410,13 @@ uint64_t FstTableBuilder::EstimatedFileSize() const {
                                                : SizeTrial::kUntried;
   double rest =
       static_cast<double>(index_.EstimatedSize()) + filter_.EstimatedSize();
-  if (!segment_->empty()) {
-    rest += written * static_cast<double>(segment_estimate_);
+  rest +=
+      written * static_cast<double>(segment_estimate_ + pipeline_->estimates());
+  if (pipeline_->value_bytes() != 0) {
+    rest += static_cast<double>(pipeline_->value_bytes()) *
+            (raw_value_bytes_ == 0 ? 1
+                                   : static_cast<double>(value_bytes_) /
+                                         static_cast<double>(raw_value_bytes_));
   }
   rest += static_cast<double>(waiting_ != nullptr
                                   ? waiting_->EstimatedBytes() +

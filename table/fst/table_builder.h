@@ -13,7 +13,8 @@
 // The index and a filter come on top, as in block-based files.  What waits is
 // charged to the block cache; a full cache ends the waiting.
 //
-// Thread safety: as TableBuilder says; nothing here runs in the background.
+// Thread safety: as TableBuilder says.  Other threads encode and compress what
+// is in the BlockPipeline, and touch nothing else.
 
 #pragma once
 
@@ -26,6 +27,7 @@
 #include "compat/table_builder.h"
 #include "plugin/memkv.h"
 #include "table/block_based/block_builder.h"
+#include "table/fst/block_pipeline.h"
 #include "table/fst/block_writer.h"
 #include "table/fst/filter_builder.h"
 #include "table/fst/format.h"
@@ -65,14 +67,15 @@ class FstTableBuilder : public compat::TableBuilderBase {
   ROCKSDB_NAMESPACE::Status Finish() override;
   void Abandon() override {
     closed_ = true;
+    pipeline_.reset();
     waiting_.reset();
   }
 
   uint64_t NumEntries() const override { return props_.num_entries; }
   uint64_t FileSize() const override { return writer_.offset(); }
-  // What is written, what the segments still held will take, by what those
-  // before them took or by a trial (see SizeTrial), the token table, the index
-  // and the filter.  Once finished, the file's size.  O(1).
+  // What is written, what the segments and value blocks still held will take,
+  // by what those before them took or by a trial (see SizeTrial), the token
+  // table, the index and the filter.  Once finished, the file's size.  O(1).
   uint64_t EstimatedFileSize() const override;
   uint64_t GetTailSize() const override { return tail_size_; }
   bool NeedCompact() const override;
@@ -95,11 +98,12 @@ class FstTableBuilder : public compat::TableBuilderBase {
   // Writes the value blocks that are due; with `all`, those of a segment that
   // ends.
   void WriteValueBlocks(bool all);
-  std::unique_ptr<SegmentBuilder> NewSegment() const;
+  std::unique_ptr<SegmentBuilder> NewSegment();
   void SealSegment();
   // Writes the segments that wait for the token table, once there is one.
   void WriteWaitingSegments();
-  void WriteSegment(const SegmentBuilder& segment);
+  // Takes note of a block that the pipeline has written.
+  void AddWritten(const BlockPipeline::Written& block);
   ROCKSDB_NAMESPACE::BlockHandle WriteTokens();
   void WriteIndex(FileDirectory* directory);
   ROCKSDB_NAMESPACE::BlockHandle WriteStubIndex();
@@ -123,6 +127,8 @@ class FstTableBuilder : public compat::TableBuilderBase {
   // Null if segments do not wait, or no longer.
   std::unique_ptr<WaitingSegments> waiting_;
   WaitingSegments::Choice tokens_;  // of what is written
+  // Null once all is written.
+  std::unique_ptr<BlockPipeline> pipeline_;
   FileIndexBuilder index_;
   ROCKSDB_NAMESPACE::BlockBuilder range_del_block_;
   // The last entry's key, once its segment is sealed, and its tag.
@@ -133,6 +139,7 @@ class FstTableBuilder : public compat::TableBuilderBase {
   uint64_t key_bytes_ = 0;
   uint64_t segment_bytes_ = 0;  // the same before they were compressed
   uint64_t value_bytes_ = 0;
+  uint64_t raw_value_bytes_ = 0;  // the same before they were compressed
   // Of key_bytes_.
   uint64_t tag_bytes_ = 0;
   uint64_t inline_value_bytes_ = 0;

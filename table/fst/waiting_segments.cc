@@ -7,35 +7,15 @@
 #include <string_view>
 #include <utility>
 
+#include "table/fst/build_memory.h"
 #include "table/key_trie/token_choice.h"
 #include "table/key_trie/tokens.h"
 
 namespace memkv {
 
 using ROCKSDB_NAMESPACE::BlockBasedTableOptions;
-using ROCKSDB_NAMESPACE::Status;
 
 namespace {
-
-// As BlockBasedTableBuilder charges the buffer of its compression dictionaries.
-std::unique_ptr<ROCKSDB_NAMESPACE::CacheReservationManager> ReservationFor(
-    const BlockBasedTableOptions& block_based) {
-  constexpr auto kRole =
-      ROCKSDB_NAMESPACE::CacheEntryRole::kCompressionDictionaryBuildingBuffer;
-  const auto& usage = block_based.cache_usage_options;
-  const auto role = usage.options_overrides.find(kRole);
-  const auto charged = role != usage.options_overrides.end()
-                           ? role->second.charged
-                           : usage.options.charged;
-  if (block_based.block_cache == nullptr ||
-      charged ==
-          ROCKSDB_NAMESPACE::CacheEntryRoleOptions::Decision::kDisabled) {
-    return nullptr;
-  }
-  return std::make_unique<
-      ROCKSDB_NAMESPACE::CacheReservationManagerImpl<kRole>>(
-      block_based.block_cache);
-}
 
 // A token table of other keys may take this much more for these than for those.
 constexpr double kAsGood = 1.02;
@@ -49,7 +29,7 @@ WaitingSegments::WaitingSegments(
     const BlockBasedTableOptions& block_based,
     std::shared_ptr<const TokenTableRegistry> token_tables, uint64_t limit,
     bool mirrored, SizeTrial::StoredSize stored)
-    : reservation_(ReservationFor(block_based)),
+    : reservation_(NewBuildReservation(block_based)),
       token_tables_(std::move(token_tables)),
       limit_(limit),
       mirrored_(mirrored),
@@ -59,7 +39,9 @@ WaitingSegments::WaitingSegments(
 bool WaitingSegments::Add(std::unique_ptr<SegmentBuilder> segment) {
   bytes_ += segment->MemoryUsage();
   segments_.push_back(std::move(segment));
-  if (bytes_ >= limit_ || !Charge()) return false;
+  if (bytes_ >= limit_ || !ChargeBuild(reservation_.get(), bytes_)) {
+    return false;
+  }
   trial_.Add(segments_.back().get(), [this]() -> const key_trie::TokenEncoder* {
     // The encoder of another may be in use.
     const bool may_make = found_.tokens == nullptr;
@@ -72,13 +54,6 @@ uint64_t WaitingSegments::EstimatedTokenBytes() const {
   // One that is found is no larger than in memory.
   return trial_.uses_found() ? found_.tokens->MemoryUsage()
                              : trial_.token_table_bytes();
-}
-
-bool WaitingSegments::Charge() {
-  if (reservation_ == nullptr) return true;
-  const Status s = reservation_->UpdateCacheReservation(bytes_);
-  // No other failure is known, and none would be a reason to give up.
-  return !s.IsMemoryLimit();
 }
 
 const key_trie::TokenEncoder* WaitingSegments::FindTokens(

@@ -59,8 +59,6 @@ class WaitingSegments {
   double ratio() const { return trial_.ratio(); }
 
  private:
-  // Tells the cache what waits.  False if that is too much for it.
-  bool Charge();
   std::vector<const KeyTrieBuilder*> Keys() const;
   // The encoder of the token table of another file of these keys, if there is
   // one that does as well here as there, and pays; else null.

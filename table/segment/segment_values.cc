@@ -31,21 +31,21 @@ bool SegmentValues::TakeBlock(bool all, std::string* out) {
       (!all && pending_.value_bytes() < limits_.block_size)) {
     return false;
   }
+  ++num_blocks_;
   first_values_.push_back(num_values_ - pending_.num_values());
   pending_.TakeFront(limits_.block_size, out);
   return true;
 }
 
 void SegmentValues::AddBlock(const BlockLocation& location) {
-  ++num_blocks_;
   offsets_.push_back(location.offset);
   sizes_.push_back(location.size);
   block_bytes_ += location.size;
-  assert(offsets_.size() == first_values_.size());
+  assert(offsets_.size() <= first_values_.size());
 }
 
 size_t SegmentValues::EstimatedSize() const {
-  return 8 * offsets_.size() + pending_.EstimatedSize();
+  return 8 * first_values_.size() + pending_.EstimatedSize();
 }
 
 size_t SegmentValues::MemoryUsage() const {
@@ -58,6 +58,7 @@ size_t SegmentValues::MemoryUsage() const {
 
 void SegmentValues::Seal(std::string* out) {
   assert(!in_blocks() || pending_.empty());
+  assert(offsets_.size() == first_values_.size());
   if (!in_blocks()) {
     pending_.TakeAll(out);
   } else {

@@ -42,11 +42,12 @@ class SegmentValues {
     ++num_values_;
   }
   // If a value block is due, moves its values to the end of *out; AddBlock()
-  // with the place they were written to must follow.  With `all`, no more
-  // values will come.
+  // with the place they were written to must follow, for each block in turn,
+  // before Seal().  With `all`, no more values will come.
   bool TakeBlock(bool all, std::string* out);
   void AddBlock(const BlockLocation& location);
 
+  // Whether a block was taken.
   bool in_blocks() const { return num_blocks_ != 0; }
   // Stored bytes of all value blocks, without trailers.
   uint64_t block_bytes() const { return block_bytes_; }
@@ -57,7 +58,8 @@ class SegmentValues {
 
   // Appends what a segment holds of its values: a value run, or the places of
   // value blocks.  Frees all else.
-  // REQUIRES: TakeBlock(true) has said that no block is due
+  // REQUIRES: TakeBlock(true) has said that no block is due, and all that were
+  // taken were added
   void Seal(std::string* out);
   void Reset();
 

@@ -76,7 +76,7 @@ stops() {
   done
 }
 names=$(sed -n 's/.*{"enum": \[\("load-sorted".*\)\]},/\1/p' "$schema" | tr -d '",')
-[[ $(wc -w <<<"$names") -eq 20 ]] || fail "the schema has other workloads: $names"
+[[ $(wc -w <<<"$names") -eq 24 ]] || fail "the schema has other workloads: $names"
 
 # Everything, and a configuration of the user's own.
 quietly --keys=gen:urls:3000 --ops=2000 --repeat=2 --json=all.json \

@@ -36,11 +36,15 @@ namespace {
 
 class StringWritableFile : public IdleWritableFile {
  public:
-  explicit StringWritableFile(std::string* out) : out_(out) {}
+  StringWritableFile(std::string* out, uint64_t limit)
+      : out_(out), limit_(limit) {}
 
   using FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions&,
                   IODebugContext*) override {
+    if (data.size() > limit_ - out_->size()) {
+      return IOStatus::IOError("no more room in memory");
+    }
     out_->append(data.data(), data.size());
     return IOStatus::OK();
   }
@@ -50,6 +54,7 @@ class StringWritableFile : public IdleWritableFile {
 
  private:
   std::string* const out_;
+  const uint64_t limit_;
 };
 
 class StringRandomAccessFile : public FSRandomAccessFile {
@@ -104,11 +109,12 @@ MemoryTable::MemoryTable(const Settings& settings)
       icmp_(options_.comparator),
       factory_(NewFstTableFactory(settings.fst, &settings_.block_based)) {}
 
-Status MemoryTable::Build(const std::vector<TableEntry>& entries) {
+Status MemoryTable::Build(const std::vector<TableEntry>& entries,
+                          size_t abandon_after) {
   bytes_.clear();
   rocksdb::WritableFileWriter file(
-      std::make_unique<StringWritableFile>(&bytes_), kFileName,
-      rocksdb::FileOptions());
+      std::make_unique<StringWritableFile>(&bytes_, settings_.write_limit),
+      kFileName, rocksdb::FileOptions());
   rocksdb::InternalTblPropCollFactories collectors;
   if (settings_.global_seqno != 0) {
     collectors.push_back(
@@ -116,20 +122,28 @@ Status MemoryTable::Build(const std::vector<TableEntry>& entries) {
             /*version=*/2, /*global_seqno=*/0));
   }
   const std::string column_family = "default";
+  rocksdb::CompressionOptions compression_options;
+  compression_options.parallel_threads = settings_.parallel_threads;
   const std::unique_ptr<rocksdb::TableBuilder> builder(
       factory_->NewTableBuilder(
           rocksdb::TableBuilderOptions(
               ioptions_, moptions_, rocksdb::ReadOptions(),
               rocksdb::WriteOptions(), icmp_, &collectors,
-              settings_.compression, rocksdb::CompressionOptions(),
+              settings_.compression, compression_options,
               /*_column_family_id=*/0, column_family, /*_level=*/1,
               /*_newest_key_time=*/0, /*_is_bottommost=*/false,
-              rocksdb::TableFileCreationReason::kMisc, /*_oldest_key_time=*/0,
+              settings_.reason, /*_oldest_key_time=*/0,
               /*_file_creation_time=*/0, "a-db-id", "ABCDEFGHIJ0123456789",
               /*_target_file_size=*/0, /*_cur_file_num=*/7),
           &file));
   for (const TableEntry& entry : entries) {
+    if (builder->NumEntries() == abandon_after) break;
     builder->Add(entry.InternalKey(), entry.value);
+  }
+  if (builder->NumEntries() == abandon_after) {
+    const Status s = builder->status();
+    builder->Abandon();
+    return s.ok() ? Status::Incomplete("abandoned") : s;
   }
   Status s = builder->Finish();
   if (s.ok()) s = file.Flush(IOOptions());

@@ -57,6 +57,11 @@ class MemoryTable {
     FstTableOptions fst;
     rocksdb::BlockBasedTableOptions block_based;
     rocksdb::CompressionType compression = rocksdb::kNoCompression;
+    uint32_t parallel_threads = 1;
+    rocksdb::TableFileCreationReason reason =
+        rocksdb::TableFileCreationReason::kMisc;
+    // Files that are written take no more bytes: they are an IOError.
+    uint64_t write_limit = UINT64_MAX;
     bool reverse = false;
     std::shared_ptr<const rocksdb::SliceTransform> prefix_extractor;
     // As SstFileWriter writes it, and opened as if ingestion had given all its
@@ -69,7 +74,10 @@ class MemoryTable {
   explicit MemoryTable(const Settings& settings);
 
   // Builds a file of `entries`: in internal-key order, range deletions last.
-  rocksdb::Status Build(const std::vector<TableEntry>& entries);
+  // Abandons it behind the first `abandon_after` of them, if there are as many;
+  // that is Incomplete, if there was no other error.
+  rocksdb::Status Build(const std::vector<TableEntry>& entries,
+                        size_t abandon_after = SIZE_MAX);
   const std::string& bytes() const { return bytes_; }
   const rocksdb::TableProperties& built_properties() const { return built_; }
   // What they lead to.
