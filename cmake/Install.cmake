@@ -30,6 +30,11 @@ install(
   RENAME c.h
   COMPONENT dev)
 install(
+  FILES "${memkv_root}/plugin/memkv_view.h"
+  DESTINATION include/memkv
+  RENAME view.h
+  COMPONENT dev)
+install(
   TARGETS memkv memkv_shared
   ARCHIVE DESTINATION "${libdir}" COMPONENT dev
   LIBRARY DESTINATION "${libdir}"

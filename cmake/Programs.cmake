@@ -1,7 +1,7 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# memkv_bench, memtable_bench, key_coding_bench, and from RocksDB's own sources db_bench and
+# memkv_bench, memtable_bench, view_bench, key_coding_bench, and from RocksDB's own sources db_bench and
 # memtablerep_bench with the plugin inside.
 
 find_package(benchmark REQUIRED)
@@ -56,6 +56,8 @@ target_link_libraries(memkv_bench PRIVATE memkv_bench_parts)
 add_library(memkv_key_codings STATIC
             "${memkv_root}/db_bench_ext/key_coding_bench/codings.cc")
 target_link_libraries(memkv_key_codings PUBLIC memkv_core)
+
+memkv_bench_program(view_bench view_bench view_bench_main.cc)
 
 memkv_bench_program(key_coding_bench key_coding_bench key_coding_bench_main.cc)
 target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)

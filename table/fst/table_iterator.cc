@@ -118,6 +118,9 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
     Fail(file_.CorruptSegment(i, "unknown value type"));
     return false;
   }
+  plain_ = segment_->single_version() && segment_->same_types() &&
+           (same_tag_ & 0xff) == ROCKSDB_NAMESPACE::kTypeValue &&
+           (all_visible_ || (same_tags_ && same_tag_ <= newest_));
   uniform_values_ = nullptr;
   if (const ValueRunView* const values = segment_->inline_values()) {
     SetValuesAtHand(values, 0, segment_->num_entries());
@@ -182,6 +185,10 @@ void FstTableIterator::FailOrder() {
   Fail(file_.CorruptSegment(segment_index_, "its entries are out of order"));
 }
 
+void FstTableIterator::FailTrie() {
+  Fail(file_.CorruptSegment(segment_index_, "damaged trie or entries"));
+}
+
 uint64_t FstTableIterator::TagHere() {
   return ROCKSDB_NAMESPACE::DecodeFixed64(cursor_.tail());
 }
@@ -190,7 +197,7 @@ void FstTableIterator::LoadKey(End end) {
   if (!cursor_.Valid() ||
       !segment_->EntriesOf(segment_->Mirror(cursor_.ordinal()), &begin_,
                            &end_)) {
-    Fail(file_.CorruptSegment(segment_index_, "damaged trie or entries"));
+    FailTrie();
     return;
   }
   entry_ = end == End::kFirst ? begin_ : end_ - 1;
@@ -389,6 +396,18 @@ void FstTableIterator::SeekForPrev(const Slice& target) {
   } else if (file_.internal_comparator().Compare(key_, target_) > 0) {
     Prev();
     ExpectBeyond(target_, /*forward=*/false);
+  }
+}
+
+void FstTableIterator::SettleVisible(bool forward) {
+  for (; valid_; StepKey(forward)) {
+    const uint32_t e = file_.SeekEntry(*segment_, begin_, end_, newest_);
+    if (e == end_) continue;
+    if (e != entry_) {
+      entry_ = e;
+      LoadEntry();
+    }
+    return;
   }
 }
 

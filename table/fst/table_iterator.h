@@ -19,6 +19,11 @@
 // any other: its only key is that of the segment before it, and its entries are
 // the next older ones.
 //
+// It is walked by entries, as RocksDB does, or by user keys, as view/ does:
+// each key by its newest entry that the reader sees.  A segment that holds one
+// entry a key, all of them values that the reader sees, is *plain*: in it a
+// step asks nothing of an entry.
+//
 // Thread safety: none; an iterator belongs to one thread at a time.
 
 #pragma once
@@ -71,6 +76,41 @@ class FstTableIterator final : public compat::TableIteratorBase {
     pinned_iters_mgr_ = manager;
   }
   bool IsValuePinned() const override { return Pinner() != nullptr; }
+
+  // ---- A walk by user keys ----
+  // A seek is as above; behind it come SettleVisible() and, from then on, only
+  // the steps of this section, until the next seek.  key() has no tag then.
+
+  // Begins it, before the first seek: the reader sees entries whose tag is not
+  // greater than `newest`; if `all_visible`, the file has no others.
+  // REQUIRES: !file().index().has_continuations()
+  void WalkKeys(uint64_t newest, bool all_visible) {
+    newest_ = newest;
+    all_visible_ = all_visible;
+  }
+  const FstFile& file() const { return file_; }
+  // Moves to the newest entry that the reader sees, of the key at hand or else
+  // of the next key on the way that has one; not valid if none has.
+  void SettleVisible(bool forward);
+  // The same from the next key on.  REQUIRES: Valid()
+  void StepVisible(bool forward) {
+    StepKey(forward);
+    SettleVisible(forward);
+  }
+  // REQUIRES: Valid()
+  bool plain() const { return plain_; }
+  // StepVisible() within the segment, and PrepareValue().  False, and nothing
+  // has changed, at its end; false, and the iterator is not valid, if it is
+  // damaged. REQUIRES: Valid(), plain()
+  bool StepPlain(bool forward);
+  // REQUIRES: Valid(), for all that follow.
+  ROCKSDB_NAMESPACE::Slice user_key() const {
+    const std::string_view key = cursor_.key();
+    return {key.data(), key.size()};
+  }
+  uint64_t tag() const { return file_.EffectiveTag(*segment_, entry_); }
+  // Bytes that the key is known to share with the one the last step left.
+  uint64_t shared() const { return cursor_.shared(); }
 
  private:
   enum class End { kFirst, kLast };
@@ -127,6 +167,7 @@ class FstTableIterator final : public compat::TableIteratorBase {
   // seeking to where it is, forwards and backwards, and would go in circles.
   void ExpectBeyond(const ROCKSDB_NAMESPACE::Slice& internal_key, bool forward);
   void FailOrder();
+  void FailTrie();
   void Invalidate() { valid_ = false; }
   void Fail(const ROCKSDB_NAMESPACE::Status& s) {
     status_ = s;
@@ -151,6 +192,9 @@ class FstTableIterator final : public compat::TableIteratorBase {
   uint32_t segment_index_ = 0;
   bool same_tags_ = false;  // all of the segment's entries have same_tag_
   uint64_t same_tag_ = 0;
+  bool plain_ = false;
+  uint64_t newest_ = 0;
+  bool all_visible_ = false;
   const char* uniform_values_ =
       nullptr;  // inline values of uniform_size_ bytes each, or null
   size_t uniform_size_ = 0;
@@ -188,5 +232,38 @@ class FstTableIterator final : public compat::TableIteratorBase {
   bool filter_asked_ = false;         // by the last seek
   ROCKSDB_NAMESPACE::Status status_;
 };
+
+inline bool FstTableIterator::StepPlain(bool forward) {
+  assert(valid_ && plain_);
+  if (forward ? entry_ + 1 == segment_->num_entries() : entry_ == 0) {
+    return false;
+  }
+  if (forward != segment_->mirrored()) {
+    cursor_.Next();
+  } else {
+    cursor_.Prev();
+  }
+  if (!cursor_.Valid()) {
+    FailTrie();
+    return false;
+  }
+  entry_ = segment_->Mirror(cursor_.ordinal());
+  begin_ = entry_;
+  end_ = entry_ + 1;
+  if (uniform_values_ != nullptr) {
+    value_ = ROCKSDB_NAMESPACE::Slice(
+        uniform_values_ + size_t{entry_} * uniform_size_, uniform_size_);
+    value_ready_ = true;
+    return true;
+  }
+  if (ValueIsAtHand() && values_->Get(entry_ - values_begin_, &last_value_)) {
+    value_ = ROCKSDB_NAMESPACE::Slice(last_value_.value.data(),
+                                      last_value_.value.size());
+    value_ready_ = true;
+    return true;
+  }
+  LoadEntry();
+  return valid_ && PrepareValue();
+}
 
 }  // namespace memkv

@@ -152,6 +152,7 @@ void Cursor::ReadNext(uint32_t index) {
   }
   key_ = buffer_.bytes.get();
   key_size_ = size;
+  shared_ = lcp;
   index_ = index;
   valid_ = true;
 }
@@ -223,6 +224,7 @@ void Cursor::MoveTo(uint32_t index) {
   next_.Set(index + 1, read.next_code);
   key_ = window_.bytes.get() + read.begin;
   key_size_ = read.size;
+  shared_ = 0;
   index_ = index;
   valid_ = true;
 }
@@ -290,6 +292,7 @@ void Cursor::Seek(std::string_view target) {
   SetKeyPrefix(target, std::min(position.place.lcp_at,
                                 heads_.LcpAt(position.place.index)));
   ReadNext(position.place.index);
+  shared_ = 0;
 }
 
 void Cursor::SeekForPrev(std::string_view target) {
@@ -348,6 +351,8 @@ void Cursor::Prev() {
   if (valid_ && (!in_window || !same_bucket) && key() >= behind) {
     SetCorrupt();
   }
+  // Of neighbours in the window the later one was made from the other.
+  shared_ = in_window && same_bucket ? heads_.LcpAt(index_ + 1) : 0;
 }
 
 }  // namespace key_trie

@@ -77,6 +77,11 @@ class Cursor {
   // the one they left.  Stable until the next move.
   std::string_view key() const { return {key_, key_size_}; }
 
+  // In how many first bytes, at least, key() is the key that the last move came
+  // from; 0 where that is not known, as after a seek.
+  // REQUIRES: Valid()
+  uint64_t shared() const { return shared_; }
+
   // How many bytes behind the key its user may write, and where they are.
   static constexpr size_t kTail = 8;
   // REQUIRES: Valid().  Until the next move.
@@ -145,6 +150,7 @@ class Cursor {
   Buffer buffer_;  // of the key, unless it is one in the window
   char* key_ = nullptr;
   uint64_t key_size_ = 0;
+  uint64_t shared_ = 0;
   std::string separator_;
   std::string behind_;  // the key that Prev() came from
 };

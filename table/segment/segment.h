@@ -148,6 +148,8 @@ class Segment {
   uint32_t num_keys() const { return num_keys_; }
   uint32_t num_entries() const { return num_entries_; }
   bool mirrored() const { return mirrored_; }
+  // Whether every key has one entry, of the key's index.
+  bool single_version() const { return single_version_; }
   const KeyTrieReader& trie() const { return trie_; }
 
   // Key k; false if damaged.
@@ -201,6 +203,7 @@ class Segment {
   void PrefetchInlineValue(uint32_t e) const;
   // Whether all entries have the tag of the first one.
   bool same_tags() const { return seqs_.constant() && types_.constant(); }
+  bool same_types() const { return types_.constant(); }
   // First entry of [begin, end) whose tag is <= `tag`, or end.
   uint32_t SeekEntry(uint32_t begin, uint32_t end, uint64_t tag) const;
 

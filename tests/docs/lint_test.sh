@@ -70,7 +70,7 @@ done
 
 # Likewise a source.  plugin/memkv_autoload.cc belongs to the shared library.
 sources=" $(sed -n 's/^memkv_SOURCES = //p' memkv.mk) "
-for file in {plugin,memtable,memtable/*,table/*,compat,util}/*.cc; do
+for file in {plugin,memtable,memtable/*,table/*,view,compat,util}/*.cc; do
   [[ $sources == *" $file "* || $file == plugin/memkv_autoload.cc ]] ||
     complain "$file: not in memkv.mk"
 done

@@ -29,7 +29,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 # As one source: RocksDB's headers are most of the time.  One has names that
 # clash with what the others say `using` of.
-printf '#include "%s"\n' compat/*.cc memtable/*.cc table/fst/*.cc plugin/*.cc |
+printf '#include "%s"\n' compat/*.cc memtable/*.cc table/fst/*.cc plugin/*.cc view/*.cc |
   grep -v '"table/fst/format.cc"' >"$scratch/adapters.cc"
 printf '#include "table/fst/format.cc"\n' >"$scratch/format.cc"
 for unit in adapters format; do

@@ -1,0 +1,292 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// view_bench: what walks over a database take by RocksDB's iterator on stock
+// RocksDB, by RocksDB's iterator on memkv, and by memkv::View on the same
+// memkv, in one process and by turns.
+//
+//   view_bench --keys=urls.txt
+//   view_bench --keys=apt-contents --n=2000000 --repeats=5
+//
+// The stock database has the skip list and block-based tables with a Bloom
+// filter; all have lz4 and a block cache that holds everything. Two states:
+//   compacted  all records in one level, the memtable empty
+//   live       nine tenths of the records compacted; then the last tenth and
+//              new versions of a twentieth written over them, in an order that
+//              looks random: half of it flushed into four files of level 0,
+//              half in the memtable; one key in 200 deleted
+// Four walks, each checked: all walks of a state must find the same records.
+//   scan, rscan   a record, from end to end, key and value
+//   prefix        a scan of up to 100 records below a prefix, by an iterator of
+//                 its own with an upper bound
+//   seek          a seek and ten steps, by one iterator
+//
+// It reports how many times as much as stock each takes: the median of the
+// repeats' ratios.
+
+#include <fmt/format.h>
+#include <gflags/gflags.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "db_bench_ext/common/check.h"
+#include "db_bench_ext/common/comparison.h"
+#include "db_bench_ext/common/temp_dir.h"
+#include "db_bench_ext/common/timing.h"
+#include "db_bench_ext/common/walk.h"
+#include "db_bench_ext/keys/key_source.h"
+#include "plugin/memkv.h"
+#include "plugin/memkv_view.h"
+#include "rocksdb/convenience.h"
+#include "rocksdb/db.h"
+
+DEFINE_string(keys, "gen:urls:1000000",
+              "Where keys come from: a file of keys, one a line; apt-contents; "
+              "gen:urls:N, gen:hex:N or gen:uint64:N.");
+DEFINE_uint64(n, 0, "Lines to read at most; 0: all.");
+DEFINE_uint64(ops, 20000, "Prefixes and seeks a repeat.");
+DEFINE_uint64(repeats, 5, "Repeats of each walk.");
+DEFINE_uint64(seed, 1, "Of orders and probes.");
+DEFINE_string(states, "compacted,live", "Which states.");
+DEFINE_string(walks, "scan,rscan,prefix,seek", "Which walks.");
+DEFINE_string(dir, "", "Where databases are made; empty: TMPDIR, or /tmp.");
+
+namespace memkv {
+namespace {
+
+using rocksdb::Iterator;
+using rocksdb::ReadOptions;
+using rocksdb::Slice;
+
+constexpr uint64_t kPrefixRecords = 100;
+constexpr int kSeekSteps = 10;
+constexpr int kLevel0Files = 4;
+
+// What a walk found.
+struct Found {
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+
+  void Take(const Iterator& it) {
+    ++records;
+    bytes += it.key().size() + it.value().size();
+  }
+};
+
+struct Side {
+  std::string name;
+  std::string options;
+  std::unique_ptr<rocksdb::DB> db;
+};
+
+bool Has(const std::string& list, const std::string& name) {
+  return ("," + list + ",").find("," + name + ",") != std::string::npos;
+}
+
+class Bench {
+ public:
+  explicit Bench(const RecordSet& records)
+      : records_(records),
+        dir_(FLAGS_dir.empty() ? DefaultTempParent() : FLAGS_dir, "view_bench",
+             /*keep=*/false, nullptr),
+        random_(FLAGS_seed) {
+    constexpr char kStock[] =
+        "memtable_factory=skip_list;table_factory={id=BlockBasedTable;"
+        "filter_policy=bloomfilter:10:false;block_cache=8G}";
+    constexpr char kMemkv[] =
+        "memtable_factory=art;table_factory={id=fst;block_cache=8G}";
+    sides_[0] = {"stock", kStock, nullptr};
+    sides_[1] = {"memkv", kMemkv, nullptr};
+  }
+
+  void Run() {
+    Comparison comparison({{"stock", 0}, {"memkv", 0}, {"view", 0}},
+                          {"scan", "rscan", "prefix", "seek"}, {});
+    for (const std::string state : {"compacted", "live"}) {
+      if (!Has(FLAGS_states, state)) continue;
+      for (Side& side : sides_) Load(&side, state == "live");
+      comparison.AddRow(state, std::to_string(records_.size()) + " records");
+      MakeProbes();
+      for (uint64_t repeat = 0; repeat < FLAGS_repeats; ++repeat) {
+        Repeat(state, &comparison);
+      }
+      for (Side& side : sides_) side.db.reset();
+    }
+    comparison.PrintFigures(stdout);
+    comparison.PrintRatios(stdout);
+  }
+
+ private:
+  using Make = std::function<Iterator*(const ReadOptions&)>;
+
+  void Load(Side* side, bool live) {
+    rocksdb::Options options;
+    Check(rocksdb::GetOptionsFromString(
+        rocksdb::ConfigOptions(), rocksdb::Options(),
+        side->options + ";create_if_missing=true;compression=kLZ4Compression;"
+                        "write_buffer_size=1G;max_background_jobs=2;"
+                        "disable_auto_compactions=true",
+        &options));
+    rocksdb::DB* db = nullptr;
+    Check(rocksdb::DB::Open(
+        options, dir_.path() + "/" + side->name + (live ? "-live" : ""), &db));
+    side->db.reset(db);
+    // In an order of its own, the same for all sides.
+    std::vector<uint32_t> order(records_.size());
+    for (size_t i = 0; i < order.size(); ++i) {
+      order[i] = static_cast<uint32_t>(i);
+    }
+    RandomSource random(FLAGS_seed);
+    random.Shuffle(&order);
+    const size_t first = live ? order.size() / 10 * 9 : order.size();
+    for (size_t i = 0; i < first; ++i) Put(db, order[i]);
+    Check(db->CompactRange(rocksdb::CompactRangeOptions(), nullptr, nullptr));
+    if (!live) return;
+    std::vector<uint32_t> later(order.begin() + static_cast<ptrdiff_t>(first),
+                                order.end());
+    later.insert(later.end(), order.begin(),
+                 order.begin() + static_cast<ptrdiff_t>(order.size() / 20));
+    random.Shuffle(&later);
+    const size_t part = later.size() / 2 / kLevel0Files;
+    for (size_t i = 0; i < later.size(); ++i) {
+      if (later[i] % 200 == 0) {
+        Check(db->Delete(NoLog(), records_.key(later[i])));
+      } else {
+        Put(db, later[i]);
+      }
+      if ((i + 1) % part == 0 && (i + 1) / part <= kLevel0Files) {
+        Check(db->Flush(rocksdb::FlushOptions()));
+      }
+    }
+  }
+
+  static rocksdb::WriteOptions NoLog() {
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;
+    return options;
+  }
+  void Put(rocksdb::DB* db, uint32_t i) {
+    Check(db->Put(NoLog(), records_.key(i), records_.value(i)));
+  }
+
+  void MakeProbes() {
+    seeks_.clear();
+    prefixes_.clear();
+    for (uint64_t i = 0; i < FLAGS_ops; ++i) {
+      seeks_.push_back(
+          records_.key(random_.Uniform(records_.size())).ToString());
+      ChangeAByte(&random_, &seeks_.back());
+      prefixes_.push_back(
+          ExamplePrefix(records_.key(random_.Uniform(records_.size()))));
+    }
+  }
+
+  void Repeat(const std::string& state, Comparison* comparison) {
+    std::unique_ptr<View> view;
+    rocksdb::DB* const db = sides_[1].db.get();
+    Check(View::Open(db, db->DefaultColumnFamily(), nullptr, &view));
+    const std::array<Make, 3> subjects = {
+        [this](const ReadOptions& o) { return sides_[0].db->NewIterator(o); },
+        [this](const ReadOptions& o) { return sides_[1].db->NewIterator(o); },
+        [&view](const ReadOptions& o) { return view->NewIterator(o); }};
+    for (const std::string walk : {"scan", "rscan", "prefix", "seek"}) {
+      if (!Has(FLAGS_walks, walk)) continue;
+      Found expected;
+      for (size_t subject = 0; subject < subjects.size(); ++subject) {
+        const uint64_t start = WallNanos();
+        uint64_t operations = FLAGS_ops;
+        Found found;
+        if (walk == "scan" || walk == "rscan") {
+          found = WalkOver(subjects[subject], walk == "scan");
+          operations = found.records;
+        } else {
+          found = walk == "prefix" ? Prefixes(subjects[subject])
+                                   : Seeks(subjects[subject]);
+        }
+        const uint64_t nanos = WallNanos() - start;
+        if (subject == 0) expected = found;
+        if (found.records != expected.records ||
+            found.bytes != expected.bytes) {
+          Check(Status::Corruption(
+              fmt::format("{}, {}: {} records of {} bytes", state, walk,
+                          found.records, found.bytes),
+              fmt::format("stock has {} of {}", expected.records,
+                          expected.bytes)));
+        }
+        comparison->Add(
+            state, walk, subject,
+            static_cast<double>(nanos) / static_cast<double>(operations));
+      }
+    }
+    if (view->handed_over() != 0) {
+      Check(Status::Corruption("RocksDB's iterator served the view"));
+    }
+  }
+
+  static Found WalkOver(const Make& make, bool forward) {
+    const std::unique_ptr<Iterator> it(make(ReadOptions()));
+    Found found;
+    WalkAll(it.get(), forward, [&] { found.Take(*it); });
+    Check(it->status());
+    return found;
+  }
+  Found Prefixes(const Make& make) const {
+    Found found;
+    for (const std::string& prefix : prefixes_) {
+      const std::string end = PrefixEnd(prefix);
+      const Slice bound(end);
+      ReadOptions options;
+      if (!end.empty()) options.iterate_upper_bound = &bound;
+      const std::unique_ptr<Iterator> it(make(options));
+      uint64_t records = 0;
+      for (it->Seek(prefix); it->Valid() && records < kPrefixRecords;
+           it->Next(), ++records) {
+        found.Take(*it);
+      }
+      Check(it->status());
+    }
+    return found;
+  }
+  Found Seeks(const Make& make) const {
+    const std::unique_ptr<Iterator> it(make(ReadOptions()));
+    Found found;
+    for (const std::string& key : seeks_) {
+      it->Seek(key);
+      for (int i = 0; i <= kSeekSteps && it->Valid(); ++i, it->Next()) {
+        found.Take(*it);
+      }
+      Check(it->status());
+    }
+    return found;
+  }
+
+  const RecordSet& records_;
+  const TempDir dir_;
+  RandomSource random_;
+  std::array<Side, 2> sides_;
+  std::vector<std::string> seeks_;
+  std::vector<std::string> prefixes_;
+};
+
+void Main() {
+  if (std::string misfit; !RegisterMemkv(&misfit)) Refuse(misfit);
+  if (FLAGS_repeats == 0) Refuse("--repeats=0 measures nothing");
+  KeySet keys;
+  ReadKeys(FLAGS_keys, FLAGS_n, FLAGS_seed, &keys);
+  std::printf("%s\n", keys.description.c_str());
+  Bench(keys.records).Run();
+}
+
+}  // namespace
+}  // namespace memkv
+
+int main(int argc, char** argv) {
+  gflags::SetUsageMessage(
+      "Walks by memkv::View and by RocksDB's iterators, side by side.");
+  gflags::ParseCommandLineFlags(&argc, &argv, true);
+  return memkv::RunProgram("view_bench", argc, argv, memkv::Main);
+}

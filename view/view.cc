@@ -1,0 +1,116 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "compat/pinned_version.h"
+#include "plugin/memkv.h"
+#include "plugin/memkv_view.h"
+#include "rocksdb/db.h"
+#include "view/view_iterator.h"
+
+namespace memkv {
+
+using compat::PinnedVersion;
+using ROCKSDB_NAMESPACE::ColumnFamilyHandle;
+using ROCKSDB_NAMESPACE::DB;
+using ROCKSDB_NAMESPACE::Env;
+using ROCKSDB_NAMESPACE::Iterator;
+using ROCKSDB_NAMESPACE::NewErrorIterator;
+using ROCKSDB_NAMESPACE::ReadOptions;
+using ROCKSDB_NAMESPACE::Snapshot;
+using ROCKSDB_NAMESPACE::Status;
+
+struct View::Rep {
+  Rep(DB* database, ColumnFamilyHandle* cf) : db(database), handle(cf) {}
+
+  std::shared_ptr<const PinnedVersion> Pinned() const {
+    const std::lock_guard<std::mutex> lock(mutex);
+    return pinned;
+  }
+
+  DB* const db;
+  ColumnFamilyHandle* const handle;
+  mutable std::mutex mutex;
+  std::shared_ptr<const PinnedVersion> pinned;  // guarded by mutex
+  // Of iterators that may outlive the view.
+  const std::shared_ptr<std::atomic<uint64_t>> handed_over =
+      std::make_shared<std::atomic<uint64_t>>(0);
+};
+
+View::View(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
+
+View::~View() = default;
+
+Status View::Open(DB* db, ColumnFamilyHandle* column_family,
+                  const Snapshot* snapshot, std::unique_ptr<View>* view) {
+  view->reset();
+  if (std::string misfit; !RegisterMemkv(&misfit)) {
+    return Status::NotSupported(misfit);
+  }
+  if (db->GetRootDB() != db) {
+    return Status::InvalidArgument(
+        "memkv::View of a database that wraps another one",
+        "give it GetRootDB(), to see what is below");
+  }
+  auto rep = std::make_unique<Rep>(db, column_family);
+  view->reset(new View(std::move(rep)));
+  (*view)->Refresh(snapshot);
+  return Status::OK();
+}
+
+void View::Refresh(const Snapshot* snapshot) {
+  auto pinned =
+      std::make_shared<const PinnedVersion>(rep_->db, rep_->handle, snapshot);
+  const std::lock_guard<std::mutex> lock(rep_->mutex);
+  // The old one goes when `pinned` does, behind the lock.
+  rep_->pinned.swap(pinned);
+}
+
+ROCKSDB_NAMESPACE::SequenceNumber View::sequence() const {
+  return rep_->Pinned()->sequence();
+}
+
+Iterator* View::NewIterator(const ReadOptions& read_options) const {
+  std::shared_ptr<const PinnedVersion> pinned = rep_->Pinned();
+  // What DBImpl::NewIterator() refuses.
+  if (read_options.io_activity != Env::IOActivity::kUnknown &&
+      read_options.io_activity != Env::IOActivity::kDBIterator) {
+    return NewErrorIterator(Status::InvalidArgument(
+        "ReadOptions::io_activity of an iterator must be kUnknown or "
+        "kDBIterator"));
+  }
+  if (read_options.snapshot != nullptr &&
+      read_options.snapshot->GetSequenceNumber() != pinned->sequence()) {
+    return NewErrorIterator(
+        Status::InvalidArgument("ReadOptions::snapshot is not the view's",
+                                "leave it null, and open the view with it"));
+  }
+  const auto* const comparator = pinned->cfd()->user_comparator();
+  if (read_options.managed ||
+      read_options.read_tier == ROCKSDB_NAMESPACE::kPersistedTier ||
+      read_options.tailing) {
+    return NewErrorIterator(Status::NotSupported(
+        "a view has no managed or tailing iterators, and none of persisted "
+        "data"));
+  }
+  if (comparator->timestamp_size() != (read_options.timestamp == nullptr
+                                           ? 0
+                                           : read_options.timestamp->size())) {
+    return NewErrorIterator(Status::InvalidArgument(
+        "ReadOptions::timestamp is not of the size that the comparator has"));
+  }
+  ReadOptions options(read_options);
+  options.io_activity = Env::IOActivity::kDBIterator;
+  return new view::ViewIterator(std::move(pinned), options, rep_->handed_over,
+                                /*by_entries=*/false);
+}
+
+uint64_t View::handed_over() const {
+  return rep_->handed_over->load(std::memory_order_relaxed);
+}
+
+}  // namespace memkv
