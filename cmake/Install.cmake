@@ -29,11 +29,13 @@ install(
   DESTINATION include/memkv
   RENAME c.h
   COMPONENT dev)
-install(
-  FILES "${memkv_root}/plugin/memkv_view.h"
-  DESTINATION include/memkv
-  RENAME view.h
-  COMPONENT dev)
+if(MEMKV_HAS_VIEWS)
+  install(
+    FILES "${memkv_root}/plugin/memkv_view.h"
+    DESTINATION include/memkv
+    RENAME view.h
+    COMPONENT dev)
+endif()
 install(
   TARGETS memkv memkv_shared
   ARCHIVE DESTINATION "${libdir}" COMPONENT dev

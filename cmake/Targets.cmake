@@ -56,6 +56,13 @@ else()
   include(RocksDB)
 endif()
 
+# Views are for RocksDB 9.10 and later.
+set(MEMKV_HAS_VIEWS ON)
+if(MEMKV_ROCKSDB_VERSION VERSION_LESS 9.10)
+  set(MEMKV_HAS_VIEWS OFF)
+  list(FILTER MEMKV_ADAPTER_SOURCES EXCLUDE REGEX "^view/")
+endif()
+
 memkv_add_objects(memkv_adapter_objects ${MEMKV_ADAPTER_SOURCES})
 target_link_libraries(memkv_adapter_objects PUBLIC memkv_rocksdb)
 

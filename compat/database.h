@@ -21,6 +21,28 @@
 namespace memkv {
 namespace compat {
 
+// What does not change while the database is open.
+inline const ROCKSDB_NAMESPACE::ImmutableOptions& OptionsOf(
+    const ROCKSDB_NAMESPACE::ColumnFamilyData& cfd) {
+#if MEMKV_ROCKSDB >= 911
+  return cfd.ioptions();
+#else
+  return *cfd.ioptions();
+#endif
+}
+
+// Whether a managed iterator is asked for, which no version has; from 11.0 on
+// there is no option for it any more.
+inline bool AsksForManagedIterator(
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options) {
+#if MEMKV_ROCKSDB >= 1100
+  (void)read_options;
+  return false;
+#else
+  return read_options.managed;
+#endif
+}
+
 // The reader of a live file, which stays open as long as this exists.
 // Thread safety: none.
 class LiveReader {

@@ -50,10 +50,7 @@ void Run::CloseFile() {
   delete iter_;
   iter_ = nullptr;
   fst_ = nullptr;
-  if (handle_ != nullptr) {
-    context_.pinned->cfd()->table_cache()->get_cache().Release(handle_);
-    handle_ = nullptr;
-  }
+  reader_.reset();
   file_ = kNoFile;
 }
 
@@ -67,10 +64,10 @@ bool Run::OpenFile(size_t i) {
   CloseFile();
   const FileMetaData& file = *files_[i];
   const auto* const sv = context_.pinned->super_version();
-  TableReader* reader = nullptr;
-  status_ = compat::FindTable(*context_.read_options, context_.pinned->cfd(),
-                              sv->mutable_cf_options, file, &handle_, &reader);
+  reader_ = std::make_unique<compat::LiveReader>(context_.pinned->cfd());
+  status_ = reader_->Find(*context_.read_options, sv->mutable_cf_options, file);
   if (!status_.ok()) return false;
+  TableReader* const reader = reader_->get();
   file_ = i;
   if (context_.range_deletions != nullptr &&
       context_.range_deletions->AddFile(file.fd.GetNumber())) {

@@ -28,13 +28,14 @@
 #include <string>
 #include <vector>
 
-#include "compat/pinned_version.h"
+#include "compat/database.h"
 #include "compat/table_reader.h"
 #include "rocksdb/options.h"
 #include "rocksdb/slice.h"
 #include "rocksdb/status.h"
 #include "table/fst/table_iterator.h"
 #include "table/internal_iterator.h"
+#include "view/pinned_version.h"
 #include "view/range_deletions.h"
 
 namespace memkv {
@@ -42,7 +43,7 @@ namespace view {
 
 // What all runs of an iterator share; outlives them.
 struct RunContext {
-  const compat::PinnedVersion* pinned = nullptr;
+  const PinnedVersion* pinned = nullptr;
   // Of the iterator; its snapshot is that of `pinned`.
   const ROCKSDB_NAMESPACE::ReadOptions* read_options = nullptr;
   // Null if range deletions are ignored.
@@ -139,7 +140,7 @@ class Run {
   const size_t number_;
   const Files files_;
   size_t file_ = kNoFile;
-  ROCKSDB_NAMESPACE::TableCache::TypedHandle* handle_ = nullptr;
+  std::unique_ptr<compat::LiveReader> reader_;  // of files_[file_]
   ROCKSDB_NAMESPACE::InternalIterator* iter_ = nullptr;
   // iter_, if it is walked by keys.
   FstTableIterator* fst_ = nullptr;

@@ -6,15 +6,15 @@
 #include <string>
 #include <utility>
 
-#include "compat/pinned_version.h"
+#include "compat/database.h"
 #include "plugin/memkv.h"
 #include "plugin/memkv_view.h"
 #include "rocksdb/db.h"
+#include "view/pinned_version.h"
 #include "view/view_iterator.h"
 
 namespace memkv {
 
-using compat::PinnedVersion;
 using ROCKSDB_NAMESPACE::ColumnFamilyHandle;
 using ROCKSDB_NAMESPACE::DB;
 using ROCKSDB_NAMESPACE::Env;
@@ -23,6 +23,7 @@ using ROCKSDB_NAMESPACE::NewErrorIterator;
 using ROCKSDB_NAMESPACE::ReadOptions;
 using ROCKSDB_NAMESPACE::Snapshot;
 using ROCKSDB_NAMESPACE::Status;
+using view::PinnedVersion;
 
 struct View::Rep {
   Rep(DB* database, ColumnFamilyHandle* cf) : db(database), handle(cf) {}
@@ -90,7 +91,7 @@ Iterator* View::NewIterator(const ReadOptions& read_options) const {
                                 "leave it null, and open the view with it"));
   }
   const auto* const comparator = pinned->cfd()->user_comparator();
-  if (read_options.managed ||
+  if (compat::AsksForManagedIterator(read_options) ||
       read_options.read_tier == ROCKSDB_NAMESPACE::kPersistedTier ||
       read_options.tailing) {
     return NewErrorIterator(Status::NotSupported(

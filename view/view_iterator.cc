@@ -7,11 +7,12 @@
 #include <cassert>
 #include <utility>
 
+#include "compat/database.h"
+#include "compat/statistics.h"
 #include "compat/trie_order.h"
 #include "db/memtable.h"
 #include "db/memtable_list.h"
 #include "db/version_set.h"
-#include "monitoring/statistics_impl.h"
 #include "rocksdb/wide_columns.h"
 #include "util/common_prefix.h"
 
@@ -62,7 +63,7 @@ class OfImmutableMemTables final : public RangeDelAggregator {
 
 }  // namespace
 
-ViewIterator::ViewIterator(std::shared_ptr<const compat::PinnedVersion> pinned,
+ViewIterator::ViewIterator(std::shared_ptr<const PinnedVersion> pinned,
                            const ReadOptions& read_options,
                            std::shared_ptr<std::atomic<uint64_t>> handed_over,
                            bool by_entries)
@@ -75,14 +76,14 @@ ViewIterator::ViewIterator(std::shared_ptr<const compat::PinnedVersion> pinned,
 
 ViewIterator::~ViewIterator() { Stop(); }
 
-bool ViewIterator::HandsOver(const compat::PinnedVersion& pinned,
+bool ViewIterator::HandsOver(const PinnedVersion& pinned,
                              const ReadOptions& read_options) {
   return TrieOrderOf(pinned.cfd()->user_comparator()) ==
              TrieOrder::kUnsupported ||
          read_options.timestamp != nullptr ||
          read_options.iter_start_ts != nullptr || read_options.tailing ||
-         read_options.managed || read_options.pin_data ||
-         read_options.async_io ||
+         compat::AsksForManagedIterator(read_options) ||
+         read_options.pin_data || read_options.async_io ||
          read_options.max_skippable_internal_keys != 0 ||
          read_options.table_filter ||
          read_options.background_purge_on_iterator_cleanup ||
@@ -95,12 +96,14 @@ void ViewIterator::Start() {
   read_options_.snapshot = pinned_->snapshot();
   const auto* const cfd = pinned_->cfd();
   const auto& options = pinned_->super_version()->mutable_cf_options;
-  read_options_.total_order_seek |= cfd->ioptions()->prefix_seek_opt_in_only;
+  read_options_.total_order_seek |=
+      compat::OptionsOf(*cfd).prefix_seek_opt_in_only;
   if (HandsOver(*pinned_, read_options_)) {
     HandOver();
     return;
   }
-  RecordTick(cfd->ioptions()->stats, ROCKSDB_NAMESPACE::NO_ITERATOR_CREATED);
+  RecordTick(compat::OptionsOf(*cfd).stats,
+             ROCKSDB_NAMESPACE::NO_ITERATOR_CREATED);
   prefix_extractor_ = options.prefix_extractor.get();
   check_prefix_ =
       prefix_extractor_ != nullptr && read_options_.prefix_same_as_start;
@@ -120,7 +123,7 @@ void ViewIterator::Start() {
 }
 
 void ViewIterator::Stop() {
-  auto* const stats = pinned_->cfd()->ioptions()->stats;
+  auto* const stats = compat::OptionsOf(*pinned_->cfd()).stats;
   if (!runs_.empty()) {
     RecordTick(stats, ROCKSDB_NAMESPACE::NO_ITERATOR_DELETED);
   }
@@ -578,8 +581,8 @@ Status ViewIterator::Refresh(const ROCKSDB_NAMESPACE::Snapshot* snapshot) {
     return Status::NotSupported("Creating renew iterator is not allowed.");
   }
   Stop();
-  pinned_ = std::make_shared<const compat::PinnedVersion>(
-      pinned_->db(), pinned_->handle(), snapshot);
+  pinned_ = std::make_shared<const PinnedVersion>(pinned_->db(),
+                                                  pinned_->handle(), snapshot);
   status_ = Status::OK();
   Start();
   return status_;

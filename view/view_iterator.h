@@ -34,10 +34,10 @@
 #include <string>
 #include <vector>
 
-#include "compat/pinned_version.h"
 #include "memory/arena.h"
 #include "rocksdb/iterator.h"
 #include "rocksdb/options.h"
+#include "view/pinned_version.h"
 #include "view/range_deletions.h"
 #include "view/run.h"
 
@@ -51,14 +51,14 @@ class ViewIterator final : public ROCKSDB_NAMESPACE::Iterator {
 
   // *handed_over is raised when RocksDB's iterator takes over.  `by_entries`:
   // see RunContext.
-  ViewIterator(std::shared_ptr<const compat::PinnedVersion> pinned,
+  ViewIterator(std::shared_ptr<const PinnedVersion> pinned,
                const ROCKSDB_NAMESPACE::ReadOptions& read_options,
                std::shared_ptr<std::atomic<uint64_t>> handed_over,
                bool by_entries);
   ~ViewIterator() override;
 
   // Whether RocksDB's iterator must serve a whole iterator of these options.
-  static bool HandsOver(const compat::PinnedVersion& pinned,
+  static bool HandsOver(const PinnedVersion& pinned,
                         const ROCKSDB_NAMESPACE::ReadOptions& read_options);
 
   bool Valid() const override {
@@ -148,7 +148,7 @@ class ViewIterator final : public ROCKSDB_NAMESPACE::Iterator {
     End();
   }
 
-  std::shared_ptr<const compat::PinnedVersion> pinned_;
+  std::shared_ptr<const PinnedVersion> pinned_;
   ROCKSDB_NAMESPACE::ReadOptions read_options_;
   const std::shared_ptr<std::atomic<uint64_t>> handed_over_;
   const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor_ = nullptr;

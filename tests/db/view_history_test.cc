@@ -243,7 +243,7 @@ class Reader {
     if (!s.ok()) difference_ = s.ToString();
     walk->view.reset(view->NewIterator(options));
     walk->twin = std::make_unique<view::ViewIterator>(
-        std::make_shared<const compat::PinnedVersion>(
+        std::make_shared<const view::PinnedVersion>(
             db_, db_->DefaultColumnFamily(), snapshot),
         options, std::make_shared<std::atomic<uint64_t>>(0),
         /*by_entries=*/true);

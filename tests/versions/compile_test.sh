@@ -28,8 +28,11 @@ standard=c++$(sed -nE 's/^ *set\(CMAKE_CXX_STANDARD ([0-9]+)\).*/\1/p' \
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 # As one source: RocksDB's headers are most of the time.  One has names that
-# clash with what the others say `using` of.
-printf '#include "%s"\n' compat/*.cc memtable/*.cc table/fst/*.cc plugin/*.cc view/*.cc |
+# clash with what the others say `using` of.  Views are for 9.10 and later.
+sources=(compat/*.cc memtable/*.cc table/fst/*.cc plugin/*.cc)
+number() { sed -nE "s/^#define ROCKSDB_$1 ([0-9]+).*/\1/p" "$source/include/rocksdb/version.h"; }
+(($(number MAJOR) * 100 + $(number MINOR) < 910)) || sources+=(view/*.cc)
+printf '#include "%s"\n' "${sources[@]}" |
   grep -v '"table/fst/format.cc"' >"$scratch/adapters.cc"
 printf '#include "table/fst/format.cc"\n' >"$scratch/format.cc"
 for unit in adapters format; do

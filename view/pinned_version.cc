@@ -1,13 +1,13 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include "compat/pinned_version.h"
+#include "view/pinned_version.h"
 
 #include "db/arena_wrapped_db_iter.h"
 #include "db/db_impl/db_impl.h"
 
 namespace memkv {
-namespace compat {
+namespace view {
 
 using ROCKSDB_NAMESPACE::DBImpl;
 
@@ -38,5 +38,5 @@ ROCKSDB_NAMESPACE::Iterator* PinnedVersion::NewRocksDBIterator(
                               /*read_callback=*/nullptr);
 }
 
-}  // namespace compat
+}  // namespace view
 }  // namespace memkv

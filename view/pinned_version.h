@@ -26,7 +26,7 @@ class Iterator;
 }  // namespace ROCKSDB_NAMESPACE
 
 namespace memkv {
-namespace compat {
+namespace view {
 
 class PinnedVersion {
  public:
@@ -76,5 +76,5 @@ class PinnedVersion {
   Sequence snapshot_;
 };
 
-}  // namespace compat
+}  // namespace view
 }  // namespace memkv
