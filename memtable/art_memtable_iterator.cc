@@ -57,6 +57,23 @@ bool ArtMemTableIterator::OpenList() {
   return true;
 }
 
+void ArtMemTableIterator::StepSlow(bool forward) {
+  if (Merges()) {
+    StepMerged(forward);
+  } else {
+    forward ? in_tree_.Next() : in_tree_.Prev();
+    SetKey();
+  }
+}
+
+void ArtMemTableIterator::SetKey() {
+  if (on_list_) {
+    key_ = in_list_->Valid() ? in_list_->key() : nullptr;
+  } else {
+    key_ = in_tree_.Valid() ? in_tree_.entry() : nullptr;
+  }
+}
+
 void ArtMemTableIterator::NoteChanges() {
   tree_changes_ = tree_->Changes();
   list_changes_ = overflow_->load(std::memory_order_acquire)->Changes();
@@ -65,20 +82,21 @@ void ArtMemTableIterator::NoteChanges() {
 void ArtMemTableIterator::Reset() {
   in_tree_.Reset();
   on_list_ = false;
+  key_ = nullptr;
   other_ = Beyond::kNeither;
 }
 
 void ArtMemTableIterator::Choose(bool forward) {
   other_ = forward ? Beyond::kForward : Beyond::kBackward;
-  if (!in_tree_.Valid() || !in_list_->Valid()) {
-    on_list_ = in_list_->Valid();
-    return;
+  on_list_ = in_list_->Valid();
+  if (on_list_ && in_tree_.Valid()) {
+    const int order = Compare(in_tree_.entry(), in_list_->key());
+    on_list_ = forward ? order > 0 : order < 0;
+    if (order == 0) {
+      forward ? in_list_->Next() : in_list_->Prev();
+    }
   }
-  const int order = Compare(in_tree_.entry(), in_list_->key());
-  on_list_ = forward ? order > 0 : order < 0;
-  if (order == 0) {
-    forward ? in_list_->Next() : in_list_->Prev();
-  }
+  SetKey();
 }
 
 void ArtMemTableIterator::SeekBeyond(const char* from, bool forward) {
@@ -120,6 +138,7 @@ void ArtMemTableIterator::Seek(const Slice& internal_key,
                                const char* memtable_key) {
   if (!Merges()) {
     in_tree_.Seek(Target(internal_key, memtable_key));
+    SetKey();
     return;
   }
   NoteChanges();
@@ -132,6 +151,7 @@ void ArtMemTableIterator::SeekForPrev(const Slice& internal_key,
                                       const char* memtable_key) {
   if (!Merges()) {
     in_tree_.SeekForPrev(Target(internal_key, memtable_key));
+    SetKey();
     return;
   }
   NoteChanges();
@@ -143,6 +163,7 @@ void ArtMemTableIterator::SeekForPrev(const Slice& internal_key,
 void ArtMemTableIterator::SeekToEdge(bool first) {
   if (!Merges()) {
     first ? in_tree_.SeekToFirst() : in_tree_.SeekToLast();
+    SetKey();
     return;
   }
   NoteChanges();
@@ -155,6 +176,7 @@ void ArtMemTableIterator::RandomSeek() {
   const uint64_t seed = Random::GetTLSInstance()->Next();
   if (!Merges()) {
     in_tree_.SeekToRandom(seed);
+    SetKey();
     return;
   }
   Reset();
@@ -168,6 +190,7 @@ void ArtMemTableIterator::RandomSeek() {
   } else {
     in_tree_.SeekToRandom(random());
   }
+  SetKey();
 }
 
 // ---- With checks ----
@@ -281,7 +304,9 @@ Status ArtMemTableIterator::StepAndValidate(bool forward,
   const Status s = Merges()
                        ? StepMergedAndValidate(forward, allow_data_in_errors)
                        : StepTreeAndValidate(forward, allow_data_in_errors);
-  if (!s.ok()) {
+  if (s.ok()) {
+    SetKey();
+  } else {
     Reset();
   }
   return s;
@@ -314,6 +339,8 @@ Status ArtMemTableIterator::SeekChecked(const Slice& internal_key,
   }
   if (s.ok() && merges) {
     Choose(true);
+  } else if (s.ok()) {
+    SetKey();
   }
   if (s.ok() && Valid()) {
     s = checks.Check(this->key());
