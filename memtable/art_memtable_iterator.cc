@@ -58,6 +58,23 @@ bool ArtMemTableIterator::OpenList() {
   return true;
 }
 
+void ArtMemTableIterator::StepSlow(bool forward) {
+  if (Merges()) {
+    StepMerged(forward);
+  } else {
+    forward ? in_tree_.Next() : in_tree_.Prev();
+    SetKey();
+  }
+}
+
+void ArtMemTableIterator::SetKey() {
+  if (on_list_) {
+    key_ = in_list_->Valid() ? in_list_->key() : nullptr;
+  } else {
+    key_ = in_tree_.Valid() ? in_tree_.entry() : nullptr;
+  }
+}
+
 void ArtMemTableIterator::NoteChanges() {
   tree_changes_ = tree_->Changes();
   list_changes_ = overflow_->load(std::memory_order_acquire)->Changes();
@@ -66,20 +83,21 @@ void ArtMemTableIterator::NoteChanges() {
 void ArtMemTableIterator::Reset() {
   in_tree_.Reset();
   on_list_ = false;
+  key_ = nullptr;
   other_ = Beyond::kNeither;
 }
 
 void ArtMemTableIterator::Choose(bool forward) {
   other_ = forward ? Beyond::kForward : Beyond::kBackward;
-  if (!in_tree_.Valid() || !in_list_->Valid()) {
-    on_list_ = in_list_->Valid();
-    return;
+  on_list_ = in_list_->Valid();
+  if (on_list_ && in_tree_.Valid()) {
+    const int order = Compare(in_tree_.entry(), in_list_->key());
+    on_list_ = forward ? order > 0 : order < 0;
+    if (order == 0) {
+      forward ? in_list_->Next() : in_list_->Prev();
+    }
   }
-  const int order = Compare(in_tree_.entry(), in_list_->key());
-  on_list_ = forward ? order > 0 : order < 0;
-  if (order == 0) {
-    forward ? in_list_->Next() : in_list_->Prev();
-  }
+  SetKey();
 }
 
 void ArtMemTableIterator::SeekBeyond(const char* from, bool forward) {
@@ -121,6 +139,7 @@ void ArtMemTableIterator::Seek(const Slice& internal_key,
                                const char* memtable_key) {
   if (!Merges()) {
     in_tree_.Seek(Target(internal_key, memtable_key));
+    SetKey();
     return;
   }
   NoteChanges();
@@ -133,6 +152,7 @@ void ArtMemTableIterator::SeekForPrev(const Slice& internal_key,
                                       const char* memtable_key) {
   if (!Merges()) {
     in_tree_.SeekForPrev(Target(internal_key, memtable_key));
+    SetKey();
     return;
   }
   NoteChanges();
@@ -144,6 +164,7 @@ void ArtMemTableIterator::SeekForPrev(const Slice& internal_key,
 void ArtMemTableIterator::SeekToEdge(bool first) {
   if (!Merges()) {
     first ? in_tree_.SeekToFirst() : in_tree_.SeekToLast();
+    SetKey();
     return;
   }
   NoteChanges();
@@ -156,6 +177,7 @@ void ArtMemTableIterator::RandomSeek() {
   const uint64_t seed = Random::GetTLSInstance()->Next();
   if (!Merges()) {
     in_tree_.SeekToRandom(seed);
+    SetKey();
     return;
   }
   Reset();
@@ -169,6 +191,7 @@ void ArtMemTableIterator::RandomSeek() {
   } else {
     in_tree_.SeekToRandom(random());
   }
+  SetKey();
 }
 
 // ---- With checks ----
@@ -281,7 +304,9 @@ Status ArtMemTableIterator::StepAndValidate(bool forward,
   const Status s = Merges()
                        ? StepMergedAndValidate(forward, allow_data_in_errors)
                        : StepTreeAndValidate(forward, allow_data_in_errors);
-  if (!s.ok()) {
+  if (s.ok()) {
+    SetKey();
+  } else {
     Reset();
   }
   return s;
@@ -314,6 +339,8 @@ Status ArtMemTableIterator::SeekChecked(const Slice& internal_key,
   }
   if (s.ok() && merges) {
     Choose(true);
+  } else if (s.ok()) {
+    SetKey();
   }
   if (s.ok() && Valid()) {
     s = checks.Check(this->key());

@@ -53,27 +53,11 @@ class ArtMemTableIterator : public compat::MemTableIteratorBase {
                       const std::atomic<ArtOverflow*>* overflow)
       : tree_(tree), overflow_(overflow), in_tree_(tree) {}
 
-  bool Valid() const override {
-    return on_list_ ? in_list_->Valid() : in_tree_.Valid();
-  }
-  const char* key() const override {
-    return on_list_ ? in_list_->key() : in_tree_.entry();
-  }
+  bool Valid() const override { return key_ != nullptr; }
+  const char* key() const override { return key_; }
 
-  void Next() override {
-    if (Merges()) {
-      StepMerged(true);
-    } else {
-      in_tree_.Next();
-    }
-  }
-  void Prev() override {
-    if (Merges()) {
-      StepMerged(false);
-    } else {
-      in_tree_.Prev();
-    }
-  }
+  void Next() override { Step(true); }
+  void Prev() override { Step(false); }
 
   // These see that the order is kept and that the entry belongs where it hangs.
   // On Corruption the iterator is not valid.
@@ -97,9 +81,20 @@ class ArtMemTableIterator : public compat::MemTableIteratorBase {
  private:
   enum class Beyond : int8_t { kNeither, kForward, kBackward };
 
+  bool HasOverflow() const {
+    return overflow_->load(std::memory_order_acquire) != nullptr;
+  }
   // True if there is an overflow; then in_list_ is an iterator of it.
   bool Merges() { return in_list_ != nullptr || OpenList(); }
   bool OpenList();
+  void Step(bool forward) {
+    if (!HasOverflow() && in_tree_.StepEasily(forward)) {
+      key_ = in_tree_.entry();
+    } else {
+      StepSlow(forward);
+    }
+  }
+  void StepSlow(bool forward);
   ArtKey Target(const Slice& internal_key, const char* memtable_key) const;
   // Less than 0, 0 or more, in the order of the memtable.
   int Compare(const char* a, const char* b) const;
@@ -127,12 +122,16 @@ class ArtMemTableIterator : public compat::MemTableIteratorBase {
   Status CheckPlace(const char* from, bool forward, bool allow_data_in_errors);
   Status SeekTreeAndValidate(const ArtKey& key, bool allow_data_in_errors);
   void Reset();
+  // Both iterators stand where they shall.
+  void SetKey();
 
   const ArtTree* const tree_;
   const std::atomic<ArtOverflow*>* const overflow_;
   ArtIterator in_tree_;
   std::unique_ptr<ROCKSDB_NAMESPACE::MemTableRep::Iterator> in_list_;
-  // Which of the two stands on the current entry.
+  // The current entry; nullptr if there is none.
+  const char* key_ = nullptr;
+  // Which of the two stands on it.
   bool on_list_ = false;
   // Where the other one stands: on the first entry beyond the current one in
   // this direction, as far as there were entries when the numbers below were

@@ -94,12 +94,8 @@ int& ArtArena::NoAllocatorScope::depth() {
 }
 
 size_t ArtArena::RegionBytes() const {
-  if (NoAllocatorScope::depth() > 0) {
-    // What is provided is for others, too.
-    return 0;
-  }
-  return std::clamp<size_t>(allocated_.load(std::memory_order_relaxed) / 256,
-                            kMinRegion, kMaxRegion);
+  // What is provided is for others, too.
+  return NoAllocatorScope::depth() > 0 ? 0 : RegionShare();
 }
 
 size_t ArtArena::ExtentBytes() const {
@@ -299,6 +295,17 @@ ArtRef ArtArena::TakeApart(size_t bytes, char** memory) {
   return ref;
 }
 
+ArtRef ArtArena::TakeEntryFrom(Region* region, size_t bytes, char** memory) {
+  if (region->size() < bytes) {
+    return kArtNoRef;
+  }
+  *memory = region->next;
+  const ArtRef ref = region->ref;
+  region->next += bytes;
+  region->ref += static_cast<ArtRef>(bytes / 2);
+  return ref;
+}
+
 ArtRef ArtArena::TakeFrom(Region* region, size_t bytes, size_t alignment,
                           char** memory) {
   const size_t skip =
@@ -349,11 +356,6 @@ ArtRef ArtArena::PopFreeNode(int node_class) {
 }
 
 bool ArtArena::NewScrap(size_t bytes, Region* scrap) {
-  // A few free nodes are better kept for what they are.
-  if (free_bytes_.load(std::memory_order_relaxed) <
-      allocated_.load(std::memory_order_relaxed) / 128) {
-    return false;
-  }
   for (int c = kArtNodeClasses - 1; c >= 0; --c) {
     // Large entries would leave much of it over, and nodes would take as much
     // anew.
@@ -380,14 +382,18 @@ ArtRef ArtArena::AllocateEntry(size_t bytes, char** memory) {
   Shard& shard = MyShard();
   const size_t padded = RoundUp(bytes, kUnit);
   SpinLock lock(&shard.locked);
-  ArtRef ref = TakeFrom(&shard.scrap, padded, kUnit, memory);
-  if (ref == kArtNoRef && NewScrap(padded, &shard.scrap)) {
-    ref = TakeFrom(&shard.scrap, padded, kUnit, memory);
+  ArtRef ref = TakeEntryFrom(&shard.scrap, padded, memory);
+  if (ref == kArtNoRef && HasManyFreeNodes() &&
+      NewScrap(padded, &shard.scrap)) {
+    ref = TakeEntryFrom(&shard.scrap, padded, memory);
+  }
+  const bool small = padded < kMinRegion / 4 || padded < RegionShare() / 4;
+  if (ref == kArtNoRef && small) {
+    ref = TakeEntryFrom(&shard.region, padded, memory);
   }
   if (ref == kArtNoRef) {
-    ref = padded < RegionBytes() / 4
-              ? Carve(&shard, padded, kUnit, entry_slots_, memory)
-              : TakeApart(padded, memory);
+    ref = small ? Carve(&shard, padded, kUnit, entry_slots_, memory)
+                : TakeApart(padded, memory);
   }
   if (ref == kArtNoRef) {
     return ref;

@@ -228,6 +228,17 @@ class ArtArena {
     return base + (place << 1);
   }
 
+  // Whether references are near and of one slot, if `differ` has all bits in
+  // which they differ from `ref`, which is one of them.
+  bool AreNear(ArtRef ref, ArtRef differ) const {
+    return differ >> kSlotShift == 0 &&
+           (reinterpret_cast<uintptr_t>(SlotAt(ref)) & kFar) == 0;
+  }
+  // How far behind `a` is what `b` names. REQUIRES: AreNear().
+  static ptrdiff_t BytesBetween(ArtRef a, ArtRef b) {
+    return 2 * (static_cast<ptrdiff_t>(b) - static_cast<ptrdiff_t>(a));
+  }
+
   // REQUIRES: ArtIsNode(ref), besides.
   ArtNode* NodeAt(ArtRef ref) const {
     return reinterpret_cast<ArtNode*>(
@@ -337,8 +348,13 @@ class ArtArena {
   }
   Shard& MyShard();
   ArtRef PopFreeNode(int node_class);
+  // A few free nodes are better kept for what they are.
+  bool HasManyFreeNodes() const {
+    return free_bytes_.load(std::memory_order_relaxed) >=
+           allocated_.load(std::memory_order_relaxed) / 128;
+  }
   // Makes the shard's scrap of a free node with room for several times `bytes`,
-  // if enough are free.
+  // if there is one.
   bool NewScrap(size_t bytes, Region* scrap);
   // `bytes`, a multiple of kUnit, at a multiple of `alignment`. Here and below,
   // `slots` is how many may be used: entry_slots_ or max_slots_. kArtNoRef, or
@@ -346,12 +362,19 @@ class ArtArena {
   // REQUIRES: the shard's lock is held.
   ArtRef Carve(Shard* shard, size_t bytes, size_t alignment, uint32_t slots,
                char** memory);
+  // The same of an entry's bytes, a multiple of kUnit, as what is left of a
+  // region begins at one.
+  static ArtRef TakeEntryFrom(Region* region, size_t bytes, char** memory);
   static ArtRef TakeFrom(Region* region, size_t bytes, size_t alignment,
                          char** memory);
   // An entry by itself, from the extent or from the allocator.
   ArtRef TakeApart(size_t bytes, char** memory);
   // Prolongs the region, or makes it a new one, of at least `bytes`.
   bool NewRegion(size_t bytes, uint32_t slots, Region* region);
+  size_t RegionShare() const {
+    return std::clamp<size_t>(allocated_.load(std::memory_order_relaxed) / 256,
+                              kMinRegion, kMaxRegion);
+  }
   size_t RegionBytes() const;
   void ProvideExtent(size_t bytes);
 

@@ -17,8 +17,9 @@
 //      both only grow.
 // (B2) Place i % kSize holds the i-th entry while drained <= i < arrived.  The
 //      writer writes it again only after it has seen that the entry is drained.
-// (B3) The sequences of entries that wait ascend strictly, and are above those
-//      of all entries that came before.
+// (B3) The sequences of entries that wait ascend. Of entries that wait with one
+//      sequence no two are of one user key, and no entry that came before is
+//      equal to one that waits.
 //
 // Memory orders
 // -------------
@@ -50,11 +51,12 @@ class alignas(64) ArtInsertBuffer {
 
   // ---- The writer ----
 
-  // Whether an entry of this sequence may wait: it is newer than all that
-  // waited before.  Where readers keep draining, waiting only moves the work to
-  // them, so the next 64 that ask do not wait.
-  bool MayWait(uint64_t sequence) {
-    if (sequence <= last_sequence_) return false;
+  // The sequence of the latest entry that waited, 0 if none has.
+  uint64_t last_sequence() const { return last_sequence_; }
+  // Whether entries may wait.  Where readers keep draining, waiting only moves
+  // the work to them, so the next 64 that ask do not wait.
+  bool MayWait() {
+    if (closed_) return false;
     constexpr uint32_t kAtOnce = 64;
     if (drained_by_reader_.load(std::memory_order_relaxed)) {
       drained_by_reader_.store(false, std::memory_order_relaxed);
@@ -69,7 +71,7 @@ class alignas(64) ArtInsertBuffer {
                drained_.load(std::memory_order_acquire) ==
            kSize;
   }
-  // REQUIRES: !full(), and MayWait(sequence) was true
+  // REQUIRES: !full(), MayWait() was true, and (B3)
   void Add(ArtRef entry, uint64_t sequence) {
     const uint64_t arrived = arrived_.load(std::memory_order_relaxed);
     last_sequence_ = sequence;
@@ -77,7 +79,7 @@ class alignas(64) ArtInsertBuffer {
     arrived_.store(arrived + 1, std::memory_order_release);
   }
   // From now on no entry may wait.
-  void Close() { last_sequence_ = kArtMaxSequence; }
+  void Close() { closed_ = true; }
 
   // ---- Anybody ----
 
@@ -141,6 +143,7 @@ class alignas(64) ArtInsertBuffer {
   // The writer's own.
   uint64_t last_sequence_ = 0;
   uint32_t at_once_ = 0;
+  bool closed_ = false;
 };
 
 }  // namespace memkv

@@ -195,7 +195,11 @@ class ArtTree::Lookup {
       return false;
     }
     const ArtNode::Meta meta = reading_.meta();
-    const int item = reading_.Search(*key_, meta);
+    // Versions of one user key alone, of which the first is the newest: mostly
+    // that is what is sought.
+    const int item = newest_ && meta.low_code() >= ArtNode::kVersionCode
+                         ? 0
+                         : reading_.Search(*key_, meta);
     const ArtNodeReading::UncheckedRef unchecked = reading_.RefAt(meta, item);
     if (item > 0) {
       newest_ = reading_.CodeAt(item) < ArtNode::kVersionCode;

@@ -181,10 +181,28 @@
 // not tell, the entry descends from the root. Nothing waits meanwhile, so no
 // reader has anything to let in.
 //
+// If the last entry is the first or the last item of a leaf, it is an edge. The
+// writer remembers its key and the borders around the leaf. The next entry that
+// goes beyond the edge goes in by (W2) under the leaf's lock, taken at the
+// version that was remembered, and no node is searched. The borders are those
+// between entries (I2), so nothing but a new entry beside the leaf changes
+// them, and nobody but the writer adds entries: the buffer is empty, so all
+// that a late drainer would insert is there. It may still split or replace
+// nodes; if it is the leaf, its version says so. Nodes that are made at an edge
+// get the size that they will need.
+//
 // An entry may wait only if no equal one can be in the tree, since its insert
-// has to say so: if its sequence is above all others'. It was accepted, and the
-// arena's reserve has names for the nodes it may need; if that should ever
-// fail, the drain throws bad_alloc and the entry goes on waiting.
+// has to say so: if its sequence is above all others', or if the entries with
+// its sequence have all come to the single writer, one behind the other, and a
+// Bloom filter of their user keys does not have this one (sequence_keys.h).
+// It was accepted, and the arena's reserve has names for the nodes it may need;
+// if that should ever fail, the drain throws bad_alloc and the entry goes on
+// waiting.
+//
+// Insert and InsertSingleWriter may follow each other; who calls them orders
+// the calls. Insert leaves a note (others_inserted_, relaxed), by which the
+// single writer forgets its edge, and what it knows of the entries with its
+// sequence.
 //
 // RocksDB counts a memtable's memory when it sets it aside, and relies on its
 // not changing after that, in the memtable or in its allocator. So only who
@@ -251,6 +269,7 @@
 #include "memtable/art/node.h"
 #include "memtable/art/node_access.h"
 #include "memtable/art/path.h"
+#include "memtable/art/sequence_keys.h"
 
 namespace memkv {
 
@@ -282,7 +301,7 @@ class ArtTree {
   bool Insert(ArtRef entry);
 
   // The same for a thread that inserts alone: no other thread is in Insert or
-  // InsertSingleWriter. An entry newer than all others waits for a few more,
+  // InsertSingleWriter. An entry that is known to be new waits for a few more,
   // and then they descend together, so that their cache misses overlap; unless
   // keys come in order, when each goes beside the one before at once. Whoever
   // reads in between lets it in first: but for the time and the counters nobody
@@ -332,6 +351,8 @@ class ArtTree {
   uint64_t Changes() const {
     return arena_.NumEntries() + insert_buffer_.arrived();
   }
+  // How many entries have waited; only grows.
+  uint64_t Arrived() const { return insert_buffer_.arrived(); }
   ArtOrder order() const { return order_; }
 
   // Checks every invariant that can be seen in a tree at rest. If one is
@@ -368,7 +389,9 @@ class ArtTree {
 
   // `user_size`: what its key may be expected to have.
   void PrefetchEntry(ArtRef ref, size_t user_size) const {
-    const char* entry = EntryAt(ref);
+    PrefetchEntry(EntryAt(ref), user_size);
+  }
+  static void PrefetchEntry(const char* entry, size_t user_size) {
     __builtin_prefetch(entry);
     if (user_size > 40) {
       __builtin_prefetch(entry + 64);
@@ -447,14 +470,16 @@ class ArtTree {
   class PathInChange;
   // The single writer's.
   size_t DrainByWriter();
+  // The single writer's: whether no entry equal to this one can be there.
+  bool IsNew(const ArtKey& key);
   // The single writer's, of an entry that does not wait. REQUIRES: none waits.
   bool InsertAtOnce(const ArtKey& key, ArtRef entry, bool may_be_in_order);
-  // The same behind the last item of the last node of the writer's path, where
-  // (W2) is all there is to do. False, and nothing is done, elsewhere.
-  bool AppendInOrder(const ArtKey& key, const ArtKey& other, ArtDepth depth,
-                     ArtRef entry);
-  // Finds out what is around that node; false if the path is out of date.
-  bool LookAround();
+  // The same of an entry that goes beyond the edge into its leaf. False, and
+  // nothing is done, elsewhere.
+  bool InsertAtEdge(const ArtKey& key, ArtRef entry);
+  // Makes an edge of the writer's last entry; false if it is none, or the path
+  // is out of date.
+  bool FindEdge();
   void DrainForReader();
 
   // ---- Writers (tree_insert.cc) ----
@@ -494,6 +519,10 @@ class ArtTree {
   // place. REQUIRES: all its borders are of versions.
   Outcome Rebase(ArtPath* path, size_t level, ArtDepth depth);
 
+  // Whether the path is the single writer's, and its keys come in order.
+  bool IsInOrder(const ArtPath* path) const {
+    return path == &in_order_.path && in_order_.credit > 0;
+  }
   // Where a full node grows: at an end of its items, or anywhere.
   enum class Growth { kFront, kInside, kBack };
   static Growth GrowthOf(const BranchPoint& d, int count);
@@ -511,7 +540,9 @@ class ArtTree {
                    int last, int below);
   // At the border `cut`, with the code `code` in the node above; if that is -1,
   // in a new node there.
-  Outcome SplitUp(ArtPath* path, size_t level, int cut, int code);
+  // `growth`: the side that grows gets full size, if keys come in order.
+  Outcome SplitUp(ArtPath* path, size_t level, int cut, int code,
+                  Growth growth);
   // Hangs the items first..last from the node, as a node of their own.
   // REQUIRES: no border between them is of a lower depth than those around.
   Outcome SplitDown(ArtPath* path, size_t level, int first, int last);
@@ -529,6 +560,11 @@ class ArtTree {
   ArtArena arena_;
   ArtInsertBuffer insert_buffer_;
 
+  // What the single writer knows of the entries with its newest sequence.
+  ArtSequenceKeys sequence_keys_;
+  // Whether Insert was called since the single writer's last entry.
+  std::atomic<bool> others_inserted_{false};
+
   // The single writer's own, while its keys come in order: where its last entry
   // went.  Every entry that goes beside the last earns credit, every other
   // costs some; without credit entries wait again.
@@ -538,13 +574,16 @@ class ArtTree {
     int credit = 0;
     uint32_t at_once = 0;  // entries that went in at once, without credit
     ArtPath path;          // empty, or leads to an entry
-    // What is around the path's last node. It holds while the nodes above,
-    // from level `watched` on, are unchanged.
-    bool looked_around = false;
-    size_t watched = 0;
-    ArtDepth beside = 0;    // the highest border beside it, in the node above
-    ArtDepth behind = -1;   // the border behind it, if there is one,
-    int behind_symbol = 0;  // and its symbol
+
+    int leaf_items = 0;  // of the leaf that it went to last
+
+    // Whether that entry is an edge, and what holds until another entry comes:
+    bool has_edge = false;
+    bool at_back = false;   // or in front
+    ArtDepth beside = 0;    // the highest border beside the leaf
+    ArtDepth beyond = -1;   // the border beyond the edge, if there is one,
+    int beyond_symbol = 0;  // and its symbol
+    ArtKey last = ArtKey(nullptr, 0, 0, ArtOrder::kBytewise);  // the entry's
   };
   InOrder in_order_;
 };

@@ -53,6 +53,10 @@ bool ArtTree::Insert(ArtRef entry) {
   if (entry == kArtNoRef) {
     return false;
   }
+  // Most times it is there: a load does.
+  if (!others_inserted_.load(std::memory_order_relaxed)) {
+    others_inserted_.store(true, std::memory_order_relaxed);
+  }
   ArtPath path;
   DrainInsertBuffer(&path);
   const ArtKey key(EntryAt(entry), order_);
@@ -232,9 +236,7 @@ ArtTree::Outcome ArtTree::Grow(ArtPath* path, size_t level,
   const ArtPath::Step& above = (*path)[level - 1];
   const ArtPath::Step& at = (*path)[level];
   // Keys that come in order will fill it.
-  const int more = path == &in_order_.path && in_order_.credit > 0
-                       ? std::max(at.meta.node_class(), 1)
-                       : 1;
+  const int more = IsInOrder(path) ? std::max(at.meta.node_class(), 1) : 1;
   NewNode grown(&arena_,
                 std::min(at.meta.node_class() + more, kArtNodeClasses - 1));
   if (!grown.ok()) {
@@ -296,7 +298,12 @@ ArtDepth ArtTree::BaseFor(ArtDepth beside, ArtDepth depth) {
 ArtTree::Outcome ArtTree::SplitItem(ArtPath* path, size_t level,
                                     const BranchPoint& d, int symbol,
                                     ArtRef entry) {
-  NewNode pair(&arena_, 0);
+  // Keys in order make leaf after leaf of one kind.
+  const int node_class =
+      IsInOrder(path)
+          ? ArtNode::ClassFor(std::clamp(in_order_.leaf_items, 2, 16))
+          : 0;
+  NewNode pair(&arena_, node_class);
   if (!pair.ok()) {
     return Outcome::kFull;
   }
@@ -318,7 +325,7 @@ ArtTree::Outcome ArtTree::SplitItem(ArtPath* path, size_t level,
     height = arena_.NodeAt(at.ref)->Height() + (level == 0 ? 1 : 0);
     height = std::min(height, ArtNode::kMaxHeight);
   }
-  const ArtNode::Meta meta(base, 2, 0, height, code);
+  const ArtNode::Meta meta(base, 2, node_class, height, code);
   pair.node().SetMeta(meta);
   pair.node().SetBorder(meta, 1, code, symbol);
   pair.node().SetRef(meta, 0, d.before ? entry : at.ref);
@@ -423,7 +430,7 @@ ArtTree::Outcome ArtTree::MakeRoom(ArtPath* path, size_t level, Growth growth,
                        ? -1
                        : ArtNode::CodeOf(depth, above.meta.base());
   if (code < 0 || above.meta.count() < above.meta.capacity()) {
-    return SplitUp(path, level, cut, code);
+    return SplitUp(path, level, cut, code, growth);
   }
   if (above.meta.count() < ArtNode::kMaxItems) {
     return Grow(path, level - 1, nullptr, 0, 0, kArtNoRef);
@@ -438,7 +445,7 @@ ArtTree::Outcome ArtTree::MakeRoom(ArtPath* path, size_t level, Growth growth,
                            : Outcome::kRestart;
   }
   if (below == kMaxFullAbove) {
-    return SplitUp(path, level, cut, -1);
+    return SplitUp(path, level, cut, -1, growth);
   }
   // Above, it grows at the same end if this node is there.
   const int item = above.item;
@@ -482,7 +489,7 @@ ArtTree::Outcome ArtTree::SplitDown(ArtPath* path, size_t level, int first,
 }
 
 ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
-                                  int code) {
+                                  int code, Growth growth) {
   const ArtPath::Step& above = (*path)[level - 1];
   const ArtPath::Step& at = (*path)[level];
   const int count = at.meta.count();
@@ -495,8 +502,13 @@ ArtTree::Outcome ArtTree::SplitUp(ArtPath* path, size_t level, int cut,
   }
   const bool left_alone = cut == 1;
   const bool right_alone = cut == count - 1;
-  NewNode left(&arena_, ArtNode::ClassFor(std::min(cut + 1, 64)));
-  NewNode right(&arena_, ArtNode::ClassFor(std::min(count - cut + 1, 64)));
+  const auto class_for = [&](int items, Growth side) {
+    return growth == side && IsInOrder(path)
+               ? kArtNodeClasses - 1
+               : ArtNode::ClassFor(std::min(items + 1, ArtNode::kMaxItems));
+  };
+  NewNode left(&arena_, class_for(cut, Growth::kFront));
+  NewNode right(&arena_, class_for(count - cut, Growth::kBack));
   NewNode pair(&arena_, 0);
   if (!left.ok() || !right.ok() || !pair.ok()) {
     return Outcome::kFull;

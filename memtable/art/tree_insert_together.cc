@@ -33,16 +33,69 @@ class ArtTree::PathInChange {
   bool done_ = false;
 };
 
+// Inlined, so that the key stays in registers.
+__attribute__((always_inline)) inline bool ArtTree::InsertAtEdge(
+    const ArtKey& key, ArtRef entry) {
+  InOrder& edge = in_order_;
+  if (!edge.has_edge && !FindEdge()) {
+    return false;
+  }
+  ArtPath::Step& at = edge.path.back();
+  const int count = at.meta.count();
+  const ArtDepth depth = key.Diverge(edge.last);
+  const int code = ArtNode::CodeOf(depth, at.meta.base());
+  const int last_symbol = edge.last.SymbolAt(depth);
+  const int symbol = key.SymbolAt(depth);
+  // Of equal keys both symbols are END. What is beyond must not share more with
+  // the key than the edge does. (In front, of the same depth, that cannot be
+  // told.)
+  if (code < 0 || depth < edge.beside || depth < edge.beyond ||
+      (edge.at_back ? symbol <= last_symbol : symbol >= last_symbol) ||
+      (depth == edge.beyond &&
+       (!edge.at_back || symbol >= edge.beyond_symbol))) {
+    return false;
+  }
+  if (!at.node->TryLock(at.version)) {
+    edge.has_edge = false;
+    return false;
+  }
+  const ArtNodeOwner node = at.Owned();
+  if (edge.at_back) {
+    node.Insert(count, count, code, symbol, entry);
+    at.item = count;
+  } else {
+    node.Insert(0, 1, code, last_symbol, entry);
+  }
+  at.meta = node.meta();
+  at.node->Unlock(at.version);
+  at.version += 2;
+  at.ref = entry;
+  edge.last = key;
+  edge.has_edge = count + 1 < at.meta.capacity();
+  if (edge.credit < InOrder::kMostCredit) {
+    ++edge.credit;
+  }
+  arena_.CountEntryAlone(key.sequence());
+  return true;
+}
+
 bool ArtTree::InsertSingleWriter(ArtRef entry) {
   if (entry == kArtNoRef) {
     return false;
   }
+  if (others_inserted_.load(std::memory_order_relaxed)) {
+    others_inserted_.store(false, std::memory_order_relaxed);
+    in_order_.has_edge = false;
+    sequence_keys_.Forget();
+  }
   const ArtKey key(EntryAt(entry), order_);
   if (in_order_.credit > 0) {
-    return InsertAtOnce(key, entry, /*may_be_in_order=*/true);
+    // They do not come to IsNew().
+    sequence_keys_.Forget();
+    return InsertAtEdge(key, entry) ||
+           InsertAtOnce(key, entry, /*may_be_in_order=*/true);
   }
-  const uint64_t sequence = key.sequence();
-  if (sequence <= arena_.MaxSequence() || !insert_buffer_.MayWait(sequence)) {
+  if (!IsNew(key) || !insert_buffer_.MayWait()) {
     DrainByWriter();
     // Where keys come in no order, to try costs a part of an insert.
     constexpr uint32_t kTryEvery = 8;
@@ -57,7 +110,27 @@ bool ArtTree::InsertSingleWriter(ArtRef entry) {
   }
   // For whoever lets the entries in.
   arena_.Provide();
-  insert_buffer_.Add(entry, sequence);
+  insert_buffer_.Add(entry, key.sequence());
+  return true;
+}
+
+bool ArtTree::IsNew(const ArtKey& key) {
+  const uint64_t sequence = key.sequence();
+  if (sequence_keys_.KnowsAll(sequence)) {
+    if (!sequence_keys_.has_memory()) {
+      char* memory = nullptr;
+      if (arena_.AllocateEntry(ArtSequenceKeys::kBytes, &memory) == kArtNoRef) {
+        return false;
+      }
+      sequence_keys_.SetMemory(memory);
+    }
+    return sequence_keys_.Add(key);
+  }
+  if (sequence <= insert_buffer_.last_sequence() ||
+      sequence <= arena_.MaxSequence()) {
+    return false;
+  }
+  sequence_keys_.Begin(key);
   return true;
 }
 
@@ -65,15 +138,15 @@ bool ArtTree::InsertAtOnce(const ArtKey& key, ArtRef entry,
                            bool may_be_in_order) {
   ArtPath* const path = &in_order_.path;
   PathInChange change(path);
+  in_order_.has_edge = false;
   Outcome outcome = Outcome::kRestart;
   if (may_be_in_order && path->size() > 0) {
-    const ArtKey other(EntryAt(path->back().ref), order_);
-    const ArtDepth depth = key.Diverge(other);
-    outcome = AppendInOrder(key, other, depth, entry)
-                  ? Outcome::kInserted
-                  : InsertBeside(path, key, other, depth, entry);
-  } else {
-    in_order_.looked_around = false;
+    const ArtPath::Step& at = path->back();
+    if (at.meta.height() == 0) {
+      in_order_.leaf_items = at.meta.count();
+    }
+    const ArtKey other(EntryAt(at.ref), order_);
+    outcome = InsertBeside(path, key, other, key.Diverge(other), entry);
   }
   if (outcome != Outcome::kRestart) {
     in_order_.credit = std::min(in_order_.credit + 1, InOrder::kMostCredit);
@@ -91,78 +164,44 @@ bool ArtTree::InsertAtOnce(const ArtKey& key, ArtRef entry,
   return true;
 }
 
-bool ArtTree::LookAround() {
-  const ArtPath& path = in_order_.path;
-  in_order_.beside = 0;
-  in_order_.behind = -1;
-  size_t level = path.size() - 1;
-  while (level > 0) {
+bool ArtTree::FindEdge() {
+  InOrder& edge = in_order_;
+  const ArtPath& path = edge.path;
+  // Elsewhere, and in a node that was made to hold nodes, there is more to
+  // think of: InsertAtBranchPoint does.
+  if (path.size() < 2) {
+    return false;
+  }
+  const ArtPath::Step& at = path.back();
+  edge.at_back = at.item + 1 == at.meta.count();
+  if ((!edge.at_back && at.item != 0) || at.meta.height() != 0 ||
+      at.meta.count() == at.meta.capacity()) {
+    return false;
+  }
+  edge.beyond = -1;
+  for (size_t level = path.size() - 1; level > 0 && edge.beyond < 0;) {
     const ArtPath::Step& above = path[--level];
     const ArtNodeReading reading = above.Resume();
-    const int border = above.item + 1;
-    const bool is_behind = border < above.meta.count();
+    const int border = edge.at_back ? above.item + 1 : above.item;
     if (level + 2 == path.size()) {
-      in_order_.beside = reading.BorderBeside(above.meta, above.item);
+      edge.beside = reading.BorderBeside(above.meta, above.item);
     }
-    if (is_behind) {
-      in_order_.behind =
-          ArtNode::DepthOf(reading.CodeAt(border), above.meta.base());
-      in_order_.behind_symbol = reading.SymbolAt(above.meta, border);
+    if (border > 0 && border < above.meta.count()) {
+      edge.beyond = ArtNode::DepthOf(reading.CodeAt(border), above.meta.base());
+      edge.beyond_symbol = reading.SymbolAt(above.meta, border);
     }
     if (!reading.Holds()) {
       return false;
     }
-    if (is_behind) {
-      break;
-    }
   }
-  in_order_.watched = level;
+  edge.last = ArtKey(EntryAt(at.ref), order_);
+  edge.has_edge = true;
   return true;
-}
-
-bool ArtTree::AppendInOrder(const ArtKey& key, const ArtKey& other,
-                            ArtDepth depth, ArtRef entry) {
-  ArtPath& path = in_order_.path;
-  // Until this has appended, the path may come to lead elsewhere.
-  const bool looked_around = std::exchange(in_order_.looked_around, false);
-  // Elsewhere, and in a node that was made to hold nodes, there is more to
-  // think of: InsertAtBranchPoint does.
-  const ArtPath::Step& at = path.back();
-  if (path.size() < 2 || at.item + 1 != at.meta.count() ||
-      at.meta.count() == at.meta.capacity() || at.meta.height() != 0) {
-    return false;
-  }
-  if (!looked_around && !LookAround()) {
-    return false;
-  }
-  if (depth == kArtEqualDepth || depth < in_order_.beside) {
-    return false;
-  }
-  const int code = ArtNode::CodeOf(depth, at.meta.base());
-  const int symbol = key.SymbolAt(depth);
-  if (code < 0 || symbol < other.SymbolAt(depth)) {
-    return false;
-  }
-  // What is behind must not share more with the key than `other` does.
-  if (in_order_.behind > depth ||
-      (in_order_.behind == depth && symbol >= in_order_.behind_symbol)) {
-    return false;
-  }
-  for (size_t level = in_order_.watched; level + 1 < path.size(); ++level) {
-    if (!path[level].Resume().Holds()) {
-      return false;
-    }
-  }
-  const BranchPoint d = {depth, path.size() - 1, at.item, at.item,
-                         /*before=*/false};
-  in_order_.looked_around =
-      AddItem(&path, d, code, symbol, entry) == Outcome::kInserted;
-  return in_order_.looked_around;
 }
 
 size_t ArtTree::DrainByWriter() {
   PathInChange change(&in_order_.path);
-  in_order_.looked_around = false;
+  in_order_.has_edge = false;
   const size_t beside = DrainInsertBuffer(&in_order_.path);
   change.Done();
   return beside;

@@ -3,6 +3,7 @@
 
 #include "memtable/art/tree_iterator.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace memkv {
@@ -15,12 +16,27 @@ bool ArtIterator::Load(ItemRun* run) const {
     run->node = nullptr;
     return false;
   }
+  // Mostly all are entries, in memory near to each other.
+  const int count = at.meta.count();
+  const ArtRef first = run->refs[0];
+  ArtRef any = 0;
+  ArtRef differ = 0;
+  for (int i = 0; i < count; ++i) {
+    any |= run->refs[i];
+    differ |= run->refs[i] ^ first;
+  }
+  run->near = tree_->arena_.AreNear(first, differ);
+  if (!ArtIsNode(any)) {
+    run->begin = 0;
+    run->end = count;
+    return true;
+  }
   run->begin = at.item;
   while (run->begin > 0 && !ArtIsNode(run->refs[run->begin - 1])) {
     --run->begin;
   }
   run->end = at.item + 1;
-  while (run->end < at.meta.count() && !ArtIsNode(run->refs[run->end])) {
+  while (run->end < count && !ArtIsNode(run->refs[run->end])) {
     ++run->end;
   }
   return true;
@@ -30,6 +46,7 @@ void ArtIterator::Settle() {
   entry_ = tree_->EntryAt(path_.back().ref);
   item_ = path_.back().item;
   steps_ = 0;
+  SetEasy();
   next_loaded_ = false;
   path_leads_ = Load(run_);
   if (!path_leads_) {
@@ -80,9 +97,22 @@ void ArtIterator::SeekToEdge(bool first) {
   }
 }
 
+void ArtIterator::StepSlow(bool forward) {
+  DrainArrived();
+  SetEasy();
+  const ptrdiff_t item = forward ? item_ + 1 : item_ - 1;
+  if (item >= run_->begin && item < run_->end && run_->Holds()) {
+    item_ = item;
+    entry_ = tree_->EntryAt(run_->refs[item]);
+    LookAhead(forward);
+    return;
+  }
+  StepOut(forward);
+}
+
 void ArtIterator::StepOut(bool forward) {
   const bool walks = forward ? steps_ >= 0 : steps_ <= 0;
-  const int item = forward ? item_ + 1 : item_ - 1;
+  const ptrdiff_t item = forward ? item_ + 1 : item_ - 1;
   const bool leaves = item < run_->begin || item >= run_->end;
   const bool same = changes_ == tree_->Changes();
   if (next_loaded_ && walks && leaves && run_->Holds() && next_->Holds() &&
@@ -91,13 +121,15 @@ void ArtIterator::StepOut(bool forward) {
     next_loaded_ = false;
     item_ = forward ? run_->begin : run_->end - 1;
     entry_ = tree_->EntryAt(run_->refs[item_]);
+    to_resolve_ = to_resolve_next_;
     LookAhead(forward);
     return;
   }
   const int steps = walks ? steps_ : 0;
   ArtTree::Found found = ArtTree::Found::kRestart;
   if (path_leads_ && !next_loaded_ && leaves && run_->Holds() && same) {
-    found = tree_->StepTo(path_.size() - 1, item, forward, &path_);
+    found = tree_->StepTo(path_.size() - 1, static_cast<int>(item), forward,
+                          &path_);
   }
   if (found == ArtTree::Found::kYes) {
     Settle();
@@ -107,64 +139,113 @@ void ArtIterator::StepOut(bool forward) {
     SeekFrom(ArtKey(entry_, tree_->order_), forward, false, nullptr);
   }
   if (Valid()) {
+    to_resolve_ = forward ? item_ + 1 : item_ - 1;
     steps_ = steps;
     LookAhead(forward);
   }
 }
 
+void ArtIterator::Resolve(ItemRun* run, ptrdiff_t first, ptrdiff_t last) const {
+  if (!run->near) {
+    for (ptrdiff_t i = first; i <= last; ++i) {
+      run->entries[i] = tree_->EntryAt(run->refs[i]);
+    }
+    return;
+  }
+  const ArtRef first_ref = run->refs[first];
+  const char* const first_entry = tree_->EntryAt(first_ref);
+  for (ptrdiff_t i = first; i <= last; ++i) {
+    run->entries[i] =
+        first_entry + ArtArena::BytesBetween(first_ref, run->refs[i]);
+  }
+}
+
+void ArtIterator::Fetch(ItemRun* run, ptrdiff_t* from, ptrdiff_t to,
+                        bool forward) const {
+  const ptrdiff_t first = forward ? *from : to;
+  const ptrdiff_t last = forward ? to : *from;
+  if (first > last) {
+    return;
+  }
+  *from = forward ? to + 1 : to - 1;
+  Resolve(run, first, last);
+  const size_t user_size = ArtKey(entry_, tree_->order_).user_size();
+  const auto [low, high] = std::minmax(run->entries[first], run->entries[last]);
+  // Of dense entries all lines in the order of memory, which the processor goes
+  // on with. (The ends may be near to each other though others are not.)
+  const auto bytes =
+      reinterpret_cast<uintptr_t>(high) - reinterpret_cast<uintptr_t>(low);
+  if (bytes < ItemRun::kNear * static_cast<size_t>(last - first + 1)) {
+    const size_t behind = std::min<size_t>(user_size, ItemRun::kNear);
+    for (size_t at = 0; at <= bytes + behind; at += 64) {
+      __builtin_prefetch(low + at);
+    }
+    return;
+  }
+  for (ptrdiff_t i = first; i <= last; ++i) {
+    ArtTree::PrefetchEntry(run->entries[i], user_size);
+  }
+}
+
 void ArtIterator::LookAhead(bool forward) {
-  if (forward ? steps_ < 0 : steps_ > 0) {
-    steps_ = 0;
+  const int step = forward ? 1 : -1;
+  if (steps_ * step < 0) {
     path_leads_ = path_leads_ && !next_loaded_;
     next_loaded_ = false;
+    steps_ = 0;
   }
-  const int step = forward ? 1 : -1;
-  const size_t user_size = ArtKey(entry_, tree_->order_).user_size();
+  if (steps_ == 0) {
+    to_resolve_ = item_ + step;
+  }
   // A run that could not be loaded is empty: its references do not count, and
   // must not be followed.
-  const int left = run_->begin == run_->end ? 0
-                   : forward                ? run_->end - 1 - item_
-                                            : item_ - run_->begin;
-  if (steps_ == 0) {
-    for (int i = 1; i <= kAhead && i <= left; ++i) {
-      tree_->PrefetchEntry(run_->refs[item_ + i * step], user_size);
-    }
-  } else if (left >= kAhead) {
-    tree_->PrefetchEntry(run_->refs[item_ + kAhead * step], user_size);
-  }
-  if (steps_ * step < kWalk) {
-    steps_ += step;
+  if (run_->begin == run_->end) {
+    steps_ += steps_ * step < kWalk ? step : 0;
     return;
   }
-  if (left >= kAhead) {
+  const ptrdiff_t left = forward ? run_->end - 1 - item_ : item_ - run_->begin;
+  const bool walks = steps_ * step >= kWalk;
+  // A walk in dense memory is a run ahead.
+  const bool dense = walks && run_->IsDense();
+  const ptrdiff_t ahead =
+      dense ? left
+            : std::min<ptrdiff_t>(left, walks ? kAhead + kStride : kAhead);
+  const ptrdiff_t easy = dense ? left : std::min<ptrdiff_t>(left, kStride);
+  Fetch(run_, &to_resolve_, item_ + step * ahead, forward);
+  SetEasy(item_ + step * easy, forward);
+  if (!walks) {
+    steps_ += step * static_cast<int>(1 + easy);
     return;
   }
-  int from = kAhead - left - 1;
+  if (!dense && left >= kAhead + kStride) {
+    return;
+  }
   if (!next_loaded_) {
     LoadNext(forward);
-    from = 0;
+    to_resolve_next_ = forward ? next_->begin : next_->end - 1;
   }
   if (next_loaded_) {
-    const int size = next_->end - next_->begin;
-    for (int i = from; i < kAhead - left && i < size; ++i) {
-      tree_->PrefetchEntry(
-          next_->refs[forward ? next_->begin + i : next_->end - 1 - i],
-          user_size);
-    }
+    const ptrdiff_t size = next_->end - next_->begin;
+    const ptrdiff_t n =
+        dense && next_->IsDense()
+            ? size
+            : std::min(std::max<ptrdiff_t>(kAhead + kStride - left, 1), size);
+    Fetch(next_, &to_resolve_next_,
+          forward ? next_->begin + n - 1 : next_->end - n, forward);
   }
 }
 
 void ArtIterator::LoadNext(bool forward) {
   ArtTree::Found found = ArtTree::Found::kRestart;
-  if (path_leads_ && run_->Holds() && changes_ == tree_->Changes()) {
-    found =
-        tree_->StepTo(path_.size() - 1, forward ? run_->end : run_->begin - 1,
-                      forward, &path_);
+  if (path_leads_ && run_->Holds()) {
+    const ptrdiff_t item = forward ? run_->end : run_->begin - 1;
+    found = tree_->StepTo(path_.size() - 1, static_cast<int>(item), forward,
+                          &path_);
     path_leads_ = found != ArtTree::Found::kRestart;
   }
   if (found == ArtTree::Found::kRestart) {
     // What comes behind the last entry of the run; that is near, or fetched.
-    const int last = forward ? run_->end - 1 : run_->begin;
+    const ptrdiff_t last = forward ? run_->end - 1 : run_->begin;
     path_leads_ = false;
     if (last < run_->begin || last >= run_->end) {
       return;

@@ -7,8 +7,9 @@
 // It holds an entry, and a copy of the run of entries around it in its node. A
 // step is a step in that copy as long as the node's version is the same, and
 // otherwise, as at the ends of the run, a search for the entry's neighbour from
-// the root. After some steps in one direction it looks ahead: entries a few
-// steps on are prefetched, and the next run is fetched before this one ends.
+// the root. Every few steps it looks ahead: entries a few steps on are resolved
+// to their addresses and prefetched, and, after some steps in one direction,
+// the next run is fetched before this one ends.
 //
 // Guarantees, against any number of concurrent inserts:
 //  (G1) Entries come in strictly increasing order with Next, strictly
@@ -32,6 +33,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 
 #include "memtable/art/tree.h"
@@ -56,6 +58,21 @@ class ArtIterator {
   // REQUIRES: Valid().
   void Next() { Step(true); }
   void Prev() { Step(false); }
+
+  // The same, if there is little to do; else false, and nothing is done.
+  bool StepEasily(bool forward) {
+    assert(Valid());
+    const ptrdiff_t item = forward ? item_ + 1 : item_ - 1;
+    ItemRun* const run = run_;
+    if (tree_->Arrived() != arrived_ ||
+        (forward ? item > easy_last_ : item < easy_first_) ||
+        !ArtNodeReading(run->node, run->version).Holds()) {
+      return false;
+    }
+    item_ = item;
+    entry_ = run->entries[item];
+    return true;
+  }
 
   // The first entry at or after the key; the last one at or before it.
   void Seek(const ArtKey& key) { SeekFrom(key, true, true, nullptr); }
@@ -92,38 +109,64 @@ class ArtIterator {
   struct ItemRun {
     const ArtNode* node = nullptr;
     uint32_t version = 0;
-    int begin = 0;
-    int end = 0;
+    ptrdiff_t begin = 0;
+    ptrdiff_t end = 0;
+    // Whether all of them are near and of one slot (arena.h).
+    bool near = false;
     ArtRef refs[ArtNode::kMaxItems];
+    // Where the entries are that have been resolved.
+    const char* entries[ArtNode::kMaxItems];
 
+    // So many bytes from the one to the next.
+    static constexpr int kNear = 256;
+    // Whether the entries lie one behind the other in memory, up or down, or
+    // nearly so, as those that came in order do. A guess.
+    bool IsDense() const {
+      const int64_t apart = int64_t{refs[end - 1]} - int64_t{refs[begin]};
+      // References count in units of two bytes.
+      return 2 * std::abs(apart) < kNear * (end - begin);
+    }
     bool Holds() const {
       return node != nullptr && ArtNodeReading(node, version).Holds();
     }
   };
 
-  // So many entries ahead are prefetched; so many steps in one direction make a
-  // walk.
+  // So many entries ahead are prefetched, and of a walk kStride more; every
+  // kStride steps it looks ahead; so many steps in one direction make a walk.
   static constexpr int kAhead = 10;
+  static constexpr int kStride = 4;
   static constexpr int kWalk = 12;
 
   void Step(bool forward) {
-    assert(Valid());
-    tree_->DrainIfWaiting();
-    const int item = forward ? item_ + 1 : item_ - 1;
-    if (item >= run_->begin && item < run_->end && run_->Holds()) {
-      item_ = item;
-      entry_ = tree_->EntryAt(run_->refs[item]);
-      LookAhead(forward);
-      return;
+    if (!StepEasily(forward)) {
+      StepSlow(forward);
     }
-    StepOut(forward);
+  }
+  void StepSlow(bool forward);
+  // From now on no step is easy, or those to the item.
+  void SetEasy() {
+    easy_first_ = ArtNode::kMaxItems;
+    easy_last_ = -1;
+  }
+  void SetEasy(ptrdiff_t to, bool forward) {
+    SetEasy();
+    (forward ? easy_last_ : easy_first_) = to;
   }
   // What has returned from its insert before this is found by what follows;
   // what returns later, changes_ tells of.
   void DrainInserts() {
     changes_ = tree_->Changes();
+    DrainArrived();
+  }
+  void DrainArrived() {
+    arrived_ = tree_->Arrived();
     tree_->DrainIfWaiting();
   }
+  // Looks up where the entries of the items first..last are.
+  void Resolve(ItemRun* run, ptrdiff_t first, ptrdiff_t last) const;
+  // The same of the items from *from up to `to`, that way, and prefetches them,
+  // if that helps. Then *from is behind `to`.
+  void Fetch(ItemRun* run, ptrdiff_t* from, ptrdiff_t to, bool forward) const;
   void LookAhead(bool forward);
   void LoadNext(bool forward);
   void StepOut(bool forward);
@@ -142,8 +185,19 @@ class ArtIterator {
   const ArtTree* const tree_;
   const char* entry_ = nullptr;
   // Of entry_ in *run_.
-  int item_ = 0;
-  // Steps taken forwards since the last seek, or, negative, backwards.
+  ptrdiff_t item_ = 0;
+  // Steps forwards to items up to easy_last_, or backwards down to easy_first_,
+  // need no look ahead: those items are resolved. One of the two is out of
+  // reach.
+  ptrdiff_t easy_first_ = ArtNode::kMaxItems;
+  ptrdiff_t easy_last_ = -1;
+  // ArtTree::Arrived() before the insert buffer was drained last.
+  uint64_t arrived_ = 0;
+  // Which item of *run_ and of *next_ is to be resolved next.
+  ptrdiff_t to_resolve_ = 0;
+  ptrdiff_t to_resolve_next_ = 0;
+  // Steps taken forwards since the last seek, or, negative, backwards; the easy
+  // ones are counted before.
   int steps_ = 0;
   ItemRun* run_ = &runs_[0];
   // The run that follows in the direction of the walk, if it is loaded.

@@ -6,8 +6,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <tuple>
+#include <vector>
 
 #include "memtable/art/tree_iterator.h"
 #include "tests/util/art_test_util.h"
@@ -178,8 +180,9 @@ class ArtTreeModelTest
   void InsertOne() {
     TestKey key = RandomTestKey();
     if (ascending_ && random_() % 16 != 0) {
-      // As a database does: such entries may wait.
-      newest_ += 1 + random_() % 3;
+      // As a database does, also with one sequence for several: such entries
+      // may wait.
+      newest_ += random_() % 3;
       key.sequence = newest_;
     }
     // The type is not part of the key.
@@ -192,9 +195,9 @@ class ArtTreeModelTest
         << key;
   }
 
-  // Keys in order, as a sorted load brings them, between any keys there are;
-  // now and then one out of order, an old one, a duplicate, another thread's,
-  // or a reader.
+  // Keys in order, as a sorted load brings them, ascending or descending,
+  // between any keys there are; now and then one out of order, an old one, a
+  // duplicate, another thread's, or a reader.
   void InsertRun() {
     Model run(SlowLess{order_});
     const size_t size = 1 + random_() % 200;
@@ -209,13 +212,20 @@ class ArtTreeModelTest
       }
       run.emplace(std::move(key), nullptr);
     }
+    std::vector<TestKey> in_order;
     for (const auto& [key, unused] : run) {
+      in_order.push_back(key);
+    }
+    if (random_() % 2 == 0) {
+      std::reverse(in_order.begin(), in_order.end());
+    }
+    for (TestKey& next : in_order) {
       if (random_() % 64 == 0) {
         ASSERT_NO_FATAL_FAILURE(InsertOne());
       }
-      TestKey next = key;
       if (ascending_) {
-        next.sequence = ++newest_;
+        newest_ += random_() % 8 != 0 ? 1 : 0;
+        next.sequence = newest_;
       }
       const ArtRef ref = NewEntry(&tree_, next.user_key, next.sequence);
       const bool is_new =

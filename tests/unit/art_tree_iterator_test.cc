@@ -119,7 +119,7 @@ TEST_P(ArtIteratorTest, WalksTurnRoundAnywhere) {
     const int n = static_cast<int>(keys.size());
     ArtIterator iter(&s.tree());
     // Lengths around those at which the iterator looks ahead.
-    for (const int length : {0, 1, 11, 12, 13, 14, 24, 60}) {
+    for (const int length : {0, 1, 4, 5, 6, 11, 12, 13, 14, 24, 60}) {
       for (int at = 0; at < n; ++at) {
         for (const int step : {1, -1}) {
           int i = at - step * length;
@@ -431,6 +431,36 @@ TEST_P(ArtInsertSingleWriterTest, DuplicatesAreRefusedExactlyWhenEqual) {
     EXPECT_FALSE(s.InsertSingleWriter("k", kArtMaxSequence));
     EXPECT_TRUE(s.InsertSingleWriter("k", kArtMaxSequence - 1));
     EXPECT_FALSE(s.InsertSingleWriter("x0", 101) && before > 0);
+    ASSERT_NO_FATAL_FAILURE(s.CheckAll());
+  }
+}
+
+TEST_P(ArtInsertSingleWriterTest, EntriesOfOneSequenceWaitUnlessAKeyRepeats) {
+  for (const size_t batch : {2, 3, 17, 200, 3000}) {
+    Scaffold s(GetParam());
+    size_t waited = 0;
+    size_t refused = 0;
+    uint64_t sequence = 0;
+    for (size_t i = 0; i < 6000; ++i) {
+      sequence += i % batch == 0 ? 1 : 0;
+      const std::string key = std::to_string(i * 7919 % 6007);
+      // Of another thread, before or behind the first of the sequence.
+      if (random_() % (10 * batch) == 0) {
+        s.Insert(random_() % 2 == 0 ? key : "x" + key, sequence);
+      }
+      s.InsertSingleWriter(key, sequence);
+      waited += s.tree().NumEntries() < s.sorted().size() ? 1 : 0;
+      // One of the batch again.
+      if (random_() % 50 == 0) {
+        const size_t back = random_() % (i % batch + 1);
+        refused += s.InsertSingleWriter(
+                       std::to_string((i - back) * 7919 % 6007), sequence)
+                       ? 0
+                       : 1;
+      }
+    }
+    EXPECT_GT(waited, 3000u) << batch;
+    EXPECT_GT(refused, 80u) << batch;
     ASSERT_NO_FATAL_FAILURE(s.CheckAll());
   }
 }
