@@ -39,6 +39,24 @@ inline ROCKSDB_NAMESPACE::IOStatus Append(
 #endif
 }
 
+// Writes what is buffered; and closes the file.
+inline ROCKSDB_NAMESPACE::IOStatus Flush(
+    ROCKSDB_NAMESPACE::WritableFileWriter* file) {
+#if MEMKV_ROCKSDB >= 811
+  return file->Flush(ROCKSDB_NAMESPACE::IOOptions());
+#else
+  return file->Flush();
+#endif
+}
+inline ROCKSDB_NAMESPACE::IOStatus Close(
+    ROCKSDB_NAMESPACE::WritableFileWriter* file) {
+#if MEMKV_ROCKSDB >= 811
+  return file->Close(ROCKSDB_NAMESPACE::IOOptions());
+#else
+  return file->Close();
+#endif
+}
+
 // Reads `n` bytes at `offset` into `scratch`, or, if that is null, into
 // *aligned, which direct I/O needs.
 template <typename TAligned>

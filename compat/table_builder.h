@@ -50,6 +50,16 @@ class TableBuilderBase : public ROCKSDB_NAMESPACE::TableBuilder {
 #endif
 };
 
+// Of a finished file; 0 where RocksDB does not ask for it.
+inline uint64_t TailSizeOf(const ROCKSDB_NAMESPACE::TableBuilder& builder) {
+#if MEMKV_ROCKSDB >= 803
+  return builder.GetTailSize();
+#else
+  (void)builder;
+  return 0;
+#endif
+}
+
 // ---- Properties that not every version has ----------------------------------
 
 // When the keys of a flush were written.
@@ -104,8 +114,10 @@ inline std::string CompressionOptionsName(
 
 #if MEMKV_ROCKSDB >= 900
 using Collector = ROCKSDB_NAMESPACE::InternalTblPropColl;
+using CollectorFactories = ROCKSDB_NAMESPACE::InternalTblPropCollFactories;
 #else
 using Collector = ROCKSDB_NAMESPACE::IntTblPropCollector;
+using CollectorFactories = ROCKSDB_NAMESPACE::IntTblPropCollectorFactories;
 #endif
 using Collectors = std::vector<std::unique_ptr<Collector>>;
 
@@ -187,6 +199,45 @@ inline ROCKSDB_NAMESPACE::WriteOptions WriteOptionsOf(
   (void)tbo;
   return ROCKSDB_NAMESPACE::WriteOptions();
 #endif
+}
+
+// Of a file that no database asks for, of the column family 0.
+struct NewFile {
+  int level = 1;
+  ROCKSDB_NAMESPACE::TableFileCreationReason reason =
+      ROCKSDB_NAMESPACE::TableFileCreationReason::kMisc;
+  std::string db_id;
+  std::string db_session_id;
+  uint64_t number = 0;
+};
+
+// What a builder is told of it.  All arguments but `file` must outlive what is
+// returned.
+inline ROCKSDB_NAMESPACE::TableBuilderOptions BuilderOptionsOf(
+    const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions,
+    const ROCKSDB_NAMESPACE::MutableCFOptions& moptions,
+    const ROCKSDB_NAMESPACE::InternalKeyComparator& comparator,
+    const CollectorFactories* collectors,
+    ROCKSDB_NAMESPACE::CompressionType compression,
+    const ROCKSDB_NAMESPACE::CompressionOptions& compression_options,
+    const std::string& column_family, const NewFile& file) {
+#if MEMKV_ROCKSDB >= 811
+  static const auto* const read_options = new ROCKSDB_NAMESPACE::ReadOptions;
+  static const auto* const write_options = new ROCKSDB_NAMESPACE::WriteOptions;
+#endif
+  return ROCKSDB_NAMESPACE::TableBuilderOptions(
+      ioptions, moptions,
+#if MEMKV_ROCKSDB >= 811
+      *read_options, *write_options,
+#endif
+      comparator, collectors, compression, compression_options,
+      /*_column_family_id=*/0, column_family, file.level,
+#if MEMKV_ROCKSDB >= 909
+      /*_newest_key_time=*/0,
+#endif
+      /*_is_bottommost=*/false, file.reason, /*_oldest_key_time=*/0,
+      /*_file_creation_time=*/0, file.db_id, file.db_session_id,
+      /*_target_file_size=*/0, file.number);
 }
 
 // ---- What a builder uses

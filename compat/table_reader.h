@@ -118,6 +118,33 @@ class TableReaderBase : public ROCKSDB_NAMESPACE::TableReader {
 #endif
 };
 
+// TableReader::ApproximateOffsetOf() and ApproximateSize(), of any table.
+inline uint64_t OffsetOf(ROCKSDB_NAMESPACE::TableReader* reader,
+                         const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+                         const ROCKSDB_NAMESPACE::Slice& internal_key) {
+  constexpr auto kCaller =
+      ROCKSDB_NAMESPACE::TableReaderCaller::kUserApproximateSize;
+#if MEMKV_ROCKSDB >= 803
+  return reader->ApproximateOffsetOf(read_options, internal_key, kCaller);
+#else
+  (void)read_options;
+  return reader->ApproximateOffsetOf(internal_key, kCaller);
+#endif
+}
+inline uint64_t SizeBetween(ROCKSDB_NAMESPACE::TableReader* reader,
+                            const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+                            const ROCKSDB_NAMESPACE::Slice& start,
+                            const ROCKSDB_NAMESPACE::Slice& end) {
+  constexpr auto kCaller =
+      ROCKSDB_NAMESPACE::TableReaderCaller::kUserApproximateSize;
+#if MEMKV_ROCKSDB >= 803
+  return reader->ApproximateSize(read_options, start, end, kCaller);
+#else
+  (void)read_options;
+  return reader->ApproximateSize(start, end, kCaller);
+#endif
+}
+
 // Hands an entry over.  Returns whether older ones are asked for; what went
 // wrong is in *read_status, below 9.1 in the context alone.
 inline bool SaveValue(ROCKSDB_NAMESPACE::GetContext* get_context,
@@ -179,6 +206,17 @@ inline uint64_t TailSizeOf(
 #else
   (void)options;
   return 0;
+#endif
+}
+
+// Sets it, where there is one.
+inline void SetTailSize(uint64_t tail_size,
+                        ROCKSDB_NAMESPACE::TableReaderOptions* options) {
+#if MEMKV_ROCKSDB >= 803
+  options->tail_size = tail_size;
+#else
+  (void)tail_size;
+  (void)options;
 #endif
 }
 

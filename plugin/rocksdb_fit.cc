@@ -7,10 +7,12 @@
 #include <elf.h>
 #include <link.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
 #include "compat/version.h"
+#include "rocksdb/convenience.h"
 
 namespace {
 
@@ -53,6 +55,19 @@ Build CompiledFor() {
 Build Found() {
   return {ROCKSDB_NAMESPACE::GetRocksVersionAsString(true),
           &memkv_sync_point != nullptr, &memkv_table_factory_type != nullptr};
+}
+
+// Whether memkv, and the process's RocksDB, is compiled with ZSTD, by which
+// RocksDB's contexts of compressions have another layout.
+#ifdef ZSTD
+constexpr bool kCompiledWithZstd = true;
+#else
+constexpr bool kCompiledWithZstd = false;
+#endif
+bool FoundZstd() {
+  const auto found = ROCKSDB_NAMESPACE::GetSupportedCompressions();
+  return std::find(found.begin(), found.end(), ROCKSDB_NAMESPACE::kZSTD) !=
+         found.end();
 }
 
 // Where a dynamic section says a table is; null if it does not.
@@ -137,6 +152,13 @@ std::string RocksDBMisfit() {
              missing +
              ": link it with librocksdb.so, with all of librocksdb.a and "
              "-rdynamic, or with libmemkv.a";
+    }
+    if (FoundZstd() != kCompiledWithZstd) {
+      return "this memkv is built for " + expected.ToString() +
+             (kCompiledWithZstd ? " with ZSTD, but the process's has none"
+                                : " without ZSTD, but the process's has it") +
+             ": build memkv with -DMEMKV_ROCKSDB_ZSTD=" +
+             (kCompiledWithZstd ? "OFF" : "ON");
     }
     return std::string();
   }

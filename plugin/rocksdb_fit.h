@@ -3,7 +3,8 @@
 //
 // Whether the RocksDB of this process is the one that memkv was compiled for.
 // memkv uses RocksDB's internal classes, whose layout depends on its version,
-// on NDEBUG and on RTTI: with another RocksDB every call would damage memory.
+// on NDEBUG, on RTTI and on ZSTD: with another RocksDB every call would damage
+// memory.
 //
 // libmemkv.so refers to RocksDB weakly (cmake/SharedLibrary.cmake): where there
 // is none when it is loaded, it loads all the same.  All functions: any thread.

@@ -15,6 +15,7 @@
 #include <system_error>
 #include <vector>
 
+#include "compat/table_reader.h"
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/existing_database.h"
 #include "rocksdb/metadata.h"
@@ -45,11 +46,9 @@ Status CheckEntries(const TableFile& file, const LiveFileMetaData* manifest,
   std::string before;
   // "PATH: entry N, near offset M, is ...".
   const auto corrupt = [&](const std::string& what) {
-    return Status::Corruption(fmt::format(
-        "{}: entry {}, near offset {}, {}", file.path(), *entries,
-        file.reader().ApproximateOffsetOf(
-            scan, it->key(), TableReaderCaller::kUserVerifyChecksum),
-        what));
+    return Status::Corruption(
+        fmt::format("{}: entry {}, near offset {}, {}", file.path(), *entries,
+                    compat::OffsetOf(&file.reader(), scan, it->key()), what));
   };
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     rocksdb::ParsedInternalKey parsed;

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "compat/file_io.h"
+#include "compat/table_builder.h"
 #include "compat/table_reader.h"
 #include "db/dbformat.h"
 #include "db_bench_ext/common/check.h"
@@ -93,9 +95,8 @@ class BenchFile {
       return rocksdb::InternalKey(user_key, rocksdb::kMaxSequenceNumber,
                                   rocksdb::kValueTypeForSeek);
     };
-    return reader_->ApproximateSize(
-        read_options_, key(begin).Encode(), key(end).Encode(),
-        rocksdb::TableReaderCaller::kUserApproximateSize);
+    return compat::SizeBetween(reader_.get(), read_options_,
+                               key(begin).Encode(), key(end).Encode());
   }
   void VerifyChecksum() const {
     Check(reader_->VerifyChecksum(
@@ -107,17 +108,16 @@ class BenchFile {
     std::unique_ptr<rocksdb::WritableFileWriter> file;
     Check(rocksdb::WritableFileWriter::Create(
         rocksdb::FileSystem::Default(), path_, file_options_, &file, nullptr));
-    const rocksdb::InternalTblPropCollFactories no_collectors;
+    const compat::CollectorFactories no_collectors;
+    compat::NewFile new_file;
+    new_file.reason = rocksdb::TableFileCreationReason::kCompaction;
     const std::string column_family = "default";
     const std::unique_ptr<rocksdb::TableBuilder> builder(
         options_.table_factory->NewTableBuilder(
-            rocksdb::TableBuilderOptions(
-                ioptions_, moptions_, rocksdb::ReadOptions(),
-                rocksdb::WriteOptions(), comparator_, &no_collectors,
-                options_.compression, options_.compression_opts,
-                /*_column_family_id=*/0, column_family, /*_level=*/1,
-                /*_newest_key_time=*/0, /*_is_bottommost=*/false,
-                rocksdb::TableFileCreationReason::kCompaction),
+            compat::BuilderOptionsOf(ioptions_, moptions_, comparator_,
+                                     &no_collectors, options_.compression,
+                                     options_.compression_opts, column_family,
+                                     new_file),
             file.get()));
     for (const uint32_t entry : sorted) {
       const uint64_t sequence = shape.SequenceOf(entry);
@@ -133,7 +133,7 @@ class BenchFile {
     }
     Check(builder->status());
     Check(builder->Finish());
-    Check(file->Close(rocksdb::IOOptions()));
+    Check(compat::Close(file.get()));
     bytes_ = builder->FileSize();
   }
 

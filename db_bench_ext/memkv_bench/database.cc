@@ -7,8 +7,8 @@
 
 #include <filesystem>
 
+#include "compat/block_cache.h"
 #include "db_bench_ext/common/check.h"
-#include "rocksdb/advanced_cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/listener.h"
 #include "rocksdb/table.h"

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 
+#include "compat/table_reader.h"
 #include "db/range_tombstone_fragmenter.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/file_system.h"
@@ -221,13 +222,11 @@ class TableAsker {
       if (fst == nullptr) break;
       const std::string key =
           InternalKey(user_key, seq, rocksdb::kTypeValue).Encode().ToString();
-      const uint64_t offset = reader->ApproximateOffsetOf(
-          read_options_, key, TableReaderCaller::kUserApproximateSize);
-      const uint64_t size = before.empty()
-                                ? 0
-                                : reader->ApproximateSize(
-                                      read_options_, before, key,
-                                      TableReaderCaller::kUserApproximateSize);
+      const uint64_t offset = compat::OffsetOf(reader, read_options_, key);
+      const uint64_t size =
+          before.empty()
+              ? 0
+              : compat::SizeBetween(reader, read_options_, before, key);
       // RocksDB asserts that.
       if (offset > file_size_ || size > file_size_) {
         out_->broken = "an estimate of " + std::to_string(offset) + " and " +

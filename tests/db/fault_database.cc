@@ -10,9 +10,10 @@
 #include <set>
 #include <utility>
 
+#include "compat/block_cache.h"
+#include "compat/wait_for_compact.h"
 #include "db/column_family.h"
 #include "db/table_cache.h"
-#include "rocksdb/advanced_cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/sst_file_writer.h"
@@ -368,7 +369,7 @@ Status FaultDatabase::Run(const FaultStep& step) {
   }
   // So that what is done in the background is done before the next step.  An
   // error that it tells of is that of this step or of one before.
-  db_->WaitForCompact(rocksdb::WaitForCompactOptions()).PermitUncheckedError();
+  compat::WaitForCompact(db_.get()).PermitUncheckedError();
   return s;
 }
 

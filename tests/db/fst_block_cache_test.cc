@@ -11,8 +11,8 @@
 #include <memory>
 #include <string>
 
+#include "compat/block_cache.h"
 #include "plugin/memkv.h"
-#include "rocksdb/advanced_cache.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/filter_policy.h"

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "compat/wait_for_compact.h"
 #include "env/composite_env_wrapper.h"
 #include "rocksdb/db.h"
 #include "rocksdb/listener.h"
@@ -80,8 +81,7 @@ class FstCompactionsTest : public FstDbTest {
   }
 
   void Wait() {
-    const rocksdb::Status s =
-        db()->WaitForCompact(rocksdb::WaitForCompactOptions());
+    const rocksdb::Status s = compat::WaitForCompact(db());
     ASSERT_TRUE(s.ok()) << s.ToString();
   }
 

@@ -10,7 +10,7 @@
 #include <random>
 #include <string>
 
-#include "rocksdb/advanced_cache.h"
+#include "compat/block_cache.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/compaction_filter.h"
 #include "rocksdb/db.h"

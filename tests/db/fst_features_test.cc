@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "compat/wait_for_compact.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
@@ -103,7 +104,7 @@ TEST_F(FstFeaturesTest, EveryCompactionStyleServes) {
     ASSERT_NO_FATAL_FAILURE(writer.Write(db(), &model, 15000));
     ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
     ASSERT_NO_FATAL_FAILURE(Flush());
-    ASSERT_TRUE(db()->WaitForCompact(rocksdb::WaitForCompactOptions()).ok());
+    ASSERT_TRUE(compat::WaitForCompact(db()).ok());
     ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
     ASSERT_NO_FATAL_FAILURE(Open(options));
     ASSERT_NO_FATAL_FAILURE(ExpectEquals(db(), model));
@@ -122,7 +123,7 @@ TEST_F(FstFeaturesTest, EveryCompactionStyleServes) {
     }
     ASSERT_NO_FATAL_FAILURE(Flush());
   }
-  ASSERT_TRUE(db()->WaitForCompact(rocksdb::WaitForCompactOptions()).ok());
+  ASSERT_TRUE(compat::WaitForCompact(db()).ok());
   EXPECT_EQ(Get("0"), "NOT_FOUND");
   EXPECT_EQ(Get("11399").size(), 100u);
 }

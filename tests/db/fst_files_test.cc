@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/wait_for_compact.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "rocksdb/table_properties.h"
@@ -197,7 +198,7 @@ TEST_F(FstFilesTest, CollectorsSeeEveryRecordAndAskForCompactions) {
     ASSERT_NO_FATAL_FAILURE(Put(NumberKey(i), "12345"));
   }
   ASSERT_NO_FATAL_FAILURE(Flush());
-  ASSERT_TRUE(db()->WaitForCompact(rocksdb::WaitForCompactOptions()).ok());
+  ASSERT_TRUE(compat::WaitForCompact(db()).ok());
   std::string files;
   ASSERT_TRUE(db()->GetProperty("rocksdb.num-files-at-level0", &files));
   EXPECT_EQ(files, "0");

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "compat/table_builder.h"
 #include "db/dbformat.h"
 #include "file/writable_file_writer.h"
 #include "options/cf_options.h"
@@ -96,6 +97,12 @@ class NullWritableFile : public IdleWritableFile {
   uint64_t size_ = 0;
 };
 
+compat::NewFile OfLevel(int level) {
+  compat::NewFile file;
+  file.level = level;
+  return file;
+}
+
 // A builder as a compaction makes it, of a file that goes nowhere.
 class BuilderInMemory {
  public:
@@ -109,10 +116,9 @@ class BuilderInMemory {
         file_(std::make_unique<NullWritableFile>(), "/null/000007.sst",
               rocksdb::FileOptions()),
         builder_(factory_->NewTableBuilder(
-            rocksdb::TableBuilderOptions(
-                ioptions_, moptions_, rocksdb::ReadOptions(),
-                rocksdb::WriteOptions(), icmp_, nullptr, options_.compression,
-                options_.compression_opts, 0, column_family_, /*_level=*/6, 0),
+            compat::BuilderOptionsOf(
+                ioptions_, moptions_, icmp_, nullptr, options_.compression,
+                options_.compression_opts, column_family_, OfLevel(6)),
             &file_)) {}
   ~BuilderInMemory() {
     if (!done_) builder_->Abandon();

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "compat/sst_file_reader.h"
 #include "rocksdb/db.h"
 #include "rocksdb/listener.h"
-#include "rocksdb/sst_file_reader.h"
 #include "rocksdb/sst_file_writer.h"
 #include "rocksdb/utilities/table_properties_collectors.h"
 #include "tests/db/fst_table_fixture.h"
@@ -108,7 +108,7 @@ TEST_P(FstTableTest, SstFileReaderReadsWhatSstFileWriterWrote) {
   rocksdb::SstFileReader reader(options);
   ASSERT_TRUE(reader.Open(file).ok());
   EXPECT_TRUE(reader.VerifyChecksum().ok());
-  EXPECT_TRUE(reader.VerifyNumEntries(ReadOptions()).ok());
+  EXPECT_TRUE(compat::VerifyNumEntries(&reader).ok());
   EXPECT_EQ(reader.GetTableProperties()->num_entries, model.size());
   const std::unique_ptr<Iterator> iter(reader.NewIterator(ReadOptions()));
   auto expected = model.begin();

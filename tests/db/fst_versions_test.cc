@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "compat/table_reader.h"
 #include "db/dbformat.h"
 #include "plugin/memkv.h"
 #include "rocksdb/comparator.h"
@@ -257,8 +258,8 @@ class FstVersionsTest : public ::testing::TestWithParam<Shape> {
     // the next one.
     uint64_t before = 0;
     for (const std::string& key : keys_) {
-      const uint64_t offset = reader_->ApproximateOffsetOf(
-          ReadOptions(), key, TableReaderCaller::kUserApproximateSize);
+      const uint64_t offset =
+          compat::OffsetOf(reader_.get(), ReadOptions(), key);
       ASSERT_GE(offset, before);
       ASSERT_LE(offset, table_.bytes().size());
       before = offset;

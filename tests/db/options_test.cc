@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "compat/block_cache.h"
 #include "plugin/memkv.h"
-#include "rocksdb/advanced_cache.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/comparator.h"
 #include "rocksdb/convenience.h"

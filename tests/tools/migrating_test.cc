@@ -3,7 +3,7 @@
 //
 // What docs/migrating.md says, beside what tests of the database show.
 
-#include "rocksdb/advanced_cache.h"
+#include "compat/block_cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/table.h"
 #include "rocksdb/utilities/checkpoint.h"

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/block_cache.h"
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/keys/key_source.h"
@@ -25,7 +26,6 @@
 #include "db_bench_ext/memkv_bench/options.h"
 #include "db_bench_ext/memkv_bench/results.h"
 #include "plugin/memkv.h"
-#include "rocksdb/advanced_cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/table.h"
 

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "compat/compression.h"
+#include "compat/file_io.h"
+#include "compat/table_builder.h"
 #include "compat/table_reader.h"
 #include "db/merge_context.h"
 #include "file/random_access_file_reader.h"
@@ -115,26 +117,25 @@ Status MemoryTable::Build(const std::vector<TableEntry>& entries,
   rocksdb::WritableFileWriter file(
       std::make_unique<StringWritableFile>(&bytes_, settings_.write_limit),
       kFileName, rocksdb::FileOptions());
-  rocksdb::InternalTblPropCollFactories collectors;
+  compat::CollectorFactories collectors;
   if (settings_.global_seqno != 0) {
     collectors.push_back(
         std::make_unique<rocksdb::SstFileWriterPropertiesCollectorFactory>(
             /*version=*/2, /*global_seqno=*/0));
   }
   const std::string column_family = "default";
+  compat::NewFile new_file;
+  new_file.reason = settings_.reason;
+  new_file.db_id = "a-db-id";
+  new_file.db_session_id = "ABCDEFGHIJ0123456789";
+  new_file.number = 7;
   rocksdb::CompressionOptions compression_options;
   compression_options.parallel_threads = settings_.parallel_threads;
   const std::unique_ptr<rocksdb::TableBuilder> builder(
       factory_->NewTableBuilder(
-          rocksdb::TableBuilderOptions(
-              ioptions_, moptions_, rocksdb::ReadOptions(),
-              rocksdb::WriteOptions(), icmp_, &collectors,
-              settings_.compression, compression_options,
-              /*_column_family_id=*/0, column_family, /*_level=*/1,
-              /*_newest_key_time=*/0, /*_is_bottommost=*/false,
-              settings_.reason, /*_oldest_key_time=*/0,
-              /*_file_creation_time=*/0, "a-db-id", "ABCDEFGHIJ0123456789",
-              /*_target_file_size=*/0, /*_cur_file_num=*/7),
+          compat::BuilderOptionsOf(ioptions_, moptions_, icmp_, &collectors,
+                                   settings_.compression, compression_options,
+                                   column_family, new_file),
           &file));
   for (const TableEntry& entry : entries) {
     if (builder->NumEntries() == abandon_after) break;
@@ -146,9 +147,9 @@ Status MemoryTable::Build(const std::vector<TableEntry>& entries,
     return s.ok() ? Status::Incomplete("abandoned") : s;
   }
   Status s = builder->Finish();
-  if (s.ok()) s = file.Flush(IOOptions());
+  if (s.ok()) s = compat::Flush(&file);
   built_ = builder->GetTableProperties();
-  tail_size_ = builder->GetTailSize();
+  tail_size_ = compat::TailSizeOf(*builder);
   return s;
 }
 
@@ -167,7 +168,7 @@ Status MemoryTable::Open(const std::string& bytes,
   options.largest_seqno = settings_.global_seqno != 0
                               ? settings_.global_seqno
                               : rocksdb::kMaxSequenceNumber;
-  options.tail_size = tail_size;
+  compat::SetTailSize(tail_size, &options);
   return factory_->NewTableReader(read_options, options, std::move(file),
                                   bytes.size(), reader,
                                   /*prefetch_index_and_filter_in_cache=*/true);
