@@ -50,7 +50,8 @@ Json FeaturesOf(const FileDirectory& directory) {
        {std::make_pair(FileDirectory::kFilterHasNoWholeKeys,
                        "filter without whole keys"),
         std::make_pair(FileDirectory::kBounds, "shortest bounds"),
-        std::make_pair(FileDirectory::kContinuations, "continuations")}) {
+        std::make_pair(FileDirectory::kContinuations, "continuations"),
+        std::make_pair(FileDirectory::kFixedBytes, "fixed bytes")}) {
     if ((directory.features & bit) != 0) {
       names.push_back(name);
     }

@@ -57,8 +57,10 @@ struct FileDirectory {
   static constexpr uint32_t kBounds = 2;
   // Some segments continue the last key of the one before.
   static constexpr uint32_t kContinuations = 4;
+  // Some key tries have fixed bytes.
+  static constexpr uint32_t kFixedBytes = 8;
   static constexpr uint32_t kKnownFeatures =
-      kFilterHasNoWholeKeys | kBounds | kContinuations;
+      kFilterHasNoWholeKeys | kBounds | kContinuations | kFixedBytes;
 
   uint32_t version = kVersion;
   uint32_t features = 0;

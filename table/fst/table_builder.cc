@@ -307,6 +307,8 @@ void FstTableBuilder::AddWritten(const BlockPipeline::Written& block) {
   inline_value_bytes_ +=
       stored * segment.inline_value_bytes() / block.raw.size();
   written_estimates_ += segment.EstimatedSize();
+  has_fixed_bytes_ =
+      has_fixed_bytes_ || SegmentBuilder::HasFixedBytes(block.raw);
   props_.data_size = writer_.offset();
 }
 
@@ -353,6 +355,7 @@ void FstTableBuilder::WriteIndex(FileDirectory* directory) {
   if (index_.num_continuations() != 0) {
     directory->features |= FileDirectory::kContinuations;
   }
+  if (has_fixed_bytes_) directory->features |= FileDirectory::kFixedBytes;
   raw_block_.clear();
   std::string reason;
   if (!index_.Finish(last_user_key_, &raw_block_, &reason)) {

@@ -90,22 +90,32 @@ void UnpackedBucket::Unpack(const SuffixCoding& codes, const Bucket& bucket) {
   }
 }
 
-int64_t UnpackedBucket::SymbolsIn(const Bucket& bucket, uint32_t begin,
+int64_t UnpackedBucket::SymbolsIn(const SuffixCoding& codes,
+                                  const Bucket& bucket, uint32_t begin,
                                   uint32_t end) const {
+  const FixedBytes& fixed = codes.fixed;
   int64_t sum = 0;
   const auto add = [&](uint32_t i) {
-    const auto length = static_cast<int64_t>(bucket.LengthAt(i));
-    const auto lcp = static_cast<int64_t>(LcpAt(i));
-    sum += length == lcp ? 0 : length - lcp - 1;
+    const uint64_t length = bucket.LengthAt(i);
+    const uint64_t lcp = LcpAt(i);
+    sum = sum < 0 || length < lcp
+              ? -1
+              : sum + static_cast<int64_t>(fixed.CodesBehindFirst(lcp, length));
   };
   if (begin == 0 && begin < end) {
     add(begin++);  // The only one whose suffix may be empty.
   }
-  if (narrow_ && narrow_lengths_fit_) {
+  // All suffixes have the same fixed bytes if keys have one length, and all
+  // begin before them.
+  const uint64_t max_lcp = base_ + ((uint64_t{1} << bucket.lcp_width) - 1);
+  const bool all_fixed = bucket.length_width == 0 && max_lcp < fixed.base;
+  if (sum >= 0 && narrow_ && narrow_lengths_fit_ &&
+      (fixed.empty() || all_fixed)) {
     const auto n = static_cast<int64_t>(end - begin);
     return sum +
            n * (static_cast<int64_t>(bucket.length_base) -
-                static_cast<int64_t>(base_) - 1) +
+                static_cast<int64_t>(base_) - 1 -
+                static_cast<int64_t>(fixed.Before(bucket.length_base))) +
            static_cast<int64_t>(
                SumBytes(narrow_lengths_ + begin, end - begin)) -
            static_cast<int64_t>(SumBytes(narrow_lcps_ + begin, end - begin));
@@ -165,7 +175,7 @@ bool SuffixCursor::GoTo(uint32_t index) {
                      codes_->tokens->first_end(), ends);
     return code_ <= bucket_->num_codes;
   }
-  const int64_t codes = heads_->SymbolsIn(*bucket_, index_, index);
+  const int64_t codes = heads_->SymbolsIn(*codes_, *bucket_, index_, index);
   if (codes < 0 || static_cast<uint64_t>(codes) > bucket_->num_codes - code_) {
     return false;
   }
@@ -174,10 +184,31 @@ bool SuffixCursor::GoTo(uint32_t index) {
   return true;
 }
 
+void SuffixCursor::ReadAroundFixed(uint64_t length, char* out) const {
+  const uint64_t lcp = heads_->LcpAt(index_);
+  uint64_t code = code_;
+  for (uint64_t i = 1; i < length;) {
+    const uint64_t coded =
+        std::min(codes_->fixed.UpToNext(lcp + i), length - i);
+    // What is too much of the last eight, others write over.
+    for (uint64_t k = 0; k < coded; k += 8) {
+      const uint64_t eight = codes_->EightSymbols(bucket_->codes, code + k);
+      memcpy(out + i + k, &eight, sizeof(eight));
+    }
+    i += coded;
+    code += coded;
+    if (i < length) {
+      out[i] = static_cast<char>(codes_->fixed.At(lcp + i));
+      ++i;
+    }
+  }
+}
+
 bool SuffixCursor::NamesOnly() const {
   if (codes_->coding == kSymbols) {
     uint64_t length = 0;
-    if (!SymbolsHere(&length)) {
+    uint64_t behind = 0;
+    if (!SymbolsHere(&length, &behind)) {
       return false;
     }
     const uint32_t first = heads_->FirstCodeAt(index_);
@@ -185,8 +216,8 @@ bool SuffixCursor::NamesOnly() const {
       return first == 0;
     }
     bool all = codes_->symbols == nullptr || first < codes_->num_symbols;
-    for (uint64_t i = 1; i < length && codes_->symbols != nullptr; ++i) {
-      all = all && CodeAt(code_ + i - 1) < codes_->num_symbols;
+    for (uint64_t i = 0; i < behind && codes_->symbols != nullptr; ++i) {
+      all = all && CodeAt(code_ + i) < codes_->num_symbols;
     }
     return all;
   }
@@ -215,22 +246,33 @@ bool SuffixCursor::CompareSymbols(uint32_t index, const SoughtKey& target,
   }
   if (shorter > 0 && difference == 0) {
     uint64_t unused = 0;
-    if (!GoTo(index) || !SymbolsHere(&unused)) {
+    uint64_t unused_codes = 0;
+    if (!GoTo(index) || !SymbolsHere(&unused, &unused_codes)) {
       return false;
     }
     i = 1;
+    uint64_t code = code_;
     if (codes_->symbols == nullptr) {
       const uint8_t* const suffix = bucket_->codes + code_;
       i += target.CommonPrefixAt(at + 1, suffix, shorter - 1);
       difference = i < shorter ? int{suffix[i - 1]} - int{target[at + i]} : 0;
     } else {
       while (i < shorter) {
-        const uint64_t symbols =
-            codes_->EightSymbols(bucket_->codes, code_ + i - 1);
         const uint64_t sought = target.EightAt(at + i);
-        const size_t n = std::min<size_t>(shorter - i, 8);
+        const uint64_t coded = codes_->fixed.UpToNext(lcp + i);
+        if (coded == 0) {
+          difference = int{codes_->fixed.At(lcp + i)} - ByteOf(sought, 0);
+          if (difference != 0) {
+            break;
+          }
+          ++i;
+          continue;
+        }
+        const uint64_t symbols = codes_->EightSymbols(bucket_->codes, code);
+        const size_t n = std::min<uint64_t>({shorter - i, 8, coded});
         const size_t equal = std::min<size_t>(CommonBytes(symbols, sought), n);
         i += equal;
+        code += equal;
         if (equal < n) {
           difference = ByteOf(symbols, equal) - ByteOf(sought, equal);
           break;

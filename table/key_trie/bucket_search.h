@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 
+#include "table/key_trie/fixed_bytes.h"
 #include "table/key_trie/format.h"
 #include "table/key_trie/target.h"
 #include "table/key_trie/tokens.h"
@@ -35,6 +36,7 @@ struct SuffixCoding {
   // from num_symbols on name nothing.
   const uint8_t* symbols = nullptr;
   uint32_t num_symbols = 0;
+  FixedBytes fixed;  // of symbols
   const Tokens* tokens = nullptr;
 
   // The first codes of suffixes that begin with `byte`.
@@ -82,10 +84,10 @@ class UnpackedBucket {
   uint32_t NextSlow(const SuffixCoding& codes, uint32_t after, uint64_t lcp,
                     int byte) const;
 
-  // With symbols: by how many codes, not counting the first ones, the suffixes
-  // of keys [begin, end) are longer than nothing; negative, or too many, if the
-  // bytes are corrupt.
-  int64_t SymbolsIn(const Bucket& bucket, uint32_t begin, uint32_t end) const;
+  // With symbols: how many codes, not counting the first ones, the suffixes of
+  // keys [begin, end) have; negative, or too many, if the bytes are corrupt.
+  int64_t SymbolsIn(const SuffixCoding& codes, const Bucket& bucket,
+                    uint32_t begin, uint32_t end) const;
 
   // With tokens: how many of the keys [begin, end) do not end with their first
   // code.
@@ -168,15 +170,21 @@ class SuffixCursor {
   uint32_t CodeAt(uint64_t i) const {
     return BitsAt(bucket_->codes, codes_->width, i);
   }
-  // With symbols: the length of the suffix here.  False if it does not fit
-  // (I1).
-  bool SymbolsHere(uint64_t* length) const {
+  // With symbols: the length of the suffix here, and how many codes it has
+  // behind the first.  False if it does not fit (I1).
+  bool SymbolsHere(uint64_t* length, uint64_t* behind) const {
     const uint64_t lcp = heads_->LcpAt(index_);
     const uint64_t key_length = bucket_->LengthAt(index_);
+    if (key_length < lcp) {
+      return false;
+    }
     *length = key_length - lcp;
-    return key_length >= lcp &&
-           (*length < 2 || *length - 1 <= bucket_->num_codes - code_);
+    *behind = codes_->fixed.CodesBehindFirst(lcp, key_length);
+    return *behind <= bucket_->num_codes - code_;
   }
+  // With symbols and fixed bytes: writes the suffix here but its first byte to
+  // out + 1.  Up to 7 bytes more are written.
+  void ReadAroundFixed(uint64_t length, char* out) const;
   [[nodiscard]] bool CompareSymbols(uint32_t index, const SoughtKey& target,
                                     size_t at, size_t* common, int* order);
 
@@ -191,7 +199,8 @@ template <class Write>
 bool SuffixCursor::Read(Write write) {
   if (codes_->coding == kSymbols) {
     uint64_t length = 0;
-    if (!SymbolsHere(&length)) {
+    uint64_t behind = 0;
+    if (!SymbolsHere(&length, &behind)) {
       return false;
     }
     if (length > 0) {
@@ -199,14 +208,16 @@ bool SuffixCursor::Read(Write write) {
       out[0] = static_cast<char>(codes_->SymbolOf(heads_->FirstCodeAt(index_)));
       if (codes_->symbols == nullptr) {
         memcpy(out + 1, bucket_->codes + code_, length - 1);
-      } else {
+      } else if (codes_->fixed.empty()) {
         for (uint64_t i = 1; i < length; i += 8) {
           const uint64_t eight =
               codes_->EightSymbols(bucket_->codes, code_ + i - 1);
           memcpy(out + i, &eight, sizeof(eight));
         }
+      } else {
+        ReadAroundFixed(length, out);
       }
-      code_ += length - 1;
+      code_ += behind;
     }
     ++index_;
     return true;

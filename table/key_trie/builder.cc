@@ -7,6 +7,7 @@
 #include <cassert>
 #include <utility>
 
+#include "table/key_trie/fixed_bytes.h"
 #include "table/key_trie/format.h"
 #include "table/key_trie/separators.h"
 #include "table/key_trie/token_encoder.h"
@@ -16,6 +17,11 @@ namespace memkv {
 namespace key_trie {
 
 namespace {
+
+// Of the codes of so many symbols.
+unsigned WidthOf(size_t symbols) {
+  return symbols < 2 ? 1 : BitWidth(symbols - 1);
+}
 
 // What a bucket costs beside its codes and its separator, at the widths that
 // file paths have: for the estimate.
@@ -30,6 +36,75 @@ struct Builder::Coding {
   // byte.
   std::string symbols;
   uint8_t code_of[256];
+  FixedBytes fixed;  // of which fixed_bytes holds the bytes
+  std::string fixed_bytes;
+  uint64_t codes = 0;        // without tokens, all
+  uint64_t saved_codes = 0;  // by fixed bytes
+};
+
+// Which positions have one byte in all suffixes that go on there.  Only those
+// are looked at that the first key has, up to some.
+class Builder::FixedBytesFinder {
+ public:
+  explicit FixedBytesFinder(std::string_view first_key)
+      : size_(std::min(first_key.size(), kLookedAt)) {
+    first_key.copy(bytes_, size_);
+    Add(0, first_key);
+  }
+
+  void Add(uint64_t lcp, std::string_view suffix) {
+    if (lcp + 1 >= size_ || suffix.size() < 2) {
+      return;
+    }
+    const size_t begin = lcp + 1;
+    const size_t end = std::min(size_, lcp + suffix.size());
+    ++begins_[begin];
+    ++ends_[end];
+    const char* const s = suffix.data() - lcp;
+    for (size_t i = begin; i < end; ++i) {
+      differ_[i] |= static_cast<char>(bytes_[i] ^ s[i]);
+    }
+  }
+  // Calls f(position) with those where many of the suffixes so far go on, and
+  // do not differ.  What few save is not worth a look; that is also the prefix
+  // of the first key alone.
+  template <class F>
+  void ForEach(uint32_t num_keys, F f) const {
+    constexpr int64_t kShare = 16;
+    int64_t suffixes = 0;
+    for (size_t at = 1; at < size_; ++at) {
+      suffixes += begins_[at];
+      suffixes -= ends_[at];
+      if (differ_[at] == 0 && suffixes * kShare > int64_t{num_keys}) {
+        f(at, static_cast<uint64_t>(suffixes));
+      }
+    }
+  }
+  bool Hopeful(uint32_t num_keys) const {
+    bool hopeful = false;
+    ForEach(num_keys, [&hopeful](size_t, uint64_t) { hopeful = true; });
+    return hopeful;
+  }
+  // Sets those of a coding: the first one, and what is in reach of it.
+  void Choose(uint32_t num_keys, Coding* coding) const {
+    FixedBytes& fixed = coding->fixed;
+    ForEach(num_keys, [&](size_t at, uint64_t suffixes) {
+      if (fixed.empty()) fixed.base = static_cast<uint32_t>(at);
+      if (at - fixed.base >= FixedBytes::kPositions) return;
+      fixed.mask |= uint64_t{1} << (at - fixed.base);
+      coding->fixed_bytes.push_back(bytes_[at]);
+      coding->saved_codes += suffixes;
+    });
+  }
+
+ private:
+  static constexpr size_t kLookedAt = 256;
+
+  const size_t size_;
+  char bytes_[kLookedAt] = {};   // of the first key
+  char differ_[kLookedAt] = {};  // not 0 where another suffix differs
+  int64_t begins_[kLookedAt + 1] = {};
+  int64_t ends_[kLookedAt + 1] = {};
 };
 
 struct Builder::Scratch {
@@ -228,21 +303,32 @@ void Builder::WriteTokens(const Coding& coding, Scratch* scratch,
 void Builder::WriteBytes(const Coding& coding, const std::vector<Key>& keys,
                          std::string* out) {
   BitsWriter bits(out);
-  const auto put = [&](char c) {
-    bits.Put(coding.code_of[static_cast<uint8_t>(c)], coding.width);
-  };
   for (const Key& key : keys) {
-    if (key.suffix.empty()) {
-      bits.Put(0, coding.width);  // The empty key's, which no one reads.
-    } else {
-      put(key.suffix[0]);
-    }
+    // The empty key's is one that no one reads.
+    bits.Put(key.suffix.empty()
+                 ? 0
+                 : coding.code_of[static_cast<uint8_t>(key.suffix[0])],
+             coding.width);
   }
   bits.Finish();
+  // As many at once as are whole in a word of the writer.
+  const unsigned at_once = BitsWriter::kMaxPut / coding.width;
   for (const Key& key : keys) {
-    for (const char c :
-         key.suffix.substr(std::min<size_t>(1, key.suffix.size()))) {
-      put(c);
+    for (size_t i = 1; i < key.suffix.size();) {
+      const uint64_t coded = coding.fixed.UpToNext(uint64_t{key.lcp} + i);
+      if (coded == 0) {
+        ++i;
+        continue;
+      }
+      const size_t end =
+          i + std::min<uint64_t>({coded, key.suffix.size() - i, at_once});
+      uint64_t word = 0;
+      unsigned size = 0;
+      for (; i < end; ++i, size += coding.width) {
+        word |= uint64_t{coding.code_of[static_cast<uint8_t>(key.suffix[i])]}
+                << size;
+      }
+      bits.Put(word, size);
     }
   }
   bits.Finish();
@@ -261,25 +347,78 @@ Builder::Coding Builder::ChooseCoding(const TokenEncoder* tokens) const {
     coding.width = tokens->width();
     return coding;
   }
+  if (FindFixedBytes(&coding)) {
+    SetSymbols(&coding);
+    const uint64_t size = FixedBytes::kHeaderSize + coding.fixed_bytes.size();
+    if (coding.width < 8 && coding.saved_codes * coding.width / 8 > size) {
+      return coding;
+    }
+    coding = Coding();
+  }
+  SetSymbols(&coding);
+  return coding;
+}
+
+bool Builder::FindFixedBytes(Coding* coding) const {
+  // Where there are none, some keys tell.
+  uint32_t look_at = 64;
+  if (num_keys_ < 2) {
+    return false;
+  }
+  Walk walk = Begin();
+  const Key first = NextKey(&walk);
+  FixedBytesFinder finder(first.suffix);
+  finder.Add(0, first.suffix);
+  for (uint32_t i = 1; i < num_keys_; ++i) {
+    const Key key = NextKey(&walk);
+    finder.Add(key.lcp, key.suffix);
+    if (i == look_at) {
+      if (!finder.Hopeful(i)) {
+        return false;
+      }
+      look_at *= 2;
+    }
+  }
+  finder.Choose(num_keys_, coding);
+  return !coding->fixed.empty();
+}
+
+void Builder::SetSymbols(Coding* coding) const {
   bool occurs[256] = {};
-  for (const char c : suffixes_) {
-    occurs[static_cast<uint8_t>(c)] = true;
+  if (coding->fixed.empty()) {
+    for (const char c : suffixes_) {
+      occurs[static_cast<uint8_t>(c)] = true;
+    }
+  } else {
+    ForEachKey([&](uint32_t lcp, std::string_view suffix) {
+      for (size_t i = 0; i < suffix.size(); ++i) {
+        if (i == 0 || coding->fixed.UpToNext(uint64_t{lcp} + i) != 0) {
+          occurs[static_cast<uint8_t>(suffix[i])] = true;
+        }
+      }
+    });
   }
   for (int byte = 0; byte < 256; ++byte) {
     if (occurs[byte]) {
-      coding.code_of[byte] = static_cast<uint8_t>(coding.symbols.size());
-      coding.symbols.push_back(static_cast<char>(byte));
+      coding->code_of[byte] = static_cast<uint8_t>(coding->symbols.size());
+      coding->symbols.push_back(static_cast<char>(byte));
     }
   }
-  const size_t symbols = coding.symbols.size();
-  coding.width = symbols < 2 ? 1 : BitWidth(symbols - 1);
-  if (coding.width == 8) {
-    coding.symbols.clear();
+  coding->codes = suffixes_.size() - coding->saved_codes;
+  coding->width = WidthOf(coding->symbols.size());
+  if (coding->width == 8) {
+    coding->symbols.clear();
     for (int byte = 0; byte < 256; ++byte) {
-      coding.code_of[byte] = static_cast<uint8_t>(byte);
+      coding->code_of[byte] = static_cast<uint8_t>(byte);
     }
   }
-  return coding;
+}
+
+Builder::SymbolBits Builder::MeasureSymbols() const {
+  Coding plain;
+  SetSymbols(&plain);
+  const Coding best = ChooseCoding(nullptr);
+  return {best.codes * best.width, plain.codes * plain.width};
 }
 
 bool Builder::TooLarge(std::string* reason) const {
@@ -320,13 +459,21 @@ bool Builder::Finish(const TokenEncoder* tokens, std::string* out,
   places.push_back(uint64_t{buckets.size()} << ordinal_bits | num_keys_);
   std::string directory;
   PackedArrayBuilder::Encode(places.data(), places.size(), &directory);
-  if (kHeaderSize + uint64_t{coding.symbols.size()} + separators.size() +
-          directory.size() + buckets.size() + kPadding >
+  std::string fixed;
+  if (!coding.fixed.empty()) {
+    PutFixed(&fixed, coding.fixed.base, 4);
+    PutFixed(&fixed, coding.fixed.mask, 8);
+    fixed += coding.fixed_bytes;
+  }
+  if (kHeaderSize + uint64_t{coding.symbols.size()} + fixed.size() +
+          separators.size() + directory.size() + buckets.size() + kPadding >
       max_size_) {
     return TooLarge(reason);
   }
   out->push_back(static_cast<char>(kEncoding));
-  out->push_back(static_cast<char>(tokens != nullptr ? kTokenCodes : kSymbols));
+  out->push_back(static_cast<char>(tokens != nullptr ? kTokenCodes
+                                   : fixed.empty()   ? kSymbols
+                                                     : kFixedSymbols));
   out->push_back(static_cast<char>(coding.width));
   out->push_back(0);
   PutFixed(out, coding.symbols.size(), 2);
@@ -337,6 +484,7 @@ bool Builder::Finish(const TokenEncoder* tokens, std::string* out,
   PutFixed(out, directory.size(), 4);
   PutFixed(out, buckets.size(), 4);
   *out += coding.symbols;
+  *out += fixed;
   *out += separators;
   *out += directory;
   *out += buckets;

@@ -70,10 +70,7 @@ class Builder {
   // the one before it: what a token table is trained on.
   template <class F>
   void ForEachSuffix(F f) const {
-    Walk walk = Begin();
-    for (uint32_t i = 0; i < num_keys_; ++i) {
-      f(NextKey(&walk).suffix);
-    }
+    ForEachKey([&f](uint32_t, std::string_view suffix) { f(suffix); });
   }
 
   // The same with every `every`-th suffix, beginning behind *skip others. *skip
@@ -109,6 +106,14 @@ class Builder {
   uint32_t num_buckets() const {
     return num_keys_ == 0 ? 0 : static_cast<uint32_t>(bucket_sizes_.size() + 1);
   }
+  // The bits of all codes without tokens, and what they would be if no byte
+  // were fixed (table/key_trie/fixed_bytes.h).  O(bytes).
+  struct SymbolBits {
+    uint64_t with_fixed = 0;
+    uint64_t without = 0;
+  };
+  SymbolBits MeasureSymbols() const;
+
   // A part of what Finish would append, to know what that will take.
   struct Part {
     uint32_t keys = 0;
@@ -139,6 +144,7 @@ class Builder {
   };
   // How the codes of suffixes are written: tokens, or with symbols.
   struct Coding;
+  class FixedBytesFinder;
   // Of a bucket being written, to keep its memory.
   struct Scratch;
 
@@ -179,6 +185,19 @@ class Builder {
                                     : num_keys_ - head;
   }
   Coding ChooseCoding(const TokenEncoder* tokens) const;
+  // Finds the fixed bytes of a coding.  False if there are none.
+  bool FindFixedBytes(Coding* coding) const;
+  // Sets the symbols of a coding without tokens: of what is not fixed.
+  void SetSymbols(Coding* coding) const;
+  // Calls f(lcp, suffix) with every key's.
+  template <class F>
+  void ForEachKey(F f) const {
+    Walk walk = Begin();
+    for (uint32_t i = 0; i < num_keys_; ++i) {
+      const Key key = NextKey(&walk);
+      f(key.lcp, key.suffix);
+    }
+  }
   // Appends the bucket of keys that *scratch has.
   void WriteBucket(const Coding& coding, Scratch* scratch,
                    std::string* out) const;

@@ -39,9 +39,9 @@ namespace key_trie {
 //  16  4  size of the separators
 //  20  4  size of the directory
 //  24  4  size of the buckets
-// Then the symbols, the separators of the buckets (separators.h), the
-// directory, the buckets, and kPadding zero bytes, so that vectors may be
-// loaded where a byte is.
+// Then the symbols, the fixed bytes (fixed_bytes.h; kFixedSymbols only), the
+// separators of the buckets (separators.h), the directory, the buckets, and
+// kPadding zero bytes, so that vectors may be loaded where a byte is.
 //
 // The directory is a packed array (util/packed_array.h) of one element a
 // bucket, and one more: offset << BitWidth(number of keys) | ordinal of the
@@ -59,6 +59,9 @@ enum Coding : uint8_t {
   kSymbols = 0,
   // A code a token of the file's token table (table/key_trie/tokens.h).
   kTokenCodes = 1,
+  // As kSymbols, but for fixed bytes.  Only in the header: once a trie is open,
+  // it is kSymbols with fixed bytes.
+  kFixedSymbols = 2,
 };
 
 // ---------------------------------------------------------------------------
@@ -77,16 +80,18 @@ inline uint64_t BitsSize(unsigned width, uint64_t n) {
   return (n * width + 7) / 8;
 }
 
-// Appends numbers of width <= 32 bits; Finish fills the last byte with zeros.
+// Appends numbers of up to kMaxPut bits; Finish fills the last byte with zeros.
 class BitsWriter {
  public:
   explicit BitsWriter(std::string* out) : out_(out) {}
   BitsWriter(const BitsWriter&) = delete;
   BitsWriter& operator=(const BitsWriter&) = delete;
 
-  // REQUIRES: width <= 32; value < 2^width
-  void Put(uint32_t value, unsigned width) {
-    word_ |= uint64_t{value} << bits_;
+  static constexpr unsigned kMaxPut = 56;
+
+  // REQUIRES: width <= kMaxPut; value < 2^width
+  void Put(uint64_t value, unsigned width) {
+    word_ |= value << bits_;
     bits_ += width;
     // Eight bytes, whatever is whole of them: without a loop.
     StoreFixed64(buffer_ + size_, word_);

@@ -43,6 +43,8 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
   SuffixCoding codes;
   codes.coding = static_cast<Coding>(p[1]);
   codes.width = p[2];
+  const bool has_fixed = codes.coding == kFixedSymbols;
+  const unsigned max_width = has_fixed ? 7 : 8;
   const uint32_t num_symbols = LoadFixed16(p + 4);
   const uint32_t reserved = p[3] + uint32_t{LoadFixed16(p + 6)};
   if (reserved != 0) {
@@ -50,8 +52,8 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
     return false;
   }
   bool coding_is_known = false;
-  if (codes.coding == kSymbols) {
-    coding_is_known = codes.width >= 1 && codes.width <= 8 &&
+  if (codes.coding == kSymbols || has_fixed) {
+    coding_is_known = codes.width >= 1 && codes.width <= max_width &&
                       num_symbols <= (1u << codes.width) &&
                       (codes.width < 8 || num_symbols == 0);
   } else if (codes.coding == kTokenCodes) {
@@ -75,8 +77,21 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
   const uint32_t separators_size = LoadFixed32(p + 16);
   const uint32_t directory_size = LoadFixed32(p + 20);
   reader.buckets_size_ = LoadFixed32(p + 24);
-  const uint64_t sections = uint64_t{num_symbols} + separators_size +
-                            directory_size + reader.buckets_size_;
+  size_t at = kHeaderSize + num_symbols;
+  size_t fixed_size = 0;
+  if (has_fixed) {
+    // The padding and the sections are there to be read, or sizes do not fit.
+    fixed_size = FixedBytes::kHeaderSize;
+    if (at + fixed_size <= data.size()) {
+      codes.fixed.base = LoadFixed32(p + at);
+      codes.fixed.mask = LoadFixed64(p + at + 4);
+      codes.fixed.bytes = p + at + fixed_size;
+      fixed_size += codes.fixed.count();
+    }
+  }
+  const uint64_t sections = uint64_t{num_symbols} + fixed_size +
+                            separators_size + directory_size +
+                            reader.buckets_size_;
   if (sections != data.size() - kAround) {
     *reason = "key trie: sections of " + Number(sections) + " bytes in " +
               Number(data.size() - kAround);
@@ -90,14 +105,21 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
               Number(reader.buckets_size_) + " bytes";
     return false;
   }
+  if (has_fixed && (codes.fixed.mask & 1) == 0) {
+    *reason = "key trie: fixed bytes that begin with none";
+    return false;
+  }
   if (codes.coding == kTokenCodes) {
     codes.tokens = tokens;
   } else if (codes.width < 8) {
     codes.symbols = p + kHeaderSize;
     codes.num_symbols = num_symbols;
   }
+  if (has_fixed) {
+    codes.coding = kSymbols;
+  }
   reader.codes_ = codes;
-  size_t at = kHeaderSize + num_symbols;
+  at += fixed_size;
   if (reader.num_buckets_ == 0) {
     if (separators_size != 0) {
       *reason = "key trie: separators of no buckets";
@@ -124,6 +146,10 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
   reader.buckets_ = p + at;
   *out = reader;
   return true;
+}
+
+bool Reader::HasFixedBytes(std::string_view data) {
+  return Bytes(data)[1] == kFixedSymbols;
 }
 
 bool Reader::BoundsOf(uint32_t bucket, BucketBounds* bounds) const {

@@ -63,6 +63,10 @@ class Reader {
   [[nodiscard]] static bool Open(std::string_view data, const Tokens* tokens,
                                  Reader* out, std::string* reason);
 
+  // Whether the key trie that begins so has fixed bytes.
+  // REQUIRES: data is one that Builder has written
+  static bool HasFixedBytes(std::string_view data);
+
   uint32_t num_keys() const { return num_keys_; }
   uint32_t num_buckets() const { return num_buckets_; }
 

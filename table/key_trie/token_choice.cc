@@ -29,6 +29,29 @@ constexpr uint64_t kLengthBits = 6;
 // megabytes it would be all, or nothing.
 constexpr size_t kPieceBytes = size_t{4} << 10;
 
+// What fixed bytes leave of the codes of symbols, by some of the builders.
+double LeftByFixedBytes(const std::vector<const Builder*>& builders) {
+  constexpr uint64_t kMeasuredBytes = uint64_t{256} << 10;
+  constexpr size_t kMostMeasured = 16;
+  if (builders.empty()) {
+    return 1;
+  }
+  // As many as have about so many bytes, spread over all.
+  const uint64_t bytes = builders[builders.size() / 2]->suffix_bytes() + 1;
+  const size_t n = std::min({builders.size(), kMostMeasured,
+                             static_cast<size_t>(1 + kMeasuredBytes / bytes)});
+  const size_t every = (builders.size() + n - 1) / n;
+  Builder::SymbolBits sum;
+  for (size_t i = every / 2; i < builders.size(); i += every) {
+    const Builder::SymbolBits bits = builders[i]->MeasureSymbols();
+    sum.with_fixed += bits.with_fixed;
+    sum.without += bits.without;
+  }
+  return sum.without == 0 ? 1
+                          : static_cast<double>(sum.with_fixed) /
+                                static_cast<double>(sum.without);
+}
+
 template <class F>
 void ForEachPiece(const Builder& builder, F f) {
   builder.ForEachSuffix([&f](std::string_view suffix) {
@@ -90,8 +113,12 @@ void TrainTokensOn(const std::vector<const Builder*>& builders,
   }
   const auto symbols =
       static_cast<size_t>(std::count(occurs, occurs + 256, true));
+  const double code_bits =
+      LeftByFixedBytes(builders) *
+      static_cast<double>(trainer.sample_bytes() *
+                          BitWidth(symbols < 2 ? 1 : symbols - 1));
   const uint64_t plain_bits =
-      trainer.sample_bytes() * BitWidth(symbols < 2 ? 1 : symbols - 1) +
+      static_cast<uint64_t>(code_bits) +
       (shortest == longest ? 0 : suffixes * kLengthBits);
   trainer.Train(share, plain_bits / 8, out);
 }
@@ -106,7 +133,8 @@ SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
   const uint64_t every = std::max<uint64_t>(1, sizes.bytes / sample_bytes);
   uint64_t bytes = 0;
   uint64_t codes = 0;
-  uint64_t symbol_bits = 0;
+  double symbol_bits = 0;
+  const double left = LeftByFixedBytes(builders);
   uint64_t skip = 0;  // until the next that is measured
   std::vector<std::string_view> suffixes;
   Cuts<uint16_t> cuts;
@@ -133,10 +161,12 @@ SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
     }
     const auto symbols =
         static_cast<size_t>(std::count(occurs, occurs + 256, true));
-    symbol_bits += here * BitWidth(symbols < 2 ? 1 : symbols - 1) +
-                   (builder->shortest_key() == builder->longest_key()
-                        ? 0
-                        : suffixes.size() * kLengthBits);
+    symbol_bits +=
+        left * static_cast<double>(here *
+                                   BitWidth(symbols < 2 ? 1 : symbols - 1)) +
+        static_cast<double>(builder->shortest_key() == builder->longest_key()
+                                ? 0
+                                : suffixes.size() * kLengthBits);
     bytes += here + suffixes.size();
     if (encoder == nullptr) {
       continue;
@@ -149,7 +179,7 @@ SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
   if (bytes != 0) {
     const double all =
         static_cast<double>(sizes.bytes) / static_cast<double>(8 * bytes);
-    sizes.symbol_bytes = all * static_cast<double>(symbol_bits);
+    sizes.symbol_bytes = all * symbol_bits;
     if (encoder != nullptr) {
       sizes.token_bytes = all * static_cast<double>(codes * encoder->width());
     }

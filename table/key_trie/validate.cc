@@ -161,8 +161,11 @@ class Validator {
                   "that key is not exact";
         return false;
       }
-      for (const char c : keys.suffix()) {
-        occurs[static_cast<uint8_t>(c)] = true;
+      // What has a code.
+      for (size_t k = 0; k < keys.suffix().size(); ++k) {
+        if (k == 0 || trie_.codes_.fixed.UpToNext(keys.lcp() + k) != 0) {
+          occurs[static_cast<uint8_t>(keys.suffix()[k])] = true;
+        }
       }
       if (keys.index() == 0) {
         widths = Widths();

@@ -136,6 +136,10 @@ bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
   return true;
 }
 
+bool SegmentBuilder::HasFixedBytes(std::string_view encoded) {
+  return KeyTrieReader::HasFixedBytes(encoded.substr(kHeaderSize));
+}
+
 void SegmentBuilder::Reset() {
   sealed_ = false;
   num_keys_ = 0;

@@ -101,6 +101,8 @@ class SegmentBuilder {
   // REQUIRES: sealed
   bool Finish(const key_trie::TokenEncoder* tokens, std::string* out,
               std::string* reason) const;
+  // Whether the key trie of what Finish() has appended has fixed bytes.
+  static bool HasFixedBytes(std::string_view encoded);
   // Of what Finish() appends: sequence numbers, types and versions; and values.
   // REQUIRES: sealed
   size_t tag_bytes() const { return tag_bytes_; }

@@ -281,7 +281,8 @@ class FileFieldsParser {
 
   void ParseTrie(FieldsReader* in) {
     in->Fixed("trie: encoding", 1);
-    const bool symbols = in->number(in->Fixed("trie: coding", 1)) == 0;
+    const uint64_t coding = in->number(in->Fixed("trie: coding", 1));
+    const bool symbols = coding != key_trie::kTokenCodes;
     const uint64_t width = in->number(in->Fixed("trie: width of a code", 1));
     in->Fixed("trie: reserved", 1);
     const size_t num_symbols = in->Fixed("trie: number of symbols", 2);
@@ -292,6 +293,12 @@ class FileFieldsParser {
     const size_t directory_size = in->Fixed("trie: size of directory", 4);
     const size_t buckets_size = in->Fixed("trie: size of buckets", 4);
     in->Bytes("trie: symbols", in->number(num_symbols));
+    if (coding == key_trie::kFixedSymbols) {
+      in->Fixed("trie: first fixed position", 4);
+      const uint64_t mask = in->number(in->Fixed("trie: fixed positions", 8));
+      in->Bytes("trie: fixed bytes",
+                static_cast<uint64_t>(__builtin_popcountll(mask)));
+    }
     size_t begin = in->next();
     ParseSeparators(in, in->number(separators_size));
     in->field(separators_size).computed = LengthOf(begin, in->next());

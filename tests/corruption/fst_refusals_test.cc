@@ -64,8 +64,8 @@ std::vector<Refusal> RefusedFootersAndDirectories() {
        "an FST file whose footer has lost its marker"},
       {"small", kProperties, "directory: version", Number(2),
        "FST format version 2; this memkv reads version 1, use a newer one"},
-      {"small", kProperties, "directory: features", Number(8 | 2),
-       "FST file needs features 8 unknown to this memkv, use a newer one"},
+      {"small", kProperties, "directory: features", Number(16 | 2),
+       "FST file needs features 16 unknown to this memkv, use a newer one"},
       // No whole keys in a filter that is not there.
       {"small", kProperties, "directory: features", Number(1 | 2),
        "FST directory is damaged"},

@@ -14,6 +14,7 @@
 #include "table/segment/file_index.h"
 #include "table/segment/segment.h"
 #include "tests/util/fst_memory_table.h"
+#include "tests/util/token_keys.h"
 
 namespace memkv {
 namespace {
@@ -28,9 +29,8 @@ class FstTokensCorruptionTest : public ::testing::Test {
  protected:
   FstTokensCorruptionTest() : table_(Settings()) {
     for (int i = 1000; i < 1800; ++i) {
-      entries_.push_back({"usr/lib/python3/dist-packages/module-" +
-                              std::to_string(i) + "/__init__.py",
-                          7, rocksdb::kTypeValue, std::to_string(i)});
+      entries_.push_back(
+          {TokenKey(i), 7, rocksdb::kTypeValue, std::to_string(i)});
     }
     const Status s = table_.Build(entries_);
     EXPECT_TRUE(s.ok()) << s.ToString();

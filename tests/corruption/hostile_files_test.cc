@@ -176,6 +176,8 @@ TEST(HostileFilesSelfTest, TheShapesHaveAllPartsAndFields) {
         "segment: first entries",
         "segment: number of value blocks",
         "trie: symbols",
+        "trie: fixed positions",
+        "trie: fixed bytes",
         "bucket: lengths",
         "bucket: other codes",
         "separators: offset",

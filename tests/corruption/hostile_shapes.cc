@@ -7,6 +7,7 @@
 
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/slice_transform.h"
+#include "tests/util/token_keys.h"
 
 namespace memkv {
 
@@ -29,11 +30,6 @@ struct Plan {
 
 std::string PathKey(int i) {
   return "usr/share/doc/package-" + std::to_string(100 + i) + "/copyright";
-}
-
-std::string ModuleKey(int i) {
-  return "usr/lib/python3/dist-packages/module-" + std::to_string(1000 + i) +
-         "/__init__.py";
 }
 
 // Values that are longer than what is kept inline, and differ.
@@ -77,7 +73,7 @@ void AddRanges(Plan* plan) {
 void AddModules(Plan* plan) {
   for (int i = 0; i < 700; ++i) {
     plan->points.push_back(
-        {ModuleKey(i), 7, kTypeValue, std::to_string(i % 10)});
+        {TokenKey(1000 + i), 7, kTypeValue, std::to_string(i % 10)});
   }
 }
 
@@ -106,6 +102,15 @@ const struct {
      [](Plan* plan) {
        AddPaths(60, /*long_values=*/false, plan);
        plan->settings.block_based.checksum = rocksdb::kCRC32c;
+     }},
+    {"fixed bytes",
+     [](Plan* plan) {
+       for (int i = 0; i < 40; ++i) {
+         const std::string digits = std::to_string(1000 + i * i * 5 % 9000);
+         plan->points.push_back({digits.substr(0, 2) + ":" + digits.substr(2) +
+                                     ":00:" + std::to_string(10 + i % 7),
+                                 5, kTypeValue, "v"});
+       }
      }},
     {"kinds",
      [](Plan* plan) {

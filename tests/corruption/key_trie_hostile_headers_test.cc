@@ -3,7 +3,9 @@
 //
 // Key tries whose header says what its bytes do not.
 
+#include <algorithm>
 #include <functional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -32,8 +34,8 @@ std::vector<HeaderCase> BytesOfNoHeader(key_trie::Coding coding) {
        "key trie: 155 bytes, expected 156 to 2147483647"},
       {"encoding", [](std::string* s) { (*s)[0] = 1; },
        "encoding 1, expected 2; a newer memkv may be able to read it"},
-      {"unknown coding", [](std::string* s) { (*s)[kCodingAt] = 2; },
-       "suffix coding 2"},
+      {"unknown coding", [](std::string* s) { (*s)[kCodingAt] = 3; },
+       "suffix coding 3"},
       {"the other coding", [](std::string* s) { (*s)[kCodingAt] ^= 1; },
        coding == kSymbols ? "but the file's tokens have none"
                           : "suffix coding 0"},
@@ -210,6 +212,59 @@ TEST_P(KeyTrieCorruptionTest, EveryHeaderFieldWithTelltaleValuesIsSafe) {
     }
   }
   EXPECT_EQ(tally.other_dictionary, 0);
+}
+
+TEST(KeyTrieFixedBytesTest, AnyBaseAndMaskIsSafe) {
+  std::mt19937_64 rng(TestSeed());
+  KeyList keys;
+  for (int i = 0; i < 200; ++i) {
+    keys.push_back(RandomUuid(&rng));
+  }
+  std::sort(keys.begin(), keys.end());
+  const std::string bytes = BuildKeyTrie(keys, kSampleBucketKeys);
+  ASSERT_EQ(bytes[kCodingAt], key_trie::kFixedSymbols);
+  const size_t at = FixedBytesAt(bytes);
+  const auto refused = [&](size_t where, char byte, const char* reason) {
+    std::string damaged = bytes;
+    damaged[where] = byte;
+    OwnedKeyTrie trie(damaged, "");
+    EXPECT_FALSE(trie.Open());
+    EXPECT_NE(trie.reason().find(reason), std::string::npos) << trie.reason();
+  };
+  refused(kWidthAt, 8, "suffix coding 2 with codes of 8 bits");
+  // One position more, and one fewer.
+  refused(at + 5, static_cast<char>(bytes[at + 5] ^ 2), "sections of");
+  std::string moved = bytes;
+  moved[at + 4] = static_cast<char>(moved[at + 4] ^ 3);  // position 1, not 0
+  OwnedKeyTrie trie(moved, "");
+  EXPECT_FALSE(trie.Open());
+  EXPECT_NE(trie.reason().find("fixed bytes that begin with none"),
+            std::string::npos)
+      << trie.reason();
+  Tally tally;
+  for (int round = 0; round < 300; ++round) {
+    std::string damaged = bytes;
+    for (uint64_t n = 1 + rng() % 3; n > 0; --n) {
+      // Base, mask and bytes; the mask's bits stay as many, else it is refused.
+      const size_t i = rng() % FixedBytesSize(bytes);
+      if (i >= 4 && i < 12) {
+        const unsigned from = static_cast<unsigned>(1 + rng() % 63);
+        const unsigned to = static_cast<unsigned>(1 + rng() % 63);
+        auto* const p = reinterpret_cast<uint8_t*>(&damaged[at + 4]);
+        const bool a = (p[from / 8] >> from % 8 & 1) != 0;
+        const bool b = (p[to / 8] >> to % 8 & 1) != 0;
+        if (a != b) {
+          p[from / 8] ^= static_cast<uint8_t>(1u << from % 8);
+          p[to / 8] ^= static_cast<uint8_t>(1u << to % 8);
+        }
+      } else {
+        damaged[at + i] = static_cast<char>(rng());
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(ExpectDamageIsSafe(damaged, "", keys, &tally));
+  }
+  EXPECT_EQ(tally.open_refused, 0);
+  EXPECT_GT(tally.validate_refused, 0);
 }
 
 }  // namespace memkv

@@ -23,6 +23,7 @@
 #include "table/internal_iterator.h"
 #include "tests/util/fst_db_fixture.h"
 #include "tests/util/fst_memory_table.h"
+#include "tests/util/token_keys.h"
 
 namespace memkv {
 namespace {
@@ -32,11 +33,7 @@ using rocksdb::Status;
 using rocksdb::TableReader;
 using rocksdb::TableReaderCaller;
 
-// Keys that a token table pays for.
-std::string PathKey(int i) {
-  return "usr/lib/python3/dist-packages/module-" + std::to_string(10000 + i) +
-         "/__init__.py";
-}
+std::string PathKey(int i) { return TokenKey(10000 + i); }
 
 constexpr int kKeys = 1500;
 

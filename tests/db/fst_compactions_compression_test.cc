@@ -35,8 +35,10 @@ class FstDictionariesTest : public FstCompactionsTest {
   void Load(const std::string& kind, int begin, int end, Model* model) {
     for (int i = begin; i < end; ++i) {
       std::mt19937_64 random(static_cast<uint64_t>(i));
-      const std::string key = NumberKey(i) + "/" + kind +
-                              std::to_string(random() % 50) + "/" + kind + "/" +
+      // At no position of its own, so that it is in tokens, not fixed.
+      const std::string word = std::string(random() % 3, '-') + kind;
+      const std::string key = NumberKey(i) + "/" + word +
+                              std::to_string(random() % 50) + "/" + word + "/" +
                               std::to_string(random() % 1000);
       const std::string value = std::to_string(i);
       ASSERT_NO_FATAL_FAILURE(Put(key, value));

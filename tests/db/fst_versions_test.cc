@@ -373,7 +373,7 @@ TEST(FstDirectoryTest, FeaturesAndVersionsThatAreNotKnownAreRefused) {
     std::string bytes;
     directory.EncodeTo(&bytes);
     const Status s = FileDirectory().DecodeFrom(bytes);
-    if (bit < 3) {
+    if (bit < 4) {
       EXPECT_TRUE(s.ok()) << s.ToString();
     } else {
       EXPECT_TRUE(s.IsNotSupported()) << bit << ": " << s.ToString();

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -238,12 +239,15 @@ class TrieDumper : public Dumper {
   TrieDumper(const std::string& bytes, const TokensDumper* tokens)
       : Dumper(bytes), tokens_(tokens) {
     DumpHeader();
-    const size_t separators_end = at() + num_symbols_ + separators_size_;
     if (num_symbols_ > 0) {
       Title("symbols");
       symbols_ = Chars(num_symbols_);
       Line("codes from 0 on: " + Quoted(symbols_));
     }
+    if (has_fixed_) {
+      DumpFixedBytes();
+    }
+    const size_t separators_end = at() + separators_size_;
     separators_.resize(num_buckets_);
     if (separators_size_ > 0) {
       DumpSeparators();
@@ -280,9 +284,12 @@ class TrieDumper : public Dumper {
   void DumpHeader() {
     Title("header");
     Field(1, "encoding ", "");
-    const uint64_t coding = Field(
-        1, "suffix coding ", tokens_ == nullptr ? ", symbols" : ", tokens");
-    EXPECT_EQ(coding, tokens_ == nullptr ? 0u : 1u);
+    has_fixed_ = Byte(at()) == 2;
+    const uint64_t coding = Field(1, "suffix coding ",
+                                  has_fixed_           ? ", fixed bytes"
+                                  : tokens_ == nullptr ? ", symbols"
+                                                       : ", tokens");
+    EXPECT_EQ(coding, has_fixed_ ? 2u : tokens_ == nullptr ? 0u : 1u);
     width_ = Field(1, "codes of ", " bits");
     Field(1, "reserved, ", "");
     num_symbols_ = Field(2, "", " symbols");
@@ -292,6 +299,26 @@ class TrieDumper : public Dumper {
     separators_size_ = Field(4, "", " bytes of separators");
     directory_size_ = Field(4, "", " bytes of directory");
     buckets_size_ = Field(4, "", " bytes of buckets");
+  }
+
+  void DumpFixedBytes() {
+    Title("fixed bytes");
+    const uint64_t base = Field(4, "from position ", " on");
+    const uint64_t mask = Fixed(8);
+    std::string list;
+    std::vector<uint64_t> positions;
+    for (uint64_t i = 0; i < 64; ++i) {
+      if ((mask >> i & 1) != 0) {
+        positions.push_back(base + i);
+        list += (list.empty() ? "" : ", ") + Number(base + i);
+      }
+    }
+    Line("at positions " + list);
+    const std::string bytes = Chars(positions.size());
+    Line("the bytes " + Quoted(bytes));
+    for (size_t i = 0; i < positions.size(); ++i) {
+      fixed_[positions[i]] = bytes[i];
+    }
   }
 
   void DumpSeparators() {
@@ -415,6 +442,11 @@ class TrieDumper : public Dumper {
         const uint64_t length = min_length + lengths[i];
         EXPECT_GE(length, lcp);
         while (key.size() < length) {
+          const auto fixed = fixed_.find(key.size());
+          if (key.size() > lcp && fixed != fixed_.end()) {
+            key.push_back(fixed->second);
+            continue;
+          }
           code = key.size() == lcp ? code : next_code();
           key.push_back(width_ == 8 ? static_cast<char>(code)
                                     : symbols_.at(code));
@@ -453,7 +485,9 @@ class TrieDumper : public Dumper {
   uint64_t buckets_size_ = 0;
   size_t ordinal_width_ = 0;
   size_t offset_width_ = 0;
+  bool has_fixed_ = false;
   std::string symbols_;
+  std::map<uint64_t, char> fixed_;  // by position
   std::vector<std::string> separators_;
   std::vector<uint64_t> offsets_;
   std::vector<uint64_t> ordinals_;

@@ -1,11 +1,11 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-// The worked example of table/FORMAT.md: a key trie of nine keys, in symbols
-// and in tokens, and the tokens, every byte explained.  The dumps are made by a
-// decoder written from the format's text alone (key_trie_dump.h), so the test
-// holds the text, the builder and the dumps together.  A change of the
-// format shows here as a readable diff.
+// The worked examples of table/FORMAT.md: a key trie of nine keys, in symbols
+// and in tokens, the tokens, and one with fixed bytes, every byte explained.
+// The dumps are made by a decoder written from the format's text alone
+// (key_trie_dump.h), so the test holds the text, the builder and the dumps
+// together.  A change of the format shows here as a readable diff.
 //
 // To accept a change, copy the dumps that the failing tests print, here and
 // into table/FORMAT.md.
@@ -206,6 +206,54 @@ padding
    69  00 .. 00                 128 zero bytes
 )";
 
+const char* const kFixedBytesGolden = R"(header
+    0  02                       encoding 2
+    1  02                       suffix coding 2, fixed bytes
+    2  04                       codes of 4 bits
+    3  00                       reserved, 0
+    4  10 00                    16 symbols
+    6  00 00                    reserved, 0
+    8  08 00 00 00              8 keys
+   12  01 00 00 00              1 buckets
+   16  00 00 00 00              0 bytes of separators
+   20  05 00 00 00              5 bytes of directory
+   24  32 00 00 00              50 bytes of buckets
+symbols
+   28  30 31 32 33 34 35 36 37  codes from 0 on: "0123456789abcdef"
+   36  38 39 61 62 63 64 65 66
+fixed bytes
+   44  02 00 00 00              from position 2 on
+   48  49 12 00 00 00 00 00 00  at positions 2, 5, 8, 11, 14
+   56  3a 3a 3a 3a 3a           the bytes ":::::"
+directory
+   61  0a                       width 10
+   62  00                       base 0
+   63  00 a0 0c                 offset and first ordinal: (0, 0), (50, 8)
+bucket 0
+   66  04                       LCPs of 4 bits
+   67  00                       LCP of the head: 0
+   68  00                       smallest LCP of the others: 0
+   69  00                       lengths of 0 bits
+   70  11                       smallest length: 17
+   71  39 90 00 00              LCPs less that: 9, 3, 0, 9, 0, 0, 0
+   75  90 35 a6 db              first codes 0, 9, 5, 3, 6, 10, 11, 13
+   79  10 4b 14 31 ba c7 20 e5  other codes 0, 1, 11, 4, 4, 1, 1, 3, 10, 11, 7, 12, 0, 2, 5, 14
+   87  50 c6 00 00 c8 22 bf d4    0, 5, 6, 12, 0, 0, 0, 0, 8, 12, 2, 2, 15, 11, 4, 13
+   95  17 0e 1e 98 43 38 7e f2    7, 1, 14, 0, 14, 1, 8, 9, 3, 4, 8, 3, 14, 7, 2, 15
+  103  55 1d 28 e7 6b 04 ba cc    5, 5, 13, 1, 8, 2, 7, 14, 11, 6, 4, 0, 10, 11, 12, 12
+  111  6a 23 70 9f 64             10, 6, 3, 2, 0, 7, 15, 9, 4, 6
+                                key 0: "" + "00:1b:44:11:3a:b7"
+                                key 1: "00:1b:44:" + "9c:02:5e"
+                                key 2: "00:" + "50:56:c0:00:08"
+                                key 3: "" + "3c:22:fb:4d:71:e0"
+                                key 4: "3c:22:fb:" + "6e:18:93"
+                                key 5: "" + "a4:83:e7:2f:55:d1"
+                                key 6: "" + "b8:27:eb:64:0a:bc"
+                                key 7: "" + "dc:a6:32:07:f9:46"
+padding
+  116  00 .. 00                 128 zero bytes
+)";
+
 const KeyList& NineKeys() {
   static const KeyList keys = {"",
                                "doc/a",
@@ -306,6 +354,15 @@ TEST(KeyTrieGoldenTest, TokensAreThoseOfTheWorkedExample) {
 TEST(KeyTrieGoldenTest, TokenCodesAreThoseOfTheWorkedExample) {
   const std::string dump = DumpOf(NineKeys(), 7, TokensOfNineKeys());
   EXPECT_EQ(dump, kTokenCodesGolden) << "the dump now is\n" << dump;
+}
+
+TEST(KeyTrieGoldenTest, FixedBytesAreThoseOfTheWorkedExample) {
+  const std::string dump =
+      DumpOf({"00:1b:44:11:3a:b7", "00:1b:44:9c:02:5e", "00:50:56:c0:00:08",
+              "3c:22:fb:4d:71:e0", "3c:22:fb:6e:18:93", "a4:83:e7:2f:55:d1",
+              "b8:27:eb:64:0a:bc", "dc:a6:32:07:f9:46"},
+             8, "");
+  EXPECT_EQ(dump, kFixedBytesGolden) << "the dump now is\n" << dump;
 }
 
 TEST(KeyTrieGoldenTest, NoKeysAreOneHundredFiftyEightBytes) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/tools/tool_fixture.h"
+#include "tests/util/token_keys.h"
 
 namespace memkv {
 namespace {
@@ -58,9 +59,8 @@ TEST_F(InspectTest, PartsAreAllOfTheFile) {
   EXPECT_EQ(facts["kind"], "fst");
   EXPECT_EQ(facts["bytes"], std::filesystem::file_size(file));
   EXPECT_EQ(Sum(facts["parts"]), facts["bytes"]);
-  for (const char* part :
-       {"keys", "tags", "value_blocks", "tokens", "index", "filter",
-        "range_deletions", "properties", "metaindex"}) {
+  for (const char* part : {"keys", "tags", "value_blocks", "index", "filter",
+                           "range_deletions", "properties", "metaindex"}) {
     EXPECT_GT(facts["parts"][part], 0) << part;
   }
   EXPECT_EQ(facts["parts"]["footer"], 53);
@@ -74,7 +74,10 @@ TEST_F(InspectTest, PartsAreAllOfTheFile) {
   EXPECT_EQ(facts["format_version"], 1);
   EXPECT_EQ(facts["feature_bits"].get<int>() & 2, 2);
   EXPECT_EQ(facts["compression"], "LZ4");
-  EXPECT_GT(facts["tokens"], 256);
+  // All keys end alike: with fixed bytes, tokens do not pay.
+  EXPECT_EQ(facts["tokens"], 0);
+  EXPECT_EQ(facts["parts"].value("tokens", 0), 0);
+  EXPECT_EQ(facts["feature_bits"].get<int>() & 8, 8);
   EXPECT_GT(facts["value_blocks"], 100);
   EXPECT_GT(facts["segment_bytes_uncompressed"], 0);
   EXPECT_EQ(facts["key_length"]["count"], 5000);
@@ -83,6 +86,18 @@ TEST_F(InspectTest, PartsAreAllOfTheFile) {
   EXPECT_EQ(facts["key_length"]["min"], length);
   EXPECT_EQ(facts["key_length"]["max"], length);
   EXPECT_EQ(facts["segment_size"]["count"], facts["segments"]);
+}
+
+TEST_F(InspectTest, TokensAreCounted) {
+  ASSERT_NO_FATAL_FAILURE(Open(Still(MemkvOptions())));
+  for (int i = 1000; i < 5000; ++i) {
+    ASSERT_TRUE(db()->Put(rocksdb::WriteOptions(), TokenKey(i), "v").ok());
+  }
+  ASSERT_NO_FATAL_FAILURE(CompactAll());
+  const Json facts = Inspect(OnlyFile());
+  EXPECT_GT(facts["tokens"], 256);
+  EXPECT_GT(facts["parts"]["tokens"], 0);
+  EXPECT_EQ(Sum(facts["parts"]), facts["bytes"]);
 }
 
 TEST_F(InspectTest, SmallSegmentsAndInlineValuesAreCounted) {

@@ -31,6 +31,12 @@ uint32_t RandomBits(unsigned width, std::mt19937_64* rng) {
   return static_cast<uint32_t>((*rng)() & ((uint64_t{1} << width) - 1));
 }
 
+// By the text of the format.
+bool IsFixed(const FixedBytes& fixed, uint64_t position) {
+  return position >= fixed.base && position - fixed.base < 64 &&
+         (fixed.mask >> (position - fixed.base) & 1) != 0;
+}
+
 // A bucket of random numbers and codes, and where the codes of each key start.
 class RandomBucket {
  public:
@@ -66,8 +72,10 @@ class RandomBucket {
         const uint32_t length = RandomBits(length_width, rng);
         bits.Put(length, length_width);
         const uint32_t lcp = i == 0 ? head_lcp : lcp_base + lcps[i];
-        for (uint32_t n = length_base + length - lcp; n > 1; --n) {
-          others.push_back(other_code());
+        for (uint32_t at = lcp + 1; at < length_base + length; ++at) {
+          if (!IsFixed(codes.fixed, at)) {
+            others.push_back(other_code());
+          }
         }
         continue;
       }
@@ -135,8 +143,9 @@ void ExpectTwinsAgree(const SuffixCoding& codes, std::mt19937_64* rng) {
         const auto end = static_cast<uint32_t>((*rng)() % num_keys);
         const auto begin = static_cast<uint32_t>((*rng)() % (end + 1));
         if (codes.coding == kSymbols) {
-          ASSERT_EQ(static_cast<uint64_t>(heads.SymbolsIn(bucket, begin, end)),
-                    starts[end] - starts[begin]);
+          ASSERT_EQ(
+              static_cast<uint64_t>(heads.SymbolsIn(codes, bucket, begin, end)),
+              starts[end] - starts[begin]);
         } else {
           uint32_t not_ended = 0;
           for (uint32_t i = begin; i < end; ++i) {
@@ -173,6 +182,47 @@ TEST(KeyTrieBucketSearchTest, SymbolsAgreeWithTheirSlowTwins) {
       codes.num_symbols = static_cast<uint32_t>(symbols.size());
     }
     ASSERT_NO_FATAL_FAILURE(ExpectTwinsAgree(codes, &rng));
+    if (width == 8) {
+      continue;
+    }
+    // Fixed bytes before, among and behind what keys share.
+    const PaddedBytes fixed_bytes(RandomBytes(&rng, FixedBytes::kPositions));
+    for (const uint32_t base : {0u, 3u, 200u, 520u, 1000u, 2600u}) {
+      codes.fixed.base = base;
+      codes.fixed.mask = rng() | 1;
+      codes.fixed.bytes = fixed_bytes.data();
+      ASSERT_NO_FATAL_FAILURE(ExpectTwinsAgree(codes, &rng)) << base;
+    }
+  }
+}
+
+TEST(KeyTrieBucketSearchTest, FixedBytesAreThoseOfTheirMask) {
+  std::mt19937_64 rng(TestSeed());
+  const std::string bytes = RandomBytes(&rng, FixedBytes::kPositions);
+  for (int round = 0; round < 300; ++round) {
+    FixedBytes fixed;
+    fixed.base = static_cast<uint32_t>(rng() % 3 == 0 ? 0 : rng() % 100);
+    fixed.mask = rng() % 10 == 0 ? 0 : (rng() & rng()) | 1;
+    fixed.bytes = reinterpret_cast<const uint8_t*>(bytes.data());
+    uint32_t before = 0;
+    for (uint64_t at = 0; at < 200; ++at) {
+      ASSERT_EQ(fixed.Before(at), before);
+      uint64_t next = at;
+      while (next < 200 && !IsFixed(fixed, next)) {
+        ++next;
+      }
+      ASSERT_EQ(fixed.UpToNext(at), next == 200 ? UINT64_MAX : next - at);
+      if (IsFixed(fixed, at)) {
+        ASSERT_EQ(fixed.At(at), static_cast<uint8_t>(bytes[before]));
+        ++before;
+      }
+      uint64_t codes = 0;
+      for (uint64_t length = at; length < 200; ++length) {
+        ASSERT_EQ(fixed.CodesBehindFirst(at, length), codes);
+        codes += length > at && !IsFixed(fixed, length);
+      }
+    }
+    ASSERT_EQ(fixed.count(), before);
   }
 }
 

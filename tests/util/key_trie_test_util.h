@@ -191,6 +191,34 @@ struct KeyShape {
   std::string (*make)(std::mt19937_64* rng);
 };
 
+// Some bytes are the same in all keys: fixed ones.
+inline std::string RandomUuid(std::mt19937_64* rng) {
+  char buffer[37];
+  snprintf(buffer, sizeof(buffer), "%08x-%04x-4%03x-%04x-%012llx",
+           static_cast<unsigned>((*rng)()),
+           static_cast<unsigned>((*rng)() & 0xffff),
+           static_cast<unsigned>((*rng)() & 0xfff),
+           static_cast<unsigned>((*rng)() & 0xffff),
+           static_cast<unsigned long long>((*rng)() & 0xffffffffffff));
+  return buffer;
+}
+
+// The same in keys of several lengths, some of which end before fixed bytes or
+// among them, and are prefixes of others.
+inline std::string RandomDateOfSensor(std::mt19937_64* rng) {
+  const auto below = [rng](unsigned n) {
+    return static_cast<unsigned>((*rng)() % n);
+  };
+  char buffer[64];
+  snprintf(buffer, sizeof(buffer), "site/%02u/2026-%02u-%02uT%02u:%02u:00Z/%u",
+           below(7), below(12), below(28), below(24), below(60), below(300));
+  std::string s = buffer;
+  if (below(8) == 0) {
+    s.resize(below(static_cast<unsigned>(s.size())));
+  }
+  return s;
+}
+
 // Every shape draws from more than a thousand keys.
 inline const std::vector<KeyShape>& KeyShapes() {
   static const std::vector<KeyShape> shapes = {
@@ -248,6 +276,8 @@ inline const std::vector<KeyShape>& KeyShapes() {
          return std::string({'\0', static_cast<char>(v >> 16),
                              static_cast<char>(v >> 8), static_cast<char>(v)});
        }},
+      {"Uuids", RandomUuid},
+      {"DatesOfSensors", RandomDateOfSensor},
   };
   return shapes;
 }
