@@ -60,9 +60,9 @@ to_stock() {
     [[ $tables != 0\ FST,* ]] || break
   done
   [[ $tables == 0\ FST,* ]] || die "osd.$1 still has FST files: $tables"
+  reshard "$1" "$stock_cfs"
   library= annex= cfs=$stock_cfs
   use_conf
-  reshard "$1" "$stock_cfs"
   start_and_wait "$1"
 }
 

@@ -25,7 +25,7 @@ source "$here/fault_cases.sh"
 root=$(cd "$here/../.." && pwd)
 
 scale=10 disk_bytes=4294967296 folder=$root/build/ceph_faults cases=()
-memkv_library=$root/build/ceph/libmemkv.so
+memkv_library=$root/build/ceph/libmemkv-ceph.so
 for argument in "$@"; do
   case $argument in
     --scale=*) scale=${argument#*=} ;;

@@ -20,7 +20,7 @@ source "$here/cluster.sh"
 root=$(cd "$here/../.." && pwd)
 
 scale=100 folder=$root/build/ceph_demo kinds='stock memkv'
-memkv_library=$root/build/ceph/libmemkv.so
+memkv_library=$root/build/ceph/libmemkv-ceph.so
 for argument in "$@"; do
   case $argument in
     --scale=*) scale=${argument#*=} ;;
