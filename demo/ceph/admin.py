@@ -167,6 +167,8 @@ def osd_memory(pids):
     return sum(_status(pid, "VmRSS") for pid in pids)
 
 
-def rocksdb_bytes(cluster, osds):
-    """Bytes that RocksDB takes on these OSDs' disks, as BlueFS counts them."""
-    return sum(osd(cluster, number, "perf dump")["bluefs"]["db_used_bytes"] for number in osds)
+def table_bytes(cluster, osds):
+    """Bytes of RocksDB's tables on these OSDs' disks, without its logs."""
+    return sum(value for number in osds for file in osd(cluster, number, "bluefs files list")
+               if file["name"].endswith(".sst")
+               for value in file.values() if isinstance(value, int))

@@ -139,8 +139,8 @@ def step_compact(client):
 
 
 def step_sizes(client):
-    """Bytes of the OSDs' databases."""
-    client.results["rocksdb bytes"] = admin.rocksdb_bytes(client.cluster, client.osds())
+    """Bytes of the OSDs' tables."""
+    client.results["table bytes"] = admin.table_bytes(client.cluster, client.osds())
 
 
 def step_memory(client):

@@ -52,7 +52,7 @@ prepare() {
     }
     mv "$names.new" "$names"
   fi
-  trap '[[ -z $cluster ]] || end_all all' EXIT
+  trap '[[ -z $cluster ]] || end_all' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
 }
@@ -92,7 +92,7 @@ print(*(one.getsockname()[1] for one in both))'
 
 write_conf() {
   local ports libraries
-  read -ra ports <<<"$(PYTHONHOME=$ceph/usr free_ports)"
+  read -ra ports <<<"$(free_ports)"
   libraries=$(cd "$ceph" && echo usr/lib/*/rados-classes)
   libraries=$ceph/${libraries%/rados-classes}
   mon_address="[v2:127.0.0.1:${ports[0]},v1:127.0.0.1:${ports[1]}]"
@@ -105,8 +105,8 @@ public addr = 127.0.0.1
 auth cluster required = none
 auth service required = none
 auth client required = none
-# Commands to a daemon pass through it.  It lies in the daemon's folder: the whole
-# path may be too long for a socket's name.
+# Commands to a daemon pass through it.  It lies in the folder that the daemon runs
+# in: the whole path may be too long for a socket's name.
 admin socket = \$name.asok
 run dir = $cluster
 log file = $cluster/\$name.log
@@ -136,11 +136,11 @@ osd scrub backoff ratio = 0
 osd scrub sleep = 0
 osd scrub load threshold = 1000
 osd max scrubs = 4
+osd deep scrub large omap object key threshold = 10000000
 # Likewise recovery.
 osd recovery sleep hdd = 0
 osd recovery max active = 32
 osd max backfills = 16
-osd deep scrub large omap object key threshold = 10000000
 END
   use_conf
 }
@@ -219,16 +219,21 @@ end() {
       runs "$name" || break
       sleep 0.1
     done
-    ! runs "$name" || kill -s KILL "$(pid_of "$name")"
+    while runs "$name"; do kill -s KILL "$(pid_of "$name")" 2>/dev/null && sleep 0.1; done
     rm -f "$cluster/$name.pid"
   done
 }
 
-# Every OSD; with the argument `all`, everything that was started.
-end_all() {
+# Every OSD.
+end_osds() { end_some osd.; }
+
+# Everything that was started.
+end_all() { end_some ''; }
+
+end_some() {
   local file names=()
-  for file in "$cluster"/osd.*.pid "$cluster"/${1:+*.pid}; do
-    [[ $file != *.pid || ! -e $file ]] || names+=("$(basename "$file" .pid)")
+  for file in "$cluster/$1"*.pid; do
+    [[ ! -e $file ]] || names+=("$(basename "$file" .pid)")
   done
   ((${#names[@]} == 0)) || end TERM "${names[@]}"
 }

@@ -28,7 +28,7 @@ start_and_wait() {
 check() {
   local number
   "${work[@]}" up whole check-index check-objects scrub
-  end_all
+  end_osds
   for number in 0 1 2; do fsck "$number"; done
   say "$1: every record is there, deep scrub and fsck have found nothing"
 }
@@ -103,7 +103,7 @@ without_library() {
   client up pools
   "${work[@]}" load-index load-objects
   client compact
-  end_all
+  end_osds
   [[ $(count_tables 0) != 0\ FST,* ]] || die "osd.0 has no FST file"
   library=
   refused 'an OSD' ceph-osd -i 0 --osd-data "$cluster/osd.0" -f

@@ -47,7 +47,7 @@ for case in "${cases[@]}"; do
   say "$case"
   rm -f "$folder/results.json"
   "$case"
-  end_all all
+  end_all
   rm -rf "$cluster"
   say "$case: OK"
 done

@@ -8,7 +8,7 @@
 # an S3 gateway asks of one: a million records in a bucket index and 100,000 small
 # objects, or that per cent of it.  Every record is read back and compared.  Prints
 # a table.  Needs Debian's packages (build_tools/fetch_debian_ceph.sh) and no root;
-# 16 GiB of memory and 30 GB of disk at full scale.  cluster.sh has the settings.
+# 8 GiB of memory and 5 GB of disk at full scale.  cluster.sh has the settings.
 #
 #   --library   libmemkv.so for this Ceph; by default that of `make ceph_demo`
 #   --only      one of the two, without a table
@@ -46,15 +46,15 @@ run() {
   start_osds
   "${work[@]}" up pools load-index load-objects compact sizes cpu
   say "$kind: starting the OSDs anew"
-  end_all
+  end_osds
   start_osds
   "${work[@]}" up start-up whole check-index list read-index check-objects memory \
     delete check-kept scrub cpu
-  end_all
+  end_osds
   for number in 0 1 2; do fsck "$number"; done
   count_tables 0 >"$folder/$kind.tables"
   say "$kind: BlueStore's fsck has found nothing; tables of osd.0: $(cat "$folder/$kind.tables")"
-  end_all all
+  end_all
 }
 
 for kind in $kinds; do

@@ -55,8 +55,8 @@ def rows(stock, memkv):
     def line(what, show, one, other):
         return f"| {what} | {show(one)} | {show(other)} | {ratio(one, other)} | | | |"
 
-    yield line("RocksDB on the disks of three OSDs, after writing", size,
-               stock["rocksdb bytes"], memkv["rocksdb bytes"])
+    yield line("RocksDB's tables on three OSDs, compacted", size,
+               stock["table bytes"], memkv["table bytes"])
     yield line("memory of three OSDs, everything read", size, stock["osd memory"], memkv["osd memory"])
     yield line("start of an OSD with all that in it", duration, stock["start-up"], memkv["start-up"])
     for kind in "compaction", "flush":
