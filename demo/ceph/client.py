@@ -56,27 +56,27 @@ class Client:
     def data(self):
         return self.cluster.open_ioctx(admin.DATA)
 
-    def kept(self, names):
-        return [name for name in names if not records.is_deleted(name)]
-
-    def deleted(self, names):
-        return [name for name in names if records.is_deleted(name)]
+    def part(self, names):
+        """Those of the names that this call is about: --part."""
+        return names[self.options.part[0] - 1::self.options.part[1]]
 
     def measure(self, name, what, total, do):
-        """do(progress), with its time and the OSDs' processor time."""
+        """do(progress), with its time and the OSDs' processor time.  A measurement may be
+        made several times; total is of this one."""
         pids = self.osds().values()
-        progress = Progress(what, total)
+        progress = Progress(self.options.label + what, total)
         cpu, began = admin.osd_cpu(pids), time.monotonic()
         found = do(progress)
         seconds, after = time.monotonic() - began, admin.osd_cpu(pids)
         progress.end()
-        self.results[name] = {
-            "seconds": seconds, "count": total,
-            "cpu": {kind: after[kind] - cpu[kind] for kind in cpu}}
+        self.results.setdefault(name, []).append({
+            "seconds": seconds, "count": total, "cpu": after["all"] - cpu["all"]})
         return found
 
-    def verified(self, what, count):
-        self.results.setdefault("verified", {})[what] = count
+    def verified(self, what, names):
+        """These were read and compared; each counts once."""
+        self.results.setdefault("verified", {}).setdefault(what, {})[
+            f"{len(names)} from {names[0]}"] = len(names)
 
     def save(self):
         if self.options.results:
@@ -116,14 +116,16 @@ def step_whole(client):
 
 def step_load_index(client):
     """Writes the bucket index."""
-    client.measure("load index", "records written", len(client.names), lambda progress:
-                   bucket_index.load(client.index(), client.names, 1, progress))
+    names = client.part(client.names)
+    client.measure("load index", "records written", len(names), lambda progress:
+                   bucket_index.load(client.index(), names, 1, progress))
 
 
 def step_load_objects(client):
     """Writes the objects."""
-    client.measure("load objects", "objects written", len(client.object_names), lambda progress:
-                   objects.load(client.data(), client.object_names, 2, progress))
+    names = client.part(client.object_names)
+    client.measure("load objects", "objects written", len(names), lambda progress:
+                   objects.load(client.data(), names, 2, progress))
 
 
 def step_compact(client):
@@ -158,13 +160,15 @@ def step_cpu(client):
 def read_index(client, phase, what, names):
     found = client.measure(phase, what, len(names), lambda progress:
                            bucket_index.read_all(client.index(), progress))
-    client.verified(what, bucket_index.compare_all(found, names))
+    bucket_index.compare_all(found, names)
+    client.verified(what, names)
 
 
 def read_objects(client, phase, what, names):
     found = client.measure(phase, what, len(names), lambda progress:
                            objects.read_all(client.data(), names, progress))
-    client.verified(what, objects.compare_all(found, names))
+    objects.compare_all(found, names)
+    client.verified(what, names)
 
 
 def step_check_index(client):
@@ -189,26 +193,28 @@ def step_list(client):
     lists, pages = client.measure("list", "prefixes listed", len(chosen), lambda progress:
                                   bucket_index.list_prefixes(client.index(), chosen, progress))
     bucket_index.compare_lists(lists, client.names)
-    client.results["list"].update(records=sum(map(len, lists.values())), pages=pages)
+    client.results["list"][-1]["pages"] = pages
 
 
 def step_read_index(client):
     """Reads records at random, one at a time and many at a time."""
     for phase, what, part, keys_a_read in (("read one", "records read one at a time", 50, 1),
                                            ("read many", "records read 100 at a time", 5, 100)):
-        some = random.Random(part).sample(client.names, max(1, len(client.names) // part))
+        some = random.Random(part + client.options.part[0]).sample(
+            client.names, max(1, len(client.names) // part))
         bucket_index.compare_some(client.measure(phase, what, len(some), lambda progress:
             bucket_index.read_some(client.index(), some, keys_a_read, progress)))
 
 
 def step_check_objects(client):
     """Reads every object."""
-    read_objects(client, "read objects", "objects read", client.object_names)
+    read_objects(client, "read objects", "objects read", client.part(client.object_names))
 
 
 def step_delete(client):
     """Deletes a third of the records and of the objects."""
-    names, some = client.deleted(client.names), client.deleted(client.object_names)
+    names, some = ([name for name in client.part(of) if records.is_deleted(name)]
+                   for of in (client.names, client.object_names))
     client.measure("delete index", "records deleted", len(names), lambda progress:
                    bucket_index.delete(client.index(), names, 6, progress))
     client.measure("delete objects", "objects deleted", len(some), lambda progress:
@@ -217,10 +223,11 @@ def step_delete(client):
 
 def step_check_kept(client):
     """Reads what was not deleted, and finds nothing else."""
-    read_index(client, "read kept", "records of the index left", client.kept(client.names))
-    names = client.kept(client.object_names)
-    read_objects(client, "read kept objects", "objects left", names)
-    objects.check_list(client.data(), names)
+    names, some = ([name for name in of if not records.is_deleted(name)]
+                   for of in (client.names, client.object_names))
+    read_index(client, "read kept", "records of the index left", names)
+    objects.check_list(client.data(), some)
+    read_objects(client, "read kept objects", "objects left", client.part(some))
 
 
 def step_scrub(client):
@@ -243,6 +250,9 @@ def main():
     parser.add_argument("--names", help="a file of names, one a line")
     parser.add_argument("--records", type=int, help="how many of them are in the index")
     parser.add_argument("--objects", type=int, default=0, help="how many of them have an object")
+    parser.add_argument("--part", type=lambda text: tuple(map(int, text.split("/"))), default=(1, 1),
+                        help="write, delete and read objects of this part alone, as in 2/3")
+    parser.add_argument("--label", type="{}: ".format, default="", help="begins lines of progress")
     parser.add_argument("--size", type=int, default=3, help="copies of everything")
     parser.add_argument("--osd", type=int, action="append", help="compact this one alone")
     parser.add_argument("--uuid", help="of an OSD to be made")

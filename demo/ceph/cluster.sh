@@ -13,6 +13,7 @@
 #   annex     bluestore_rocksdb_options_annex; a monitor has it, too
 
 ceph= cluster= library= cfs= annex= memkv_library= disk_bytes=21474836480
+clusters=()
 
 # Ceph's own value, and the same with FST tables, docs/distributed.md says why so.
 stock_cfs='m(3) p(3,0-12) O(3,0-13)=block_cache={type=binned_lru}'
@@ -52,7 +53,7 @@ prepare() {
     }
     mv "$names.new" "$names"
   fi
-  trap '[[ -z $cluster ]] || end_all' EXIT
+  trap 'for cluster in "${clusters[@]}"; do end_all; done' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
 }
@@ -178,6 +179,7 @@ make_cluster() {
   local number
   rm -rf "$cluster"
   mkdir -p "$cluster"
+  clusters+=("$cluster")
   write_conf
   in_ceph monmaptool --create --addv a "$mon_address" \
     --fsid "$(sed -n 's/^fsid = //p' "$cluster/ceph.conf")" "$cluster/monmap" >"$cluster/make.out" 2>&1 ||
