@@ -15,6 +15,10 @@
 #                        there into the documents; NAME=urls by default; ONCE=1
 #                        measures once; FLAGS=--delta or --scale and NAME=delta
 #                        or scale for docs/delta_size.md and docs/scale.md
+#   make ceph_demo       Ceph's object store on stock RocksDB and on memkv, from
+#                        Debian's packages: docs/distributed.md; SCALE=5 for a
+#                        twentieth of it
+#   make ceph_faults     kill it, take the library away, go there and back
 #   make quick           the cores and their unit tests with sanitizers, format
 #                        and lint, without RocksDB: the loop of who edits a core
 #   make check           build and run every test, sanitizers included
@@ -39,7 +43,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
 
 .DEFAULT_GOAL := release
-.PHONY: $(FLAVOURS) memkv_bench demo bench numbers quick check rocksdb_tests stress fuzz fuzz_files \
+.PHONY: $(FLAVOURS) memkv_bench demo bench numbers ceph_library ceph_demo ceph_faults quick check rocksdb_tests stress fuzz fuzz_files \
   format clean deps have_deps
 
 deps:
@@ -67,6 +71,19 @@ bench: memkv_bench
 NAME ?= urls
 numbers: memkv_bench
 	@build_tools/numbers.sh $(if $(ONCE),once,measure) build/release/memkv_bench $(NAME) $(if $(KEYS),--keys="$(KEYS)") $(FLAGS)
+
+# libmemkv-ceph.so, for the RocksDB inside Debian's Ceph; LIBRARY=FILE takes another.
+ceph_library: have_deps
+	@sources=$$(build_tools/fetch_ceph_rocksdb.sh "$${MEMKV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/memkv}") && \
+	  cmake --preset headers -B build/ceph -DMEMKV_LIBRARY_NAME=memkv-ceph \
+	    -DMEMKV_ROCKSDB_SOURCE_DIR="$$sources" $(CMAKE_ARGS)
+	@cmake --build build/ceph -j $(JOBS) --target memkv_shared
+
+ceph_demo: $(if $(LIBRARY),,ceph_library)
+	@demo/ceph/run.sh $(if $(LIBRARY),--library="$(LIBRARY)") $(if $(SCALE),--scale=$(SCALE)) $(FLAGS)
+
+ceph_faults: $(if $(LIBRARY),,ceph_library)
+	@demo/ceph/faults.sh $(if $(LIBRARY),--library="$(LIBRARY)") $(if $(SCALE),--scale=$(SCALE)) $(FLAGS)
 
 quick: have_deps
 	@tests/docs/lint_test.sh .

@@ -93,3 +93,26 @@ END
   export APT_CONFIG=$state/apt.conf
   apt-get -qq update
 }
+
+# debian_runner TREE FOLDER...: writes TREE/run_debian.sh, for a folder of unpacked
+# packages, the C library among them.  It runs one of their programs, or another
+# one given by a path, with the libraries of these folders of TREE.
+debian_runner() {
+  local tree=$1 loader folder folders=
+  shift
+  loader=$(cd "$tree" && find . -path '*/lib*/ld-linux*.so*' | LC_ALL=C sort | tail -n 1)
+  for folder in "$@"; do folders+=${folders:+:}\$root/$folder; done
+  cat >"$tree/run_debian.sh" <<END
+#!/bin/sh
+root=\$(dirname "\$0")
+case \$1 in
+  */*) program=\$1 ;;
+  *) program=\$root/usr/bin/\$1 ;;
+esac
+shift
+exec "\$root/$loader" \\
+  --library-path "$folders\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" \\
+  "\$program" "\$@"
+END
+  chmod +x "$tree/run_debian.sh"
+}

@@ -67,21 +67,7 @@ if [[ ! -d $tree ]]; then
   for package in ./*.deb apt/cache/archives/*.deb; do
     dpkg -x "$package" tree
   done
-  loader=$(cd tree && find . -path '*/lib*/ld-linux*.so*' | LC_ALL=C sort | tail -n 1)
-  libraries=$(cd tree && dirname "$(find . -name 'librocksdb.so.*' -type l)")
-  cat >tree/run_debian.sh <<END
-#!/bin/sh
-root=\$(dirname "\$0")
-case \$1 in
-  */*) program=\$1 ;;
-  *) program=\$root/usr/bin/\$1 ;;
-esac
-shift
-exec "\$root/$loader" \\
-  --library-path "\$root/$libraries\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" \\
-  "\$program" "\$@"
-END
-  chmod +x tree/run_debian.sh
+  debian_runner tree "$(cd tree && dirname "$(find . -name 'librocksdb.so.*' -type l)")"
   mv -T tree "$tree"
   cd "$cache"
   rm -rf "$work"
