@@ -62,7 +62,8 @@ class Builder::FixedBytesFinder {
     ++ends_[end];
     const char* const s = suffix.data() - lcp;
     for (size_t i = begin; i < end; ++i) {
-      differ_[i] |= static_cast<char>(bytes_[i] ^ s[i]);
+      differ_[i] =
+          static_cast<uint8_t>(differ_[i] | (Byte(bytes_[i]) ^ Byte(s[i])));
     }
   }
   // Calls f(position) with those where many of the suffixes so far go on, and
@@ -100,9 +101,11 @@ class Builder::FixedBytesFinder {
  private:
   static constexpr size_t kLookedAt = 256;
 
+  static unsigned Byte(char c) { return static_cast<uint8_t>(c); }
+
   const size_t size_;
-  char bytes_[kLookedAt] = {};   // of the first key
-  char differ_[kLookedAt] = {};  // not 0 where another suffix differs
+  char bytes_[kLookedAt] = {};      // of the first key
+  uint8_t differ_[kLookedAt] = {};  // not 0 where another suffix differs
   int64_t begins_[kLookedAt + 1] = {};
   int64_t ends_[kLookedAt + 1] = {};
 };

@@ -89,7 +89,9 @@ TEST_F(InspectTest, PartsAreAllOfTheFile) {
 }
 
 TEST_F(InspectTest, TokensAreCounted) {
-  ASSERT_NO_FATAL_FAILURE(Open(Still(MemkvOptions())));
+  rocksdb::Options options = Still(MemkvOptions());
+  options.target_file_size_base = 64 << 20;
+  ASSERT_NO_FATAL_FAILURE(Open(options));
   for (int i = 1000; i < 5000; ++i) {
     ASSERT_TRUE(db()->Put(rocksdb::WriteOptions(), TokenKey(i), "v").ok());
   }
