@@ -59,7 +59,7 @@ while read -r line; do complain "$line"; done < <(long_functions "${tested[@]}")
 for file in tests/*/*_test.cc tests/*/*_test.sh; do
   kind=$(basename "$(dirname "$file")")
   name=$(basename "${file%_test.*}")
-  grep -qE "^memkv_(script_)?test\($kind $name( |\$)|^ .* ${name}_test\.cc\>" tests/CMakeLists.txt ||
+  grep -qE "^ *memkv_(script_)?test\($kind $name( |\$)|^ .* ${name}_test\.cc\>" tests/CMakeLists.txt ||
     complain "$file: not in tests/CMakeLists.txt"
 done
 
