@@ -17,10 +17,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "rocksdb/iterator.h"
 #include "rocksdb/options.h"
+#include "rocksdb/slice.h"
 #include "rocksdb/status.h"
 #include "rocksdb/types.h"
 
@@ -67,6 +69,18 @@ class View {
   // allow_unprepared_value, value() needs PrepareValue() before it.
   ROCKSDB_NAMESPACE::Iterator* NewIterator(
       const ROCKSDB_NAMESPACE::ReadOptions& read_options) const;
+
+  // Lists what is directly below a prefix, as a directory is listed: of the
+  // keys that begin with `prefix`, what each has up to the first `separator`
+  // behind the prefix, with it, or the whole key if none follows; each of these
+  // once, in order.  What is below a listed prefix is sought past, not read.
+  // Stops early if `take` returns false; `entry` is good until it returns.
+  //
+  // NotSupported unless the comparator is bytewise; errors of reading.
+  ROCKSDB_NAMESPACE::Status DistinctPrefixes(
+      const ROCKSDB_NAMESPACE::Slice& prefix, char separator,
+      const std::function<bool(const ROCKSDB_NAMESPACE::Slice& entry)>& take)
+      const;
 
   // How many iterators of this view were handed over to RocksDB's own, from
   // the beginning or from a record on.

@@ -227,7 +227,11 @@ void Run::Step(bool forward) {
     behind_ = false;
     Settle(forward, /*passed=*/false);
   } else if (fst_ != nullptr) {
-    fst_->StepVisible(forward);
+    if (fst_->plain() && fst_->StepPlain(forward)) {
+      TakeKey();
+      return;
+    }
+    if (fst_->Valid()) fst_->StepVisible(forward);
     Settle(forward, /*passed=*/false);
   } else {
     assert(forward);

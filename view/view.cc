@@ -4,9 +4,11 @@
 #include <atomic>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "compat/database.h"
+#include "compat/trie_order.h"
 #include "plugin/memkv.h"
 #include "plugin/memkv_view.h"
 #include "rocksdb/db.h"
@@ -21,9 +23,27 @@ using ROCKSDB_NAMESPACE::Env;
 using ROCKSDB_NAMESPACE::Iterator;
 using ROCKSDB_NAMESPACE::NewErrorIterator;
 using ROCKSDB_NAMESPACE::ReadOptions;
+using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Snapshot;
 using ROCKSDB_NAMESPACE::Status;
 using view::PinnedVersion;
+
+namespace {
+
+// Keys of a listed prefix that are stepped over before it is sought past: a
+// seek takes as long as some twenty steps.
+constexpr int kStepsToSeek = 16;
+
+// Makes a prefix the least string behind all that begin with it; false if there
+// is none.
+bool MakePrefixEnd(std::string* prefix) {
+  while (!prefix->empty() && prefix->back() == '\xff') prefix->pop_back();
+  if (prefix->empty()) return false;
+  ++prefix->back();
+  return true;
+}
+
+}  // namespace
 
 struct View::Rep {
   Rep(DB* database, ColumnFamilyHandle* cf) : db(database), handle(cf) {}
@@ -108,6 +128,47 @@ Iterator* View::NewIterator(const ReadOptions& read_options) const {
   options.io_activity = Env::IOActivity::kDBIterator;
   return new view::ViewIterator(std::move(pinned), options, rep_->handed_over,
                                 /*by_entries=*/false);
+}
+
+Status View::DistinctPrefixes(
+    const Slice& prefix, char separator,
+    const std::function<bool(const Slice& entry)>& take) const {
+  const std::shared_ptr<const PinnedVersion> pinned = rep_->Pinned();
+  if (TrieOrderOf(pinned->cfd()->user_comparator()) != TrieOrder::kBytewise) {
+    return Status::NotSupported(
+        "memkv::View::DistinctPrefixes needs the bytewise comparator");
+  }
+  std::string end = prefix.ToString();
+  const bool has_end = MakePrefixEnd(&end);
+  const Slice bound(end);
+  ReadOptions options;
+  options.total_order_seek = true;
+  options.allow_unprepared_value = true;
+  if (has_end) options.iterate_upper_bound = &bound;
+  view::ViewIterator it(pinned, options, rep_->handed_over,
+                        /*by_entries=*/false);
+  std::string entry;
+  it.Seek(prefix);
+  while (it.Valid()) {
+    const std::string_view key = it.key().ToStringView();
+    const size_t at = key.find(separator, prefix.size());
+    entry = key.substr(0, at == key.npos ? at : at + 1);
+    if (!take(entry)) break;
+    it.Next();
+    if (at == key.npos) continue;
+    int steps = 1;
+    while (it.Valid() && it.key().starts_with(entry)) {
+      if (++steps <= kStepsToSeek) {
+        it.Next();
+      } else if (MakePrefixEnd(&entry)) {
+        it.Seek(entry);
+        break;
+      } else {
+        return it.status();  // Nothing is behind a prefix of bytes 0xff.
+      }
+    }
+  }
+  return it.status();
 }
 
 uint64_t View::handed_over() const {

@@ -112,7 +112,6 @@ void ViewIterator::Start() {
   context_.pinned = pinned_.get();
   context_.read_options = &read_options_;
   context_.comparator = cfd->user_comparator();
-  context_.range_deletions = nullptr;
   if (!read_options_.ignore_range_deletions) {
     range_deletions_ = std::make_unique<RangeDeletions>(
         cfd->internal_comparator(), pinned_->sequence());
@@ -227,10 +226,8 @@ void ViewIterator::Wait(Run* run) {
     if (!run->status().ok()) Fail(run->status());
     return;
   }
-  const auto at = std::upper_bound(
-      order_.begin(), order_.end(), run,
-      [this](const Run* a, const Run* b) { return ComesBefore(b, a); });
-  order_.insert(at, run);
+  order_.push_back(run);
+  SinkLast();
 }
 
 Run* ViewIterator::TakeNearest() {
@@ -248,25 +245,36 @@ bool ViewIterator::FindNearest() {
     }
     current_ = nullptr;
   }
-  for (;;) {
-    if (current_ == nullptr) {
-      if (order_.empty()) return false;
-      current_ = TakeNearest();
-    }
-    if (order_.empty()) return true;
+  if (current_ == nullptr) {
+    if (order_.empty()) return false;
+    current_ = TakeNearest();
+  }
+  while (!order_.empty()) {
     const Run* const next = order_.back();
     const int order = Compare(current_->key(), next->key(), 0, &near_shared_);
     if (order < 0) return true;
-    if (order == 0 && current_->tag() >= next->tag()) break;
-    Run* const passed = current_;
-    current_ = TakeNearest();
-    Wait(passed);
+    if (order > 0 || current_->tag() < next->tag()) {
+      // Next to it stands the one that it has passed, unless that has passed
+      // others, too.
+      std::swap(current_, order_.back());
+      if (SinkLast()) continue;
+      if (order > 0) return true;
+    }
+    do {
+      ++duplicates_;
+    } while (duplicates_ < order_.size() &&
+             order_[order_.size() - 1 - duplicates_]->key() == current_->key());
+    return true;
   }
-  do {
-    ++duplicates_;
-  } while (duplicates_ < order_.size() &&
-           order_[order_.size() - 1 - duplicates_]->key() == current_->key());
   return true;
+}
+
+bool ViewIterator::SinkLast() {
+  size_t at = order_.size() - 1;
+  for (; at > 0 && ComesBefore(order_[at - 1], order_[at]); --at) {
+    std::swap(order_[at - 1], order_[at]);
+  }
+  return at + 1 != order_.size();
 }
 
 void ViewIterator::PassKey() {
@@ -395,7 +403,8 @@ void ViewIterator::Step(bool forward) {
     TurnAround(forward);
     if (status_.ok()) Settle();
   } else if (plain_ != nullptr) {
-    if (plain_->StepPlain(forward)) {
+    if (plain_->StepPlain(forward) &&
+        (plain_->value_ready() || plain_->PrepareValue())) {
       const Slice key = plain_->user_key();
       if (BeforeLimit(key, plain_->shared())) {
         key_ = key;
@@ -434,7 +443,9 @@ void ViewIterator::Settle() {
       return;
     }
     const auto type =
-        static_cast<ROCKSDB_NAMESPACE::ValueType>(current_->tag() & 0xff);
+        current_->plain() != nullptr
+            ? ROCKSDB_NAMESPACE::kTypeValue
+            : static_cast<ROCKSDB_NAMESPACE::ValueType>(current_->tag() & 0xff);
     switch (type) {
       case ROCKSDB_NAMESPACE::kTypeValue:
         if (range_deletions_ == nullptr || range_deletions_->empty() ||
@@ -554,7 +565,7 @@ const ROCKSDB_NAMESPACE::WideColumns& ViewIterator::columns() const {
   return columns_;
 }
 
-// ---- All else ---------------------------------------------------------------
+// ---- All else ----
 
 Status ViewIterator::GetProperty(std::string name, std::string* value) {
   if (value == nullptr) return Status::InvalidArgument("prop is nullptr");

@@ -116,7 +116,10 @@ class ViewIterator final : public ROCKSDB_NAMESPACE::Iterator {
   void StepBeyondPlain();
   // Turns to the other direction.
   void TurnAround(bool forward);
+  // Puts a run into order_, unless it is at its end.
   void Wait(Run* run);
+  // Moves the last run of order_ to its place; whether that is another one.
+  bool SinkLast();
   Run* TakeNearest();
   // From where the runs stand, to the next key to show.
   void Settle();

@@ -400,7 +400,7 @@ void FstTableIterator::SeekForPrev(const Slice& target) {
 }
 
 void FstTableIterator::SettleVisible(bool forward) {
-  for (; valid_; StepKey(forward)) {
+  for (; valid_ && !plain_; StepKey(forward)) {
     const uint32_t e = file_.SeekEntry(*segment_, begin_, end_, newest_);
     if (e == end_) continue;
     if (e != entry_) {

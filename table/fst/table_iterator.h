@@ -99,12 +99,13 @@ class FstTableIterator final : public compat::TableIteratorBase {
   }
   // REQUIRES: Valid()
   bool plain() const { return plain_; }
-  // StepVisible() within the segment, and PrepareValue().  False, and nothing
+  // StepVisible() within the segment.  False, and nothing
   // has changed, at its end; false, and the iterator is not valid, if it is
   // damaged. REQUIRES: Valid(), plain()
   bool StepPlain(bool forward);
   // REQUIRES: Valid(), for all that follow.
-  ROCKSDB_NAMESPACE::Slice user_key() const {
+  bool value_ready() const { return value_ready_; }
+  ROCKSDB_NAMESPACE::Slice user_key() const override {
     const std::string_view key = cursor_.key();
     return {key.data(), key.size()};
   }
@@ -263,7 +264,7 @@ inline bool FstTableIterator::StepPlain(bool forward) {
     return true;
   }
   LoadEntry();
-  return valid_ && PrepareValue();
+  return valid_;
 }
 
 }  // namespace memkv

@@ -8,12 +8,15 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "plugin/memkv.h"
 #include "plugin/memkv_view.h"
+#include "rocksdb/comparator.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/statistics.h"
 #include "rocksdb/utilities/db_ttl.h"
@@ -268,6 +271,73 @@ TEST_F(ViewTest, CountsInStatisticsWhatRocksDBCounts) {
   const auto rocksdb_ticks = ticks(db()->NewIterator(ReadOptions()));
   EXPECT_GT(rocksdb_ticks[0], 0u);
   EXPECT_EQ(rocksdb_ticks, ticks(view->NewIterator(ReadOptions())));
+}
+
+// The slow, obvious way of DistinctPrefixes().
+std::vector<std::string> ListByScan(rocksdb::DB* db, const std::string& prefix,
+                                    char separator) {
+  std::set<std::string> found;
+  const std::unique_ptr<Iterator> it(db->NewIterator(ReadOptions()));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const std::string key = it->key().ToString();
+    if (key.compare(0, prefix.size(), prefix) != 0) continue;
+    const size_t at = key.find(separator, prefix.size());
+    found.insert(key.substr(0, at == std::string::npos ? at : at + 1));
+  }
+  return {found.begin(), found.end()};
+}
+
+TEST_F(ViewTest, ListsTheDistinctPrefixesThatAScanFinds) {
+  Options options = MemkvOptions("segment_size=1024");
+  options.disable_auto_compactions = true;
+  Open(options);
+  std::mt19937_64 random(TestSeed());
+  for (const char separator : {'/', '\xff', '\0'}) {
+    for (int i = 0; i < 4000; ++i) {
+      std::string key;
+      for (uint64_t depth = random() % 5; depth > 0; --depth) {
+        // Some directories are large, and the bytes at the edges occur.
+        key += std::string(1, "a\xff\0b"[random() % 4]);
+        key += std::to_string(random() % (random() % 8 == 0 ? 100 : 3));
+        key += separator;
+      }
+      random() % 10 == 0 ? Delete(key) : Put(key + "leaf", "v");
+      if (random() % 9 == 0) Put(key, "v");
+      if (i % 1500 == 700) Flush();
+      if (i == 2000) CompactAll();
+    }
+    const std::unique_ptr<View> view = OpenView();
+    const std::vector<std::string> top = ListByScan(db(), "", separator);
+    std::vector<std::string> below = {"",     "a",    "a0",
+                                      "none", "\xff", "\xff\xff"};
+    below.insert(below.end(), top.begin(), top.end());
+    for (const std::string& prefix : below) {
+      std::vector<std::string> listed;
+      const Status s =
+          view->DistinctPrefixes(prefix, separator, [&](const Slice& entry) {
+            listed.push_back(entry.ToString());
+            return true;
+          });
+      ASSERT_TRUE(s.ok()) << s.ToString();
+      ASSERT_EQ(ListByScan(db(), prefix, separator), listed)
+          << Slice(prefix).ToString(/*hex=*/true);
+    }
+    size_t taken = 0;
+    EXPECT_TRUE(
+        view->DistinctPrefixes("", separator,
+                               [&](const Slice&) { return ++taken < 2; })
+            .ok());
+    EXPECT_EQ(2u, taken);
+  }
+}
+
+TEST_F(ViewTest, ListsPrefixesInBytewiseOrderAlone) {
+  Options options = MemkvOptions();
+  options.comparator = rocksdb::ReverseBytewiseComparator();
+  Open(options);
+  EXPECT_TRUE(OpenView()
+                  ->DistinctPrefixes("", '/', [](const Slice&) { return true; })
+                  .IsNotSupported());
 }
 
 TEST_F(ViewTest, ManyThreadsMakeIteratorsWhileOneRefreshes) {
