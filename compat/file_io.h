@@ -57,13 +57,22 @@ inline ROCKSDB_NAMESPACE::IOStatus Close(
 #endif
 }
 
+// What direct I/O reads into.
+#if MEMKV_ROCKSDB >= 1104
+struct DirectBuffer : public ROCKSDB_NAMESPACE::AlignedBufferAllocationContext {
+  DirectBuffer() { buffer = &memory; }
+  ROCKSDB_NAMESPACE::AlignedBuffer memory;
+};
+#else
+using DirectBuffer = ROCKSDB_NAMESPACE::AlignedBuf;
+#endif
+
 // Reads `n` bytes at `offset` into `scratch`, or, if that is null, into
 // *aligned, which direct I/O needs.
-template <typename TAligned>
 ROCKSDB_NAMESPACE::IOStatus Read(
     const ROCKSDB_NAMESPACE::ReadOptions& read_options,
     ROCKSDB_NAMESPACE::RandomAccessFileReader* file, uint64_t offset, size_t n,
-    ROCKSDB_NAMESPACE::Slice* result, char* scratch, TAligned* aligned) {
+    ROCKSDB_NAMESPACE::Slice* result, char* scratch, DirectBuffer* aligned) {
   ROCKSDB_NAMESPACE::IOOptions io_options;
   ROCKSDB_NAMESPACE::IOStatus s =
       file->PrepareIOOptions(read_options, io_options);
@@ -86,18 +95,11 @@ inline ROCKSDB_NAMESPACE::Status ReadExactly(
   ROCKSDB_NAMESPACE::Slice result;
   ROCKSDB_NAMESPACE::Status s;
   if (file->use_direct_io()) {
-#if MEMKV_ROCKSDB >= 1104
-    ROCKSDB_NAMESPACE::AlignedBuffer buffer;
-    ROCKSDB_NAMESPACE::AlignedBufferAllocationContext aligned;
-    aligned.buffer = &buffer;
-#else
-    ROCKSDB_NAMESPACE::AlignedBuf aligned;
-#endif
+    DirectBuffer aligned;
     s = Read(read_options, file, offset, n, &result, nullptr, &aligned);
     if (s.ok()) out->assign(result.data(), result.size());
   } else {
-    ROCKSDB_NAMESPACE::AlignedBuf* const no_buffer = nullptr;
-    s = Read(read_options, file, offset, n, &result, out->data(), no_buffer);
+    s = Read(read_options, file, offset, n, &result, out->data(), nullptr);
     // A memory-mapped file answers with its own memory, not with the buffer.
     if (s.ok() && result.data() != out->data()) {
       out->assign(result.data(), result.size());

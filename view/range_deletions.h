@@ -18,7 +18,14 @@
 #include <vector>
 
 #include "db/range_del_aggregator.h"
+#include "rocksdb/options.h"
 #include "rocksdb/slice.h"
+#include "rocksdb/status.h"
+
+namespace ROCKSDB_NAMESPACE {
+class Arena;
+struct SuperVersion;
+}  // namespace ROCKSDB_NAMESPACE
 
 namespace memkv {
 namespace view {
@@ -30,7 +37,9 @@ class RangeDeletions {
 
   RangeDeletions(const ROCKSDB_NAMESPACE::InternalKeyComparator& comparator,
                  ROCKSDB_NAMESPACE::SequenceNumber sequence)
-      : comparator_(comparator), aggregator_(&comparator, sequence) {}
+      : comparator_(comparator),
+        sequence_(sequence),
+        aggregator_(&comparator, sequence) {}
 
   // Adds those of `run`, which `make` makes, each time anew: null if there are
   // none.  Of a file, they count between its smallest and largest key, which
@@ -38,6 +47,12 @@ class RangeDeletions {
   void Add(size_t run, const std::function<Tombstones()>& make,
            const ROCKSDB_NAMESPACE::InternalKey* smallest = nullptr,
            const ROCKSDB_NAMESPACE::InternalKey* largest = nullptr);
+  // Adds those of all memtables: the mutable one is run 0, and the others
+  // follow. `arena` outlives this.
+  ROCKSDB_NAMESPACE::Status AddMemTables(
+      const ROCKSDB_NAMESPACE::SuperVersion& sv,
+      const ROCKSDB_NAMESPACE::ReadOptions& options,
+      ROCKSDB_NAMESPACE::Arena* arena);
   // Whether the file has not been asked about before.
   bool AddFile(uint64_t number) { return aggregator_.AddFile(number); }
 
@@ -67,6 +82,7 @@ class RangeDeletions {
   };
 
   const ROCKSDB_NAMESPACE::InternalKeyComparator& comparator_;
+  const ROCKSDB_NAMESPACE::SequenceNumber sequence_;
   ROCKSDB_NAMESPACE::ReadRangeDelAggregator aggregator_;
   std::vector<OfRun> of_runs_;
 };

@@ -21,7 +21,6 @@ namespace view {
 
 using ROCKSDB_NAMESPACE::FileMetaData;
 using ROCKSDB_NAMESPACE::InternalIterator;
-using ROCKSDB_NAMESPACE::RangeDelAggregator;
 using ROCKSDB_NAMESPACE::ReadOptions;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
@@ -30,36 +29,6 @@ namespace {
 
 // Keys in a row that range deletions cover, before runs are sought beyond them.
 constexpr size_t kDeletedToSeek = 8;
-
-// Numbers the memtables of a list, the newest first.
-class OfImmutableMemTables final : public RangeDelAggregator {
- public:
-  OfImmutableMemTables(
-      const ROCKSDB_NAMESPACE::InternalKeyComparator* comparator, size_t first)
-      : RangeDelAggregator(comparator), next_(first) {}
-
-  void AddTombstones(
-      RangeDeletions::Tombstones tombstones,
-      const ROCKSDB_NAMESPACE::InternalKey* /*smallest*/,
-      const ROCKSDB_NAMESPACE::InternalKey* /*largest*/) override {
-    found_.emplace_back(next_++, std::move(tombstones));
-  }
-  bool ShouldDelete(
-      const ROCKSDB_NAMESPACE::ParsedInternalKey& /*parsed*/,
-      ROCKSDB_NAMESPACE::RangeDelPositioningMode /*mode*/) override {
-    return false;
-  }
-  void InvalidateRangeDelMapPositions() override {}
-  bool IsEmpty() const override { return found_.empty(); }
-
-  std::vector<std::pair<size_t, RangeDeletions::Tombstones>>& found() {
-    return found_;
-  }
-
- private:
-  size_t next_;
-  std::vector<std::pair<size_t, RangeDeletions::Tombstones>> found_;
-};
 
 }  // namespace
 
@@ -156,23 +125,9 @@ void ViewIterator::AddMemTables() {
     runs_.push_back(std::make_unique<Run>(context_, runs_.size(), iter));
   }
   if (range_deletions_ == nullptr) return;
-  range_deletions_->Add(0, [&] {
-    return RangeDeletions::Tombstones(sv->mem->NewRangeTombstoneIterator(
-        options, pinned_->sequence(), /*immutable_memtable=*/false));
-  });
-  const auto* const comparator = &pinned_->cfd()->internal_comparator();
-  OfImmutableMemTables twice[] = {{comparator, 1}, {comparator, 1}};
-  for (OfImmutableMemTables& once : twice) {
-    const Status s =
-        sv->imm->AddRangeTombstoneIterators(options, arena_.get(), &once);
-    if (!s.ok()) status_ = s;
-  }
-  for (size_t i = 0; i < twice[0].found().size(); ++i) {
-    size_t taken = 0;
-    range_deletions_->Add(twice[0].found()[i].first, [&] {
-      return std::move(twice[taken++].found()[i].second);
-    });
-  }
+  const Status s =
+      range_deletions_->AddMemTables(*sv, read_options_, arena_.get());
+  if (!s.ok()) status_ = s;
 }
 
 void ViewIterator::AddFiles() {

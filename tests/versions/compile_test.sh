@@ -14,13 +14,6 @@ shift 2
 cache=${MEMKV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/memkv}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-# As one source: RocksDB's headers are most of the time.  One has names that
-# clash with what the others say `using` of.  Views are for 9.10 and later.
-sources=(compat/*.cc memtable/*.cc table/fst/*.cc plugin/*.cc)
-number() { sed -nE "s/^#define ROCKSDB_$1 ([0-9]+).*/\1/p" "$source/include/rocksdb/version.h"; }
-(($(number MAJOR) * 100 + $(number MINOR) < 910)) || sources+=(view/*.cc)
-printf '#include "%s"\n' "${sources[@]}" |
-  grep -v '"table/fst/format.cc"' >"$scratch/adapters.cc"
 printf '#include "table/fst/format.cc"\n' >"$scratch/format.cc"
 
 for source; do
@@ -35,6 +28,14 @@ for source; do
   # coroutines wants.
   standard=c++$(sed -nE 's/^ *set\(CMAKE_CXX_STANDARD ([0-9]+)\).*/\1/p' \
     "$source/CMakeLists.txt" | head -n 1)
+  # As one source: RocksDB's headers are most of the time.  One has names that
+  # clash with what the others say `using` of.  Views are for 9.10 and later.
+  adapters=(compat/*.cc memtable/*.cc table/fst/*.cc plugin/*.cc)
+  mapfile -t version < <(sed -nE 's/^#define ROCKSDB_M(AJ|IN)OR ([0-9]+).*/\2/p' \
+    "$source/include/rocksdb/version.h")
+  ((version[0] * 100 + version[1] < 910)) || adapters+=(view/*.cc)
+  printf '#include "%s"\n' "${adapters[@]}" |
+    grep -v '"table/fst/format.cc"' >"$scratch/adapters.cc"
   for unit in adapters format; do
     "$compiler" -std=$standard -fsyntax-only -O1 -Wall -Wextra -Wshadow \
       -Wnon-virtual-dtor -Woverloaded-virtual -Werror -DOS_LINUX -DNDEBUG \
