@@ -133,7 +133,7 @@ class Run {
   // Of SettleBackward(): the newest entry of passed_ that the view sees, coming
   // from its oldest; false if there is none, or an error.
   bool CopyNewest();
-  bool CopyEntry(const ROCKSDB_NAMESPACE::ParsedInternalKey& parsed);
+  bool CopyEntry(const ROCKSDB_NAMESPACE::ParsedInternalKey& entry);
   void End();
 
   const RunContext& context_;

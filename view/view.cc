@@ -152,10 +152,10 @@ Status View::DistinctPrefixes(
   while (it.Valid()) {
     const std::string_view key = it.key().ToStringView();
     const size_t at = key.find(separator, prefix.size());
-    entry = key.substr(0, at == key.npos ? at : at + 1);
+    entry = key.substr(0, at == std::string_view::npos ? at : at + 1);
     if (!take(entry)) break;
     it.Next();
-    if (at == key.npos) continue;
+    if (at == std::string_view::npos) continue;
     int steps = 1;
     while (it.Valid() && it.key().starts_with(entry)) {
       if (++steps <= kStepsToSeek) {

@@ -22,7 +22,6 @@ namespace view {
 using ROCKSDB_NAMESPACE::FileMetaData;
 using ROCKSDB_NAMESPACE::InternalIterator;
 using ROCKSDB_NAMESPACE::ReadOptions;
-using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 
 namespace {
