@@ -370,7 +370,7 @@ TEST_P(ArtTreeModelTest, RunsInOrderAgreeWithMap) {
     }
   }
   ASSERT_NO_FATAL_FAILURE(CheckWholeWalks());
-  EXPECT_GT(in_order_, 400u);
+  EXPECT_GT(in_order_, 100u);
 }
 
 TEST_P(ArtTreeModelTest, EveryOperationAgreesWithMap) {
