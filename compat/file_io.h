@@ -69,7 +69,7 @@ using DirectBuffer = ROCKSDB_NAMESPACE::AlignedBuf;
 
 // Reads `n` bytes at `offset` into `scratch`, or, if that is null, into
 // *aligned, which direct I/O needs.
-ROCKSDB_NAMESPACE::IOStatus Read(
+inline ROCKSDB_NAMESPACE::IOStatus Read(
     const ROCKSDB_NAMESPACE::ReadOptions& read_options,
     ROCKSDB_NAMESPACE::RandomAccessFileReader* file, uint64_t offset, size_t n,
     ROCKSDB_NAMESPACE::Slice* result, char* scratch, DirectBuffer* aligned) {
