@@ -80,9 +80,10 @@ class ArtKey {
   ArtKey(const char* user_key, size_t user_size, uint64_t sequence,
          ArtOrder order)
       : data_(reinterpret_cast<const uint8_t*>(user_key)),
-        size_(user_size),
         version_(~(sequence << 8) & ~uint64_t{0xff}),
+        size_(static_cast<uint32_t>(user_size)),
         order_(order) {
+    assert(user_size == size_);
     assert(sequence <= kArtMaxSequence);
   }
 
@@ -130,7 +131,7 @@ class ArtKey {
       return at < size_ ? data_[at] : kArtEndSymbol;
     }
     if (at / 2 >= size_) {
-      return at == 2 * size_ ? 1 : kArtEndSymbol;
+      return at == 2 * user_size() ? 1 : kArtEndSymbol;
     }
     return at % 2 == 0 ? 0 : 255 - data_[at / 2];
   }
@@ -164,8 +165,8 @@ class ArtKey {
 
  private:
   const uint8_t* data_;
-  size_t size_;
   uint64_t version_;
+  uint32_t size_;
   ArtOrder order_;
 };
 

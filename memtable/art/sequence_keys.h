@@ -33,7 +33,8 @@ class ArtSequenceKeys {
   // bytes stay.
   void Begin(const ArtKey& key) {
     sequence_ = key.sequence();
-    first_ = {key.user_key(), key.user_size()};
+    first_ = key.user_key();
+    first_size_ = static_cast<uint32_t>(key.user_size());
     state_ = State::kOne;
   }
   // Not all entries of the sequence come here.
@@ -54,7 +55,7 @@ class ArtSequenceKeys {
     assert(KnowsAll(key.sequence()) && has_memory());
     if (state_ == State::kOne) {
       memset(bits_, 0, kBytes);
-      SetBits(first_);
+      SetBits({first_, first_size_});
       state_ = State::kSeveral;
     }
     return SetBits({key.user_key(), key.user_size()});
@@ -77,8 +78,9 @@ class ArtSequenceKeys {
   }
 
   uint64_t sequence_ = 0;
-  std::string_view first_;
+  const char* first_ = nullptr;
   char* bits_ = nullptr;
+  uint32_t first_size_ = 0;
   State state_ = State::kForgotten;
 };
 

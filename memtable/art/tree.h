@@ -575,17 +575,21 @@ class ArtTree {
     uint32_t at_once = 0;  // entries that went in at once, without credit
     ArtPath path;          // empty, or leads to an entry
 
-    int leaf_items = 0;  // of the leaf that it went to last
+    uint16_t leaf_items = 0;  // of the leaf that it went to last
 
     // Whether that entry is an edge, and what holds until another entry comes:
     bool has_edge = false;
-    bool at_back = false;   // or in front
-    ArtDepth beside = 0;    // the highest border beside the leaf
-    ArtDepth beyond = -1;   // the border beyond the edge, if there is one,
-    int beyond_symbol = 0;  // and its symbol
+    bool at_back = false;       // or in front
+    int16_t beyond_symbol = 0;  // of the border beyond the edge,
+    ArtDepth beyond = -1;       // if there is one
+    ArtDepth beside = 0;        // the highest border beside the leaf
     ArtKey last = ArtKey(nullptr, 0, 0, ArtOrder::kBytewise);  // the entry's
   };
   InOrder in_order_;
 };
+
+// It is a memtable's own memory, which a write buffer of 64 KiB has less room
+// for entries by.
+static_assert(sizeof(ArtTree) <= 2560);
 
 }  // namespace memkv

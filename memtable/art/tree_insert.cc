@@ -301,7 +301,7 @@ ArtTree::Outcome ArtTree::SplitItem(ArtPath* path, size_t level,
   // Keys in order make leaf after leaf of one kind.
   const int node_class =
       IsInOrder(path)
-          ? ArtNode::ClassFor(std::clamp(in_order_.leaf_items, 2, 16))
+          ? ArtNode::ClassFor(std::clamp<int>(in_order_.leaf_items, 2, 16))
           : 0;
   NewNode pair(&arena_, node_class);
   if (!pair.ok()) {

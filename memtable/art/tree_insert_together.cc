@@ -143,7 +143,7 @@ bool ArtTree::InsertAtOnce(const ArtKey& key, ArtRef entry,
   if (may_be_in_order && path->size() > 0) {
     const ArtPath::Step& at = path->back();
     if (at.meta.height() == 0) {
-      in_order_.leaf_items = at.meta.count();
+      in_order_.leaf_items = static_cast<uint16_t>(at.meta.count());
     }
     const ArtKey other(EntryAt(at.ref), order_);
     outcome = InsertBeside(path, key, other, key.Diverge(other), entry);
@@ -188,7 +188,8 @@ bool ArtTree::FindEdge() {
     }
     if (border > 0 && border < above.meta.count()) {
       edge.beyond = ArtNode::DepthOf(reading.CodeAt(border), above.meta.base());
-      edge.beyond_symbol = reading.SymbolAt(above.meta, border);
+      edge.beyond_symbol =
+          static_cast<int16_t>(reading.SymbolAt(above.meta, border));
     }
     if (!reading.Holds()) {
       return false;

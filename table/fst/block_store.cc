@@ -22,8 +22,6 @@ using ROCKSDB_NAMESPACE::CacheKey;
 using ROCKSDB_NAMESPACE::CompressionType;
 using ROCKSDB_NAMESPACE::MemoryAllocator;
 using ROCKSDB_NAMESPACE::perf_context;  // for PERF_COUNTER_ADD
-using ROCKSDB_NAMESPACE::perf_level;
-using ROCKSDB_NAMESPACE::PerfLevel;
 using ROCKSDB_NAMESPACE::PerfStepTimer;
 using ROCKSDB_NAMESPACE::RecordTick;
 using ROCKSDB_NAMESPACE::Status;

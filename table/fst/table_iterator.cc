@@ -57,6 +57,7 @@ ROCKSDB_NAMESPACE::FilePrefetchBuffer* FstTableIterator::Ahead(
     std::unique_ptr<FilePrefetchBuffer>* buffer) {
   // Who has all it walks over in memory needs none.
   if (*buffer == nullptr && readahead_.initial != 0) {
+    // NOLINTNEXTLINE(modernize-make-unique): it cannot be moved
     buffer->reset(new FilePrefetchBuffer(
         compat::ReadAhead(readahead_, &file_.store().ioptions())));
   }
