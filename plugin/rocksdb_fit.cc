@@ -57,19 +57,6 @@ Build Found() {
           &memkv_sync_point != nullptr, &memkv_table_factory_type != nullptr};
 }
 
-// Whether memkv and RocksDB are parts of one program or one library: then their
-// builder has seen to it that they fit, and this may run before RocksDB's
-// static objects are made.
-bool LinkedTogether() {
-  Dl_info memkv;
-  Dl_info rocksdb;
-  return dladdr(reinterpret_cast<const void*>(&LinkedTogether), &memkv) != 0 &&
-         dladdr(reinterpret_cast<const void*>(
-                    &ROCKSDB_NAMESPACE::GetRocksVersionAsString),
-                &rocksdb) != 0 &&
-         memkv.dli_fbase == rocksdb.dli_fbase;
-}
-
 // Whether memkv, and the process's RocksDB, is compiled with ZSTD, by which
 // RocksDB's contexts of compressions have another layout.
 #ifdef ZSTD
@@ -78,8 +65,10 @@ constexpr bool kCompiledWithZstd = true;
 constexpr bool kCompiledWithZstd = false;
 #endif
 bool FoundZstd() {
-  if (LinkedTogether()) return kCompiledWithZstd;
   const auto found = ROCKSDB_NAMESPACE::GetSupportedCompressions();
+  // None at all: this runs before the static objects of RocksDB, which is in
+  // the program and not in a library.  Then it cannot be told.
+  if (found.empty()) return kCompiledWithZstd;
   return std::find(found.begin(), found.end(), ROCKSDB_NAMESPACE::kZSTD) !=
          found.end();
 }

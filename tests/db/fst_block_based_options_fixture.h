@@ -158,6 +158,8 @@ class FstBlockBasedOptionsTest : public FstDbTest {
   rocksdb::Options WithoutCompactions(const std::string& fst) const {
     rocksdb::Options options = MemkvOptions(fst);
     options.disable_auto_compactions = true;
+    // What a test writes is one file.
+    options.write_buffer_size = size_t{16} << 20;
     return options;
   }
 
