@@ -116,3 +116,35 @@ exec "\$root/$loader" \\
 END
   chmod +x "$tree/run_debian.sh"
 }
+
+# debian_obtain TREE WHAT: makes the folder TREE exist, once for all processes.  If
+# it is not there, the caller's functions are called in an empty folder beside it:
+# `download_from MIRROR`, for one mirror after the other until it returns 0, and
+# `fill_tree`, which makes ./tree of that.  Ends with the caller's `die` if no mirror
+# has WHAT.
+debian_obtain() {
+  local tree=$1 what=$2 folder work mirror found=
+  [[ ! -d $tree ]] || return 0
+  folder=$(dirname "$tree")
+  mkdir -p "$folder"
+  exec 8>"$folder/lock"
+  flock 8
+  [[ ! -d $tree ]] || return 0
+  work=$folder/fetch.tmp
+  rm -rf "$work"
+  mkdir -p "$work/tree"
+  cd "$work"
+  for mirror in $(debian_mirrors); do
+    echo "-- $what: downloading from $mirror" >&2
+    if download_from "$mirror" >log 2>&1; then
+      found=yes
+      break
+    fi
+    sed "s|^|   $mirror: |" log >&2
+  done
+  [[ $found ]] || die "$what could not be had from Debian"
+  fill_tree
+  mv -T tree "$tree"
+  cd "$folder"
+  rm -rf "$work"
+}

@@ -28,31 +28,12 @@ download_from() {
     echo "$sha256  $(echo ceph_"$version"*.orig.tar.xz)" | sha256sum --check --status
 }
 
-if [[ ! -d $tree ]]; then
-  command -v apt-get >/dev/null || die "Ceph's sources are had by apt-get, which is not here"
-  mkdir -p "$cache/src"
-  exec 8>"$cache/src/lock"
-  flock 8
-fi
-if [[ ! -d $tree ]]; then
-  work=$cache/src/fetch_ceph.tmp
-  rm -rf "$work"
-  mkdir -p "$work/tree"
-  cd "$work"
-  found=
-  for mirror in $(debian_mirrors); do
-    echo "-- Ceph $version: downloading the source (148 MB) from $mirror" >&2
-    if download_from "$mirror" >log 2>&1; then
-      found=yes
-      break
-    fi
-    sed "s|^|   $mirror: |" log >&2
-  done
-  [[ $found ]] || die "the sources of Ceph $version could not be had"
+fill_tree() {
   tar -xJf ceph_"$version"*.orig.tar.xz -C tree --strip-components=2 --wildcards '*/src/rocksdb'
   [[ -e tree/rocksdb/include/rocksdb/version.h ]] || die "no RocksDB in Ceph's sources"
-  mv -T tree "$tree"
-  cd "$cache"
-  rm -rf "$work"
-fi
+}
+
+command -v apt-get >/dev/null || [[ -d $tree ]] ||
+  die "Ceph's sources are had by apt-get, which is not here"
+debian_obtain "$tree" "Ceph $version, its source (148 MB)"
 echo "$tree/rocksdb"

@@ -31,31 +31,8 @@ download_from() {
   apt-get -qq -y --download-only install ceph-mon ceph-osd python3-rados
 }
 
-if [[ ! -d $tree ]]; then
-  for tool in apt-get dpkg; do
-    command -v $tool >/dev/null || die "Debian's packages need $tool, which is not here"
-  done
-  [[ $(dpkg --print-architecture) == amd64 ]] || die "of Ceph $version, only amd64 was tried"
-  mkdir -p "$cache/debian"
-  exec 8>"$cache/debian/lock"
-  flock 8
-fi
-if [[ ! -d $tree ]]; then
-  work=$cache/debian/fetch.tmp
-  rm -rf "$work"
-  mkdir -p "$work/tree"
-  cd "$work"
-  found=
-  for mirror in $(debian_mirrors); do
-    echo "-- Ceph $version: downloading 200 of Debian's packages (130 MB) from $mirror" >&2
-    if download_from "$mirror" >log 2>&1; then
-      found=yes
-      break
-    fi
-    sed "s|^|   $mirror: |" log >&2
-  done
-  [[ $found ]] || die "Debian's packages of Ceph $version could not be had"
-  echo "-- Ceph $version: unpacking" >&2
+fill_tree() {
+  local package common
   for package in apt/cache/archives/*.deb; do
     dpkg -x "$package" tree
   done
@@ -63,8 +40,13 @@ if [[ ! -d $tree ]]; then
   common=$(cd tree && find ./usr/lib -name 'libceph-common.so.*' | head -n 1)
   [[ $common ]] || die "the packages have no libceph-common"
   debian_runner tree "$(dirname "$(dirname "$common")")" "$(dirname "$common")"
-  mv -T tree "$tree"
-  cd "$cache"
-  rm -rf "$work"
+}
+
+if [[ ! -d $tree ]]; then
+  for tool in apt-get dpkg; do
+    command -v $tool >/dev/null || die "Debian's packages need $tool, which is not here"
+  done
+  [[ $(dpkg --print-architecture) == amd64 ]] || die "of Ceph $version, only amd64 was tried"
 fi
+debian_obtain "$tree" "Ceph $version (200 packages, 130 MB)"
 echo "$tree"

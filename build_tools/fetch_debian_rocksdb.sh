@@ -39,37 +39,20 @@ download_from() {
       zlib1g-dev libbz2-dev
 }
 
+fill_tree() {
+  local package
+  for package in ./*.deb apt/cache/archives/*.deb; do
+    dpkg -x "$package" tree
+  done
+  debian_runner tree "$(cd tree && dirname "$(find . -name 'librocksdb.so.*' -type l)")"
+}
+
 if [[ ! -d $tree ]]; then
   suite=$(debian_suite_of "$version")
   [[ $suite ]] || die "Debian's RocksDB is 7.8.3, 9.10.0 or 9.11.2, not '$version'"
   for tool in apt-get dpkg; do
     command -v $tool >/dev/null || die "Debian's packages need $tool, which is not here"
   done
-  mkdir -p "$cache/debian"
-  exec 8>"$cache/debian/lock"
-  flock 8
 fi
-if [[ ! -d $tree ]]; then
-  work=$cache/debian/fetch.tmp
-  rm -rf "$work"
-  mkdir -p "$work/tree"
-  cd "$work"
-  found=
-  for mirror in $(debian_mirrors); do
-    echo "-- RocksDB $version: downloading Debian's packages from $mirror" >&2
-    if download_from "$mirror" >log 2>&1; then
-      found=yes
-      break
-    fi
-    sed "s|^|   $mirror: |" log >&2
-  done
-  [[ $found ]] || die "Debian's packages of RocksDB $version could not be had"
-  for package in ./*.deb apt/cache/archives/*.deb; do
-    dpkg -x "$package" tree
-  done
-  debian_runner tree "$(cd tree && dirname "$(find . -name 'librocksdb.so.*' -type l)")"
-  mv -T tree "$tree"
-  cd "$cache"
-  rm -rf "$work"
-fi
+debian_obtain "$tree" "RocksDB $version, Debian's packages"
 echo "$tree"

@@ -109,29 +109,35 @@ class LiveReader {
 #endif
 };
 
-// Iterators over all memtables, in memory of `arena`: each is to be destroyed,
-// and not deleted.
+// Iterators over all memtables, the newest first, in memory of `arena`: each is
+// to be destroyed, and not deleted.  With a prefix extractor they may be for
+// the keys of one prefix alone, as read_options say.
 inline std::vector<ROCKSDB_NAMESPACE::InternalIterator*> MemTableIterators(
     const ROCKSDB_NAMESPACE::ReadOptions& read_options,
     const ROCKSDB_NAMESPACE::SuperVersion& sv,
+    const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
     ROCKSDB_NAMESPACE::Arena* arena) {
   std::vector<ROCKSDB_NAMESPACE::InternalIterator*> iters;
+#if MEMKV_ROCKSDB >= 907
+  const auto times = sv.GetSeqnoToTimeMapping();
+  iters.push_back(sv.mem->NewIterator(read_options, times, arena,
+                                      prefix_extractor
 #if MEMKV_ROCKSDB >= 910
-  iters.push_back(sv.mem->NewIterator(read_options, nullptr, arena, nullptr,
-                                      /*for_flush=*/false));
-#elif MEMKV_ROCKSDB >= 907
-  iters.push_back(sv.mem->NewIterator(read_options, nullptr, arena, nullptr));
-#elif MEMKV_ROCKSDB >= 901
-  iters.push_back(sv.mem->NewIterator(read_options, nullptr, arena));
+                                      ,
+                                      /*for_flush=*/false
+#endif
+                                      ));
+  sv.imm->AddIterators(read_options, times, prefix_extractor, &iters, arena);
+#else
+  (void)prefix_extractor;  // It is the memtable's own.
+#if MEMKV_ROCKSDB >= 901
+  const auto times = sv.GetSeqnoToTimeMapping();
+  iters.push_back(sv.mem->NewIterator(read_options, times, arena));
+  sv.imm->AddIterators(read_options, times, &iters, arena);
 #else
   iters.push_back(sv.mem->NewIterator(read_options, arena));
-#endif
-#if MEMKV_ROCKSDB >= 907
-  sv.imm->AddIterators(read_options, nullptr, nullptr, &iters, arena);
-#elif MEMKV_ROCKSDB >= 901
-  sv.imm->AddIterators(read_options, nullptr, &iters, arena);
-#else
   sv.imm->AddIterators(read_options, &iters, arena);
+#endif
 #endif
   return iters;
 }

@@ -101,8 +101,8 @@ class Counter {
                                                     &range_dels);
     deletes_ranges_ = deletes_ranges_ || !range_dels.IsEmpty();
 
-    for (InternalIterator* iter :
-         compat::MemTableIterators(read_options_, *sv_, &arena)) {
+    for (InternalIterator* iter : compat::MemTableIterators(
+             read_options_, *sv_, /*prefix_extractor=*/nullptr, &arena)) {
       if (s.ok()) {
         s = CountMemTable(iter);
       }

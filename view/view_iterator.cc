@@ -10,8 +10,6 @@
 #include "compat/database.h"
 #include "compat/statistics.h"
 #include "compat/trie_order.h"
-#include "db/memtable.h"
-#include "db/memtable_list.h"
 #include "db/version_set.h"
 #include "rocksdb/wide_columns.h"
 #include "util/common_prefix.h"
@@ -49,9 +47,8 @@ bool ViewIterator::HandsOver(const PinnedVersion& pinned,
   return TrieOrderOf(pinned.cfd()->user_comparator()) ==
              TrieOrder::kUnsupported ||
          read_options.timestamp != nullptr ||
-         read_options.iter_start_ts != nullptr || read_options.tailing ||
-         compat::AsksForManagedIterator(read_options) ||
-         read_options.pin_data || read_options.async_io ||
+         read_options.iter_start_ts != nullptr || read_options.pin_data ||
+         read_options.async_io ||
          read_options.max_skippable_internal_keys != 0 ||
          read_options.table_filter ||
          read_options.background_purge_on_iterator_cleanup ||
@@ -114,13 +111,8 @@ void ViewIterator::Stop() {
 
 void ViewIterator::AddMemTables() {
   const auto* const sv = pinned_->super_version();
-  const ReadOptions& options = read_options_;
-  std::vector<InternalIterator*> iters = {sv->mem->NewIterator(
-      options, sv->GetSeqnoToTimeMapping(), arena_.get(), prefix_extractor_,
-      /*for_flush=*/false)};
-  sv->imm->AddIterators(options, sv->GetSeqnoToTimeMapping(), prefix_extractor_,
-                        &iters, arena_.get());
-  for (InternalIterator* iter : iters) {
+  for (InternalIterator* iter : compat::MemTableIterators(
+           read_options_, *sv, prefix_extractor_, arena_.get())) {
     runs_.push_back(std::make_unique<Run>(context_, runs_.size(), iter));
   }
   if (range_deletions_ == nullptr) return;
@@ -234,8 +226,7 @@ bool ViewIterator::SinkLast() {
 void ViewIterator::PassKey() {
   for (; duplicates_ > 0; --duplicates_) {
     // Those behind it in order_ are stepped already, and may stand before it.
-    Run* const run = order_[order_.size() - 1];
-    order_.pop_back();
+    Run* const run = TakeNearest();
     run->Step(forward_);
     passed_.push_back(run);
   }
@@ -542,9 +533,6 @@ Status ViewIterator::GetProperty(std::string name, std::string* value) {
 }
 
 Status ViewIterator::Refresh(const ROCKSDB_NAMESPACE::Snapshot* snapshot) {
-  if (read_options_.tailing) {
-    return Status::NotSupported("Creating renew iterator is not allowed.");
-  }
   Stop();
   pinned_ = std::make_shared<const PinnedVersion>(pinned_->db(),
                                                   pinned_->handle(), snapshot);

@@ -66,14 +66,19 @@ to_stock() {
   start_and_wait "$1"
 }
 
+# new_cluster stock|memkv: one that runs, with pools and nothing in them.
+new_cluster() {
+  set_kind "$1"
+  make_cluster 3
+  start_osds
+  client up pools
+}
+
 # ---- Cases -------------------------------------------------------------------
 
 kills() {
   local loader round
-  set_kind memkv
-  make_cluster 3
-  start_osds
-  client up pools
+  new_cluster memkv
   (exec_client "${work[@]:1}" load-index load-objects) &
   loader=$!
   echo $loader >"$cluster/loader.pid"
@@ -97,10 +102,7 @@ kills() {
 
 without_library() {
   local number
-  set_kind memkv
-  make_cluster 3
-  start_osds
-  client up pools
+  new_cluster memkv
   "${work[@]}" load-index load-objects
   client compact
   end_osds
@@ -128,10 +130,7 @@ without_library() {
 }
 
 there_and_back() {
-  set_kind stock
-  make_cluster 3
-  start_osds
-  client up pools
+  new_cluster stock
   "${work[@]}" load-index
   to_fst 0
   # Its newer tables are FST files, its older ones are not.
@@ -149,10 +148,7 @@ there_and_back() {
 
 back_to_stock() {
   local number
-  set_kind memkv
-  make_cluster 3
-  start_osds
-  client up pools
+  new_cluster memkv
   "${work[@]}" load-index load-objects
   client compact
   for number in 0 1 2; do

@@ -217,13 +217,7 @@ void FstTableIterator::LoadEntry() {
   ROCKSDB_NAMESPACE::EncodeFixed64(cursor_.tail(), tag);
   key_ = Slice(cursor_.key().data(), cursor_.key().size() + kTagSize);
   valid_ = true;
-  // ReadValue() looks into a value with a preferred sequence number.
-  if (uniform_values_ != nullptr && !compat::HasPreferredSeqno(tag)) {
-    value_ =
-        Slice(uniform_values_ + size_t{entry_} * uniform_size_, uniform_size_);
-    value_ready_ = true;
-    return;
-  }
+  if (!compat::HasPreferredSeqno(tag) && TakeUniformValue()) return;
   value_ready_ = false;
   if (!allow_unprepared_value_ || ValueIsAtHand()) PrepareValue();
 }
@@ -232,9 +226,7 @@ bool FstTableIterator::PrepareValue() {
   assert(valid_);
   if (value_ready_) return true;
   if (ValueIsAtHand() && !compat::HasPreferredSeqno(TagHere()) &&
-      values_->Get(entry_ - values_begin_, &last_value_)) {
-    value_ = Slice(last_value_.value.data(), last_value_.value.size());
-    value_ready_ = true;
+      TakeValueAtHand()) {
     return true;
   }
   // ReadValue() may give the block at hand up, and then fail.

@@ -99,9 +99,9 @@ class FstTableIterator final : public compat::TableIteratorBase {
   }
   // REQUIRES: Valid()
   bool plain() const { return plain_; }
-  // StepVisible() within the segment.  False, and nothing
-  // has changed, at its end; false, and the iterator is not valid, if it is
-  // damaged. REQUIRES: Valid(), plain()
+  // StepVisible() within the segment.  False, and nothing has changed, at its
+  // end; false, and the iterator is not valid, if it is damaged.
+  // REQUIRES: Valid(), plain()
   bool StepPlain(bool forward);
   // REQUIRES: Valid(), for all that follow.
   bool value_ready() const { return value_ready_; }
@@ -149,6 +149,25 @@ class FstTableIterator final : public compat::TableIteratorBase {
   void LoadEntry();
   bool ValueIsAtHand() const {
     return entry_ >= values_begin_ && entry_ < values_end_;
+  }
+  // Take the current entry's value, if it is there to be taken.
+  // REQUIRES: it has no preferred sequence number, which ReadValue() looks into
+  bool TakeUniformValue() {
+    if (uniform_values_ == nullptr) return false;
+    value_ = ROCKSDB_NAMESPACE::Slice(
+        uniform_values_ + size_t{entry_} * uniform_size_, uniform_size_);
+    value_ready_ = true;
+    return true;
+  }
+  bool TakeValueAtHand() {
+    if (!ValueIsAtHand() ||
+        !values_->Get(entry_ - values_begin_, &last_value_)) {
+      return false;
+    }
+    value_ = ROCKSDB_NAMESPACE::Slice(last_value_.value.data(),
+                                      last_value_.value.size());
+    value_ready_ = true;
+    return true;
   }
   void SetValuesAtHand(const ValueRunView* values, uint32_t begin,
                        uint32_t end) {
@@ -251,18 +270,7 @@ inline bool FstTableIterator::StepPlain(bool forward) {
   entry_ = segment_->Mirror(cursor_.ordinal());
   begin_ = entry_;
   end_ = entry_ + 1;
-  if (uniform_values_ != nullptr) {
-    value_ = ROCKSDB_NAMESPACE::Slice(
-        uniform_values_ + size_t{entry_} * uniform_size_, uniform_size_);
-    value_ready_ = true;
-    return true;
-  }
-  if (ValueIsAtHand() && values_->Get(entry_ - values_begin_, &last_value_)) {
-    value_ = ROCKSDB_NAMESPACE::Slice(last_value_.value.data(),
-                                      last_value_.value.size());
-    value_ready_ = true;
-    return true;
-  }
+  if (TakeUniformValue() || TakeValueAtHand()) return true;
   LoadEntry();
   return valid_;
 }

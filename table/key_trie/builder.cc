@@ -18,11 +18,6 @@ namespace key_trie {
 
 namespace {
 
-// Of the codes of so many symbols.
-unsigned WidthOf(size_t symbols) {
-  return symbols < 2 ? 1 : BitWidth(symbols - 1);
-}
-
 // What a bucket costs beside its codes and its separator, at the widths that
 // file paths have: for the estimate.
 constexpr size_t kBucketEstimate = 20;
@@ -408,7 +403,7 @@ void Builder::SetSymbols(Coding* coding) const {
     }
   }
   coding->codes = suffixes_.size() - coding->saved_codes;
-  coding->width = WidthOf(coding->symbols.size());
+  coding->width = SymbolWidth(coding->symbols.size());
   if (coding->width == 8) {
     coding->symbols.clear();
     for (int byte = 0; byte < 256; ++byte) {

@@ -64,6 +64,11 @@ enum Coding : uint8_t {
   kFixedSymbols = 2,
 };
 
+// The width of the codes of so many symbols.
+inline unsigned SymbolWidth(size_t symbols) {
+  return symbols < 2 ? 1 : BitWidth(symbols - 1);
+}
+
 // ---------------------------------------------------------------------------
 // Numbers of a fixed number of bits, the first in the lowest bits of the first
 // byte.

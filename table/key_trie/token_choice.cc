@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "table/key_trie/builder.h"
+#include "table/key_trie/format.h"
 #include "table/key_trie/token_encoder.h"
 #include "table/key_trie/token_trainer.h"
 
@@ -115,8 +116,7 @@ void TrainTokensOn(const std::vector<const Builder*>& builders,
       static_cast<size_t>(std::count(occurs, occurs + 256, true));
   const double code_bits =
       LeftByFixedBytes(builders) *
-      static_cast<double>(trainer.sample_bytes() *
-                          BitWidth(symbols < 2 ? 1 : symbols - 1));
+      static_cast<double>(trainer.sample_bytes() * SymbolWidth(symbols));
   const uint64_t plain_bits =
       static_cast<uint64_t>(code_bits) +
       (shortest == longest ? 0 : suffixes * kLengthBits);
@@ -162,8 +162,7 @@ SuffixSizes MeasureSuffixes(const TokenEncoder* encoder,
     const auto symbols =
         static_cast<size_t>(std::count(occurs, occurs + 256, true));
     symbol_bits +=
-        left * static_cast<double>(here *
-                                   BitWidth(symbols < 2 ? 1 : symbols - 1)) +
+        left * static_cast<double>(here * SymbolWidth(symbols)) +
         static_cast<double>(builder->shortest_key() == builder->longest_key()
                                 ? 0
                                 : suffixes.size() * kLengthBits);

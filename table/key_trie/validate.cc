@@ -123,9 +123,7 @@ class Validator {
     if (codes.coding != kSymbols || codes.symbols == nullptr) {
       return true;
     }
-    const unsigned width =
-        codes.num_symbols < 2 ? 1 : BitWidth(codes.num_symbols - 1);
-    bool ascend = width == codes.width;
+    bool ascend = codes.width == SymbolWidth(codes.num_symbols);
     for (uint32_t i = 1; i < codes.num_symbols; ++i) {
       ascend = ascend && codes.symbols[i - 1] < codes.symbols[i];
     }
