@@ -415,11 +415,16 @@ void FstFile::RegisterTokens() {
             end.GetValue()->segment().num_keys() - 1, &last)) {
       return;
     }
-  } else if (index_.NextGroup(0) == index_.num_segments() ||
-             !index_.Bound(0, &first) || !index_.Bound(last_segment, &last)) {
-    // What is behind the first group is known from the index.  Of a file of one
-    // nothing is, and it is not worth a read: it is small.
-    return;
+  } else {
+    // What is between the first group and the last one is known from the index.
+    // The bound of the last one may be far behind its keys.  Of a file of two
+    // groups nothing is known, and it is not worth a read: it is small.
+    uint32_t last_group = last_segment;
+    while (index_.IsContinuation(last_group)) --last_group;
+    if (index_.NextGroup(0) >= last_group || !index_.Bound(0, &first) ||
+        !index_.Bound(last_group - 1, &last)) {
+      return;
+    }
   }
   if (index_.mirrored()) first.swap(last);
   token_table_ = TokenTableRegistry::Add(

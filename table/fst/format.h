@@ -59,8 +59,11 @@ struct FileDirectory {
   static constexpr uint32_t kContinuations = 4;
   // Some key tries have fixed bytes.
   static constexpr uint32_t kFixedBytes = 8;
-  static constexpr uint32_t kKnownFeatures =
-      kFilterHasNoWholeKeys | kBounds | kContinuations | kFixedBytes;
+  // The token table is of version 2.
+  static constexpr uint32_t kTokenSuffixes = 16;
+  static constexpr uint32_t kKnownFeatures = kFilterHasNoWholeKeys | kBounds |
+                                             kContinuations | kFixedBytes |
+                                             kTokenSuffixes;
 
   uint32_t version = kVersion;
   uint32_t features = 0;

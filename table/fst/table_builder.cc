@@ -356,6 +356,9 @@ void FstTableBuilder::WriteIndex(FileDirectory* directory) {
     directory->features |= FileDirectory::kContinuations;
   }
   if (has_fixed_bytes_) directory->features |= FileDirectory::kFixedBytes;
+  if (directory->tokens.size() != 0) {
+    directory->features |= FileDirectory::kTokenSuffixes;
+  }
   raw_block_.clear();
   std::string reason;
   if (!index_.Finish(last_user_key_, &raw_block_, &reason)) {

@@ -7,9 +7,9 @@
 // found in a row of codes by comparing alone.  Within either kind codes ascend
 // with the bytes, so that a suffix's first byte is compared by its first code.
 //
-// The bytes: 1 byte version, 1 byte code width, 2 zero, then 32 bits each for
-// the number of tokens, the first that ends a key, and the size of all bytes; a
-// byte a token for its length; the bytes of all tokens.
+// The bytes: a header of 16, then each token as what it shares with the one
+// before and the suffix behind that; see FORMAT.md.  In version 1 tokens are
+// whole, which takes almost twice as much.
 //
 // One token table serves all key tries of a file.  TokenTrainer makes it,
 // TokenEncoder cuts suffixes into tokens.
@@ -70,7 +70,7 @@ class Tokens {
     return a.ends != b.ends ? a.ends < b.ends : a.bytes < b.bytes;
   }
 
-  // Appends the encoding of tokens.
+  // Appends the encoding of tokens, of version 2.
   // REQUIRES: at most kMaxTokens distinct ones, no longer than kMaxLength; the
   // ending ones last, and at least one; both kinds by their bytes.
   static void Encode(const std::vector<Token>& tokens, std::string* out);
@@ -104,7 +104,7 @@ class Tokens {
   }
   uint32_t LengthOf(uint32_t code) const {
     CountCacheLine(&entries_[code]);
-    return entries_[code] & ((1u << kLengthBits) - 1);
+    return entries_[code] & kLengthMask;
   }
   std::string TokenOf(uint32_t code) const {
     return {reinterpret_cast<const char*>(BytesOf(code)), LengthOf(code)};
@@ -120,19 +120,29 @@ class Tokens {
 
  private:
   static constexpr unsigned kLengthBits = 6;
+  static constexpr uint32_t kLengthMask = (1u << kLengthBits) - 1;
 
   struct Header {
+    uint8_t version;
     unsigned width;
     uint32_t num_tokens;
     uint32_t first_end;
-    uint32_t bytes;
+    uint32_t bytes;  // of tokens; in version 2, of their suffixes
   };
-  // What Open() consists of.  The header has a body of its size behind it, and
-  // `entries` get a word for every code, as entries_.
+  // What Open() consists of.  The header has a body of its size behind it.
   static bool ReadHeader(std::string_view data, Header* header,
                          std::string* reason);
+  // Makes of a body of version 2 one of version 1, and of *header its header.
+  static bool ReadSuffixes(std::string_view body, Header* header,
+                           std::string* whole, std::string* reason);
+  // `entries` get a word for every code, as entries_.
+  // REQUIRES: a body of version 1
   static bool ReadEntries(std::string_view body, const Header& header,
                           std::vector<uint32_t>* entries, std::string* reason);
+  // Fills bytes_, of which entries_ name places afterwards.  A token that the
+  // one behind it begins with lies where that one does.
+  // REQUIRES: entries_ name places in `whole`
+  void KeepBytes(std::string_view whole);
   void IndexByFirstByte();
 
   uint32_t num_tokens_ = 0;

@@ -385,8 +385,9 @@ class FileFieldsParser {
     const size_t n = in->Fixed("tokens: number", 4);
     in->Fixed("tokens: first that ends", 4);
     const size_t size = in->Fixed("tokens: size", 4);
-    in->Bytes("tokens: lengths", in->number(n));
-    in->Bytes("tokens: bytes", in->number(size));
+    in->Bytes("tokens: LCPs and sizes", in->number(n));
+    in->Bytes("tokens: long numbers", in->left() - in->number(size));
+    in->Bytes("tokens: suffixes", in->number(size));
   }
 
   void ParseIndex(FieldsReader* in) {

@@ -97,6 +97,65 @@ TEST_F(FstDictionariesTest, CompactionTakesOverTheDictionaryOfItsInput) {
   }
 }
 
+// The index of a file may end far behind its keys: its last bound is short.
+// Keys there are not those that its token table was trained for.
+TEST_F(FstDictionariesTest, DictionaryIsThatOfTheFileAndNotOfTheOneBefore) {
+  Options options = MemkvOptions("segment_size=1K");
+  options.write_buffer_size = 4 << 20;
+  options.target_file_size_base = 4 << 20;
+  options.disable_auto_compactions = true;
+  ASSERT_NO_FATAL_FAILURE(Open(options));
+  const auto load = [this](const std::string& scheme, const std::string& word,
+                           int begin, int end) {
+    for (int i = begin; i < end; ++i) {
+      std::mt19937_64 random(static_cast<uint64_t>(i));
+      ASSERT_NO_FATAL_FAILURE(
+          Put(scheme + NumberKey(i) + "/" + std::string(random() % 3, '-') +
+                  word + std::to_string(random() % 50) + "/" + word + "/" +
+                  std::to_string(random() % 1000),
+              std::to_string(i)));
+    }
+    ASSERT_NO_FATAL_FAILURE(Flush());
+  };
+  const auto bits = [this](const std::string& scheme) {
+    const std::string end = scheme + "~";
+    const rocksdb::Range range(scheme, end);
+    rocksdb::TablePropertiesCollection all;
+    EXPECT_TRUE(db()->GetPropertiesOfTablesInRange(db()->DefaultColumnFamily(),
+                                                   &range, 1, &all)
+                    .ok());
+    EXPECT_EQ(all.size(), 1u);
+    const auto& user = all.begin()->second->user_collected_properties;
+    const auto found = user.find("memkv.fst.token.bits");
+    return found == user.end() ? "none" : found->second;
+  };
+  const auto compact = [this](const std::string& scheme) {
+    const std::string end = scheme + "~";
+    const Slice from(scheme);
+    const Slice to(end);
+    rocksdb::CompactRangeOptions how;
+    how.bottommost_level_compaction =
+        rocksdb::BottommostLevelCompaction::kForce;
+    const Status s = db()->CompactRange(how, &from, &to);
+    ASSERT_TRUE(s.ok()) << s.ToString();
+  };
+  // The first file's last bound is "httpt", or the like.
+  for (const char* scheme : {"http://", "https://"}) {
+    ASSERT_NO_FATAL_FAILURE(
+        load(scheme, scheme[4] == 's' ? "address" : "QUITE_OTHER", 0, 4000));
+    ASSERT_NO_FATAL_FAILURE(compact(scheme));
+  }
+  const std::string of_first = bits("http://");
+  const std::string of_second = bits("https://");
+  ASSERT_NE(of_first, "none");
+  ASSERT_NE(of_second, "none");
+  ASSERT_NE(of_second, of_first);
+  ASSERT_NO_FATAL_FAILURE(load("https://", "address", 3900, 4100));
+  ASSERT_NO_FATAL_FAILURE(compact("https://"));
+  EXPECT_EQ(bits("https://"), of_second);
+  EXPECT_EQ(bits("http://"), of_first);
+}
+
 TEST_F(FstCompactionsTest, CompressionFollowsLevelsAndTheirOptions) {
   Options options = MemkvOptions();
   options.disable_auto_compactions = true;

@@ -183,35 +183,46 @@ class TokensDumper : public Dumper {
     Field(2, "reserved, ", "");
     const uint64_t num_tokens = Field(4, "", " tokens");
     first_end_ = Field(4, "token ", " is the first that ends a key");
-    const uint64_t num_bytes = Field(4, "", " bytes");
-    Title("lengths");
-    std::vector<uint64_t> lengths;
-    while (lengths.size() < num_tokens) {
-      const size_t first = lengths.size();
-      lengths.push_back(Fixed(1));
-      while (lengths.size() < num_tokens && Byte(at()) == lengths.back()) {
-        lengths.push_back(Fixed(1));
+    const uint64_t num_bytes = Field(4, "", " bytes of suffixes");
+    Title("LCPs and sizes of suffixes");
+    std::vector<uint64_t> halves;
+    while (halves.size() < num_tokens) {
+      const size_t first = halves.size();
+      halves.push_back(Fixed(1));
+      while (halves.size() < num_tokens && Byte(at()) == halves.back()) {
+        halves.push_back(Fixed(1));
       }
-      RowLine(Named(first, lengths.size() - 1) + ": length " +
-              Number(lengths.back()));
+      RowLine(Named(first, halves.size() - 1) + ": LCP " +
+              Number(halves.back() % 16) + ", and " +
+              Number(halves.back() / 16));
     }
-    Title("bytes");
+    Title("long numbers");
+    std::vector<std::pair<uint64_t, uint64_t>> numbers;  // LCP, size of suffix
+    for (size_t i = 0; i < num_tokens; ++i) {
+      const auto number = [&](uint64_t half, const char* what) {
+        return half < 15 ? half : Field(1, Named(i, i) + what, "");
+      };
+      const uint64_t shared = number(halves[i] % 16, ": LCP ");
+      numbers.emplace_back(shared, number(halves[i] / 16, ": suffix of "));
+    }
+    Title("suffixes");
     EXPECT_EQ(at() + num_bytes, size());
     while (tokens_.size() < num_tokens) {
       const size_t first = tokens_.size();
-      tokens_.push_back(Chars(lengths[first]));
+      AddToken(numbers[first]);
       // A row of single bytes, each the one before and 1.
-      while (tokens_.size() < first_end_ && lengths[tokens_.size()] == 1 &&
-             tokens_.back().size() == 1 &&
+      while (tokens_.size() < first_end_ && tokens_.back().size() == 1 &&
+             numbers[tokens_.size()] ==
+                 std::make_pair(uint64_t{0}, uint64_t{1}) &&
              Byte(at()) == static_cast<uint8_t>(tokens_.back()[0]) + 1) {
-        tokens_.push_back(Chars(1));
+        AddToken(numbers[tokens_.size()]);
       }
       const size_t last = tokens_.size() - 1;
       const std::string what = Named(first, last) + ": ";
       if (last > first) {
         RowLine(what + Quoted(tokens_[first]) + " to " + Quoted(tokens_[last]));
-      } else if (lengths[first] == 0) {
-        Note(what + Quoted(""));
+      } else if (numbers[first].second == 0) {
+        Note(what + Quoted(tokens_[first]));
       } else {
         Line(what + Quoted(tokens_[first]));
       }
@@ -226,6 +237,14 @@ class TokensDumper : public Dumper {
   static std::string Named(size_t first, size_t last) {
     return first == last ? "token " + Number(first)
                          : "tokens " + Number(first) + " to " + Number(last);
+  }
+
+  // The next one: its LCP with the one before, and the size of its suffix.
+  void AddToken(const std::pair<uint64_t, uint64_t>& numbers) {
+    const bool is_first = tokens_.empty() || tokens_.size() == first_end_;
+    const std::string before = is_first ? "" : tokens_.back();
+    EXPECT_LE(numbers.first, before.size());
+    tokens_.push_back(before.substr(0, numbers.first) + Chars(numbers.second));
   }
 
   uint64_t first_end_ = 0;

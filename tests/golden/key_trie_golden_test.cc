@@ -122,41 +122,43 @@ padding
 )";
 
 const char* const kTokensGolden = R"(tokens
-    0  01                       version 1
+    0  02                       version 2
     1  09                       codes of 9 bits
     2  00 00                    reserved, 0
     4  09 01 00 00              265 tokens
     8  03 01 00 00              token 259 is the first that ends a key
-   12  32 01 00 00              306 bytes
-lengths
-   16  01 .. 01                 tokens 0 to 46: length 1
-   63  05                       token 47: length 5
-   64  01 .. 01                 tokens 48 to 101: length 1
-  118  04                       token 102: length 4
-  119  01 01 01 01 01 01 01 01  tokens 103 to 110: length 1
-  127  07                       token 111: length 7
-  128  01 .. 01                 tokens 112 to 258: length 1
-  275  00                       token 259: length 0
-  276  18                       token 260: length 24
-  277  02                       token 261: length 2
-  278  01 01                    tokens 262 to 263: length 1
-  280  06                       token 264: length 6
-bytes
-  281  00 .. 2e                 tokens 0 to 46: "\x00" to "."
-  328  2e 73 6f 2e 33           token 47: ".so.3"
+   12  2f 01 00 00              303 bytes of suffixes
+LCPs and sizes of suffixes
+   16  10 .. 10                 tokens 0 to 46: LCP 0, and 1
+   63  41                       token 47: LCP 1, and 4
+   64  10 .. 10                 tokens 48 to 101: LCP 0, and 1
+  118  31                       token 102: LCP 1, and 3
+  119  10 10 10 10 10 10 10 10  tokens 103 to 110: LCP 0, and 1
+  127  61                       token 111: LCP 1, and 6
+  128  10 .. 10                 tokens 112 to 258: LCP 0, and 1
+  275  00                       token 259: LCP 0, and 0
+  276  f0                       token 260: LCP 0, and 15
+  277  20                       token 261: LCP 0, and 2
+  278  10 10                    tokens 262 to 263: LCP 0, and 1
+  280  60                       token 264: LCP 0, and 6
+long numbers
+  281  18                       token 260: suffix of 24
+suffixes
+  282  00 .. 2e                 tokens 0 to 46: "\x00" to "."
+  329  73 6f 2e 33              token 47: ".so.3"
   333  2f .. 64                 tokens 48 to 101: "/" to "d"
-  387  64 6f 63 2f              token 102: "doc/"
-  391  65 66 67 68 69 6a 6b 6c  tokens 103 to 110: "e" to "l"
-  399  6c 69 62 2f 6c 69 62     token 111: "lib/lib"
-  406  6d .. ff                 tokens 112 to 258: "m" to "\xff"
+  387  6f 63 2f                 token 102: "doc/"
+  390  65 66 67 68 69 6a 6b 6c  tokens 103 to 110: "e" to "l"
+  398  69 62 2f 6c 69 62        token 111: "lib/lib"
+  404  6d .. ff                 tokens 112 to 258: "m" to "\xff"
                                 token 259: ""
-  553  2d 77 69 74 68 2d 61 2d  token 260: "-with-a-very-long-suffix"
-  561  76 65 72 79 2d 6c 6f 6e
-  569  67 2d 73 75 66 66 69 78
-  577  2f 31                    token 261: "/1"
-  579  61                       token 262: "a"
-  580  62                       token 263: "b"
-  581  63 72 79 70 74 6f        token 264: "crypto"
+  551  2d 77 69 74 68 2d 61 2d  token 260: "-with-a-very-long-suffix"
+  559  76 65 72 79 2d 6c 6f 6e
+  567  67 2d 73 75 66 66 69 78
+  575  2f 31                    token 261: "/1"
+  577  61                       token 262: "a"
+  578  62                       token 263: "b"
+  579  63 72 79 70 74 6f        token 264: "crypto"
 )";
 
 const char* const kTokenCodesGolden = R"(header

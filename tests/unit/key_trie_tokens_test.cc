@@ -138,6 +138,8 @@ TEST(KeyTrieTokensTest, OpenedTokensAreThoseEncoded) {
     tokens.push_back({"\xff", ends});
   }
   ASSERT_NO_FATAL_FAILURE(ExpectSameTokens(TokensIn(Encoded(tokens)), tokens));
+  ASSERT_NO_FATAL_FAILURE(
+      ExpectSameTokens(TokensIn(WholeTokensOf(tokens)), tokens));
 }
 
 TEST(KeyTrieTokensTest, DictionariesOfEveryWidthAreThoseEncoded) {
@@ -151,6 +153,7 @@ TEST(KeyTrieTokensTest, DictionariesOfEveryWidthAreThoseEncoded) {
     ASSERT_TRUE(tokens.Open(bytes, &reason)) << reason;
     EXPECT_EQ(tokens.width(), width);
     EXPECT_EQ(Encoded(TokensIn(bytes)), bytes);
+    ExpectSameTokens(TokensIn(WholeTokensOf(TokensIn(bytes))), TokensIn(bytes));
     // Codes that no token has name no bytes, and end a key.
     for (uint32_t code = tokens.num_tokens(); code < 1u << width; ++code) {
       ASSERT_EQ(tokens.TokenOf(code), "");
@@ -199,26 +202,93 @@ TEST(KeyTrieTokensTest, CodesOfAByteAreThoseOfTokensThatBeginWithIt) {
   }
 }
 
+struct DamageCase {
+  const char* what;
+  std::string bytes;
+  const char* reason;
+};
+
+// Six tokens, the second of them "ab".
+const std::vector<Token>& TokensToDamage() {
+  static const auto* const tokens =
+      new std::vector<Token>{{"a", false}, {"ab", false}, {"b", false},
+                             {"", true},   {"c", true},   {"cd", true}};
+  return *tokens;
+}
+
+// A refusal has its reason, and leaves what was there.
+void ExpectRefused(const std::string& bytes,
+                   const std::vector<DamageCase>& cases) {
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.what);
+    Tokens tokens;
+    std::string reason;
+    ASSERT_TRUE(tokens.Open(bytes, &reason)) << reason;
+    EXPECT_FALSE(tokens.Open(c.bytes, &reason));
+    EXPECT_NE(reason.find(c.reason), std::string::npos) << reason;
+    EXPECT_EQ(tokens.num_tokens(), 6u);
+    EXPECT_EQ(tokens.TokenOf(1), "ab");
+  }
+}
+
 TEST(KeyTrieTokensTest, OpenRefusesDamageWithItsReason) {
-  const std::string bytes = Encoded({{"a", false},
-                                     {"ab", false},
-                                     {"b", false},
-                                     {"", true},
-                                     {"c", true},
-                                     {"cd", true}});
+  const std::string bytes = Encoded(TokensToDamage());
   const auto with = [&bytes](size_t at, const std::string& replacement) {
     std::string damaged = bytes;
     return damaged.replace(at, replacement.size(), replacement);
   };
-  const struct {
-    const char* what;
-    std::string bytes;
-    const char* reason;
-  } kCases[] = {
+  constexpr size_t kSuffixesAt = kLengthsAt + 6;
+  ExpectRefused(
+      bytes,
+      {{"more suffixes than there are", with(12, "\x06"),
+        "with 6 bytes in a body of 11"},
+       {"fewer bytes of suffixes", with(12, "\x04"),
+        "token 5 shares 1 bytes of 1 and adds 1"},
+       {"bytes cut off", bytes.substr(0, bytes.size() - 1),
+        "with 5 bytes in a body of 10"},
+       {"the first token shares", with(kLengthsAt, "\x11"),
+        "token 0 shares 1 bytes of 0 and adds 1"},
+       {"the first that ends shares", with(kLengthsAt + 3, "\x01"),
+        "token 3 shares 1 bytes of 0 and adds 0"},
+       {"more is shared than there is", with(kLengthsAt + 1, "\x12"),
+        "token 1 shares 2 bytes of 1 and adds 1"},
+       {"more could be shared", with(kSuffixesAt + 2, "a"),
+        "token 2 shares 0 bytes of 2 and adds 1"},
+       {"suffixes that are not there", with(kLengthsAt + 5, "\x21"),
+        "token 5 shares 1 bytes of 1 and adds 2"},
+       {"a long number that is not there", with(kLengthsAt + 5, "\xf1"),
+        "0 long numbers are not enough"},
+       {"a long number that is short",
+        with(kLengthsAt + 5, "\xf1").insert(kSuffixesAt, "\x0e"),
+        "long number 0 is 14"},
+       {"a long number beyond tokens",
+        with(kLengthsAt + 5, "\xf1").insert(kSuffixesAt, "\x40"),
+        "long number 0 is 64"},
+       {"a long number that is not used",
+        std::string(bytes).insert(kSuffixesAt, "\x0f"), "1 unused bytes"},
+       {"two equal tokens", Encoded({{"a", false}, {"a", false}, {"b", true}}),
+        "token 1 does not ascend"},
+       {"tokens that descend", with(kSuffixesAt, "z"),
+        "token 2 does not ascend"},
+       {"ending tokens that descend",
+        Encoded({{"a", false}, {"b", true}, {"a", true}}),
+        "token 2 does not ascend"},
+       {"a token of no bytes that ends no key",
+        Encoded({{"", false}, {"a", true}}), "token 0 of 0 bytes at 0 of 1"}});
+}
+
+TEST(KeyTrieTokensTest, OpenRefusesDamageOfWholeTokensWithItsReason) {
+  const std::string bytes = WholeTokensOf(TokensToDamage());
+  const auto with = [&bytes](size_t at, const std::string& replacement) {
+    std::string damaged = bytes;
+    return damaged.replace(at, replacement.size(), replacement);
+  };
+  const std::vector<DamageCase> kCases = {
       {"nothing", "", "tokens: 0 bytes"},
       {"less than a header", bytes.substr(0, 15), "tokens: 15 bytes"},
-      {"another version", with(0, "\2"),
-       "tokens: version 2, expected 1; a newer memkv may be able to read it"},
+      {"another version", with(0, "\3"),
+       "tokens: version 3, expected 1 or 2; a newer memkv may be able to read "
+       "it"},
       {"narrow codes", with(1, "\x08"), "6 tokens with codes of 8 bits"},
       {"wide codes", with(1, "\x0a"), "6 tokens with codes of 10 bits"},
       {"reserved byte", with(2, "\1"), "reserved bytes are not 0"},
@@ -262,27 +332,20 @@ TEST(KeyTrieTokensTest, OpenRefusesDamageWithItsReason) {
       {"ending tokens that descend", with(kLengthsAt + 6 + 5, "a"),
        "token 5 does not ascend"},
   };
-  for (const auto& c : kCases) {
-    SCOPED_TRACE(c.what);
-    // A refusal leaves what was there.
-    Tokens tokens;
-    std::string reason;
-    ASSERT_TRUE(tokens.Open(bytes, &reason)) << reason;
-    EXPECT_FALSE(tokens.Open(c.bytes, &reason));
-    EXPECT_NE(reason.find(c.reason), std::string::npos) << reason;
-    EXPECT_EQ(tokens.num_tokens(), 6u);
-    EXPECT_EQ(tokens.TokenOf(1), "ab");
-  }
+  ExpectRefused(bytes, kCases);
 }
 
 TEST(KeyTrieTokensTest, EveryTruncationIsRefused) {
-  const std::string bytes = TokenTableOf({{"abc", false}, {"abc", true}});
-  for (size_t size = 0; size < bytes.size(); ++size) {
-    Tokens tokens;
-    std::string reason;
-    EXPECT_FALSE(tokens.Open(bytes.substr(0, size), &reason));
-    EXPECT_FALSE(reason.empty());
-    EXPECT_TRUE(tokens.empty());
+  const std::string encoded = TokenTableOf(
+      {{"abc", false}, {std::string(20, 'a'), false}, {"abc", true}});
+  for (const std::string& bytes : {encoded, WholeTokensOf(TokensIn(encoded))}) {
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      Tokens tokens;
+      std::string reason;
+      EXPECT_FALSE(tokens.Open(bytes.substr(0, size), &reason));
+      EXPECT_FALSE(reason.empty());
+      EXPECT_TRUE(tokens.empty());
+    }
   }
 }
 

@@ -136,6 +136,25 @@ class OwnedKeyTrie {
   std::string reason_;
 };
 
+// These tokens as version 1 of a token table has them: whole.
+inline std::string WholeTokensOf(
+    const std::vector<key_trie::Tokens::Token>& tokens) {
+  std::string lengths;
+  std::string bytes;
+  size_t first_end = 0;
+  for (const auto& token : tokens) {
+    lengths += static_cast<char>(token.bytes.size());
+    bytes += token.bytes;
+    first_end += token.ends ? 0 : 1;
+  }
+  std::string out = {
+      1, static_cast<char>(key_trie::Tokens::WidthFor(tokens.size())), 0, 0};
+  PutFixed(&out, tokens.size(), 4);
+  PutFixed(&out, first_end, 4);
+  PutFixed(&out, bytes.size(), 4);
+  return out + lengths + bytes;
+}
+
 // The bytes of a token table made of the tokens and of those that every
 // token table has: each byte alone, and the one of no bytes that ends a key.
 inline std::string TokenTableOf(std::vector<key_trie::Tokens::Token> tokens) {
