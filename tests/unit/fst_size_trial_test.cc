@@ -86,7 +86,7 @@ void BuildAll(const std::vector<std::string>& keys, size_t segment_size,
   }
 }
 
-TEST(FstSizeTrialTest, SaysWhatTheFileWillTake) {
+TEST(FstSizeTrialLargeTest, SaysWhatTheFileWillTake) {
   for (const bool words : {false, true}) {
     for (const size_t segment_size : {size_t{8} << 10, size_t{256} << 10}) {
       for (const size_t value_size : {0, 8}) {

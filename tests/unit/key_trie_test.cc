@@ -87,7 +87,7 @@ TEST(KeyTrieTest, PrefixesThatGoOnWithZeroBytes) {
   ExpectBehavesLikeAtEveryBucketSize(SortedKeys(keys));
 }
 
-TEST(KeyTrieTest, LcpsWiderThanEightBits) {
+TEST(KeyTrieLargeTest, LcpsWiderThanEightBits) {
   // In one bucket the LCPs spread over more than a byte, more than two bytes,
   // and exactly as much as either holds.
   for (const size_t most : {254, 255, 256, 257, 1000, 65535, 65536}) {
@@ -105,7 +105,7 @@ TEST(KeyTrieTest, LcpsWiderThanEightBits) {
   }
 }
 
-TEST(KeyTrieTest, LcpsWiderThanEightBitsWithLengthsOfNone) {
+TEST(KeyTrieLargeTest, LcpsWiderThanEightBitsWithLengthsOfNone) {
   KeyList keys;
   for (size_t lcp = 0; lcp < 400; lcp += 3) {
     keys.push_back(std::string(lcp, 'l') + "m" + std::string(399 - lcp, 'n'));
@@ -196,7 +196,7 @@ TEST(KeyTrieTest, TokensOfEveryLength) {
   ExpectBehavesLikeIn(token_table, keys, {1, 2, 7, 32, 64, 65, 127, 128});
 }
 
-TEST(KeyTrieTest, SeparatorsWithLabelsAroundTheLongestShortOne) {
+TEST(KeyTrieLargeTest, SeparatorsWithLabelsAroundTheLongestShortOne) {
   for (const size_t label : {0, 1, 6, 7, 8, 253, 254, 255, 256, 300, 70000}) {
     SCOPED_TRACE(label);
     // All separators but the first, which is empty, share the stem.
@@ -265,7 +265,7 @@ TEST(KeyTrieTest, MoreThan65535Buckets) {
   }
 }
 
-TEST(KeyTrieTest, MillionByteKeys) {
+TEST(KeyTrieLargeTest, MillionByteKeys) {
   const std::string megabyte(1 << 20, 'm');
   KeyList keys = {"a", megabyte};
   for (int i = 0; i < 6; ++i) {
@@ -279,7 +279,7 @@ TEST(KeyTrieTest, MillionByteKeys) {
   EXPECT_LT(BuildKeyTrie(keys, 1).size(), 4u << 20);
 }
 
-TEST(KeyTrieTest, SixtyFourMebibyteKey) {
+TEST(KeyTrieLargeTest, SixtyFourMebibyteKey) {
   const KeyList keys = {"a", std::string(64 << 20, 'h'), "i"};
   const std::string in_symbols;
   const std::string in_tokens =

@@ -514,7 +514,7 @@ TEST(KeyTrieTokensTest, TokensThatSaveLittleDoNotPay) {
   EXPECT_FALSE(TokensMayPay(tokens, sizes, 8000000));
 }
 
-TEST(KeyTrieTokensTest, FilesOfPathsGetTokensAndFilesOfRandomKeysDoNot) {
+TEST(KeyTrieTokensLargeTest, FilesOfPathsGetTokensAndFilesOfRandomKeysDoNot) {
   std::mt19937_64 rng(TestSeed());
   KeyList random;
   for (int i = 0; i < 20000; ++i) {
