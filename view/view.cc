@@ -10,9 +10,11 @@
 #include "compat/database.h"
 #include "compat/trie_order.h"
 #include "plugin/memkv.h"
+#include "plugin/memkv_search.h"
 #include "plugin/memkv_view.h"
 #include "rocksdb/db.h"
 #include "view/pinned_version.h"
+#include "view/search_iterator.h"
 #include "view/view_iterator.h"
 
 namespace memkv {
@@ -169,6 +171,25 @@ Status View::DistinctPrefixes(
     }
   }
   return it.status();
+}
+
+Iterator* View::Search(const ReadOptions& read_options,
+                       std::unique_ptr<Automaton> automaton) const {
+  const TrieOrder order = TrieOrderOf(rep_->handle->GetComparator());
+  if (order == TrieOrder::kUnsupported) {
+    return NewErrorIterator(Status::NotSupported(
+        "memkv::View::Search needs the bytewise comparator or its reverse"));
+  }
+  if (read_options.prefix_same_as_start) {
+    return NewErrorIterator(Status::NotSupported(
+        "a search has no prefix_same_as_start: it seeks beyond prefixes",
+        "iterate_lower_bound and iterate_upper_bound limit it"));
+  }
+  ReadOptions options(read_options);
+  options.total_order_seek = true;
+  return new view::SearchIterator(
+      std::unique_ptr<Iterator>(NewIterator(options)),
+      order == TrieOrder::kMirrored, std::move(automaton));
 }
 
 uint64_t View::handed_over() const {
