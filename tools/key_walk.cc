@@ -34,8 +34,6 @@ class KeyWalk {
     CheckRange(line);
     if (line.Has("from")) options_.iterate_lower_bound = &from_slice_;
     if (line.Has("to")) options_.iterate_upper_bound = &to_slice_;
-    // What is read once is no use in a block cache.
-    options_.fill_cache = false;
     options_.total_order_seek = true;
   }
 

@@ -53,19 +53,25 @@ LazyDfa::LazyDfa(AutomatonProgram program)
 }
 
 void LazyDfa::MakeClasses() {
-  // Of one class are bytes that are in the same sets.
-  std::unordered_map<std::string, uint8_t> classes;
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    std::string in;
-    for (const ByteSet& set : program_.byte_sets()) in += set[byte] ? '1' : '0';
-    const auto [found, is_new] =
-        classes.emplace(std::move(in), static_cast<uint8_t>(classes.size()));
-    if (is_new) {
-      class_bytes_.emplace_back();
-      example_.push_back(static_cast<uint8_t>(byte));
+  // Of one class are bytes that are in the same sets: each set divides those
+  // of the sets before it.
+  size_t classes = 1;
+  for (const ByteSet& set : program_.byte_sets()) {
+    int divided[256][2];
+    std::fill_n(&divided[0][0], 2 * classes, -1);
+    int made = 0;
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      int& part = divided[class_of_[byte]][set[byte] ? 1 : 0];
+      if (part < 0) part = made++;
+      class_of_[byte] = static_cast<uint8_t>(part);
     }
-    class_of_[byte] = found->second;
-    class_bytes_[found->second].set(byte);
+    classes = static_cast<size_t>(made);
+  }
+  class_bytes_.resize(classes);
+  example_.resize(classes);
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    class_bytes_[class_of_[byte]].set(byte);
+    example_[class_of_[byte]] = static_cast<uint8_t>(byte);
   }
   classes_ = class_bytes_.size();
 }
@@ -125,21 +131,26 @@ uint32_t LazyDfa::TakeState() {
   return number;
 }
 
-Automaton::State LazyDfa::StepSlow(State state, uint8_t byte_class,
-                                   uint32_t to) {
-  if (to == kNone) return kDead;
+template <typename Look>
+void LazyDfa::ForEachPlace(State state, const Look& look) const {
   const std::string& places = *states_[state].places;
-  const auto& instructions = program_.instructions();
-  const uint8_t byte = example_[byte_class];
   for (size_t i = 0; i < places.size(); i += sizeof(Place)) {
     Place place;
     std::memcpy(&place, places.data() + i, sizeof(place));
-    const auto& instruction = instructions[place];
+    look(program_.instructions()[place]);
+  }
+}
+
+Automaton::State LazyDfa::StepSlow(State state, uint8_t byte_class,
+                                   uint32_t to) {
+  if (to == kNone) return kDead;
+  const uint8_t byte = example_[byte_class];
+  ForEachPlace(state, [&](const AutomatonProgram::Instruction& instruction) {
     if (instruction.kind == AutomatonProgram::Kind::kBytes &&
         program_.byte_sets()[instruction.bytes][byte]) {
       Follow(instruction.next);
     }
-  }
+  });
   const uint32_t made = TakeState();
   // Not kept if there was no memory for it.
   if (status_.ok()) steps_[state * classes_ + byte_class] = made;
@@ -158,10 +169,14 @@ bool LazyDfa::MatchesAll(State state) {
 }
 
 std::bitset<256> LazyDfa::NextBytes(State state) {
+  // Every instruction leads to others, so that a byte of its set is no dead
+  // end.
   std::bitset<256> bytes;
-  for (size_t i = 0; i < classes_; ++i) {
-    if (Step(state, example_[i]) != kDead) bytes |= class_bytes_[i];
-  }
+  ForEachPlace(state, [&](const AutomatonProgram::Instruction& instruction) {
+    if (instruction.kind == AutomatonProgram::Kind::kBytes) {
+      bytes |= program_.byte_sets()[instruction.bytes];
+    }
+  });
   return bytes;
 }
 

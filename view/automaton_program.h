@@ -104,6 +104,9 @@ class LazyDfa final : public Automaton {
     enum class All : uint8_t { kUnknown, kNo, kYes } all = All::kUnknown;
   };
 
+  // Calls look() with each instruction of the state.
+  template <typename Look>
+  void ForEachPlace(State state, const Look& look) const;
   State StepSlow(State state, uint8_t byte_class, uint32_t to);
   void MakeClasses();
   // Adds what the instruction leads to without a byte.

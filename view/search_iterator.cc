@@ -148,16 +148,15 @@ bool SearchIterator::IsBefore(const Slice& key, bool ascending) const {
 }
 
 void SearchIterator::MoveToTarget(bool ascending) {
-  for (int i = 0; i < worth_steps_; ++i) {
+  for (int i = worth_.steps(); i > 0; --i) {
     StepKeys(ascending);
     if (!keys_->Valid()) return;
     if (!IsBefore(keys_->key(), ascending)) {
-      worth_steps_ = std::min(kMostSteps, 2 * worth_steps_);
+      worth_.Sufficed();
       return;
     }
   }
-  // One step is always tried, so as to learn when steps suffice again.
-  worth_steps_ = std::max(1, worth_steps_ / 2);
+  worth_.DidNot();
   ++seeks_;
   if (!ascending && !target_is_key_) {
     // To the last key that begins with it: before what is behind all of them.

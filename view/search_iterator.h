@@ -27,6 +27,7 @@
 
 #include "plugin/memkv_search.h"
 #include "rocksdb/iterator.h"
+#include "view/steps_or_seek.h"
 
 namespace memkv {
 namespace view {
@@ -71,10 +72,6 @@ class SearchIterator final : public ROCKSDB_NAMESPACE::Iterator {
   uint64_t seeks() const { return seeks_; }
 
  private:
-  // At most so many steps instead of a seek, which takes as long as some
-  // twenty.
-  static constexpr int kMostSteps = 16;
-
   void Step(bool ascending);
   // From where the iterator below stands to a key that matches.
   void Find(bool ascending);
@@ -113,7 +110,7 @@ class SearchIterator final : public ROCKSDB_NAMESPACE::Iterator {
   // What may match next begins with this, or is this alone.
   std::string target_;
   bool target_is_key_ = false;
-  int worth_steps_ = 1;
+  StepsOrSeek worth_;
   uint64_t steps_ = 0;
   uint64_t seeks_ = 0;
 };
