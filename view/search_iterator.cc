@@ -15,9 +15,10 @@ namespace view {
 
 SearchIterator::SearchIterator(
     std::unique_ptr<ROCKSDB_NAMESPACE::Iterator> keys, bool mirrored,
-    std::unique_ptr<Automaton> automaton)
+    bool prepares_values, std::unique_ptr<Automaton> automaton)
     : keys_(std::move(keys)),
       mirrored_(mirrored),
+      prepares_values_(prepares_values),
       automaton_(std::move(automaton)) {
   states_.push_back(automaton_->Start());
   status_ = automaton_->status();
@@ -54,6 +55,7 @@ void SearchIterator::Step(bool ascending) {
   StepKeys(ascending);
   if (all_from_ != SIZE_MAX && keys_->Valid() &&
       keys_->key().starts_with(Slice(read_.data(), all_from_))) {
+    Show();
     return;
   }
   all_from_ = SIZE_MAX;
@@ -100,7 +102,7 @@ void SearchIterator::Find(bool ascending) {
     if (Read()) {
       const Automaton::State state = states_.back();
       if (automaton_->IsMatch(state)) {
-        valid_ = true;
+        Show();
         if (automaton_->MatchesAll(state)) {
           all_from_ = states_.size() - 1;
           while (all_from_ > 0 && states_[all_from_ - 1] == state) --all_from_;

@@ -38,9 +38,11 @@ class SearchIterator final : public ROCKSDB_NAMESPACE::Iterator {
   using Status = ROCKSDB_NAMESPACE::Status;
 
   // `keys` shows its keys in bytewise order, or in the reverse of it if
-  // `mirrored`, and obeys seeks of any key.
+  // `mirrored`, and obeys seeks of any key.  `prepares_values`: value() needs
+  // no PrepareValue(), as that of `keys` does.
   SearchIterator(std::unique_ptr<ROCKSDB_NAMESPACE::Iterator> keys,
-                 bool mirrored, std::unique_ptr<Automaton> automaton);
+                 bool mirrored, bool prepares_values,
+                 std::unique_ptr<Automaton> automaton);
 
   bool Valid() const override { return valid_; }
   Slice key() const override { return keys_->key(); }
@@ -84,6 +86,8 @@ class SearchIterator final : public ROCKSDB_NAMESPACE::Iterator {
   // Whether the key comes before what may match.
   bool IsBefore(const Slice& key, bool ascending) const;
   void StepKeys(bool ascending);
+  // Shows the key at hand, which matches.
+  void Show() { valid_ = !prepares_values_ || keys_->PrepareValue(); }
   void Restart() {
     valid_ = false;
     status_ = Status::OK();
@@ -97,6 +101,7 @@ class SearchIterator final : public ROCKSDB_NAMESPACE::Iterator {
 
   const std::unique_ptr<ROCKSDB_NAMESPACE::Iterator> keys_;
   const bool mirrored_;
+  const bool prepares_values_;
   const std::unique_ptr<Automaton> automaton_;
 
   bool valid_ = false;

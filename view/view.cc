@@ -183,9 +183,12 @@ Iterator* View::Search(const ReadOptions& read_options,
   }
   ReadOptions options(read_options);
   options.total_order_seek = true;
+  // Most keys that a search stands on are passed by.
+  options.allow_unprepared_value = true;
   return new view::SearchIterator(
       std::unique_ptr<Iterator>(NewIterator(options)),
-      order == TrieOrder::kMirrored, std::move(automaton));
+      order == TrieOrder::kMirrored, !read_options.allow_unprepared_value,
+      std::move(automaton));
 }
 
 uint64_t View::handed_over() const {

@@ -54,8 +54,8 @@ bool EndsInSeparator(const Slice& entry) {
 }  // namespace
 
 Searches::Searches(const RecordSet& records, uint64_t seed, uint64_t n,
-                   uint64_t most_edits)
-    : most_edits_(most_edits) {
+                   uint64_t most_edits, const std::string& listed)
+    : most_edits_(most_edits), listed_(listed) {
   RandomSource random(seed);
   for (uint64_t i = 0; i < n; ++i) {
     prefixes_.push_back(
@@ -63,7 +63,13 @@ Searches::Searches(const RecordSet& records, uint64_t seed, uint64_t n,
     words_.push_back(records.key(random.Uniform(records.size())).ToString());
     ChangeAByte(&random, &words_.back());
   }
-  // Of the prefixes up to a separator the longest that a third of all have.
+  if (listed_.empty()) ChooseListed(records);
+  const std::string end = PrefixEnd(listed_);
+  listed_keys_ = (end.empty() ? records.size() : records.LowerBound(end)) -
+                 records.LowerBound(listed_);
+}
+
+void Searches::ChooseListed(const RecordSet& records) {
   for (;;) {
     std::string longer;
     uint64_t keys = 0;
@@ -81,7 +87,6 @@ Searches::Searches(const RecordSet& records, uint64_t seed, uint64_t n,
     }
     if (keys * 3 < records.size()) break;
     listed_ = longer;
-    listed_keys_ = keys;
   }
 }
 

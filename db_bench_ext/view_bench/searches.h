@@ -38,9 +38,11 @@ class Searches {
  public:
   using Make = std::function<rocksdb::Iterator*(const rocksdb::ReadOptions&)>;
 
-  // `n` of each kind, of keys drawn at random; `most_edits` of `distance`.
+  // `n` of each kind, of keys drawn at random; `most_edits` of `distance`;
+  // `listed`, the prefix of `list`, or empty: the longest, up to a separator,
+  // that a third of all keys have.
   Searches(const RecordSet& records, uint64_t seed, uint64_t n,
-           uint64_t most_edits);
+           uint64_t most_edits, const std::string& listed);
 
   static bool Has(const std::string& walk) {
     return walk == "regex" || walk == "below" || walk == "distance" ||
@@ -56,6 +58,7 @@ class Searches {
   std::string Description() const;
 
  private:
+  void ChooseListed(const RecordSet& records);
   void Automata(const std::string& walk,
                 std::vector<std::unique_ptr<Automaton>>* automata) const;
 
@@ -63,7 +66,7 @@ class Searches {
   std::vector<std::string> prefixes_;
   std::vector<std::string> words_;
   const uint64_t most_edits_;
-  std::string listed_;  // the prefix that most keys have
+  std::string listed_;
   uint64_t listed_keys_ = 0;
 };
 

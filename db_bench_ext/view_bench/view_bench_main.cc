@@ -22,10 +22,10 @@
 //   seek          a seek and ten steps, by one iterator
 // And searches, which RocksDB's iterator makes by a scan with the same
 // automaton (searches.h):
-//   regex         an expression of a key's prefix and a digit somewhere behind
-//   it below         the same; RocksDB's iterator scans what begins with the
-//   prefix distance      keys within --edits of a key list          what is
-//   directly below the prefix that most keys have
+//   regex      a key's prefix and a digit somewhere behind it
+//   below      the same; RocksDB's iterator scans what has the prefix
+//   distance   keys within --edits of a key
+//   list       what is directly below a prefix that many keys have
 //
 // It reports how many times as much as stock each takes: the median of the
 // repeats' ratios.
@@ -61,6 +61,9 @@ DEFINE_string(states, "compacted,live", "Which states.");
 DEFINE_string(walks, "scan,rscan,prefix,seek", "Which walks.");
 DEFINE_uint64(searches, 3, "Searches a repeat, of each kind.");
 DEFINE_uint64(edits, 2, "Of the walk distance.");
+DEFINE_string(list, "",
+              "The prefix of the walk list; empty: the longest that a third of "
+              "the keys have.");
 DEFINE_string(dir, "", "Where databases are made; empty: TMPDIR, or /tmp.");
 
 namespace memkv {
@@ -93,7 +96,8 @@ class Bench {
         dir_(FLAGS_dir.empty() ? DefaultTempParent() : FLAGS_dir, "view_bench",
              /*keep=*/false, nullptr),
         random_(FLAGS_seed),
-        searches_(records, FLAGS_seed, FLAGS_searches, FLAGS_edits) {
+        searches_(records, FLAGS_seed, FLAGS_searches, FLAGS_edits,
+                  FLAGS_list) {
     constexpr char kStock[] =
         "memtable_factory=skip_list;table_factory={id=BlockBasedTable;"
         "filter_policy=bloomfilter:10:false;block_cache=8G}";
