@@ -35,6 +35,11 @@ if(MEMKV_HAS_VIEWS)
     DESTINATION include/memkv
     RENAME view.h
     COMPONENT dev)
+  install(
+    FILES "${memkv_root}/plugin/memkv_search.h"
+    DESTINATION include/memkv
+    RENAME search.h
+    COMPONENT dev)
 endif()
 install(
   TARGETS memkv memkv_shared

@@ -57,7 +57,7 @@ add_library(memkv_key_codings STATIC
             "${memkv_root}/db_bench_ext/key_coding_bench/codings.cc")
 target_link_libraries(memkv_key_codings PUBLIC memkv_core)
 
-memkv_bench_program(view_bench view_bench view_bench_main.cc)
+memkv_bench_program(view_bench view_bench searches.cc view_bench_main.cc)
 
 memkv_bench_program(key_coding_bench key_coding_bench key_coding_bench_main.cc)
 target_link_libraries(key_coding_bench PRIVATE memkv_key_codings)

@@ -31,14 +31,22 @@ if(NOT MEMKV_BUILD_TOOL)
 endif()
 set(memkv_tool_sources
     command.cc
+    key_walk.cc
     memkv.cc
     memkv_advise.cc
     memkv_count.cc
     memkv_inspect.cc
     memkv_migrate.cc
+    memkv_scan.cc
+    memkv_search.cc
     memkv_verify.cc
     own_options.cc
     table_file.cc)
+if(MEMKV_HAS_VIEWS)
+  list(APPEND memkv_tool_sources view_walks.cc)
+else()
+  list(APPEND memkv_tool_sources no_view_walks.cc)
+endif()
 list(TRANSFORM memkv_tool_sources PREPEND "${memkv_root}/tools/")
 add_executable(memkv_tool ${memkv_tool_sources})
 # The library has the name already.

@@ -34,6 +34,8 @@ class Snapshot;
 
 namespace memkv {
 
+class Automaton;
+
 // A view keeps memtables and files alive, as an iterator of RocksDB's does, but
 // takes no snapshot: to make one costs less than a microsecond.  It sees what
 // was written when it was made, and nothing later.
@@ -81,6 +83,20 @@ class View {
       const ROCKSDB_NAMESPACE::Slice& prefix, char separator,
       const std::function<bool(const ROCKSDB_NAMESPACE::Slice& entry)>& take)
       const;
+
+  // An iterator over the view's keys that the automaton matches, owned by the
+  // caller; <memkv/search.h> has automata for regular expressions, globs, edit
+  // distances and prefixes.  Keys that it cannot match are sought past. Options
+  // and rules are those of NewIterator(); the automaton matches keys, whatever
+  // the direction.  Each step may pass any number of keys, so bounds limit what
+  // is read.
+  //
+  // The iterator's status() is NotSupported unless the comparator is bytewise
+  // or the reverse of it, and with prefix_same_as_start; what the automaton's
+  // status() says where that has given up.
+  ROCKSDB_NAMESPACE::Iterator* Search(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      std::unique_ptr<Automaton> automaton) const;
 
   // How many iterators of this view were handed over to RocksDB's own, from
   // the beginning or from a record on.

@@ -47,11 +47,18 @@ uint64_t CommandLine::GetNumber(const std::string& option,
   return number;
 }
 
-std::string CommandLine::GetKey(const std::string& option) const {
-  const std::string text = Get(option);
-  if (!Has("hex")) {
-    return text;
+CommandOption SecondaryOption() {
+  return {"secondary", "FOLDER",
+          "open as a secondary instance, with its log here"};
+}
+
+void CheckRange(const CommandLine& line) {
+  if (line.Has("prefix") && (line.Has("from") || line.Has("to"))) {
+    throw UsageError("--prefix is a range already, without --from and --to");
   }
+}
+
+std::string DecodeKey(const std::string& option, const std::string& text) {
   Slice digits(text);
   if (digits.starts_with("0x")) {
     digits.remove_prefix(2);
@@ -63,6 +70,11 @@ std::string CommandLine::GetKey(const std::string& option) const {
         option, text));
   }
   return key;
+}
+
+std::string CommandLine::GetKey(const std::string& option) const {
+  const std::string text = Get(option);
+  return Has("hex") ? DecodeKey(option, text) : text;
 }
 
 CommandLine Command::Parse(int argc, char** argv) const {

@@ -78,10 +78,19 @@ struct Command {
 Command InspectCommand();
 Command VerifyCommand();
 Command CountCommand();
+Command ScanCommand();
+Command SearchCommand();
 Command MigrateCommand();
 Command AdviseCommand();
 
 // What several commands have.
 CommandOption ColumnFamilyOption(const std::string& what);
+CommandOption SecondaryOption();
+// Of hexadecimal digits, as --hex has them. UsageError, which names the option,
+// if they are none.
+std::string DecodeKey(const std::string& option, const std::string& text);
+// A range is one thing or the other: UsageError for --prefix beside --from or
+// --to.
+void CheckRange(const CommandLine& line);
 
 }  // namespace memkv

@@ -8,10 +8,11 @@ _memkv() {
   local word=${COMP_WORDS[COMP_CWORD]}
   local before=${COMP_WORDS[COMP_CWORD - 1]}
   local options=
+  local walk="--from= --to= --prefix= --limit= --reverse --keys_only --column_family= --hex --secondary="
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     mapfile -t COMPREPLY < <(
-      compgen -W "inspect verify count migrate advise help --version" -- "$word")
+      compgen -W "inspect verify count scan search migrate advise help --version" -- "$word")
     return
   fi
   # Bash takes the = of an option for a word.
@@ -23,10 +24,12 @@ _memkv() {
   fi
   case ${COMP_WORDS[1]} in
     inspect) options="--json" ;;
-    count) options="--from= --to= --prefix= --column_family= --hex" ;;
+    count) options="--from= --to= --prefix= --column_family= --hex --secondary=" ;;
+    scan) options=$walk ;;
+    search) options="--regex= --glob= --edit_distance= --prefixes= $walk" ;;
     migrate) options="--to= --column_family=" ;;
     advise) options="--sample= --column_family=" ;;
-    help) options="inspect verify count migrate advise" ;;
+    help) options="inspect verify count scan search migrate advise" ;;
   esac
   if [[ $word == -* || ${COMP_WORDS[1]} == help ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// memkv: looks into FST files, and counts, verifies and migrates databases that
+// memkv: looks into FST files, and reads, verifies and migrates databases that
 // have them, or could. docs/memkv.1 is its manual.
 
 #include "plugin/memkv.h"
@@ -74,9 +74,9 @@ int Dispatch(const std::vector<Command>& commands, int argc, char** argv) {
 }
 
 int Main(int argc, char** argv) {
-  const std::vector<Command> commands = {InspectCommand(), VerifyCommand(),
-                                         CountCommand(), MigrateCommand(),
-                                         AdviseCommand()};
+  const std::vector<Command> commands = {
+      InspectCommand(), VerifyCommand(),  CountCommand(), ScanCommand(),
+      SearchCommand(),  MigrateCommand(), AdviseCommand()};
   int status = kDone;
   try {
     status = Dispatch(commands, argc, argv);

@@ -72,13 +72,12 @@ KeyCount CountPrefix(DB* db, ColumnFamilyHandle* family,
 }
 
 int Count(const CommandLine& line) {
-  if (line.Has("prefix") && (line.Has("from") || line.Has("to"))) {
-    throw UsageError("--prefix is a range already, without --from and --to");
-  }
+  CheckRange(line);
   const std::string from = line.GetKey("from");
   const std::string to = line.GetKey("to");
   const std::string prefix = line.GetKey("prefix");
-  const ExistingDatabase database(line.operand());
+  const ExistingDatabase database(
+      line.operand(), ExistingDatabase::Damage::kRefuse, line.Get("secondary"));
   ColumnFamilyHandle* const family = database.Family(
       line.Get("column_family", rocksdb::kDefaultColumnFamilyName));
   const Slice start(from);
@@ -110,7 +109,8 @@ Command CountCommand() {
            {"to", "KEY", "the first key behind it"},
            {"prefix", "KEY", "instead: all keys that begin with this"},
            ColumnFamilyOption("of this column family; default: default"),
-           {"hex", "", "keys are given in hexadecimal"}},
+           {"hex", "", "keys are given in hexadecimal"},
+           SecondaryOption()},
           Count};
 }
 

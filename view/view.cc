@@ -10,9 +10,12 @@
 #include "compat/database.h"
 #include "compat/trie_order.h"
 #include "plugin/memkv.h"
+#include "plugin/memkv_search.h"
 #include "plugin/memkv_view.h"
 #include "rocksdb/db.h"
 #include "view/pinned_version.h"
+#include "view/search_iterator.h"
+#include "view/steps_or_seek.h"
 #include "view/view_iterator.h"
 
 namespace memkv {
@@ -29,10 +32,6 @@ using ROCKSDB_NAMESPACE::Status;
 using view::PinnedVersion;
 
 namespace {
-
-// Keys of a listed prefix that are stepped over before it is sought past: a
-// seek takes as long as some twenty steps.
-constexpr int kStepsToSeek = 16;
 
 // Makes a prefix the least string behind all that begin with it; false if there
 // is none.
@@ -148,6 +147,7 @@ Status View::DistinctPrefixes(
   view::ViewIterator it(pinned, options, rep_->handed_over,
                         /*by_entries=*/false);
   std::string entry;
+  view::StepsOrSeek worth;
   it.Seek(prefix);
   while (it.Valid()) {
     const std::string_view key = it.key().ToStringView();
@@ -156,19 +156,39 @@ Status View::DistinctPrefixes(
     if (!take(entry)) break;
     it.Next();
     if (at == std::string_view::npos) continue;
-    int steps = 1;
-    while (it.Valid() && it.key().starts_with(entry)) {
-      if (++steps <= kStepsToSeek) {
-        it.Next();
-      } else if (MakePrefixEnd(&entry)) {
-        it.Seek(entry);
-        break;
-      } else {
-        return it.status();  // Nothing is behind a prefix of bytes 0xff.
-      }
+    int steps = worth.steps();
+    while (--steps > 0 && it.Valid() && it.key().starts_with(entry)) it.Next();
+    if (!it.Valid() || !it.key().starts_with(entry)) {
+      worth.Sufficed();
+      continue;
     }
+    worth.DidNot();
+    if (!MakePrefixEnd(&entry)) break;  // Nothing is behind bytes of 0xff.
+    it.Seek(entry);
   }
   return it.status();
+}
+
+Iterator* View::Search(const ReadOptions& read_options,
+                       std::unique_ptr<Automaton> automaton) const {
+  const TrieOrder order = TrieOrderOf(rep_->handle->GetComparator());
+  if (order == TrieOrder::kUnsupported) {
+    return NewErrorIterator(Status::NotSupported(
+        "memkv::View::Search needs the bytewise comparator or its reverse"));
+  }
+  if (read_options.prefix_same_as_start) {
+    return NewErrorIterator(Status::NotSupported(
+        "a search has no prefix_same_as_start: it seeks beyond prefixes",
+        "iterate_lower_bound and iterate_upper_bound limit it"));
+  }
+  ReadOptions options(read_options);
+  options.total_order_seek = true;
+  // Most keys that a search stands on are passed by.
+  options.allow_unprepared_value = true;
+  return new view::SearchIterator(
+      std::unique_ptr<Iterator>(NewIterator(options)),
+      order == TrieOrder::kMirrored, !read_options.allow_unprepared_value,
+      std::move(automaton));
 }
 
 uint64_t View::handed_over() const {

@@ -84,7 +84,8 @@ void CheckFamily(const std::string& path, const std::string& name,
   }
 }
 
-ExistingDatabase::ExistingDatabase(const std::string& path, Damage damage) {
+ExistingDatabase::ExistingDatabase(const std::string& path, Damage damage,
+                                   const std::string& secondary) {
   rocksdb::DBOptions options;
   std::vector<ColumnFamilyDescriptor> families;
   FindOptions(path, &options, &families);
@@ -96,7 +97,8 @@ ExistingDatabase::ExistingDatabase(const std::string& path, Damage damage) {
     }
   }
   options.create_if_missing = false;
-  options.max_open_files = kOpenFiles;
+  // RocksDB wants all files of a secondary instance to be open.
+  options.max_open_files = secondary.empty() ? kOpenFiles : -1;
   options.skip_stats_update_on_db_open = true;
   if (damage == Damage::kTolerate) {
     options.paranoid_checks = false;
@@ -107,7 +109,10 @@ ExistingDatabase::ExistingDatabase(const std::string& path, Damage damage) {
   DB* opened = nullptr;
   Status s;
   for (int i = 0; i < kTries && opened == nullptr; i++) {
-    s = DB::OpenForReadOnly(options, path, families, &handles_, &opened);
+    s = secondary.empty()
+            ? DB::OpenForReadOnly(options, path, families, &handles_, &opened)
+            : DB::OpenAsSecondary(options, path, secondary, families, &handles_,
+                                  &opened);
   }
   Check(ExplainOpen(s));
   db_.reset(opened);

@@ -8,7 +8,8 @@
 // write-ahead log has is read as well.
 //
 // What cannot be opened is a Failure. The database may be open elsewhere; files
-// that are deleted there meanwhile are missing here.
+// that are deleted there meanwhile are missing here, unless it is opened as a
+// secondary instance, which keeps all files open.
 //
 // Thread safety: as DB's.
 //
@@ -34,8 +35,11 @@ class ExistingDatabase {
     kTolerate,  // opens what there is; reads of damaged files fail
   };
 
+  // `secondary`: a folder for the info log of a secondary instance; empty: the
+  // database is opened read-only.
   explicit ExistingDatabase(const std::string& path,
-                            Damage damage = Damage::kRefuse);
+                            Damage damage = Damage::kRefuse,
+                            const std::string& secondary = "");
   ~ExistingDatabase();
   ExistingDatabase(const ExistingDatabase&) = delete;
   ExistingDatabase& operator=(const ExistingDatabase&) = delete;

@@ -20,6 +20,12 @@
 //   prefix        a scan of up to 100 records below a prefix, by an iterator of
 //                 its own with an upper bound
 //   seek          a seek and ten steps, by one iterator
+// And searches, which RocksDB's iterator makes by a scan with the same
+// automaton (searches.h):
+//   regex      a key's prefix and a digit somewhere behind it
+//   below      the same; RocksDB's iterator scans what has the prefix
+//   distance   keys within --edits of a key
+//   list       what is directly below a prefix that many keys have
 //
 // It reports how many times as much as stock each takes: the median of the
 // repeats' ratios.
@@ -28,7 +34,6 @@
 #include <gflags/gflags.h>
 
 #include <array>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +44,7 @@
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/common/walk.h"
 #include "db_bench_ext/keys/key_source.h"
+#include "db_bench_ext/view_bench/searches.h"
 #include "plugin/memkv.h"
 #include "plugin/memkv_view.h"
 #include "rocksdb/convenience.h"
@@ -53,6 +59,11 @@ DEFINE_uint64(repeats, 5, "Repeats of each walk.");
 DEFINE_uint64(seed, 1, "Of orders and probes.");
 DEFINE_string(states, "compacted,live", "Which states.");
 DEFINE_string(walks, "scan,rscan,prefix,seek", "Which walks.");
+DEFINE_uint64(searches, 3, "Searches a repeat, of each kind.");
+DEFINE_uint64(edits, 2, "Of the walk distance.");
+DEFINE_string(list, "",
+              "The prefix of the walk list; empty: the longest that a third of "
+              "the keys have.");
 DEFINE_string(dir, "", "Where databases are made; empty: TMPDIR, or /tmp.");
 
 namespace memkv {
@@ -65,17 +76,8 @@ using rocksdb::Slice;
 constexpr uint64_t kPrefixRecords = 100;
 constexpr int kSeekSteps = 10;
 constexpr int kLevel0Files = 4;
-
-// What a walk found.
-struct Found {
-  uint64_t records = 0;
-  uint64_t bytes = 0;
-
-  void Take(const Iterator& it) {
-    ++records;
-    bytes += it.key().size() + it.value().size();
-  }
-};
+constexpr std::array<const char*, 8> kWalks = {
+    "scan", "rscan", "prefix", "seek", "regex", "below", "distance", "list"};
 
 struct Side {
   std::string name;
@@ -93,7 +95,9 @@ class Bench {
       : records_(records),
         dir_(FLAGS_dir.empty() ? DefaultTempParent() : FLAGS_dir, "view_bench",
              /*keep=*/false, nullptr),
-        random_(FLAGS_seed) {
+        random_(FLAGS_seed),
+        searches_(records, FLAGS_seed, FLAGS_searches, FLAGS_edits,
+                  FLAGS_list) {
     constexpr char kStock[] =
         "memtable_factory=skip_list;table_factory={id=BlockBasedTable;"
         "filter_policy=bloomfilter:10:false;block_cache=8G}";
@@ -105,7 +109,7 @@ class Bench {
 
   void Run() {
     Comparison comparison({{"stock", 0}, {"memkv", 0}, {"view", 0}},
-                          {"scan", "rscan", "prefix", "seek"}, {});
+                          {kWalks.begin(), kWalks.end()}, {});
     for (const std::string state : {"compacted", "live"}) {
       if (!Has(FLAGS_states, state)) continue;
       for (Side& side : sides_) Load(&side, state == "live");
@@ -116,12 +120,13 @@ class Bench {
       }
       for (Side& side : sides_) side.db.reset();
     }
+    std::printf("%s\n", searches_.Description().c_str());
     comparison.PrintFigures(stdout);
     comparison.PrintRatios(stdout);
   }
 
  private:
-  using Make = std::function<Iterator*(const ReadOptions&)>;
+  using Make = Searches::Make;
 
   void Load(Side* side, bool live) {
     rocksdb::Options options;
@@ -193,14 +198,18 @@ class Bench {
         [this](const ReadOptions& o) { return sides_[0].db->NewIterator(o); },
         [this](const ReadOptions& o) { return sides_[1].db->NewIterator(o); },
         [&view](const ReadOptions& o) { return view->NewIterator(o); }};
-    for (const std::string walk : {"scan", "rscan", "prefix", "seek"}) {
+    for (const std::string walk : kWalks) {
       if (!Has(FLAGS_walks, walk)) continue;
       Found expected;
       for (size_t subject = 0; subject < subjects.size(); ++subject) {
         const uint64_t start = WallNanos();
         uint64_t operations = FLAGS_ops;
         Found found;
-        if (walk == "scan" || walk == "rscan") {
+        if (Searches::Has(walk)) {
+          found = subject == 2 ? searches_.ByView(walk, *view)
+                               : searches_.ByIterator(walk, subjects[subject]);
+          operations = searches_.Operations(walk);
+        } else if (walk == "scan" || walk == "rscan") {
           found = WalkOver(subjects[subject], walk == "scan");
           operations = found.records;
         } else {
@@ -270,6 +279,7 @@ class Bench {
   std::array<Side, 2> sides_;
   std::vector<std::string> seeks_;
   std::vector<std::string> prefixes_;
+  const Searches searches_;
 };
 
 void Main() {

@@ -44,7 +44,7 @@ done
 ! readelf -d "$library" | grep 'NEEDED.*librocksdb' || fail "libmemkv.so depends on librocksdb.so"
 symbols() { nm -D "$@" | awk '{ print $NF }' | LC_ALL=C sort -u; }
 others=$(symbols --defined-only "$library" | c++filt |
-  grep -vE '^memkv_(reg|register|count_keys)$|^memkv::(CountKeys|New[A-Za-z]*Factory|RegisterMemkv)\(|^memkv::View::' ||
+  grep -vE '^memkv_(reg|register|count_keys)$|^memkv::(CountKeys|New[A-Za-z]*(Automaton|Factory)|RegisterMemkv)\(|^memkv::View::' ||
   true)
 [[ -z $others ]] || fail "libmemkv.so exports more than its interface: $others"
 missing=$(comm -23 <(symbols --undefined-only "$library" | grep 7rocksdb | grep -v '^_ZTH') \

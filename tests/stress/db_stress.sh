@@ -9,6 +9,7 @@
 #   STRESS_HOME     the mode's folder
 #   STRESS_BINARY   db_stress with memkv inside
 #   STRESS_SEED     the seed of the draw, together with the number of the round
+#   STRESS_FORCE_MORE   added to what MEMKV_FORCE is drawn to be
 
 set -euo pipefail
 
@@ -24,7 +25,7 @@ draw() {
 }
 
 draw table,memtable table,memtable table,memtable table
-force=$drawn
+force=$drawn${STRESS_FORCE_MORE:-}
 options=
 draw_option() {
   local name=$1

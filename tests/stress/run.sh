@@ -38,6 +38,9 @@ declare -A arguments=(
   [txn_write_unprepared]="blackbox --txn --txn_write_policy=2"
   [optimistic_txn]="blackbox --optimistic_txn"
   [cf_consistency]="blackbox --cf_consistency"
+  [views]="blackbox"
+  [views_plain]="blackbox --use_merge=0 --use_put_entity_one_in=0 --enable_blob_files=0 --allow_setting_blob_options_dynamically=0 --use_timed_put_one_in=0 --async_io=0 --use_sqfc_for_range_queries=0 --use_multi_cf_iterator=0"
+  [views_cf_consistency]="blackbox --cf_consistency"
   [best_efforts_recovery]="blackbox --test_best_efforts_recovery"
   [tiered_storage]="blackbox --test_tiered_storage"
   [timestamps]="blackbox --enable_ts"
@@ -51,7 +54,7 @@ declare -A arguments=(
   [kills]=""
 )
 modes=(plain simple txn_write_committed txn_write_prepared txn_write_unprepared
-  optimistic_txn cf_consistency best_efforts_recovery tiered_storage timestamps
+  optimistic_txn cf_consistency views views_plain views_cf_consistency best_efforts_recovery tiered_storage timestamps
   multiops_write_committed multiops_write_prepared kills)
 launcher=()
 if [[ $flavour == release ]]; then
@@ -103,6 +106,14 @@ run_crashtest() {
   [[ $mode != txn_write_unprepared ]] || more+=(--write_fault_one_in=0)
   # 32 threads on 10 column families: not so many keys that few are met twice.
   [[ $mode == multiops* ]] || more+=(--max_key=$((25000 << seed % 5)))
+  # Every second iterator is of a memkv::View (force_views.cc), and most
+  # operations are of iterators.
+  export STRESS_FORCE_MORE=
+  if [[ $mode == views* ]]; then
+    STRESS_FORCE_MORE=,view
+    more+=(--readpercent=25 --prefixpercent=5 --iterpercent=30
+      --verify_iterator_with_expected_state_one_in=2)
+  fi
   TEST_TMPDIR=$STRESS_HOME/db TEST_TMPDIR_EXPECTED=$STRESS_HOME/expected \
     "${launcher[@]}" python3 -c "$seeded" "$seed" \
     "$source_dir/tools/db_crashtest.py" "${words[@]}" \
