@@ -6,40 +6,34 @@
 # times: one after the other, and every tenth time all at once.  The client writes
 # the records in as many parts, each once, so that none is hidden by a later write.
 
-# The loader: writes part after part, the next one when a kill is over.  The file
-# `writing` is there while it writes.
-load_parts() {
-  local part
-  for ((part = 1; part <= kills; ++part)); do
-    while (($(cat "$cluster/kills") < part - 1)); do sleep 0.1; done
-    touch "$cluster/writing"
-    client "${work[@]:1}" "--part=$part/$kills" --pause=0.01 load-index load-objects || return
-    rm "$cluster/writing"
-  done
-}
-
 kills() {
-  local round victims hits=0 loader
+  local round victims victim writer hits=0 began pause
   ((kills <= objects)) || die "--kills=$kills: there are but $objects objects, one a kill at least"
   new_cluster memkv
-  echo 0 >"$cluster/kills"
-  load_parts 2>"$cluster/load.out" &
-  loader=$!
+  # Between two objects, so that a part takes two seconds.
+  pause=$(awk "BEGIN { print 2 * $kills / $objects }")
   for ((round = 1; round <= kills; ++round)); do
-    # Some time after the part's beginning; a client takes a second to connect.
-    sleep "$((1 + RANDOM % 2)).$((RANDOM % 10))"
-    kill -0 "$loader" 2>/dev/null || break
+    # It saves what it has found when it is about to write.
+    rm -f "$cluster/part.json"
+    (exec_client "${work[@]:1}" "--results=$cluster/part.json" "--part=$round/$kills" \
+      --pause="$pause" up load-index load-objects) \
+      2>"$cluster/part.out" &
+    writer=$!
+    for ((began = 0; began < 1200; ++began)); do
+      [[ ! -e $cluster/part.json ]] || break
+      sleep 0.05
+    done
+    sleep "1.$((RANDOM % 10))"
     victims=("osd.$((round % 3))")
     ((round % 10 != 0)) || victims=(osd.0 osd.1 osd.2)
-    [[ ! -e $cluster/writing ]] || hits=$((hits + 1))
+    ! kill -0 "$writer" 2>/dev/null || hits=$((hits + 1))
     end KILL "${victims[@]}"
     for victim in "${victims[@]}"; do start_osd "${victim#osd.}"; done
     client up
-    echo "$round" >"$cluster/kills"
+    wait "$writer" || die "part $round cannot be written: $(tail -n 3 "$cluster/part.out")"
     ((round % 10 != 0)) || say "kill $round of $kills, $hits while the client was writing"
   done
-  wait "$loader" || die "the load failed: $(tail -n 3 "$cluster/load.out")"
-  # On a machine that is busy, some come before the client or after it.
+  # On a machine that is busy, one may come after it.
   ((hits * 2 >= kills)) || die "of $kills kills only $hits came while the client was writing"
   check "OSDs killed $kills times, $hits of these while the client was writing"
 }
