@@ -13,7 +13,6 @@ import time
 from work import Wrong
 
 INDEX, DATA = "bucket.index", "bucket.data"  # pools, as a gateway has them
-PGS = 16  # placement groups of each
 
 
 def _ask(call, command):
@@ -67,10 +66,11 @@ def is_active(folder, number):
         os.close(folder_fd)
 
 
-def make_pools(cluster, size):
-    """The pools, with a copy of everything on each of `size` OSDs."""
+def make_pools(cluster, size, groups):
+    """The pools, of so many placement groups each, with a copy of everything on each of
+    `size` OSDs."""
     for pool in INDEX, DATA:
-        monitor(cluster, "osd pool create", pool=pool, pg_num=PGS, size=size,
+        monitor(cluster, "osd pool create", pool=pool, pg_num=groups, size=size,
                 autoscale_mode="off")
         monitor(cluster, "osd pool application enable", pool=pool, app="rgw")
 

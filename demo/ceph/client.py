@@ -93,7 +93,7 @@ def step_new_osd(client):
 
 def step_pools(client):
     """Makes the pools, and waits for their placement groups."""
-    admin.make_pools(client.cluster, client.options.size)
+    admin.make_pools(client.cluster, client.options.size, client.options.groups)
     step_whole(client)
 
 
@@ -350,6 +350,7 @@ def main():
                         help="fill disks to this part of them, or until a write is refused")
     parser.add_argument("--label", type="{}: ".format, default="", help="begins lines of progress")
     parser.add_argument("--size", type=int, default=3, help="copies of everything")
+    parser.add_argument("--groups", type=int, default=16, help="placement groups of a pool")
     parser.add_argument("--osd", type=int, action="append", help="compact this one alone")
     parser.add_argument("--uuid", help="of an OSD to be made")
     parser.add_argument("steps", nargs="+", choices=list(STEPS), metavar="STEP")
