@@ -74,10 +74,7 @@ numbers: memkv_bench
 
 # libmemkv-ceph.so, for the RocksDB inside Debian's Ceph; LIBRARY=FILE takes another.
 ceph_library: have_deps
-	@sources=$$(build_tools/fetch_ceph_rocksdb.sh "$${MEMKV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/memkv}") && \
-	  cmake --preset headers -B build/ceph -DMEMKV_LIBRARY_NAME=memkv-ceph \
-	    -DMEMKV_ROCKSDB_SOURCE_DIR="$$sources" $(CMAKE_ARGS)
-	@cmake --build build/ceph -j $(JOBS) --target memkv_shared
+	@build_tools/ceph_library.sh build/ceph $(JOBS) $(CMAKE_ARGS)
 
 ceph_demo: $(if $(LIBRARY),,ceph_library)
 	@demo/ceph/run.sh $(if $(LIBRARY),--library="$(LIBRARY)") $(if $(SCALE),--scale=$(SCALE)) $(FLAGS)

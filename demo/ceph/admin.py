@@ -6,12 +6,13 @@ what /proc says of the OSDs that run here."""
 import datetime
 import json
 import os
+import socket
+import struct
 import time
 
 from work import Wrong
 
 INDEX, DATA = "bucket.index", "bucket.data"  # pools, as a gateway has them
-PGS = 16  # placement groups of each
 
 
 def _ask(call, command):
@@ -47,15 +48,29 @@ def wait(what, seconds, is_so):
         time.sleep(0.2)
 
 
-def up(cluster):
-    """The numbers of the OSDs that are up."""
-    return [found["osd"] for found in monitor(cluster, "osd dump")["osds"] if found["up"]]
+def is_active(folder, number):
+    """Whether an OSD of this machine has started and is up.  Itself is asked: a monitor
+    may not know yet that one was killed, and where its successor listens."""
+    # The folder's name may be too long for a socket's address.
+    folder_fd = os.open(folder, os.O_RDONLY)
+    try:
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.connect(f"/proc/self/fd/{folder_fd}/osd.{number}.asok")
+            stream.sendall(b'{"prefix": "status", "format": "json"}\0')
+            with stream.makefile("rb") as answer:
+                size, = struct.unpack(">I", answer.read(4))
+                return json.loads(answer.read(size))["state"] == "active"
+    except (OSError, struct.error, ValueError):
+        return False
+    finally:
+        os.close(folder_fd)
 
 
-def make_pools(cluster, size):
-    """The pools, with a copy of everything on each of `size` OSDs."""
+def make_pools(cluster, size, groups):
+    """The pools, of so many placement groups each, with a copy of everything on each of
+    `size` OSDs."""
     for pool in INDEX, DATA:
-        monitor(cluster, "osd pool create", pool=pool, pg_num=PGS, size=size,
+        monitor(cluster, "osd pool create", pool=pool, pg_num=groups, size=size,
                 autoscale_mode="off")
         monitor(cluster, "osd pool application enable", pool=pool, app="rgw")
 
@@ -165,6 +180,12 @@ def osd_cpu(pids):
 def osd_memory(pids):
     """Bytes of these processes in memory, together."""
     return sum(_status(pid, "VmRSS") for pid in pids)
+
+
+def used_part(cluster, number):
+    """The part of an OSD's disk that is in use."""
+    stat = osd(cluster, number, "perf dump", logger="osd")["osd"]
+    return stat["stat_bytes_used"] / stat["stat_bytes"]
 
 
 def table_bytes(cluster, osds):

@@ -19,8 +19,9 @@ import time
 import rados
 
 import admin
-import bucket_index
+import filling
 import objects
+import omap
 import records
 from work import Progress, Wrong
 
@@ -38,6 +39,7 @@ class Client:
         # Objects are of names that lie next to each other, as the index's do.
         self.object_names = self.names[:options.objects]
         self.cluster = rados.Rados(conffile=options.conf)
+        self.cluster.conf_set("rados_osd_op_timeout", str(options.timeout))
         self.cluster.connect(timeout=60)
 
     def osds(self):
@@ -91,15 +93,21 @@ def step_new_osd(client):
 
 def step_pools(client):
     """Makes the pools, and waits for their placement groups."""
-    admin.make_pools(client.cluster, client.options.size)
+    admin.make_pools(client.cluster, client.options.size, client.options.groups)
     step_whole(client)
 
 
 def step_up(client):
     """Waits until all OSDs of this machine are up."""
-    osds = set(client.osds())
-    admin.wait(f"OSDs {sorted(osds)} are up", 120,
-               lambda: osds <= set(admin.up(client.cluster)))
+    folder = os.path.dirname(client.options.conf)
+    missing = set(client.osds())
+
+    def all_active():
+        missing.difference_update([osd for osd in missing if admin.is_active(folder, osd)])
+        return not missing
+
+    admin.wait("all OSDs are up", 120, all_active)
+    client.cluster.wait_for_latest_osdmap()
 
 
 def step_start_up(client):
@@ -118,14 +126,21 @@ def step_load_index(client):
     """Writes the bucket index."""
     names = client.part(client.names)
     client.measure("load index", "records written", len(names), lambda progress:
-                   bucket_index.load(client.index(), names, 1, progress))
+                   omap.load(client.index(), records.BUCKET, names, 1, progress, client.options.pause))
+
+
+def step_load_directory(client):
+    """Writes the directory: the same names, with short values."""
+    names = client.part(client.names)
+    client.measure("load directory", "names written", len(names), lambda progress:
+                   omap.load(client.index(), records.DIRECTORY, names, 4, progress))
 
 
 def step_load_objects(client):
     """Writes the objects."""
     names = client.part(client.object_names)
     client.measure("load objects", "objects written", len(names), lambda progress:
-                   objects.load(client.data(), names, 2, progress))
+                   objects.load(client.data(), names, 2, progress, client.options.pause))
 
 
 def step_compact(client):
@@ -137,12 +152,13 @@ def step_compact(client):
             admin.osd(client.cluster, number, "compact")
             progress.add(1)
 
-    client.measure("compact", "OSDs compacted", len(osds), compact)
+    client.measure(f"compact {client.options.of}", "OSDs compacted", len(osds), compact)
 
 
 def step_sizes(client):
-    """Bytes of the OSDs' tables."""
-    client.results["table bytes"] = admin.table_bytes(client.cluster, client.osds())
+    """Bytes of the OSDs' tables, with --of among them."""
+    client.results.setdefault("table bytes", {})[client.options.of] = admin.table_bytes(
+        client.cluster, client.osds())
 
 
 def step_memory(client):
@@ -157,10 +173,10 @@ def step_cpu(client):
         total[kind] = total.get(kind, 0.0) + seconds
 
 
-def read_index(client, phase, what, names):
+def read_omap(client, of, phase, what, names):
     found = client.measure(phase, what, len(names), lambda progress:
-                           bucket_index.read_all(client.index(), progress))
-    bucket_index.compare_all(found, names)
+                           omap.read_all(client.index(), of, progress))
+    omap.compare_all(of, found, names)
     client.verified(what, names)
 
 
@@ -173,7 +189,12 @@ def read_objects(client, phase, what, names):
 
 def step_check_index(client):
     """Reads the index from end to end."""
-    read_index(client, "read index", "records of the index read", client.names)
+    read_omap(client, records.BUCKET, "read index", "records of the index read", client.names)
+
+
+def step_check_directory(client):
+    """Reads the directory from end to end."""
+    read_omap(client, records.DIRECTORY, "read directory", "names read", client.names)
 
 
 def prefixes(names, count):
@@ -191,8 +212,9 @@ def step_list(client):
     """Lists prefixes, page by page."""
     chosen = prefixes(client.names, 300)
     lists, pages = client.measure("list", "prefixes listed", len(chosen), lambda progress:
-                                  bucket_index.list_prefixes(client.index(), chosen, progress))
-    bucket_index.compare_lists(lists, client.names)
+                                  omap.list_prefixes(
+                                      client.index(), records.BUCKET, chosen, progress))
+    omap.compare_lists(records.BUCKET, lists, client.names)
     client.results["list"][-1]["pages"] = pages
 
 
@@ -202,8 +224,9 @@ def step_read_index(client):
                                            ("read many", "records read 100 at a time", 5, 100)):
         some = random.Random(part + client.options.part[0]).sample(
             client.names, max(1, len(client.names) // part))
-        bucket_index.compare_some(client.measure(phase, what, len(some), lambda progress:
-            bucket_index.read_some(client.index(), some, keys_a_read, progress)))
+        omap.compare_some(records.BUCKET, client.measure(
+            phase, what, len(some), lambda progress: omap.read_some(
+                client.index(), records.BUCKET, some, keys_a_read, progress)))
 
 
 def step_check_objects(client):
@@ -216,7 +239,7 @@ def step_delete(client):
     names, some = ([name for name in client.part(of) if records.is_deleted(name)]
                    for of in (client.names, client.object_names))
     client.measure("delete index", "records deleted", len(names), lambda progress:
-                   bucket_index.delete(client.index(), names, 6, progress))
+                   omap.delete(client.index(), records.BUCKET, names, 6, progress))
     client.measure("delete objects", "objects deleted", len(some), lambda progress:
                    objects.delete(client.data(), some, 7, progress))
 
@@ -225,7 +248,7 @@ def step_check_kept(client):
     """Reads what was not deleted, and finds nothing else."""
     names, some = ([name for name in of if not records.is_deleted(name)]
                    for of in (client.names, client.object_names))
-    read_index(client, "read kept", "records of the index left", names)
+    read_omap(client, records.BUCKET, "read kept", "records of the index left", names)
     objects.check_list(client.data(), some)
     read_objects(client, "read kept objects", "objects left", client.part(some))
 
@@ -235,6 +258,72 @@ def step_scrub(client):
     groups = len(admin.pgids(client.cluster))
     client.measure("scrub", "placement groups scrubbed", groups,
                    lambda progress: admin.deep_scrub(client.cluster, progress))
+
+
+def filled_pool(client):
+    """The objects' pool, of which calls fail where a disk is full."""
+    ioctx = client.data()
+    ioctx.set_osdmap_full_try()
+    return ioctx
+
+
+def step_fill_disk(client):
+    """Writes large objects until a write is refused, or the fullest disk is at --until."""
+    def has_room():
+        used = max(admin.used_part(client.cluster, number) for number in client.osds())
+        # An OSD says that it is full some seconds after it is: slowly, near that.
+        time.sleep(1 if used > 0.93 else 0)
+        return used < client.options.until
+
+    progress = Progress("objects of 1 MiB written", "no given number")
+    refused = filling.fill_disk(filled_pool(client), has_room, progress)
+    progress.end()
+    if refused != (client.options.until == 1.0):
+        raise Wrong("a write was refused" if refused else "no write was refused")
+
+
+def step_refused(client):
+    """A record of the index is not taken, for there is no room; needs --timeout, for
+    librados waits for some.  (A write that says that it will not wait is taken, if it
+    adds to an omap alone.)"""
+    ioctx = client.index()
+    with rados.WriteOpCtx() as op:
+        ioctx.set_omap(op, ("refused",), (b"",))
+        try:
+            ioctx.operate_write_op(op, records.BUCKET.object_of(0))
+        except (rados.TimedOut, rados.NoSpace):
+            return
+    raise Wrong("a full cluster has taken a record")
+
+
+def step_empty_disk(client):
+    """Removes what fill-disk has written."""
+    progress = Progress("objects removed", "all")
+    filling.empty_disk(filled_pool(client), progress)
+    progress.end()
+
+
+def step_no_full_ratio(client):
+    """From now on Ceph refuses no write for want of room."""
+    for prefix, ratio in (("nearfull", 0.998), ("backfillfull", 0.999), ("full", 1.0)):
+        admin.monitor(client.cluster, f"osd set-{prefix}-ratio", ratio=ratio)
+    for number in client.osds():
+        admin.osd(client.cluster, number, "config set", var="osd_failsafe_full_ratio", val=["1.0"])
+
+
+def step_fill_omap(client):
+    """Writes records until the cluster does not answer; needs --timeout."""
+    progress = Progress("records acknowledged", "no given number")
+    client.results["filled"] = filling.fill_omap(filled_pool(client), progress)
+    progress.end()
+
+
+def step_check_filled(client):
+    """Reads the records of fill-omap that were acknowledged."""
+    filled = client.results["filled"]
+    progress = Progress("acknowledged records read", len(filled) * filling.BATCH)
+    filling.check_omap(client.data(), filled, progress)
+    progress.end()
 
 
 STEPS = {name[5:].replace("_", "-"): step for name, step in globals().items()
@@ -252,8 +341,16 @@ def main():
     parser.add_argument("--objects", type=int, default=0, help="how many of them have an object")
     parser.add_argument("--part", type=lambda text: tuple(map(int, text.split("/"))), default=(1, 1),
                         help="write, delete and read objects of this part alone, as in 2/3")
+    parser.add_argument("--of", default="all", help="what was written last: names compact and sizes")
+    parser.add_argument("--pause", type=float, default=0.0,
+                        help="seconds to wait before each write of the index and the objects")
+    parser.add_argument("--timeout", type=int, default=0,
+                        help="seconds after which a call fails; 0: it waits for the cluster")
+    parser.add_argument("--until", type=float, default=1.0,
+                        help="fill disks to this part of them, or until a write is refused")
     parser.add_argument("--label", type="{}: ".format, default="", help="begins lines of progress")
     parser.add_argument("--size", type=int, default=3, help="copies of everything")
+    parser.add_argument("--groups", type=int, default=16, help="placement groups of a pool")
     parser.add_argument("--osd", type=int, action="append", help="compact this one alone")
     parser.add_argument("--uuid", help="of an OSD to be made")
     parser.add_argument("steps", nargs="+", choices=list(STEPS), metavar="STEP")

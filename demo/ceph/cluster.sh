@@ -18,7 +18,7 @@ clusters=()
 # Ceph's own value, and the same with FST tables, docs/distributed.md says why so.
 stock_cfs='m(3) p(3,0-12) O(3,0-13)=block_cache={type=binned_lru}'
 fst_cfs='m(3)=FST p(3,0-12)=FST O(3,0-13)=FST'
-fst_table='table_factory=fst;table_factory.memkv={residency=auto;filter_policy=bloomfilter:20;block_cache=512M}'
+fst_table='table_factory=fst;table_factory.memkv={residency=auto;value_block_size=16384;filter_policy=bloomfilter:20;block_cache=512M}'
 fst_cfs=${fst_cfs//FST/$fst_table}
 for columns in stock_cfs fst_cfs; do
   declare $columns+=' L=min_write_buffer_number_to_merge=32 P=min_write_buffer_number_to_merge=32'

@@ -28,9 +28,9 @@ def attributes_of(name):
     }
 
 
-def load(ioctx, names, seed, progress):
-    """Writes the objects, in a shuffled order."""
-    window = Window(32)
+def load(ioctx, names, seed, progress, pause=0.0):
+    """Writes the objects, in a shuffled order; waits so many seconds before each."""
+    window = Window(32, pause)
     shuffled = list(names)
     random.Random(seed).shuffle(shuffled)
     for name in shuffled:

@@ -1,6 +1,7 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
-"""What the Ceph demo stores: the objects of a bucket, as an S3 gateway stores them.
+"""What the Ceph demo stores: the objects of a bucket and its index, as an S3 gateway
+stores them, and a directory, which has the same names with short values.
 
 An object's name is a path.  Everything else follows from the name, so that a
 reader can say what it must find without a list of what was written.
@@ -15,22 +16,23 @@ names share prefixes as those of a bucket do.
 import hashlib
 import struct
 import sys
+import typing
 import zlib
 
-SHARDS = 11  # of the bucket index; a gateway wants 100,000 objects in each at most
+SHARDS = 11  # of either omap; a gateway wants 100,000 objects in each at most
 MARKER = "8f3c1f7e-6c1b-4d4e-9f0a-2b7f2d1c9a55.4123.1"  # the bucket's
 OWNER = "backup-operator"
 LISTED = 7_000_000  # paths that the lists have, about
 
 
 def shard_of(name):
-    """The number of the shard of the bucket index that has this name."""
+    """The shard of the bucket index that has this name: any, as a gateway spreads them."""
     return zlib.crc32(name.encode()) % SHARDS
 
 
-def shard_object(shard):
-    """The object whose omap is the shard."""
-    return f".dir.{MARKER}.{shard}"
+def folder_shard_of(name):
+    """The shard of the directory that has this name: a folder's names are together."""
+    return shard_of(name.rpartition("/")[0])
 
 
 def _string(text):
@@ -80,6 +82,24 @@ def entry_of(name):
         _string(b"%s.%d" % (MARKER[:36].encode(), number)),
         _string(b""),
         struct.pack("<HQ", 0, 0))))
+
+
+def link_of(name):
+    """The directory's value: what CephFS keeps with the name of a hard link (28 bytes)."""
+    inode = (1 << 40) + int.from_bytes(hashlib.md5(name.encode()).digest()[:3], "little")
+    return struct.pack("<Qc", 2, b"l") + _versioned(
+        2, 1, struct.pack("<QB", inode, 8) + _string(b""))
+
+
+class Omap(typing.NamedTuple):
+    """Records in the omaps of some objects."""
+    object_of: typing.Callable[[int], str]  # the object that has a shard
+    shard_of: typing.Callable[[str], int]
+    value_of: typing.Callable[[str], bytes]
+
+
+BUCKET = Omap(f".dir.{MARKER}.{{}}".format, shard_of, entry_of)
+DIRECTORY = Omap("directory.{}".format, folder_shard_of, link_of)
 
 
 def object_name(name):

@@ -10,10 +10,19 @@ import os
 import statistics
 import sys
 
+KINDS = {  # what is written, in this order
+    "directory": "names with 28 bytes each",
+    "index": "the bucket index",
+    "objects": "small objects",
+}
 PHASES = {  # client.py's measurements, and what they are to a reader
+    "load directory": "write names with 28 bytes each, a name",
+    "compact directory": "compact an OSD, after that",
     "load index": "write the bucket index, a record",
+    "compact index": "compact an OSD, after that",
     "load objects": "write small objects, an object",
-    "compact": "compact an OSD, after that",
+    "compact objects": "compact an OSD, after that",
+    "read directory": "read the names after the start, a name",
     "read index": "read the index after the start, a record",
     "list": "list a prefix, a page of each shard",
     "read one": "read a record at random",
@@ -61,8 +70,14 @@ def rows(stock, memkv):
     def line(what, show, one, other):
         return f"| {what} | {show(one)} | {show(other)} | {ratio(one, other)} | | | |"
 
-    yield line("RocksDB's tables on three OSDs, compacted", size,
-               stock["table bytes"], memkv["table bytes"])
+    # What a kind has added, of three copies.
+    before = [0, 0]
+    for kind, what in KINDS.items():
+        now = [results["table bytes"][kind] for results in (stock, memkv)]
+        count = sum(turn["count"] for turn in stock[f"load {kind}"])
+        yield line(f"RocksDB's compacted tables of {what}, an entry", "{:.1f} B".format,
+                   *((end - begin) / count / 3 for begin, end in zip(before, now)))
+        before = now
     yield line("memory of three OSDs, everything read", size, stock["osd memory"], memkv["osd memory"])
     yield line("start of an OSD with all that in it", duration, stock["start-up"], memkv["start-up"])
     for kind in "compaction", "flush":

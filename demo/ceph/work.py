@@ -13,9 +13,11 @@ class Wrong(Exception):
 
 
 class Window:
-    """Librados calls under way, at most `limit` at a time.  For one thread."""
+    """Librados calls under way, at most `limit` at a time, each so many seconds after the
+    one before.  For one thread."""
 
-    def __init__(self, limit):
+    def __init__(self, limit, pause=0.0):
+        self._pause = pause
         self._free = threading.Semaphore(limit)
         self._limit = limit
         self._failed = []
@@ -24,6 +26,7 @@ class Window:
         """Waits for a place, then makes the call: call(done) hands `done` on to librados."""
         self._free.acquire()
         self._raise()
+        time.sleep(self._pause)
         call(self._done)
 
     def _done(self, completion, *_):
@@ -78,5 +81,6 @@ class Progress:
 
     def _say(self, before, after):
         seconds = time.monotonic() - self._began
-        print(f"{before}   {self._what}: {self._count:,} of {self._total:,}, {seconds:.0f} s ",
+        total = f"{self._total:,}" if isinstance(self._total, int) else self._total
+        print(f"{before}   {self._what}: {self._count:,} of {total}, {seconds:.0f} s ",
               end=after, file=sys.stderr, flush=True)
