@@ -21,17 +21,6 @@ int ByteAt(const char* key, uint64_t size, uint64_t at) {
   return at < size ? static_cast<uint8_t>(key[at]) : -1;
 }
 
-// Copies n bytes and up to kPiece - 1 more, in pieces whose size the compiler
-// knows.  `to` is behind the n bytes at `from`.
-constexpr size_t kPiece = 32;
-void CopyPieces(char* to, const char* from, uint64_t n) {
-  for (uint64_t i = 0; i < n; i += kPiece) {
-    char piece[kPiece];  // `to` may be less than that behind `from`.
-    memcpy(piece, from + i, kPiece);
-    memcpy(to + i, piece, kPiece);
-  }
-}
-
 }  // namespace
 
 void Cursor::Reset(const Reader* reader) {
@@ -201,12 +190,9 @@ bool Cursor::ReadOn() {
     if (read.begin + lcp > window_.capacity) {
       window_.Grow(read.begin + lcp, before.begin + before.size);
     }
-    if (read.begin == 0) {
-      memmove(window_.bytes.get(), window_.bytes.get() + before.begin, lcp);
-    } else {
-      static_assert(kPiece <= kSlack);
-      CopyPieces(window_.bytes.get() + read.begin,
-                 window_.bytes.get() + before.begin, lcp);
+    if (lcp > 0) {
+      memmove(window_.bytes.get() + read.begin,
+              window_.bytes.get() + before.begin, lcp);
     }
     next_.Set(index, before.next_code);
   }
