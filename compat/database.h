@@ -98,6 +98,8 @@ class LiveReader {
 
   // REQUIRES: Find() has returned OK
   ROCKSDB_NAMESPACE::TableReader* get() const { return reader_; }
+  // Whether it stays open without this, as long as a version has the file.
+  bool stays_open() const { return handle_ == nullptr; }
 
  private:
   ROCKSDB_NAMESPACE::ColumnFamilyData* const cfd_;

@@ -1,9 +1,9 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// memkv::View: a column family as it is at one moment, for reads that walk. Its
-// iterators answer as RocksDB's do, and walk FST files without RocksDB's
-// merging iterator above them:
+// memkv::View: a column family as it is at one moment. Its iterators and gets
+// answer as RocksDB's do, and read FST files without RocksDB's merging iterator
+// and look-up contexts above them:
 //
 //   std::unique_ptr<memkv::View> view;
 //   rocksdb::Status s = memkv::View::Open(db, cf, nullptr, &view);
@@ -16,9 +16,12 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "rocksdb/iterator.h"
 #include "rocksdb/options.h"
@@ -98,8 +101,52 @@ class View {
       const ROCKSDB_NAMESPACE::ReadOptions& read_options,
       std::unique_ptr<Automaton> automaton) const;
 
+  // As DB::Get() at the view's sequence number: OK and the value, NotFound, or
+  // an error.  Of `read_options` it obeys what that obeys; `snapshot` as above.
+  // What memkv does not serve, RocksDB's iterator over the same version is
+  // sought for, key by key, which takes several times as long; handed_over()
+  // counts these.
+  //
+  // NotSupported with read_tier=kPersistedTier.
+  ROCKSDB_NAMESPACE::Status Get(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::Slice& key,
+      ROCKSDB_NAMESPACE::PinnableSlice* value) const;
+  // The same of n keys, in any order: the look-ups in a file go side by side.
+  // values[i] and statuses[i] are keys[i]'s.
+  void MultiGet(const ROCKSDB_NAMESPACE::ReadOptions& read_options, size_t n,
+                const ROCKSDB_NAMESPACE::Slice* keys,
+                ROCKSDB_NAMESPACE::PinnableSlice* values,
+                ROCKSDB_NAMESPACE::Status* statuses) const;
+
+  // The keys that the view shows are numbered from 0, in their order.  The
+  // numbers are exact, whatever the tree: deletions, old versions and range
+  // deletions are accounted for.
+  //
+  // The first of these calls, and the first after Refresh(), prepares them, and
+  // others wait for it.  If one sorted run of FST files holds one visible value
+  // a key, and all others together have at most a sixteenth of its keys and
+  // 131072, each of theirs is looked up once; a call then takes O(log n) and
+  // reads no value.  Otherwise the whole view is walked once, keys alone; a
+  // call then takes a seek and at most n / 8192 steps of an iterator, or 256 if
+  // that is more (more of both where keys are longer than 1 KiB).  A view keeps
+  // at most 16 MiB of keys, or one, and 40 bytes for each of them for that.
+  //
+  // NotSupported with user-defined timestamps; errors of reading.
+
+  // How many keys come before `key`, which need not be there.
+  ROCKSDB_NAMESPACE::Status Rank(const ROCKSDB_NAMESPACE::Slice& key,
+                                 uint64_t* rank) const;
+  // The key of that number; NotFound if there are not so many.
+  ROCKSDB_NAMESPACE::Status KeyAt(uint64_t number, std::string* key) const;
+  // Draws n of the keys, or all if there are not so many: each set of n is as
+  // likely as any other, in a tree of several runs, too.  They are in order.
+  // The same seed draws the same numbers.
+  ROCKSDB_NAMESPACE::Status Sample(size_t n, uint64_t seed,
+                                   std::vector<std::string>* keys) const;
+
   // How many iterators of this view were handed over to RocksDB's own, from
-  // the beginning or from a record on.
+  // the beginning or from a record on, and how many keys of gets.
   uint64_t handed_over() const;
 
  private:

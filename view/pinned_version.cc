@@ -5,6 +5,7 @@
 
 #include "db/arena_wrapped_db_iter.h"
 #include "db/db_impl/db_impl.h"
+#include "view/file_readers.h"
 
 namespace memkv {
 namespace view {
@@ -26,6 +27,13 @@ PinnedVersion::PinnedVersion(
 }
 
 PinnedVersion::~PinnedVersion() { db_->CleanupSuperVersion(super_version_); }
+
+const FileReaders& PinnedVersion::readers() const {
+  std::call_once(readers_made_, [this] {
+    readers_ = std::make_unique<const FileReaders>(*this);
+  });
+  return *readers_;
+}
 
 ROCKSDB_NAMESPACE::DB* PinnedVersion::db() const { return db_; }
 

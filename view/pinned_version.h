@@ -13,6 +13,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 
 #include "db/column_family.h"
 #include "rocksdb/options.h"
@@ -27,6 +29,8 @@ class Iterator;
 
 namespace memkv {
 namespace view {
+
+class FileReaders;
 
 class PinnedVersion {
  public:
@@ -54,6 +58,9 @@ class PinnedVersion {
   // it.
   const ROCKSDB_NAMESPACE::Snapshot* snapshot() const { return &snapshot_; }
 
+  // Made when they are first asked for.
+  const FileReaders& readers() const;
+
   // RocksDB's own iterator over the same; owned by the caller.
   ROCKSDB_NAMESPACE::Iterator* NewRocksDBIterator(
       const ROCKSDB_NAMESPACE::ReadOptions& read_options) const;
@@ -74,6 +81,8 @@ class PinnedVersion {
   ROCKSDB_NAMESPACE::ColumnFamilyHandleImpl* const handle_;
   ROCKSDB_NAMESPACE::SuperVersion* const super_version_;
   Sequence snapshot_;
+  mutable std::once_flag readers_made_;
+  mutable std::unique_ptr<const FileReaders> readers_;
 };
 
 }  // namespace view

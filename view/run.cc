@@ -7,7 +7,7 @@
 #include <cassert>
 #include <utility>
 
-#include "db/version_edit.h"
+#include "db/version_set.h"
 #include "table/fst/table_reader.h"
 
 namespace memkv {
@@ -33,8 +33,13 @@ uint64_t NewestTag(SequenceNumber sequence) { return sequence << 8 | 0xff; }
 Run::Run(const RunContext& context, size_t number, InternalIterator* iter)
     : context_(context), number_(number), iter_(iter) {}
 
-Run::Run(const RunContext& context, size_t number, Files files)
-    : context_(context), number_(number), files_(std::move(files)) {}
+Run::Run(const RunContext& context, size_t number, Files files, int level,
+         size_t first_file)
+    : context_(context),
+      number_(number),
+      files_(std::move(files)),
+      level_(level),
+      first_file_(first_file) {}
 
 Run::~Run() {
   if (is_memtable()) {
@@ -64,10 +69,11 @@ bool Run::OpenFile(size_t i) {
   CloseFile();
   const FileMetaData& file = *files_[i];
   const auto* const sv = context_.pinned->super_version();
-  reader_ = std::make_unique<compat::LiveReader>(context_.pinned->cfd());
-  status_ = reader_->Find(*context_.read_options, sv->mutable_cf_options, file);
+  FileReaders::Found found;
+  status_ = context_.pinned->readers().Find(*context_.read_options, level_,
+                                            first_file_ + i, &reader_, &found);
   if (!status_.ok()) return false;
-  TableReader* const reader = reader_->get();
+  TableReader* const reader = found.reader;
   file_ = i;
   if (context_.range_deletions != nullptr &&
       context_.range_deletions->AddFile(file.fd.GetNumber())) {
@@ -85,9 +91,8 @@ bool Run::OpenFile(size_t i) {
       ROCKSDB_NAMESPACE::TableReaderCaller::kUserIterator,
       /*compaction_readahead_size=*/0, /*allow_unprepared_value=*/true);
   const FstTableReader* const fst =
-      context_.by_entries || SharesKey(i) || SharesKey(i + 1)
-          ? nullptr
-          : FstTableReader::From(*reader);
+      context_.by_entries || SharesKey(i) || SharesKey(i + 1) ? nullptr
+                                                              : found.fst;
   if (fst != nullptr && fst->file().order_status().ok() &&
       !fst->file().index().has_continuations()) {
     fst_ = static_cast<FstTableIterator*>(iter_);
@@ -221,13 +226,35 @@ void Run::Seek(const Slice& user_key, bool forward, bool inclusive) {
   Settle(forward, passed);
 }
 
+FstTableIterator* Run::BeginSeek(const Slice& target) {
+  status_ = Status::OK();
+  End();
+  if (!is_memtable()) {
+    const size_t i = FileFor(target, /*forward=*/true);
+    if (i == kNoFile || BeyondBounds(i, /*forward=*/true)) {
+      CloseFile();
+      return nullptr;
+    }
+    if (!OpenFile(i)) return nullptr;
+    if (fst_ != nullptr) return fst_;
+  }
+  iter_->Seek(target);
+  FinishSeek();
+  return nullptr;
+}
+
+void Run::FinishSeek() {
+  SkipEmptyFiles(/*forward=*/true);
+  Settle(/*forward=*/true, /*passed=*/false);
+}
+
 void Run::Step(bool forward) {
   assert(valid_);
   if (behind_) {
     behind_ = false;
     Settle(forward, /*passed=*/false);
   } else if (fst_ != nullptr) {
-    if (fst_->plain() && fst_->StepPlain(forward)) {
+    if (fst_->simple() && fst_->StepSimple(forward)) {
       TakeKey();
       return;
     }
@@ -371,6 +398,30 @@ bool Run::PrepareValue() {
 
 Slice Run::value() const {
   return behind_ ? Slice(copied_value_) : iter_->value();
+}
+
+void MakeRuns(const RunContext& context,
+              const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
+              ROCKSDB_NAMESPACE::Arena* arena,
+              std::vector<std::unique_ptr<Run>>* runs) {
+  const auto* const sv = context.pinned->super_version();
+  for (InternalIterator* iter : compat::MemTableIterators(
+           *context.read_options, *sv, prefix_extractor, arena)) {
+    runs->push_back(std::make_unique<Run>(context, runs->size(), iter));
+  }
+  const auto* const storage = sv->current->storage_info();
+  for (int level = 0; level < storage->num_non_empty_levels(); ++level) {
+    const auto& files = storage->LevelFiles(level);
+    if (level > 0 && !files.empty()) {
+      runs->push_back(std::make_unique<Run>(context, runs->size(), files, level,
+                                            /*first_file=*/0));
+      continue;
+    }
+    for (size_t i = 0; i < files.size(); ++i) {
+      runs->push_back(std::make_unique<Run>(context, runs->size(),
+                                            Run::Files{files[i]}, level, i));
+    }
+  }
 }
 
 }  // namespace view

@@ -25,6 +25,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@
 #include "rocksdb/status.h"
 #include "table/fst/table_iterator.h"
 #include "table/internal_iterator.h"
+#include "view/file_readers.h"
 #include "view/pinned_version.h"
 #include "view/range_deletions.h"
 
@@ -62,8 +64,10 @@ class Run {
   // `number`: of the run, see RangeDeletions.
   Run(const RunContext& context, size_t number,
       ROCKSDB_NAMESPACE::InternalIterator* iter);
-  // Of files, in order, that do not overlap but for a key where two meet.
-  Run(const RunContext& context, size_t number, Files files);
+  // Of files of a level, in order, from its file `first_file` on, that do not
+  // overlap but for a key where two meet.
+  Run(const RunContext& context, size_t number, Files files, int level,
+      size_t first_file);
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -77,6 +81,12 @@ class Run {
   // To the first key behind `user_key`, or, if `inclusive`, not before it; if
   // not `forward`, to the last one before it, or not behind it.
   void Seek(const Slice& user_key, bool forward, bool inclusive);
+  // Seek(), forward and inclusive, in two parts, so that FST files of several
+  // runs are sought together.  `target` is the internal key to seek.  The
+  // first returns the iterator to be sought, by FstTableIterator::SeekAll();
+  // FinishSeek() follows that.  It returns null if nothing is left to do.
+  FstTableIterator* BeginSeek(const Slice& target);
+  void FinishSeek();
   // REQUIRES: Valid(), and the last seek had this direction
   void Step(bool forward);
 
@@ -91,7 +101,7 @@ class Run {
   Slice value() const;
 
   // If the run stands in a plain segment, its file's iterator, else null.  It
-  // may be stepped by StepPlain(); TakeKey() afterwards makes key() right.
+  // may be stepped by StepSimple(); TakeKey() afterwards makes key() right.
   FstTableIterator* plain() const {
     return fst_ != nullptr && !behind_ && valid_ && fst_->plain() ? fst_
                                                                   : nullptr;
@@ -99,13 +109,14 @@ class Run {
   void TakeKey();
 
   size_t number() const { return number_; }
+  bool is_memtable() const { return files_.empty(); }
+  const Files& files() const { return files_; }
 
  private:
   static constexpr size_t kNoFile = SIZE_MAX;
   // Entries of one key that are stepped over before the iterator is sought.
   static constexpr int kMostSteps = 8;
 
-  bool is_memtable() const { return files_.empty(); }
   // Makes file i current; false if it cannot be opened.
   bool OpenFile(size_t i);
   void CloseFile();
@@ -139,8 +150,10 @@ class Run {
   const RunContext& context_;
   const size_t number_;
   const Files files_;
+  const int level_ = 0;
+  const size_t first_file_ = 0;
   size_t file_ = kNoFile;
-  std::unique_ptr<compat::LiveReader> reader_;  // of files_[file_]
+  std::optional<compat::LiveReader> reader_;  // of files_[file_], if needed
   ROCKSDB_NAMESPACE::InternalIterator* iter_ = nullptr;
   // iter_, if it is walked by keys.
   FstTableIterator* fst_ = nullptr;
@@ -155,6 +168,13 @@ class Run {
   std::string target_;
   ROCKSDB_NAMESPACE::Status status_;
 };
+
+// Appends all runs of the context's version, the newest first.  Memtables'
+// iterators are in `arena`, which outlives them.
+void MakeRuns(const RunContext& context,
+              const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
+              ROCKSDB_NAMESPACE::Arena* arena,
+              std::vector<std::unique_ptr<Run>>* runs);
 
 }  // namespace view
 }  // namespace memkv

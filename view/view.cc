@@ -1,7 +1,6 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 
-#include <atomic>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -17,6 +16,7 @@
 #include "view/search_iterator.h"
 #include "view/steps_or_seek.h"
 #include "view/view_iterator.h"
+#include "view/view_rep.h"
 
 namespace memkv {
 
@@ -43,23 +43,6 @@ bool MakePrefixEnd(std::string* prefix) {
 }
 
 }  // namespace
-
-struct View::Rep {
-  Rep(DB* database, ColumnFamilyHandle* cf) : db(database), handle(cf) {}
-
-  std::shared_ptr<const PinnedVersion> Pinned() const {
-    const std::lock_guard<std::mutex> lock(mutex);
-    return pinned;
-  }
-
-  DB* const db;
-  ColumnFamilyHandle* const handle;
-  mutable std::mutex mutex;
-  std::shared_ptr<const PinnedVersion> pinned;  // guarded by mutex
-  // Of iterators that may outlive the view.
-  const std::shared_ptr<std::atomic<uint64_t>> handed_over =
-      std::make_shared<std::atomic<uint64_t>>(0);
-};
 
 View::View(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 

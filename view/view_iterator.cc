@@ -4,21 +4,19 @@
 #include "view/view_iterator.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <utility>
 
 #include "compat/database.h"
 #include "compat/statistics.h"
 #include "compat/trie_order.h"
-#include "db/version_set.h"
 #include "rocksdb/wide_columns.h"
 #include "util/common_prefix.h"
 
 namespace memkv {
 namespace view {
 
-using ROCKSDB_NAMESPACE::FileMetaData;
-using ROCKSDB_NAMESPACE::InternalIterator;
 using ROCKSDB_NAMESPACE::ReadOptions;
 using ROCKSDB_NAMESPACE::Status;
 
@@ -82,8 +80,10 @@ void ViewIterator::Start() {
         cfd->internal_comparator(), pinned_->sequence());
     context_.range_deletions = range_deletions_.get();
   }
-  AddMemTables();
-  AddFiles();
+  MakeRuns(context_, prefix_extractor_, arena_.get(), &runs_);
+  if (range_deletions_ == nullptr) return;
+  status_ = range_deletions_->AddMemTables(*pinned_->super_version(),
+                                           read_options_, arena_.get());
 }
 
 void ViewIterator::Stop() {
@@ -107,33 +107,6 @@ void ViewIterator::Stop() {
   range_deletions_.reset();
   arena_.reset();
   rocksdb_.reset();
-}
-
-void ViewIterator::AddMemTables() {
-  const auto* const sv = pinned_->super_version();
-  for (InternalIterator* iter : compat::MemTableIterators(
-           read_options_, *sv, prefix_extractor_, arena_.get())) {
-    runs_.push_back(std::make_unique<Run>(context_, runs_.size(), iter));
-  }
-  if (range_deletions_ == nullptr) return;
-  const Status s =
-      range_deletions_->AddMemTables(*sv, read_options_, arena_.get());
-  if (!s.ok()) status_ = s;
-}
-
-void ViewIterator::AddFiles() {
-  const auto* const storage = pinned_->super_version()->current->storage_info();
-  for (int level = 0; level < storage->num_non_empty_levels(); ++level) {
-    const auto& files = storage->LevelFiles(level);
-    if (level > 0 && !files.empty()) {
-      runs_.push_back(std::make_unique<Run>(context_, runs_.size(), files));
-      continue;
-    }
-    for (FileMetaData* file : files) {
-      runs_.push_back(
-          std::make_unique<Run>(context_, runs_.size(), Run::Files{file}));
-    }
-  }
 }
 
 void ViewIterator::HandOver() {
@@ -197,7 +170,8 @@ bool ViewIterator::FindNearest() {
   }
   while (!order_.empty()) {
     const Run* const next = order_.back();
-    const int order = Compare(current_->key(), next->key(), 0, &near_shared_);
+    const int order = Compare(current_->key(), next->key(),
+                              std::exchange(near_known_, 0), &near_shared_);
     if (order < 0) return true;
     if (order > 0 || current_->tag() < next->tag()) {
       // Next to it stands the one that it has passed, unless that has passed
@@ -243,15 +217,52 @@ void ViewIterator::SeekAll(const Slice* user_key, bool forward,
   status_ = Status::OK();
   End();
   current_ = nullptr;
+  near_known_ = 0;
   order_.clear();
   deleted_in_row_ = 0;
   if (range_deletions_ != nullptr) range_deletions_->Invalidate();
+  if (user_key != nullptr && forward && inclusive) {
+    SeekTogether(*user_key);
+    return;
+  }
   for (const std::unique_ptr<Run>& run : runs_) {
     if (user_key == nullptr) {
       run->SeekToEnd(forward);
     } else {
       run->Seek(*user_key, forward, inclusive);
     }
+    Wait(run.get());
+    if (!status_.ok()) return;
+  }
+}
+
+void ViewIterator::SeekTogether(const Slice& user_key) {
+  // A copy: it may be a view of what a seek moves.
+  target_.clear();
+  ROCKSDB_NAMESPACE::AppendInternalKey(
+      &target_,
+      ROCKSDB_NAMESPACE::ParsedInternalKey(
+          user_key, pinned_->sequence(), ROCKSDB_NAMESPACE::kValueTypeForSeek));
+  std::array<FstTableIterator*, FstTableIterator::kMostSeeks> iters = {};
+  std::array<Run*, FstTableIterator::kMostSeeks> sought = {};
+  size_t n = 0;
+  const auto finish = [&] {
+    if (n == 1) {
+      iters[0]->Seek(target_);
+    } else {
+      FstTableIterator::SeekAll(iters.data(), n, target_);
+    }
+    for (size_t i = 0; i < n; ++i) sought[i]->FinishSeek();
+    n = 0;
+  };
+  for (const std::unique_ptr<Run>& run : runs_) {
+    iters[n] = run->BeginSeek(target_);
+    if (iters[n] == nullptr) continue;
+    sought[n++] = run.get();
+    if (n == iters.size()) finish();
+  }
+  finish();
+  for (const std::unique_ptr<Run>& run : runs_) {
     Wait(run.get());
     if (!status_.ok()) return;
   }
@@ -348,7 +359,7 @@ void ViewIterator::Step(bool forward) {
     TurnAround(forward);
     if (status_.ok()) Settle();
   } else if (plain_ != nullptr) {
-    if (plain_->StepPlain(forward) &&
+    if (plain_->StepSimple(forward) &&
         (plain_->value_ready() || plain_->PrepareValue())) {
       const Slice key = plain_->user_key();
       if (BeforeLimit(key, plain_->shared())) {
@@ -359,6 +370,7 @@ void ViewIterator::Step(bool forward) {
         return;
       }
       current_->TakeKey();
+      if (limit_is_run_) near_known_ = static_cast<size_t>(limit_shared_);
       Settle();
     } else {
       StepBeyondPlain();
@@ -474,7 +486,8 @@ void ViewIterator::SetLimit() {
                : nullptr;
   if (plain_ == nullptr) return;
   limit_shared_ = -1;
-  if (!order_.empty()) {
+  limit_is_run_ = !order_.empty();
+  if (limit_is_run_) {
     limit_ = order_.back()->key();
     limit_shared_ = static_cast<int64_t>(near_shared_);
   }
@@ -485,6 +498,7 @@ void ViewIterator::SetLimit() {
   size_t shared = 0;
   if (limit_shared_ < 0 || Compare(*bound, limit_, 0, &shared) < 0) {
     limit_ = *bound;
+    limit_is_run_ = false;
     Compare(key_, limit_, 0, &shared);
     limit_shared_ = static_cast<int64_t>(shared);
   }

@@ -100,8 +100,6 @@ class ViewIterator final : public ROCKSDB_NAMESPACE::Iterator {
 
   void Start();
   void Stop();
-  void AddMemTables();
-  void AddFiles();
   void HandOver();
 
   // Less than 0, 0 or more: a before, at or behind b on the way; *shared is
@@ -111,6 +109,8 @@ class ViewIterator final : public ROCKSDB_NAMESPACE::Iterator {
   bool ComesBefore(const Run* a, const Run* b) const;
 
   void SeekAll(const Slice* user_key, bool forward, bool inclusive);
+  // SeekAll(), forward and inclusive: FST files of all runs side by side.
+  void SeekTogether(const Slice& user_key);
   void FinishSeek(bool to_end, const Slice& target);
   void Step(bool forward);
   void StepBeyondPlain();
@@ -166,12 +166,14 @@ class ViewIterator final : public ROCKSDB_NAMESPACE::Iterator {
   Run* current_ = nullptr;
   size_t duplicates_ = 0;   // runs at the end of order_ that have its key
   size_t near_shared_ = 0;  // bytes that it shares with order_.back()
+  size_t near_known_ = 0;   // of these, before FindNearest(), that are known
   size_t deleted_in_row_ = 0;
 
   bool forward_ = true;
   // The current run's iterator while it is streamed, else null.
   FstTableIterator* plain_ = nullptr;
   Slice limit_;
+  bool limit_is_run_ = false;  // it is the key of order_.back()
   int64_t limit_shared_ = -1;  // -1: there is no limit
 
   bool valid_ = false;
@@ -180,6 +182,7 @@ class ViewIterator final : public ROCKSDB_NAMESPACE::Iterator {
   Status status_;
   bool check_prefix_ = false;
   std::string prefix_;
+  std::string target_;  // of the last seek, an internal key
   std::string turned_;  // the key at which the direction changed
   mutable ROCKSDB_NAMESPACE::WideColumns columns_;
   Counts counts_;

@@ -25,15 +25,29 @@ namespace {
 // Up to this size copying a value costs less than a reference to its block.
 constexpr size_t kCopiedValueSize = 512;
 
+// Whether *pin holds the value from now on.  The caller may keep it beyond the
+// file's life only with a reference to its block in the cache; anything else
+// it copies.
+bool PinsValue(const Slice& value, const ValueEntry& block, Cleanable* pin) {
+  if (value.size() <= kCopiedValueSize || block.GetCacheHandle() == nullptr) {
+    return false;
+  }
+  Cache* const cache = block.GetCache();
+  cache->Ref(block.GetCacheHandle());
+  compat::ReleaseWith(pin, cache, block.GetCacheHandle());
+  return true;
+}
+
 }  // namespace
 
 static_assert(FstTableReader::kMostKeys <= KeyTrieReader::kMaxBatch);
 
 // One of several look-ups, and how far it has come.
 struct FstTableReader::Lookup {
-  ROCKSDB_NAMESPACE::KeyContext* key;
-  const key_trie::SoughtKey* target;
-  uint32_t i = 0;  // the segment
+  const key_trie::SoughtKey* target = nullptr;
+  Status* status = nullptr;
+  size_t number = 0;  // the caller's
+  uint32_t i = 0;     // the segment
   const Segment* segment = nullptr;
   uint32_t k = 0;  // the key's index in it
   uint32_t begin = 0;
@@ -57,26 +71,41 @@ Status FstTableReader::Get(const ReadOptions& read_options,
   }
   const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
   const key_trie::SoughtKey target(user_key.ToStringView());
-  const uint32_t i = file_->index().SegmentFor(target);
-  if (i == FileIndex::kCorrupt) return file_->CorruptIndex();
-  if (i == file_->index().num_segments()) return Status::OK();
+  Status s;
+  Lookup lookup;
+  lookup.target = &target;
+  lookup.status = &s;
   SegmentEntry entry;
-  const Status s =
-      file_->store().GetSegment(context, file_->index(), i, &entry);
-  if (!s.ok()) {
+  if (!Locate(context, &entry, &lookup)) {
     if (s.IsIncomplete()) get_context->MarkKeyMayExist();
     return s;
   }
-  const Segment& segment = entry.GetValue()->segment();
-  const uint32_t k = segment.FindKey(target);
-  if (k == Segment::kNotFound) return Status::OK();
-  uint32_t begin;
-  uint32_t end;
-  if (k == Segment::kCorrupt || !segment.EntriesOf(k, &begin, &end)) {
-    return file_->CorruptSegment(i, "damaged trie or entries");
+  return DeliverVersions(context, lookup.i, *lookup.segment, lookup.k,
+                         lookup.begin, lookup.end, internal_key, filtered,
+                         get_context);
+}
+
+bool FstTableReader::Locate(const BlockReadContext& context,
+                            SegmentEntry* entry, Lookup* lookup) const {
+  lookup->i = file_->index().SegmentFor(*lookup->target);
+  if (lookup->i == FileIndex::kCorrupt) {
+    *lookup->status = file_->CorruptIndex();
+    return false;
   }
-  return DeliverVersions(context, i, segment, k, begin, end, internal_key,
-                         filtered, get_context);
+  if (lookup->i == file_->index().num_segments()) return false;
+  *lookup->status =
+      file_->store().GetSegment(context, file_->index(), lookup->i, entry);
+  if (!lookup->status->ok()) return false;
+  lookup->segment = &entry->GetValue()->segment();
+  lookup->k = lookup->segment->FindKey(*lookup->target);
+  if (lookup->k == Segment::kNotFound) return false;
+  if (lookup->k == Segment::kCorrupt ||
+      !lookup->segment->EntriesOf(lookup->k, &lookup->begin, &lookup->end)) {
+    *lookup->status =
+        file_->CorruptSegment(lookup->i, "damaged trie or entries");
+    return false;
+  }
+  return true;
 }
 
 Status FstTableReader::MultiGetFilter(const ReadOptions& read_options,
@@ -124,6 +153,7 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
     s = AskFilter(read_options, prefix_extractor, mget_range, &may_match);
   }
   std::array<std::optional<key_trie::SoughtKey>, kMostKeys> targets;
+  std::array<ROCKSDB_NAMESPACE::KeyContext*, kMostKeys> key_of = {};
   std::array<Lookup, kMostKeys> lookups;
   size_t n = 0;
   size_t i = 0;
@@ -132,16 +162,32 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
       *key->s = s;
     } else if (may_match[i]) {
       const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(key->ikey);
-      lookups[n].key = &*key;
+      key_of[n] = &*key;
       lookups[n].target = &targets[n].emplace(user_key.ToStringView());
+      lookups[n].status = key->s;
+      lookups[n].number = n;
       ++n;
     }
   }
-  GetAll(context, lookups.data(), n, filtered);
+  SegmentEntries entries;
+  const size_t found = LocateAll(context, lookups.data(), n, &entries);
+  for (size_t j = 0; j < n; ++j) {
+    if (key_of[j]->s->IsIncomplete()) {
+      key_of[j]->get_context->MarkKeyMayExist();
+    }
+  }
+  for (size_t j = 0; j < found; ++j) {
+    const Lookup& lookup = lookups[j];
+    const auto* const key = key_of[lookup.number];
+    *key->s = DeliverVersions(context, lookup.i, *lookup.segment, lookup.k,
+                              lookup.begin, lookup.end, key->ikey, filtered,
+                              key->get_context);
+  }
 }
 
-void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
-                            size_t n, bool filtered) const {
+size_t FstTableReader::LocateAll(const BlockReadContext& context,
+                                 Lookup* lookups, size_t n,
+                                 SegmentEntries* entries) const {
   const FileIndex& index = file_->index();
   // Goes on with those that step() returns true for.
   const auto go_on = [&](const auto& step) {
@@ -156,27 +202,23 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
   for (size_t j = 0; j < n; ++j) targets[j] = lookups[j].target;
   index.SegmentsFor(targets.data(), n, found.data());
 
-  // Keys ascend, so those of a segment are neighbours.
-  std::array<SegmentEntry, kMostKeys> entries;
+  // Keys go one way, so those of a segment are neighbours.
   const Segment* segment = nullptr;
   uint32_t segment_number = 0;
   go_on([&](size_t j, Lookup* lookup) {
     lookup->i = found[j];
     if (lookup->i == FileIndex::kCorrupt) {
-      *lookup->key->s = file_->CorruptIndex();
+      *lookup->status = file_->CorruptIndex();
       return false;
     }
     if (lookup->i == index.num_segments()) return false;
     if (segment == nullptr || lookup->i != segment_number) {
       segment = nullptr;
-      const Status s =
-          file_->store().GetSegment(context, index, lookup->i, &entries[j]);
-      if (!s.ok()) {
-        if (s.IsIncomplete()) lookup->key->get_context->MarkKeyMayExist();
-        *lookup->key->s = s;
-        return false;
-      }
-      segment = &entries[j].GetValue()->segment();
+      SegmentEntry* const entry = &(*entries)[j];
+      *lookup->status =
+          file_->store().GetSegment(context, index, lookup->i, entry);
+      if (!lookup->status->ok()) return false;
+      segment = &entry->GetValue()->segment();
       segment_number = lookup->i;
       PrefetchObject(segment);
     }
@@ -193,7 +235,7 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
   go_on([&](size_t j, Lookup* lookup) {
     lookup->k = lookup->segment->IndexOf(found[j]);
     if (lookup->k == Segment::kCorrupt) {
-      *lookup->key->s = file_->CorruptSegment(lookup->i, "damaged trie");
+      *lookup->status = file_->CorruptSegment(lookup->i, "damaged trie");
     }
     if (lookup->k >= Segment::kCorrupt) return false;
     lookup->segment->PrefetchEntriesOf(lookup->k);
@@ -201,7 +243,7 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
   });
   go_on([&](size_t /*j*/, Lookup* lookup) {
     if (!lookup->segment->EntriesOf(lookup->k, &lookup->begin, &lookup->end)) {
-      *lookup->key->s = file_->CorruptSegment(lookup->i, "damaged entries");
+      *lookup->status = file_->CorruptSegment(lookup->i, "damaged entries");
       return false;
     }
     lookup->segment->PrefetchEntry(lookup->begin);
@@ -211,12 +253,101 @@ void FstTableReader::GetAll(const BlockReadContext& context, Lookup* lookups,
     const Lookup& lookup = lookups[j];
     lookup.segment->PrefetchInlineValue(lookup.begin);
   }
-  for (size_t j = 0; j < n; ++j) {
-    const Lookup& lookup = lookups[j];
-    *lookup.key->s = DeliverVersions(
-        context, lookup.i, *lookup.segment, lookup.k, lookup.begin, lookup.end,
-        lookup.key->ikey, filtered, lookup.key->get_context);
+  return n;
+}
+
+void FstTableReader::FindNewest(const ReadOptions& read_options,
+                                const SliceTransform* prefix_extractor,
+                                uint64_t newest, Sought* const* keys,
+                                size_t n) const {
+  const BlockReadContext context{read_options};
+  Status s = file_->order_status();
+  std::array<bool, kMostKeys> may_match;
+  may_match.fill(true);
+  const bool filtered = file_->store().has_filter();
+  if (s.ok() && filtered) {
+    std::array<Slice, kMostKeys> user_keys;
+    std::array<Slice*, kMostKeys> asked;
+    for (size_t j = 0; j < n; ++j) {
+      user_keys[j] = keys[j]->key->view();
+      asked[j] = &user_keys[j];
+    }
+    s = file_->filter().KeysMayMatch(context, prefix_extractor,
+                                     static_cast<int>(n), asked.data(),
+                                     may_match.data());
   }
+  std::array<Lookup, kMostKeys> lookups;
+  size_t m = 0;
+  for (size_t j = 0; j < n; ++j) {
+    keys[j]->newest = Newest();
+    keys[j]->status = s;
+    if (!s.ok() || !may_match[j]) continue;
+    lookups[m].target = keys[j]->key;
+    lookups[m].status = &keys[j]->status;
+    lookups[m].number = j;
+    ++m;
+  }
+  SegmentEntries entries;
+  m = LocateAll(context, lookups.data(), m, &entries);
+  for (size_t j = 0; j < m; ++j) {
+    Sought* const sought = keys[lookups[j].number];
+    sought->status = TakeNewest(context, lookups[j], newest, sought);
+    if (filtered && sought->newest.found) file_->filter().CountTruePositive();
+  }
+}
+
+void FstTableReader::FindNewest(const ReadOptions& read_options,
+                                const SliceTransform* prefix_extractor,
+                                uint64_t newest, Sought* key) const {
+  const BlockReadContext context{read_options};
+  key->newest = Newest();
+  key->status = file_->order_status();
+  bool may_match = true;
+  const bool filtered = file_->store().has_filter();
+  if (key->status.ok() && filtered) {
+    Slice user_key = key->key->view();
+    Slice* asked = &user_key;
+    key->status = file_->filter().KeysMayMatch(context, prefix_extractor, 1,
+                                               &asked, &may_match);
+  }
+  if (!key->status.ok() || !may_match) return;
+  Lookup lookup;
+  lookup.target = key->key;
+  lookup.status = &key->status;
+  SegmentEntry entry;
+  if (!Locate(context, &entry, &lookup)) return;
+  key->status = TakeNewest(context, lookup, newest, key);
+  if (filtered && key->newest.found) file_->filter().CountTruePositive();
+}
+
+Status FstTableReader::TakeNewest(const BlockReadContext& context,
+                                  const Lookup& lookup, uint64_t newest,
+                                  Sought* sought) const {
+  const uint32_t e =
+      file_->SeekEntry(*lookup.segment, lookup.begin, lookup.end, newest);
+  if (e == lookup.end) return Status::OK();
+  sought->newest.tag = file_->EffectiveTag(*lookup.segment, e);
+  if (!FstFile::HasValueType(sought->newest.tag)) {
+    return file_->CorruptSegment(lookup.i, "unknown value type");
+  }
+  sought->newest.found = true;
+  if ((sought->newest.tag & 0xff) != ROCKSDB_NAMESPACE::kTypeValue) {
+    return Status::OK();
+  }
+  ValueEntry block;
+  uint32_t block_number = 0;
+  Slice value;
+  const Status s =
+      file_->ReadValue(context, lookup.i, *lookup.segment, e, &block,
+                       &block_number, /*pinner=*/nullptr, &value);
+  if (!s.ok()) return s;
+  Cleanable pin;
+  if (PinsValue(value, block, &pin)) {
+    sought->value->PinSlice(value, &pin);
+  } else {
+    sought->value->PinSelf(value);
+  }
+  return s;
 }
 
 Status FstTableReader::DeliverVersions(const BlockReadContext& context,
@@ -286,16 +417,8 @@ Status FstTableReader::AnswerFrom(const BlockReadContext& context, uint32_t i,
         return s;
       }
     }
-    // The caller may keep the value beyond this file's life only with a
-    // reference to its block in the cache; anything else it copies.
     Cleanable pin;
-    const bool pinned =
-        value.size() > kCopiedValueSize && block.GetCacheHandle() != nullptr;
-    if (pinned) {
-      Cache* const cache = block.GetCache();
-      cache->Ref(block.GetCacheHandle());
-      compat::ReleaseWith(&pin, cache, block.GetCacheHandle());
-    }
+    const bool pinned = PinsValue(value, block, &pin);
     Status read_status;
     *more = compat::SaveValue(get_context, parsed, value, matched, &read_status,
                               pinned ? &pin : nullptr);

@@ -4,6 +4,7 @@
 #include "table/fst/table_iterator.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 #include "compat/statistics.h"
@@ -119,9 +120,11 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
     Fail(file_.CorruptSegment(i, "unknown value type"));
     return false;
   }
-  plain_ = segment_->single_version() && segment_->same_types() &&
-           (same_tag_ & 0xff) == ROCKSDB_NAMESPACE::kTypeValue &&
-           (all_visible_ || (same_tags_ && same_tag_ <= newest_));
+  tag_entry_ = UINT32_MAX;
+  simple_ = segment_->single_version() &&
+            (all_visible_ || (same_tags_ && same_tag_ <= newest_));
+  plain_ = simple_ && segment_->same_types() &&
+           (same_tag_ & 0xff) == ROCKSDB_NAMESPACE::kTypeValue;
   uniform_values_ = nullptr;
   if (const ValueRunView* const values = segment_->inline_values()) {
     SetValuesAtHand(values, 0, segment_->num_entries());
@@ -209,6 +212,8 @@ void FstTableIterator::LoadEntry() {
   uint64_t tag = same_tag_;
   if (!same_tags_) {
     tag = file_.EffectiveTag(*segment_, entry_);
+    tag_entry_ = entry_;
+    tag_ = tag;
     if (!FstFile::HasValueType(tag)) {
       Fail(file_.CorruptSegment(segment_index_, "unknown value type"));
       return;
@@ -307,7 +312,8 @@ void FstTableIterator::Seek(const Slice& target) {
   StartSeek();
   sought_segment_ = kNowhere;
   if (!PassesFilter(target, /*forward=*/true)) return;
-  FindEntry(target);
+  target_.assign(target.data(), target.size());
+  FindEntry(target_);
   if (valid_) {
     sought_.swap(target_);
     sought_segment_ = segment_index_;
@@ -315,27 +321,73 @@ void FstTableIterator::Seek(const Slice& target) {
   }
 }
 
-void FstTableIterator::FindEntry(const Slice& target) {
-  target_.assign(target.data(), target.size());
-  const std::string_view user_key =
-      ROCKSDB_NAMESPACE::ExtractUserKey(target_).ToStringView();
-  const uint32_t i = file_.index().SegmentFor(user_key);
-  if (i == FileIndex::kCorrupt) {
-    Fail(file_.CorruptIndex());
-    return;
+void FstTableIterator::SeekAll(FstTableIterator* const* iters, size_t n,
+                               const Slice& target) {
+  const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(target);
+  std::array<FstTableIterator*, kMostSeeks> sought = {};
+  std::array<KeyTrieCursor*, kMostSeeks> cursors = {};
+  size_t m = 0;
+  for (size_t i = 0; i < n; ++i) {
+    FstTableIterator* const iter = iters[i];
+    iter->StartSeek();
+    iter->sought_segment_ = kNowhere;
+    if (!iter->PassesFilter(target, /*forward=*/true) ||
+        !iter->FindSegment(target)) {
+      continue;
+    }
+    if (iter->segment_->mirrored()) {
+      iter->cursor_.SeekForPrev(user_key.ToStringView());
+      iter->FindEntryAtCursor(target);
+      continue;
+    }
+    cursors[m] = &iter->cursor_;
+    sought[m++] = iter;
   }
-  if (i == file_.index().num_segments() || !LoadSegment(i)) return;
+  KeyTrieCursor::SeekAll(cursors.data(), m,
+                         key_trie::SoughtKey(user_key.ToStringView()));
+  for (size_t i = 0; i < m; ++i) {
+    if (cursors[i]->Valid()) {
+      sought[i]->segment_->PrefetchEntriesOf(cursors[i]->ordinal());
+      if (sought[i]->segment_->single_version()) {
+        sought[i]->segment_->PrefetchEntry(cursors[i]->ordinal());
+      }
+    }
+  }
+  for (size_t i = 0; i < m; ++i) sought[i]->FindEntryAtCursor(target);
+}
+
+void FstTableIterator::FindEntry(const Slice& target) {
+  if (!FindSegment(target)) return;
+  const std::string_view user_key =
+      ROCKSDB_NAMESPACE::ExtractUserKey(target).ToStringView();
   if (segment_->mirrored()) {
     cursor_.SeekForPrev(user_key);
   } else {
     cursor_.Seek(user_key);
   }
+  FindEntryAtCursor(target);
+}
+
+bool FstTableIterator::FindSegment(const Slice& target) {
+  const uint32_t i = file_.index().SegmentFor(
+      ROCKSDB_NAMESPACE::ExtractUserKey(target).ToStringView());
+  if (i == FileIndex::kCorrupt) {
+    Fail(file_.CorruptIndex());
+    return false;
+  }
+  return i != file_.index().num_segments() && LoadSegment(i);
+}
+
+void FstTableIterator::FindEntryAtCursor(const Slice& target) {
+  const uint32_t i = segment_index_;
+  const std::string_view user_key =
+      ROCKSDB_NAMESPACE::ExtractUserKey(target).ToStringView();
   if (!cursor_.Valid() && !cursor_.corrupt()) {
     // The target is between the group's keys and their bound.
     const uint32_t next = file_.index().NextGroup(i);
     if (next < file_.index().num_segments()) {
       EnterSegment(next, End::kFirst);
-      ExpectBeyond(target_, /*forward=*/true);
+      ExpectBeyond(target, /*forward=*/true);
     }
     return;
   }
@@ -350,7 +402,7 @@ void FstTableIterator::FindEntry(const Slice& target) {
     LoadKey(End::kFirst);
     return;
   }
-  const uint64_t tag = ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target_);
+  const uint64_t tag = ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(target);
   if (segment_->Mirror(cursor_.ordinal()) + 1 == segment_->num_keys()) {
     const uint32_t at = file_.Continue(i, tag);
     if (at != i) {
@@ -380,7 +432,8 @@ void FstTableIterator::FindEntry(const Slice& target) {
 void FstTableIterator::SeekForPrev(const Slice& target) {
   StartSeek();
   if (!PassesFilter(target, /*forward=*/false)) return;
-  FindEntry(target);
+  target_.assign(target.data(), target.size());
+  FindEntry(target_);
   // Not SeekForPrevImpl(), which would take an error for the file's end.
   if (!status_.ok()) return;
   if (!valid_) {
@@ -393,7 +446,7 @@ void FstTableIterator::SeekForPrev(const Slice& target) {
 }
 
 void FstTableIterator::SettleVisible(bool forward) {
-  for (; valid_ && !plain_; StepKey(forward)) {
+  for (; valid_ && !simple_; StepKey(forward)) {
     const uint32_t e = file_.SeekEntry(*segment_, begin_, end_, newest_);
     if (e == end_) continue;
     if (e != entry_) {

@@ -21,8 +21,8 @@
 //
 // It is walked by entries, as RocksDB does, or by user keys, as view/ does:
 // each key by its newest entry that the reader sees.  A segment that holds one
-// entry a key, all of them values that the reader sees, is *plain*: in it a
-// step asks nothing of an entry.
+// entry a key, all of which the reader sees, is *simple*: a step asks nothing
+// of an entry.  If all of them are values, too, it is *plain*.
 //
 // Thread safety: none; an iterator belongs to one thread at a time.
 
@@ -89,6 +89,12 @@ class FstTableIterator final : public compat::TableIteratorBase {
     all_visible_ = all_visible;
   }
   const FstFile& file() const { return file_; }
+  // Seek() of several iterators to one target, which is no view of what they
+  // hold; the look-ups in their tries go side by side.
+  // REQUIRES: n <= kMostSeeks
+  static constexpr size_t kMostSeeks = KeyTrieReader::kMaxBatch;
+  static void SeekAll(FstTableIterator* const* iters, size_t n,
+                      const ROCKSDB_NAMESPACE::Slice& target);
   // Moves to the newest entry that the reader sees, of the key at hand or else
   // of the next key on the way that has one; not valid if none has.
   void SettleVisible(bool forward);
@@ -98,18 +104,24 @@ class FstTableIterator final : public compat::TableIteratorBase {
     SettleVisible(forward);
   }
   // REQUIRES: Valid()
+  bool simple() const { return simple_; }
   bool plain() const { return plain_; }
   // StepVisible() within the segment.  False, and nothing has changed, at its
-  // end; false, and the iterator is not valid, if it is damaged.
-  // REQUIRES: Valid(), plain()
-  bool StepPlain(bool forward);
+  // end; false, and the iterator is not valid, if it is damaged.  In a segment
+  // that is not plain value() is not set, unless PrepareValue() is called.
+  // REQUIRES: Valid(), simple()
+  bool StepSimple(bool forward);
   // REQUIRES: Valid(), for all that follow.
   bool value_ready() const { return value_ready_; }
   ROCKSDB_NAMESPACE::Slice user_key() const override {
     const std::string_view key = cursor_.key();
     return {key.data(), key.size()};
   }
-  uint64_t tag() const { return file_.EffectiveTag(*segment_, entry_); }
+  uint64_t tag() const {
+    return same_tags_             ? same_tag_
+           : entry_ == tag_entry_ ? tag_
+                                  : file_.EffectiveTag(*segment_, entry_);
+  }
   // Bytes that the key is known to share with the one the last step left.
   uint64_t shared() const { return cursor_.shared(); }
 
@@ -120,9 +132,13 @@ class FstTableIterator final : public compat::TableIteratorBase {
   void StartSeek();
   // Whether the filter lets a seek go on.
   bool PassesFilter(const ROCKSDB_NAMESPACE::Slice& target, bool forward);
-  // Moves to the first entry that is not before the target, which is target_
-  // from now on.
+  // Moves to the first entry that is not before the target, which is no view of
+  // what the iterator holds, but for target_.
   void FindEntry(const ROCKSDB_NAMESPACE::Slice& target);
+  // Its parts: loads the segment that the target is in, false if there is none;
+  // goes on from where the cursor stands after its seek there.
+  bool FindSegment(const ROCKSDB_NAMESPACE::Slice& target);
+  void FindEntryAtCursor(const ROCKSDB_NAMESPACE::Slice& target);
   void EnterFileEnd(End end);
   // Counts, as BlockBasedTableIterator does, a seek that came to a segment, and
   // one of whose entries a value is taken.
@@ -212,6 +228,10 @@ class FstTableIterator final : public compat::TableIteratorBase {
   uint32_t segment_index_ = 0;
   bool same_tags_ = false;  // all of the segment's entries have same_tag_
   uint64_t same_tag_ = 0;
+  // Of an entry of the segment: its tag, which was looked up; UINT32_MAX: none.
+  uint32_t tag_entry_ = UINT32_MAX;
+  uint64_t tag_ = 0;
+  bool simple_ = false;
   bool plain_ = false;
   uint64_t newest_ = 0;
   bool all_visible_ = false;
@@ -253,8 +273,8 @@ class FstTableIterator final : public compat::TableIteratorBase {
   ROCKSDB_NAMESPACE::Status status_;
 };
 
-inline bool FstTableIterator::StepPlain(bool forward) {
-  assert(valid_ && plain_);
+inline bool FstTableIterator::StepSimple(bool forward) {
+  assert(valid_ && simple_);
   if (forward ? entry_ + 1 == segment_->num_entries() : entry_ == 0) {
     return false;
   }
@@ -270,7 +290,7 @@ inline bool FstTableIterator::StepPlain(bool forward) {
   entry_ = segment_->Mirror(cursor_.ordinal());
   begin_ = entry_;
   end_ = entry_ + 1;
-  if (TakeUniformValue() || TakeValueAtHand()) return true;
+  if (plain_ && (TakeUniformValue() || TakeValueAtHand())) return true;
   LoadEntry();
   return valid_;
 }

@@ -119,6 +119,58 @@ Status FstTableReader::KeysBefore(const BlockReadContext& context,
   return s;
 }
 
+Status FstTableReader::PositionOf(const ReadOptions& read_options,
+                                  const Slice& user_key,
+                                  KeyPosition* position) const {
+  const FileIndex& index = file_->index();
+  const key_trie::SoughtKey key(user_key.ToStringView());
+  *position = KeyPosition();
+  const uint32_t i = index.SegmentFor(key);
+  if (i == FileIndex::kCorrupt) return file_->CorruptIndex();
+  position->before = index.KeysBefore(i);
+  if (i == index.num_segments()) return Status::OK();
+  SegmentEntry entry;
+  Status s = file_->store().GetSegment(BlockReadContext{read_options}, index, i,
+                                       &entry);
+  if (!s.ok()) return s;
+  const Segment& segment = entry.GetValue()->segment();
+  uint32_t before = segment.FindKey(key);
+  position->present = before < segment.num_keys();
+  if (before == Segment::kNotFound) before = segment.KeysBefore(key.view());
+  uint32_t begin = 0;
+  uint32_t end = 0;
+  if (before == Segment::kCorrupt ||
+      (position->present && !segment.EntriesOf(before, &begin, &end))) {
+    return file_->CorruptSegment(i, "damaged trie or entries");
+  }
+  position->before += before;
+  if (position->present) position->tag = file_->EffectiveTag(segment, begin);
+  return s;
+}
+
+Status FstTableReader::KeyAt(const ReadOptions& read_options, uint64_t before,
+                             std::string* user_key) const {
+  const FileIndex& index = file_->index();
+  // The last segment that so many keys, or fewer, come before.
+  uint32_t i = 0;
+  for (uint32_t n = index.num_segments(); n > 1;) {
+    const uint32_t half = n / 2;
+    if (index.KeysBefore(i + half) <= before) i += half;
+    n -= half;
+  }
+  SegmentEntry entry;
+  const Status s = file_->store().GetSegment(BlockReadContext{read_options},
+                                             index, i, &entry);
+  if (!s.ok()) return s;
+  const Segment& segment = entry.GetValue()->segment();
+  const uint64_t k = before - index.KeysBefore(i);
+  if (k >= segment.num_keys() ||
+      !segment.KeyAt(static_cast<uint32_t>(k), user_key)) {
+    return file_->CorruptSegment(i, "damaged trie");
+  }
+  return s;
+}
+
 Status FstTableReader::CountKeys(const ReadOptions& read_options,
                                  const RangePtr& range, uint64_t* count) const {
   const FileIndex& index = file_->index();

@@ -92,6 +92,50 @@ class FstTableReader : public compat::TableReaderBase {
     return file_->Verify(read_options);
   }
 
+  // ---- Reads of view/, without RocksDB's contexts ----
+
+  // An entry that a key was found to have.
+  struct Newest {
+    bool found = false;
+    uint64_t tag = 0;
+  };
+  // A key of FindNewest().
+  struct Sought {
+    const key_trie::SoughtKey* key = nullptr;
+    Newest newest;
+    // Of the value, if the entry is kTypeValue; not set otherwise.
+    ROCKSDB_NAMESPACE::PinnableSlice* value = nullptr;
+    ROCKSDB_NAMESPACE::Status status;
+  };
+  // Finds of n keys the newest entry whose tag is not greater than `newest`,
+  // and reads its value.  The filter is asked as Get() asks it.
+  // REQUIRES: n <= kMostKeys; keys ascend or descend; they are distinct;
+  //     !file().index().has_continuations()
+  void FindNewest(const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+                  const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
+                  uint64_t newest, Sought* const* keys, size_t n) const;
+  // The same of one.
+  void FindNewest(const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+                  const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
+                  uint64_t newest, Sought* key) const;
+
+  // Where a key is, or would be: how many of the file's keys come before it,
+  // and if it is there the tag of its newest entry.
+  struct KeyPosition {
+    uint64_t before = 0;
+    bool present = false;
+    uint64_t tag = 0;
+  };
+  // REQUIRES: !file().index().has_continuations()
+  ROCKSDB_NAMESPACE::Status PositionOf(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+      const ROCKSDB_NAMESPACE::Slice& user_key, KeyPosition* position) const;
+  // The key that so many keys of the file come before.
+  // REQUIRES: as above; `before` is less than the number of its keys
+  ROCKSDB_NAMESPACE::Status KeyAt(
+      const ROCKSDB_NAMESPACE::ReadOptions& read_options, uint64_t before,
+      std::string* user_key) const;
+
   // The number of user keys in the range, which is half-open and without a
   // bound where it has none.
   ROCKSDB_NAMESPACE::Status CountKeys(
@@ -106,11 +150,22 @@ class FstTableReader : public compat::TableReaderBase {
       const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
       const ROCKSDB_NAMESPACE::MultiGetContext::Range* mget_range,
       std::array<bool, kMostKeys>* may_match) const;
-  // Look-ups in the tries; `filtered`: the filter let their keys pass.
+  // One look-up of several in the tries.
   struct Lookup;
-  // At most as many as a batch of RocksDB's has; keys ascend.
-  void GetAll(const BlockReadContext& context, Lookup* lookups, size_t n,
-              bool filtered) const;
+  using SegmentEntries = std::array<SegmentEntry, kMostKeys>;
+  // Finds the entries of keys, at most as many as a batch of RocksDB's has,
+  // which go one way.  Those that are found become the first of `lookups`,
+  // whose number it returns; of the others errors are in *status.  *entries
+  // holds what they refer to.
+  size_t LocateAll(const BlockReadContext& context, Lookup* lookups, size_t n,
+                   SegmentEntries* entries) const;
+  // The same of one key; false if it is not found, or an error.
+  bool Locate(const BlockReadContext& context, SegmentEntry* entry,
+              Lookup* lookup) const;
+  // Fills in the newest entry of a key that was located.
+  ROCKSDB_NAMESPACE::Status TakeNewest(const BlockReadContext& context,
+                                       const Lookup& lookup, uint64_t newest,
+                                       Sought* sought) const;
   // Answers from the entries of key k of `segment`, which is segment i: the
   // key's, [begin, end), and those of its continuations.
   ROCKSDB_NAMESPACE::Status DeliverVersions(

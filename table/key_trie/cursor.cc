@@ -4,6 +4,7 @@
 #include "table/key_trie/cursor.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -220,12 +221,8 @@ void Cursor::MoveTo(uint32_t index) {
       return;
     }
   }
-  const ReadKey& read = read_[index - window_first_];
-  next_.Set(index + 1, read.next_code);
-  key_ = window_.bytes.get() + read.begin;
-  key_size_ = read.size;
+  ShowRead(index);
   shared_ = 0;
-  index_ = index;
   valid_ = true;
 }
 
@@ -252,15 +249,20 @@ void Cursor::SeekToLast() {
   SeekToOrdinal(reader_->num_keys() - 1);
 }
 
-bool Cursor::Search(std::string_view key, Reader::Position* position) {
+bool Cursor::Search(const SoughtKey& target, Reader::Position* position) {
   Invalidate();
   if (reader_->num_keys() == 0) {
     return false;
   }
-  const SoughtKey target(key);
   SeparatorTrie::FloorResult separator;
-  bool whole = reader_->separators_.Find(target, &separator) &&
-               LoadBucket(separator.ordinal);
+  const bool whole = reader_->separators_.Find(target, &separator);
+  return SearchInBucket(target, whole, separator, position);
+}
+
+bool Cursor::SearchInBucket(const SoughtKey& target, bool whole,
+                            const SeparatorTrie::FloorResult& separator,
+                            Reader::Position* position) {
+  whole = whole && LoadBucket(separator.ordinal);
   if (whole) {
     next_.Set(0, 0);
     whole = FindInBucket(target, separator.matched, reader_->codes_, bytes_,
@@ -275,9 +277,9 @@ bool Cursor::Search(std::string_view key, Reader::Position* position) {
   return true;
 }
 
-void Cursor::Seek(std::string_view target) {
-  Reader::Position position;
-  if (!Search(target, &position) || position.ordinal == reader_->num_keys()) {
+void Cursor::GoToPosition(std::string_view target,
+                          const Reader::Position& position) {
+  if (position.ordinal == reader_->num_keys()) {
     return;
   }
   if (position.place.index == bytes_.num_keys) {
@@ -295,9 +297,53 @@ void Cursor::Seek(std::string_view target) {
   shared_ = 0;
 }
 
+void Cursor::Seek(std::string_view target) {
+  Reader::Position position;
+  if (Search(SoughtKey(target), &position)) {
+    GoToPosition(target, position);
+  }
+}
+
+void Cursor::SeekAll(Cursor* const* cursors, size_t n,
+                     const SoughtKey& target) {
+  assert(n <= Reader::kMaxBatch);
+  std::array<const SeparatorTrie*, Reader::kMaxBatch> separators = {};
+  std::array<const SoughtKey*, Reader::kMaxBatch> targets = {};
+  std::array<SeparatorTrie::FloorResult, Reader::kMaxBatch> places;
+  std::array<bool, Reader::kMaxBatch> whole;
+  for (size_t i = 0; i < n; ++i) {
+    cursors[i]->Invalidate();
+    separators[i] = &cursors[i]->reader_->separators_;
+    targets[i] = &target;
+  }
+  SeparatorTrie::FindAll(separators.data(), targets.data(), n, places.data(),
+                         whole.data());
+  const auto to_search = [&](size_t i) {
+    return whole[i] && cursors[i]->reader_->num_keys() != 0 &&
+           cursors[i]->bucket_ != places[i].ordinal;
+  };
+  for (size_t i = 0; i < n; ++i) {
+    if (to_search(i)) {
+      cursors[i]->reader_->bucket_offsets_.PrefetchElement(places[i].ordinal);
+    }
+  }
+  for (size_t i = 0; i < n; ++i) {
+    if (to_search(i)) {
+      cursors[i]->reader_->PrefetchBucket(places[i].ordinal);
+    }
+  }
+  for (size_t i = 0; i < n; ++i) {
+    Reader::Position position;
+    if (cursors[i]->reader_->num_keys() != 0 &&
+        cursors[i]->SearchInBucket(target, whole[i], places[i], &position)) {
+      cursors[i]->GoToPosition(target.view(), position);
+    }
+  }
+}
+
 void Cursor::SeekForPrev(std::string_view target) {
   Reader::Position position;
-  if (!Search(target, &position)) {
+  if (!Search(SoughtKey(target), &position)) {
     return;
   }
   const uint32_t back = position.place.equal ? 0 : 1;
@@ -328,8 +374,7 @@ void Cursor::Next() {
   ReadNext(index);
 }
 
-void Cursor::Prev() {
-  assert(valid_);
+void Cursor::PrevSlow() {
   if (index_ == 0 && bucket_ == 0) {
     Invalidate();
     return;
@@ -351,8 +396,8 @@ void Cursor::Prev() {
   if (valid_ && (!in_window || !same_bucket) && key() >= behind) {
     SetCorrupt();
   }
-  // Of neighbours in the window the later one was made from the other.
-  shared_ = in_window && same_bucket ? heads_.LcpAt(index_ + 1) : 0;
+  // Neighbours in the window are none of these: Prev() knows them.
+  shared_ = 0;
 }
 
 }  // namespace key_trie

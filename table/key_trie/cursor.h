@@ -29,6 +29,8 @@
 
 #pragma once
 
+#include <cassert>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -62,6 +64,12 @@ class Cursor {
   void SeekToLast();
   // To the first key >= target.  target may be a view of key().
   void Seek(std::string_view target);
+  // Seeks of n cursors to one target, each as Seek(): what one waits for is
+  // asked for while others go on.
+  // REQUIRES: n <= Reader::kMaxBatch; no cursor's key is what target is a view
+  //     of
+  static void SeekAll(Cursor* const* cursors, size_t n,
+                      const SoughtKey& target);
   // To the last key <= target.  target may be a view of key().
   void SeekForPrev(std::string_view target);
   // To the key of that rank; invalid if ordinal >= num_keys().
@@ -69,7 +77,17 @@ class Cursor {
   // REQUIRES: Valid()
   void Next();
   // REQUIRES: Valid()
-  void Prev();
+  void Prev() {
+    assert(valid_);
+    // (I2)
+    if (key_ == buffer_.bytes.get() || index_ <= window_first_) {
+      PrevSlow();
+      return;
+    }
+    // The later one was made from the other.
+    shared_ = heads_.LcpAt(index_);
+    ShowRead(index_ - 1);
+  }
 
   // REQUIRES: Valid()
   uint32_t ordinal() const { return bytes_.first_ordinal + index_; }
@@ -118,7 +136,22 @@ class Cursor {
   bool LoadBucket(uint32_t bucket);
   // Makes the cursor invalid, finds the key's place and loads its bucket. False
   // if there are no keys or, then corrupt(), the bytes are corrupt.
-  bool Search(std::string_view key, Reader::Position* position);
+  bool Search(const SoughtKey& target, Reader::Position* position);
+  // The same from the bucket's separator on; `whole` is whether that was found.
+  bool SearchInBucket(const SoughtKey& target, bool whole,
+                      const SeparatorTrie::FloorResult& separator,
+                      Reader::Position* position);
+  // Goes to the first key that is not before the place that was found.
+  void GoToPosition(std::string_view target, const Reader::Position& position);
+  void PrevSlow();
+  // Stands on key `index`, which the window holds.
+  void ShowRead(uint32_t index) {
+    const ReadKey& read = read_[index - window_first_];
+    next_.Set(index + 1, read.next_code);
+    key_ = window_.bytes.get() + read.begin;
+    key_size_ = read.size;
+    index_ = index;
+  }
   // Appends the suffix of key `index`, where next_ is, to the first *size bytes
   // of *buffer.  Moves next_ to the next one.  False if it does not fit.
   bool AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size);

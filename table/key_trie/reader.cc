@@ -179,6 +179,13 @@ bool Reader::OpenBucket(uint32_t bucket, Bucket* out) const {
                      codes_.width);
 }
 
+void Reader::PrefetchBucket(uint32_t bucket) const {
+  BucketBounds at;
+  if (BoundsOf(bucket, &at)) {
+    PrefetchLines(buckets_ + at.begin, at.end - at.begin, kPrefetched);
+  }
+}
+
 bool Reader::BucketOf(uint32_t ordinal, uint32_t* bucket) const {
   const uint64_t mask = (uint64_t{1} << ordinal_bits_) - 1;
   uint32_t low = 0;
@@ -258,11 +265,7 @@ void Reader::FindAll(const Reader* const* tries, const SoughtKey* const* keys,
     }
   }
   for (size_t i = 0; i < n; ++i) {
-    BucketBounds at;
-    if (to_search(i) && tries[i]->BoundsOf(places[i].ordinal, &at)) {
-      PrefetchLines(tries[i]->buckets_ + at.begin, at.end - at.begin,
-                    kPrefetched);
-    }
+    if (to_search(i)) tries[i]->PrefetchBucket(places[i].ordinal);
   }
   for (size_t i = 0; i < n; ++i) {
     Position position;

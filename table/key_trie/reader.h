@@ -132,6 +132,7 @@ class Reader {
   };
   bool BoundsOf(uint32_t bucket, BucketBounds* bounds) const;
   bool OpenBucket(uint32_t bucket, Bucket* out) const;
+  void PrefetchBucket(uint32_t bucket) const;
   // The bucket of a key.
   // REQUIRES: ordinal < num_keys()
   bool BucketOf(uint32_t ordinal, uint32_t* bucket) const;

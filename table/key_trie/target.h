@@ -68,6 +68,9 @@ class SoughtKey {
   SoughtKey& operator=(const SoughtKey&) = delete;
 
   size_t size() const { return size_; }
+  std::string_view view() const {
+    return {reinterpret_cast<const char*>(data_), size_};
+  }
   // REQUIRES: i < size()
   uint8_t operator[](size_t i) const { return data_[i]; }
 

@@ -6,12 +6,18 @@
 // compactions; with every fourth seed merges, wide columns and blobs); another
 // opens views at snapshots meanwhile and walks three iterators side by side:
 // the view's, the same walked entry by entry (its slow twin), and RocksDB's
-// own. Where they stand is compared after every move. Twelve seeds, from
-// MEMKV_TEST_SEED on, each under other options (history_variant.h).
+// own. Where they stand is compared after every move. Gets and MultiGets of
+// views are compared with DB::Get() of the snapshot, and keys by number, by
+// rank and by walk, with a walk of RocksDB's iterator that counts. Twelve
+// seeds, from MEMKV_TEST_SEED on, or MEMKV_HISTORY_SEEDS of them, each under
+// other options (history_variant.h), and 12,000 writes each, or
+// MEMKV_HISTORY_OPERATIONS.
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <set>
@@ -22,6 +28,7 @@
 
 #include "db_bench_ext/keys/random.h"
 #include "plugin/memkv.h"
+#include "plugin/memkv_view.h"
 #include "rocksdb/db.h"
 #include "rocksdb/sst_file_writer.h"
 #include "rocksdb/wide_columns.h"
@@ -30,6 +37,7 @@
 #include "tests/util/test_folder.h"
 #include "tests/util/test_seed.h"
 #include "tests/util/unsynced_env.h"
+#include "view/key_positions.h"
 #include "view/view_iterator.h"
 
 namespace memkv {
@@ -42,9 +50,14 @@ using rocksdb::Status;
 using rocksdb::WriteOptions;
 
 constexpr uint64_t kSeeds = 12;
-constexpr size_t kWrites = 12000;
+constexpr uint64_t kWrites = 12000;
 constexpr size_t kLeastWalks = 400;
 constexpr size_t kMostHeld = 3;
+
+uint64_t Setting(const char* name, uint64_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
 
 rocksdb::Env* HistoryEnv() {
   static rocksdb::Env* const env = NewUnsyncedEnv().release();
@@ -181,6 +194,8 @@ class Reader {
 
   // Opens a view and walks over it, or goes on with an old one.
   void Go() {
+    if (random_.OneIn(4)) ComparePoints();
+    if (random_.OneIn(40)) CompareNumbers();
     if (held_.size() == kMostHeld && random_.OneIn(2)) {
       Walk* const walk = held_[random_.Uniform(kMostHeld)].get();
       Move(walk, 1 + random_.Uniform(20));
@@ -205,8 +220,122 @@ class Reader {
   const std::string& difference() const { return difference_; }
   uint64_t by_view() const { return by_view_; }
   uint64_t by_rocksdb() const { return by_rocksdb_; }
+  uint64_t gets() const { return gets_; }
+  uint64_t gets_handed_over() const { return gets_handed_over_; }
+  uint64_t numbered_by_rank() const { return numbered_by_rank_; }
+  uint64_t numbered_by_walk() const { return numbered_by_walk_; }
 
  private:
+  // Old ones, too, under which keys have several versions.
+  const rocksdb::Snapshot* ASnapshot() {
+    if (snapshot_ == nullptr || random_.OneIn(10)) {
+      snapshot_ = std::make_unique<rocksdb::ManagedSnapshot>(db_);
+    }
+    return snapshot_->snapshot();
+  }
+
+  void ComparePoints() {
+    std::unique_ptr<View> view;
+    ReadOptions want_options;
+    want_options.snapshot = ASnapshot();
+    const Status opened = View::Open(db_, db_->DefaultColumnFamily(),
+                                     want_options.snapshot, &view);
+    if (!opened.ok()) difference_ += opened.ToString();
+    std::vector<std::string> keys;
+    for (uint64_t i = 0; i <= random_.Uniform(80); i++) {
+      keys.push_back(random_.OneIn(3) ? keys_.Target() : keys_.Any());
+    }
+    const std::vector<Slice> slices(keys.begin(), keys.end());
+    std::vector<rocksdb::PinnableSlice> values(keys.size());
+    std::vector<Status> statuses(keys.size());
+    view->MultiGet(ReadOptions(), slices.size(), slices.data(), values.data(),
+                   statuses.data());
+    for (size_t i = 0; i < keys.size() && difference_.empty(); i++) {
+      std::string want;
+      const Status want_status = db_->Get(want_options, keys[i], &want);
+      rocksdb::PinnableSlice value;
+      const Status status = view->Get(ReadOptions(), keys[i], &value);
+      auto compare = [&](const char* how, const Status& s, const Slice& is) {
+        if (s.code() == want_status.code() && (!s.ok() || is == want)) return;
+        difference_ += std::string(how) + " " + ShowKey(keys[i]) + ": " +
+                       s.ToString() + ", " + std::to_string(is.size()) +
+                       " bytes; RocksDB: " + want_status.ToString() + ", " +
+                       std::to_string(want.size()) + " bytes\n";
+      };
+      compare("Get", status, value);
+      compare("MultiGet", statuses[i], values[i]);
+    }
+    gets_ += 2 * keys.size();
+    gets_handed_over_ += view->handed_over();
+  }
+
+  // Every number, of a version, against RocksDB's iterator.
+  void CompareNumbers() {
+    const auto pinned = std::make_shared<const view::PinnedVersion>(
+        db_, db_->DefaultColumnFamily(),
+        random_.OneIn(2) ? ASnapshot() : nullptr);
+    ReadOptions options;
+    options.total_order_seek = true;
+    const std::unique_ptr<Iterator> it(pinned->NewRocksDBIterator(options));
+    std::vector<std::string> want;
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      want.push_back(it->key().ToString());
+    }
+    for (const bool by_walk : {false, true}) {
+      std::shared_ptr<const view::KeyPositions> positions;
+      const Status s = view::KeyPositions::Make(
+          pinned, std::make_shared<std::atomic<uint64_t>>(0), &positions,
+          by_walk);
+      if (!s.ok()) {
+        difference_ += "numbers: " + s.ToString();
+        return;
+      }
+      ++(positions->by_rank() ? numbered_by_rank_ : numbered_by_walk_);
+      CompareNumbers(*positions, want);
+    }
+  }
+  void CompareNumbers(const view::KeyPositions& positions,
+                      const std::vector<std::string>& want) {
+    const std::string how = positions.by_rank() ? "by rank: " : "by walk: ";
+    if (positions.num_keys() != want.size()) {
+      difference_ += how + std::to_string(positions.num_keys()) +
+                     " keys; RocksDB: " + std::to_string(want.size()) + "\n";
+      return;
+    }
+    std::vector<uint64_t> numbers;
+    for (uint64_t i = random_.Uniform(20); i < want.size();
+         i += 1 + random_.Uniform(20)) {
+      numbers.push_back(i);
+    }
+    std::vector<std::string> keys;
+    const Status s = positions.KeysAt(numbers, &keys);
+    if (!s.ok()) difference_ += how + s.ToString();
+    for (size_t i = 0; i < numbers.size() && difference_.empty(); i++) {
+      if (keys[i] != want[numbers[i]]) {
+        difference_ += how + "key " + std::to_string(numbers[i]) + " is " +
+                       ShowKey(keys[i]) +
+                       "; RocksDB: " + ShowKey(want[numbers[i]]) + "\n";
+      }
+    }
+    const auto* const order = db_->DefaultColumnFamily()->GetComparator();
+    for (int i = 0; i < 20 && difference_.empty(); i++) {
+      const std::string key = keys_.Target();
+      uint64_t rank = 0;
+      const Status rank_status = positions.Rank(key, &rank);
+      const auto want_rank = static_cast<uint64_t>(
+          std::lower_bound(want.begin(), want.end(), key,
+                           [&](const std::string& a, const std::string& b) {
+                             return order->Compare(a, b) < 0;
+                           }) -
+          want.begin());
+      if (!rank_status.ok() || rank != want_rank) {
+        difference_ += how + "rank of " + ShowKey(key) + " is " +
+                       std::to_string(rank) + ", " + rank_status.ToString() +
+                       "; RocksDB: " + std::to_string(want_rank) + "\n";
+      }
+    }
+  }
+
   void Open(Walk* walk, bool prefix) {
     ReadOptions options;
     options.total_order_seek = !prefix;
@@ -229,12 +358,8 @@ class Reader {
     if (!prefix && random_.OneIn(3)) {
       options.iterate_upper_bound = &walk->upper_slice;
     }
-    // Old snapshots, too, under which keys have several versions.
-    if (snapshot_ == nullptr || random_.OneIn(10)) {
-      snapshot_ = std::make_unique<rocksdb::ManagedSnapshot>(db_);
-    }
     const rocksdb::Snapshot* const snapshot =
-        random_.OneIn(3) ? snapshot_->snapshot() : nullptr;
+        random_.OneIn(3) ? ASnapshot() : nullptr;
     // Of one version: with ignore_range_deletions answers depend on what
     // compactions have dropped.
     const auto pinned = std::make_shared<const view::PinnedVersion>(
@@ -347,6 +472,10 @@ class Reader {
   std::string difference_;
   uint64_t by_view_ = 0;
   uint64_t by_rocksdb_ = 0;
+  uint64_t gets_ = 0;
+  uint64_t gets_handed_over_ = 0;
+  uint64_t numbered_by_rank_ = 0;
+  uint64_t numbered_by_walk_ = 0;
 };
 
 class ViewHistoryTest : public testing::TestWithParam<uint64_t> {};
@@ -369,7 +498,8 @@ TEST_P(ViewHistoryTest, AViewAnswersAsRocksDB) {
   Status write_status;
   std::thread writing([&] {
     Writer writer(db.get(), seed, variant.plan.key_shape, others, dir.path());
-    for (size_t i = 0; i < kWrites && write_status.ok(); i++) {
+    const uint64_t writes = Setting("MEMKV_HISTORY_OPERATIONS", kWrites);
+    for (uint64_t i = 0; i < writes && write_status.ok(); i++) {
       write_status = writer.Write();
     }
     written.store(true, std::memory_order_release);
@@ -389,13 +519,22 @@ TEST_P(ViewHistoryTest, AViewAnswersAsRocksDB) {
     std::printf("moves served by the view: %llu, by RocksDB: %llu\n",
                 static_cast<unsigned long long>(reader.by_view()),
                 static_cast<unsigned long long>(reader.by_rocksdb()));
+    std::printf(
+        "gets: %llu, handed over: %llu; numbered by rank: %llu, by "
+        "walk: %llu\n",
+        static_cast<unsigned long long>(reader.gets()),
+        static_cast<unsigned long long>(reader.gets_handed_over()),
+        static_cast<unsigned long long>(reader.numbered_by_rank()),
+        static_cast<unsigned long long>(reader.numbered_by_walk()));
+    EXPECT_LT(reader.gets_handed_over(), reader.gets());
     EXPECT_GT(reader.by_view(), others ? 0u : 5000u);
     EXPECT_GT(reader.by_rocksdb(), 0u);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ViewHistoryTest,
-                         testing::Range<uint64_t>(0, kSeeds));
+INSTANTIATE_TEST_SUITE_P(
+    Seeds, ViewHistoryTest,
+    testing::Range<uint64_t>(0, Setting("MEMKV_HISTORY_SEEDS", kSeeds)));
 
 }  // namespace
 }  // namespace memkv

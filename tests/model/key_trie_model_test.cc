@@ -18,6 +18,7 @@ class ModelPair {
   ModelPair(const KeyTrieReader& reader, const KeyList& keys)
       : reader_(reader), keys_(keys), at_(Size()) {
     cursor_.Reset(&reader);
+    other_.Reset(&reader);
   }
 
   void RandomMove(std::mt19937_64* rng) {
@@ -35,7 +36,12 @@ class ModelPair {
     } else if (choice < 20 || at_ >= Size()) {
       const std::string target = NearKey(keys_, rng);
       const uint32_t rank = ModelRank(keys_, target);
-      if (choice % 2 == 0) {
+      if (choice % 4 == 0) {
+        KeyTrieCursor* both[] = {&cursor_, &other_};
+        KeyTrieCursor::SeekAll(both, 2, key_trie::SoughtKey(target));
+        at_ = rank;
+        ASSERT_NO_FATAL_FAILURE(ExpectCursorAt(other_, keys_, at_));
+      } else if (choice % 2 == 0) {
         cursor_.Seek(target);
         at_ = rank;
       } else {
@@ -64,7 +70,8 @@ class ModelPair {
   const KeyTrieReader& reader_;
   const KeyList& keys_;
   KeyTrieCursor cursor_;
-  uint32_t at_;  // Size(): nowhere
+  KeyTrieCursor other_;  // sought together with the first
+  uint32_t at_;          // Size(): nowhere
 };
 
 class KeyTrieModelTest : public testing::TestWithParam<KeyShape> {};
