@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "compat/open.h"
 #include "db_bench_ext/common/check.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
@@ -107,7 +108,8 @@ ExistingDatabase::ExistingDatabase(const std::string& path, Damage damage) {
   DB* opened = nullptr;
   Status s;
   for (int i = 0; i < kTries && opened == nullptr; i++) {
-    s = DB::OpenForReadOnly(options, path, families, &handles_, &opened);
+    s = DB::OpenForReadOnly(options, path, families, &handles_,
+                            compat::Into(&opened));
   }
   Check(ExplainOpen(s));
   db_.reset(opened);

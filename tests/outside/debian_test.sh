@@ -57,6 +57,17 @@ if LD_PRELOAD=$prefix/lib/libmemkv.so db_bench --benchmarks=fillrandom --num=1 \
   fail "db_bench takes the memtable of a memkv that does not fit"
 fi
 expect "db_bench --memtablerep=art" 'Could not load MemTableRepFactory: art' wrong_art.log
+"$compiler" -std=c++17 -o unknown_factory "$root/tests/outside/unknown_factory.cc" \
+  "-I$debian/usr/include" "$debian"/usr/lib/*/librocksdb.so -Wl,--allow-shlib-undefined
+LD_PRELOAD=$prefix/lib/libmemkv.so "$debian/run_debian.sh" ./unknown_factory >unknown.txt 2>/dev/null
+# As docs/versions.md says: by default a name that is not known is passed over.
+expect "an unknown memtable" '^memtable_factory=art: OK, SkipListFactory, BlockBasedTable$' unknown.txt
+expect "an unknown memtable" '^memtable_factory=art, strict: .*Could not load MemTableRepFactory: art' unknown.txt
+expect "an unknown table" '^table_factory=fst, strict: .*Could not load TableFactory: fst' unknown.txt
+case $version in
+  7.*) expect "an unknown table" '^table_factory=fst: OK, .*, BlockBasedTable$' unknown.txt ;;
+  *) expect "an unknown table" '^table_factory=fst: OK, .*, no table factory$' unknown.txt ;;
+esac
 cc -O1 -Wall -o host "$root/tests/outside/host.c" -ldl
 if "$debian/run_debian.sh" ./host "librocksdb.so.${version%.*}" "$prefix/lib/libmemkv.so" \
   wrong_host 2>wrong_host.log; then
@@ -214,7 +225,7 @@ if sortmerna=$("$root/build_tools/fetch_debian_program.sh" "$cache" "$version" s
     }'
   sort_reads() {
     local task
-    for task in 0 1 2 3; do
+    for task in 0 1 2; do
       "${@:2}" "$debian/run_debian.sh" "$sortmerna/usr/bin/sortmerna" --ref sortmerna/ref.fasta \
         --reads sortmerna/reads.fasta --workdir "$PWD/sortmerna/$1" --fastx --other \
         --blast '1 cigar' --threads 1 --task $task >>sortmerna/$1.log 2>&1 ||
