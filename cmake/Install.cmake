@@ -9,17 +9,6 @@
 
 include(CMakePackageConfigHelpers)
 
-# Beside an installed RocksDB memkv goes where that is: Debian has a folder for
-# each architecture.
-set(default_libdir lib)
-if(MEMKV_ROCKSDB STREQUAL "system" AND CMAKE_LIBRARY_ARCHITECTURE)
-  set(default_libdir "lib/${CMAKE_LIBRARY_ARCHITECTURE}")
-endif()
-set(CMAKE_INSTALL_LIBDIR
-    "${default_libdir}"
-    CACHE STRING "Where libraries go, below the prefix")
-set(libdir "${CMAKE_INSTALL_LIBDIR}")
-
 install(
   FILES "${memkv_root}/plugin/memkv.h"
   DESTINATION include/memkv
@@ -51,13 +40,16 @@ if(MEMKV_BUILD_BENCHMARKS)
   install(TARGETS memkv_bench RUNTIME DESTINATION bin COMPONENT tools)
 endif()
 if(MEMKV_BUILD_TOOLS)
-  install(TARGETS memkv_ldb memkv_sst_dump RUNTIME DESTINATION bin
-                                                   COMPONENT tools)
-endif()
-if(MEMKV_BUILD_TOOL)
-  install(TARGETS memkv_tool RUNTIME DESTINATION bin COMPONENT tools)
   install(
-    FILES "${memkv_root}/docs/memkv.1"
+    TARGETS memkv_tool memkv_ldb memkv_sst_dump memkv_run
+    RUNTIME DESTINATION bin COMPONENT tools
+    LIBRARY DESTINATION "${libdir}" COMPONENT tools)
+  install(
+    PROGRAMS "${CMAKE_CURRENT_BINARY_DIR}/memkv-run"
+    DESTINATION bin
+    COMPONENT tools)
+  install(
+    FILES "${memkv_root}/docs/memkv.1" "${memkv_root}/docs/memkv-run.1"
     DESTINATION share/man/man1
     COMPONENT tools)
   install(

@@ -9,6 +9,12 @@ find_package(fmt REQUIRED)
 # leave the choice of an allocator to the program that they come into.
 find_library(MEMKV_JEMALLOC_LIBRARY jemalloc REQUIRED)
 
+# GCC 12 errs about fmt's buffers where assertions are compiled.
+set(memkv_fmt_options)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(memkv_fmt_options -Wno-stringop-overflow)
+endif()
+
 # Keys, clocks, the machine, folders: what programs have in common.
 set(memkv_bench_common_sources
     common/comparison.cc
@@ -24,6 +30,7 @@ target_compile_definitions(
   memkv_bench_common
   PRIVATE
     MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/keys/fetch_contents.sh")
+target_compile_options(memkv_bench_common PUBLIC ${memkv_fmt_options})
 target_link_libraries(
   memkv_bench_common PUBLIC memkv fmt::fmt "${MEMKV_GFLAGS_LIBRARY}"
                             "${MEMKV_JEMALLOC_LIBRARY}")

@@ -8,24 +8,27 @@
 # interface alone, for what inline functions of RocksDB's headers became in it
 # must not come before the program's own.  plugin/rocksdb_fit.h is the check.
 
+# memkv_weaken(OUT PART...): the objects of the parts as one, OUT, in which what
+# they refer to of RocksDB is weak.
+function(memkv_weaken out)
+  set(inputs)
+  foreach(part ${ARGN})
+    list(APPEND inputs $<TARGET_OBJECTS:${part}>)
+  endforeach()
+  add_custom_command(
+    OUTPUT "${out}"
+    COMMAND "${CMAKE_CXX_COMPILER}" -r -nostdlib -o "${out}" ${inputs}
+    COMMAND "${CMAKE_OBJCOPY}" --wildcard --weaken-symbol=*7rocksdb* "${out}"
+    DEPENDS ${ARGN} ${inputs}
+    COMMENT "Weakening what ${out} refers to of RocksDB"
+    COMMAND_EXPAND_LISTS VERBATIM)
+  set_source_files_properties("${out}" PROPERTIES EXTERNAL_OBJECT ON GENERATED
+                                                                  ON)
+endfunction()
+
 set(memkv_shared_object "${CMAKE_CURRENT_BINARY_DIR}/memkv_shared.o")
-set(memkv_shared_parts memkv_core_objects memkv_adapter_objects
-                       memkv_autoload_objects)
-set(memkv_shared_inputs)
-foreach(part ${memkv_shared_parts})
-  list(APPEND memkv_shared_inputs $<TARGET_OBJECTS:${part}>)
-endforeach()
-add_custom_command(
-  OUTPUT "${memkv_shared_object}"
-  COMMAND "${CMAKE_CXX_COMPILER}" -r -nostdlib -o "${memkv_shared_object}"
-          ${memkv_shared_inputs}
-  COMMAND "${CMAKE_OBJCOPY}" --wildcard --weaken-symbol=*7rocksdb*
-          "${memkv_shared_object}"
-  DEPENDS ${memkv_shared_parts} ${memkv_shared_inputs}
-  COMMENT "Weakening what libmemkv.so refers to of RocksDB"
-  COMMAND_EXPAND_LISTS VERBATIM)
-set_source_files_properties("${memkv_shared_object}" PROPERTIES EXTERNAL_OBJECT ON
-                                                                GENERATED ON)
+memkv_weaken("${memkv_shared_object}" memkv_core_objects memkv_adapter_objects
+             memkv_autoload_objects)
 
 add_library(memkv_shared SHARED "${memkv_shared_object}")
 add_library(memkv::memkv_shared ALIAS memkv_shared)

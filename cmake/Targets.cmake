@@ -78,15 +78,21 @@ endif()
 memkv_add_objects(memkv_autoload_objects plugin/memkv_autoload.cc)
 target_link_libraries(memkv_autoload_objects PUBLIC memkv_rocksdb)
 
+# Beside an installed RocksDB memkv goes where that is: Debian has a folder for
+# each architecture.
+set(default_libdir lib)
+if(MEMKV_ROCKSDB STREQUAL "system" AND CMAKE_LIBRARY_ARCHITECTURE)
+  set(default_libdir "lib/${CMAKE_LIBRARY_ARCHITECTURE}")
+endif()
+set(CMAKE_INSTALL_LIBDIR
+    "${default_libdir}"
+    CACHE STRING "Where libraries go, below the prefix")
+set(libdir "${CMAKE_INSTALL_LIBDIR}")
+
 include(SharedLibrary)
 
-# The program memkv is made of parts of memkv_bench, with the libraries that
-# those need.  A build for the system's RocksDB has it only if it has both.
-set(MEMKV_BUILD_TOOL ${MEMKV_BUILD_TOOLS})
-if(MEMKV_ROCKSDB STREQUAL "system" AND NOT MEMKV_BUILD_BENCHMARKS)
-  set(MEMKV_BUILD_TOOL OFF)
-endif()
-if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOL)
+# The program memkv is made of parts of memkv_bench.
+if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOLS)
   include(ProgramParts)
 endif()
 if(MEMKV_BUILD_BENCHMARKS)

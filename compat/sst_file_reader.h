@@ -1,7 +1,8 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// RocksDB's reader of single files, as tests use it.
+// RocksDB's reader of single files, and what its ingestion does, as tests use
+// them.
 
 #pragma once
 
@@ -11,6 +12,9 @@
 
 namespace memkv {
 namespace compat {
+
+// A file whose records cannot be read is not ingested.
+constexpr bool kIngestionReadsRecords = MEMKV_ROCKSDB >= 810;
 
 // Compares the entries with their number in the properties; nothing below 9.1.
 inline ROCKSDB_NAMESPACE::Status VerifyNumEntries(

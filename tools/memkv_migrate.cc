@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "compat/open.h"
 #include "compat/trie_order.h"
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/existing_database.h"
@@ -275,8 +276,8 @@ class Migration {
   void WithDatabase(const OwnOptions& options, const Take& take) const {
     std::vector<ColumnFamilyHandle*> handles;
     DB* opened = nullptr;
-    Check(ExplainOpen(
-        DB::Open(options.db, path_, options.families, &handles, &opened)));
+    Check(ExplainOpen(DB::Open(options.db, path_, options.families, &handles,
+                               compat::Into(&opened))));
     const std::unique_ptr<DB> db(opened);
     // Before the database is.
     std::vector<std::unique_ptr<ColumnFamilyHandle>> owned(handles.begin(),

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "compat/open.h"
 #include "db_bench_ext/common/check.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
@@ -110,9 +111,10 @@ ExistingDatabase::ExistingDatabase(const std::string& path, Damage damage,
   Status s;
   for (int i = 0; i < kTries && opened == nullptr; i++) {
     s = secondary.empty()
-            ? DB::OpenForReadOnly(options, path, families, &handles_, &opened)
+            ? DB::OpenForReadOnly(options, path, families, &handles_,
+                                  compat::Into(&opened))
             : DB::OpenAsSecondary(options, path, secondary, families, &handles_,
-                                  &opened);
+                                  compat::Into(&opened));
   }
   Check(ExplainOpen(s));
   db_.reset(opened);

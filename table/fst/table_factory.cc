@@ -515,6 +515,10 @@ Status FstTableFactory::NewTableReader(
       compat::PreparedBlockBased(config_.block_based)
           ->NewTableReader(read_options, options, std::move(file), file_size,
                            reader, prefetch_index_and_filter_in_cache);
+  if (s.IsCorruption() && s.ToString().find(name) == std::string::npos) {
+    // Older versions do not say in which file.
+    return Status::Corruption(name, s.ToString());
+  }
   if (!s.ok()) return s;
   // Block-based code would find poison for its data.
   const auto properties = (*reader)->GetTableProperties();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "compat/open.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/sst_file_reader.h"
@@ -63,10 +64,9 @@ Options HostileDatabase::OptionsOf(const Use& use, Env* env) const {
   // Every database has files of the same names, but a cache of its own.
   block_based.no_block_cache = false;
   block_based.block_cache =
-      rocksdb::LRUCacheOptions(64 << 10, /*_num_shard_bits=*/0,
-                               /*_strict_capacity_limit=*/false,
-                               /*_high_pri_pool_ratio=*/0.5)
-          .MakeSharedCache();
+      rocksdb::NewLRUCache(64 << 10, /*num_shard_bits=*/0,
+                           /*strict_capacity_limit=*/false,
+                           /*high_pri_pool_ratio=*/0.5);
   options.table_factory.reset(NewFstTableFactory(fst, &block_based));
   options.memtable_factory.reset(NewArtMemTableRepFactory());
   return options;
@@ -98,7 +98,7 @@ bool HostileDatabase::Prepare(std::string* reason) {
   // it.
   Status s = rocksdb::RepairDB(kFolder, options);
   DB* db = nullptr;
-  if (s.ok()) s = DB::Open(options, kFolder, &db);
+  if (s.ok()) s = DB::Open(options, kFolder, compat::Into(&db));
   const std::unique_ptr<DB> owner(db);
   for (size_t i = 0; s.ok() && i < shape_.probes.size(); i += 5) {
     s = db->Put(rocksdb::WriteOptions(), shape_.probes[i].first + "y", "new");
@@ -144,7 +144,7 @@ void HostileDatabase::Ask(const std::string& bytes, const Use& use,
     WriteFiles(files, env.get());
     const Options options = OptionsOf(use, env.get());
     DB* db = nullptr;
-    const Status s = DB::Open(options, kFolder, &db);
+    const Status s = DB::Open(options, kFolder, compat::Into(&db));
     out->New("open")->status = s;
     if (s.ok()) {
       const std::unique_ptr<DB> owner(db);
@@ -299,7 +299,7 @@ void HostileDatabase::Repair(const Use& use, Env* env,
   const Options options = OptionsOf(use, env);
   Status s = rocksdb::RepairDB(kFolder, options);
   DB* db = nullptr;
-  if (s.ok()) s = DB::Open(options, kFolder, &db);
+  if (s.ok()) s = DB::Open(options, kFolder, compat::Into(&db));
   out->New("repair")->status = s;
   if (!s.ok()) return;
   // A file that could not be read may be gone by now.
@@ -334,7 +334,7 @@ void HostileDatabase::HandIn(const std::string& bytes, const Use& use,
     }
   }
   DB* db = nullptr;
-  if (!DB::Open(options, kFolder, &db).ok()) return;
+  if (!DB::Open(options, kFolder, compat::Into(&db)).ok()) return;
   const std::unique_ptr<DB> owner(db);
   rocksdb::IngestExternalFileOptions ingest;
   ingest.allow_db_generated_files = shape_.pinned->settings().global_seqno == 0;

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "compat/open.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "rocksdb/merge_operator.h"
@@ -59,7 +60,7 @@ class ArtMemTableDBTest : public ::testing::TestWithParam<bool> {
   Status Open() {
     db_.reset();
     DB* db = nullptr;
-    const Status s = DB::Open(options_, path_, &db);
+    const Status s = DB::Open(options_, path_, compat::Into(&db));
     db_.reset(db);
     return s;
   }

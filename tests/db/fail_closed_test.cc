@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/open.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "rocksdb/sst_file_reader.h"
@@ -135,14 +136,17 @@ TEST_F(FailClosedTest, ReadOnlyAndSecondaryInstancesFailClosedToo) {
   ASSERT_NO_FATAL_FAILURE(MakeMemkvDatabase());
   Close();
   rocksdb::DB* raw = nullptr;
-  ASSERT_TRUE(rocksdb::DB::OpenForReadOnly(StockOptions(), path(), &raw).ok());
+  ASSERT_TRUE(
+      rocksdb::DB::OpenForReadOnly(StockOptions(), path(), compat::Into(&raw))
+          .ok());
   std::unique_ptr<rocksdb::DB> other(raw);
   std::string value;
   const std::string key = model_.begin()->first;
   EXPECT_TRUE(other->Get(ReadOptions(), key, &value).IsCorruption());
   other.reset();
   ASSERT_TRUE(rocksdb::DB::OpenAsSecondary(StockOptions(), path(),
-                                           folder() + "/secondary", &raw)
+                                           folder() + "/secondary",
+                                           compat::Into(&raw))
                   .ok());
   other.reset(raw);
   EXPECT_TRUE(other->Get(ReadOptions(), key, &value).IsCorruption());
@@ -208,7 +212,7 @@ int RunWithoutPlugin(const std::string& path) {
   Options stock;
   stock.table_factory.reset(rocksdb::NewBlockBasedTableFactory());
   rocksdb::DB* raw = nullptr;
-  s = rocksdb::DB::OpenForReadOnly(stock, path, &raw);
+  s = rocksdb::DB::OpenForReadOnly(stock, path, compat::Into(&raw));
   if (!s.ok()) return kChildOpenFailed;
   const std::unique_ptr<rocksdb::DB> db(raw);
   const std::unique_ptr<rocksdb::Iterator> iter(db->NewIterator(ReadOptions()));

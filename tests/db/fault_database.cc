@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "compat/block_cache.h"
+#include "compat/open.h"
 #include "compat/wait_for_compact.h"
 #include "db/column_family.h"
 #include "db/table_cache.h"
@@ -282,8 +283,8 @@ Status FaultDatabase::Open() {
     descriptors.emplace_back(kFamilyNames[i], options_[i]);
   }
   rocksdb::DB* db = nullptr;
-  const Status s =
-      rocksdb::DB::Open(options_[0], path_, descriptors, &handles_, &db);
+  const Status s = rocksdb::DB::Open(options_[0], path_, descriptors, &handles_,
+                                     compat::Into(&db));
   db_.reset(db);
   return s;
 }

@@ -190,6 +190,7 @@ class FstAnyPrefixTest
 };
 
 TEST_P(FstAnyPrefixTest, NoAnswerDependsOnTheExtractorsOfFilesAndReader) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   rng_.seed(TestSeed());
   Options options = PrefixOptions(kBoth, nullptr);
   options.comparator = GetParam();

@@ -241,7 +241,7 @@ TEST_F(FstAutoResidencyTest, AFullStrictCachePinsNothingAndAllIsAnswered) {
   options.capacity = 200 << 10;  // less than what a charge is rounded up to
   options.num_shard_bits = 0;
   options.strict_capacity_limit = true;
-  const auto cache = options.MakeSharedCache();
+  const auto cache = rocksdb::NewLRUCache(options);
   MemoryTable table(Settings(cache, 1 << 20));
   ASSERT_NO_FATAL_FAILURE(Build(&table));
   const auto reader = Open(table);

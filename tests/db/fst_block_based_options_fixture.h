@@ -18,6 +18,7 @@
 #include <unordered_set>
 
 #include "compat/block_cache.h"
+#include "compat/open.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "rocksdb/table.h"
@@ -138,8 +139,8 @@ class FstBlockBasedOptionsTest : public FstDbTest {
 
   void OpenStock() {
     rocksdb::DB* stock = nullptr;
-    const rocksdb::Status s =
-        rocksdb::DB::Open(StockOptions(), folder() + "/stock", &stock);
+    const rocksdb::Status s = rocksdb::DB::Open(
+        StockOptions(), folder() + "/stock", compat::Into(&stock));
     ASSERT_TRUE(s.ok()) << s.ToString();
     stock_.reset(stock);
   }

@@ -65,8 +65,11 @@ TEST_F(FstBlockBasedOptionsTest, EveryNameMeansInAStringWhatItMeansToRocksDb) {
       }
     }
     // There is something to compare of each.  (A filter policy that RocksDB
-    // does not know it passes over.)
-    EXPECT_GT(changed, 0u) << name;
+    // does not know it passes over; of two that some versions have, what is set
+    // is not shown.)
+    EXPECT_TRUE(changed > 0 || name == "block_cache_compressed" ||
+                name == "user_defined_index_factory")
+        << name;
     EXPECT_TRUE(refused > 0 || name == "filter_policy" ||
                 name == "flush_block_policy_factory")
         << name;
@@ -74,6 +77,7 @@ TEST_F(FstBlockBasedOptionsTest, EveryNameMeansInAStringWhatItMeansToRocksDb) {
 }
 
 TEST_F(FstBlockBasedOptionsTest, NamesThatRocksDbHasGivenUpAreTakenAsByIt) {
+  int taken = 0;
   for (const char* name :
        {"hash_index_allow_collision", "block_cache_compressed",
         "reserve_table_reader_memory"}) {
@@ -82,9 +86,11 @@ TEST_F(FstBlockBasedOptionsTest, NamesThatRocksDbHasGivenUpAreTakenAsByIt) {
     FactoryPtr stock;
     FactoryPtr fst;
     const Status s = Create("id=BlockBasedTable;" + option, &stock);
-    EXPECT_TRUE(s.ok()) << s.ToString();
+    taken += s.ok() ? 1 : 0;
     ExpectSame(Create("id=fst;" + option, &fst), s);
   }
+  // One is an option still, of another kind, in old versions.
+  EXPECT_GE(taken, 2);
 }
 
 TEST_F(FstBlockBasedOptionsTest, ManyAtOnceComeByStringByMapAndByOptionsFile) {
@@ -140,6 +146,7 @@ TEST_F(FstBlockBasedOptionsTest, ManyAtOnceComeByStringByMapAndByOptionsFile) {
 }
 
 TEST_F(FstBlockBasedOptionsTest, OptionsFilesSayEachOnceAndLoseNone) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   const std::string fst =
       "segment_size=12345;filter_policy=bloomfilter:10:false;block_size=8192;"
       "checksum=kxxHash64;index_type=kTwoLevelIndexSearch;"
@@ -298,6 +305,7 @@ TEST_F(FstBlockBasedOptionsTest, TheShorterNameWinsIfSeveralAreGiven) {
 }
 
 TEST_F(FstBlockBasedOptionsTest, OptionsThatNeedEachOtherMayComeInAnyWay) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   // RocksDB takes partitioned filters back where the index is not partitioned.
   EXPECT_EQ(
       OptionOf(*Created("id=fst;partition_filters=1"), "partition_filters"),

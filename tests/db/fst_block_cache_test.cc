@@ -104,7 +104,7 @@ TEST_F(FstFeaturesTest, BlocksInTheCacheComeFromItsAllocator) {
     const auto allocator = std::make_shared<CountingAllocator>();
     BlockBasedTableOptions bbto;
     rocksdb::LRUCacheOptions cache(8 << 20, 0, false, 0.5, allocator);
-    bbto.block_cache = cache.MakeSharedCache();
+    bbto.block_cache = rocksdb::NewLRUCache(cache);
     bbto.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
     bbto.cache_index_and_filter_blocks = true;
     FstTableOptions fst;
@@ -172,7 +172,7 @@ TEST_F(FstFeaturesTest, FullCacheWithAStrictLimitFailsReadsNotTheDatabase) {
   cache.capacity = 4 << 10;
   cache.num_shard_bits = 0;
   cache.strict_capacity_limit = true;
-  bbto.block_cache = cache.MakeSharedCache();
+  bbto.block_cache = rocksdb::NewLRUCache(cache);
   FstTableOptions fst;
   fst.residency = FstTableOptions::Residency::kCache;
   Options options = OptionsOver(bbto, fst);
@@ -214,7 +214,7 @@ TEST_F(FstFeaturesTest, PinnedSegmentsThatDoNotFitAreRefusedByName) {
     cache.capacity = 512 << 10;
     cache.num_shard_bits = 0;
     cache.strict_capacity_limit = true;
-    bbto.block_cache = cache.MakeSharedCache();
+    bbto.block_cache = rocksdb::NewLRUCache(cache);
     bbto.cache_usage_options.options_overrides.insert(
         {rocksdb::CacheEntryRole::kBlockBasedTableReader,
          {/*.charged = */ rocksdb::CacheEntryRoleOptions::Decision::kEnabled}});

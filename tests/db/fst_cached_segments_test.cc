@@ -196,11 +196,11 @@ TEST_F(FstCachedSegmentsDbTest, FilesCloseAndReopenUnderIteratorsThatPin) {
     for (int n = 0; n < 300 && iter->Valid(); ++n, iter->Next()) {
       ASSERT_EQ(iter->value().ToString(), model.at(iter->key().ToString()));
       pinned.emplace_back(iter->value(), iter->value().ToString());
-      // Pinned or not, it must be there until the iterator moves on.
+      // Pinned or not, it must be there until the iterator moves on.  Old
+      // versions do not say which.
       std::string is_pinned;
-      ASSERT_TRUE(
-          iter->GetProperty("rocksdb.iterator.is-value-pinned", &is_pinned)
-              .ok());
+      iter->GetProperty("rocksdb.iterator.is-value-pinned", &is_pinned)
+          .PermitUncheckedError();
       if (is_pinned != "1") pinned.pop_back();
     }
     for (int n = 0; n < 200; ++n) {

@@ -222,6 +222,7 @@ TEST_P(FstCountKeysTest, RangeDeletionsLeaveTheUpperBound) {
 }
 
 TEST_P(FstCountKeysTest, BlockBasedFilesCountWhole) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   ASSERT_NO_FATAL_FAILURE(Open(QuietOptions()));
   ASSERT_NO_FATAL_FAILURE(SetTableOption("write_format", "block_based"));
   ASSERT_NO_FATAL_FAILURE(PutKeys(0, 500));

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "compat/open.h"
 #include "compat/wait_for_compact.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
@@ -210,8 +211,8 @@ TEST_F(FstFeaturesTest, ReadOnlyAndSecondaryInstancesFollow) {
   Options options = MemkvOptions();
   options.max_open_files = -1;
   rocksdb::DB* raw = nullptr;
-  ASSERT_TRUE(rocksdb::DB::OpenAsSecondary(options, path(),
-                                           folder() + "/secondary", &raw)
+  ASSERT_TRUE(rocksdb::DB::OpenAsSecondary(
+                  options, path(), folder() + "/secondary", compat::Into(&raw))
                   .ok());
   const std::unique_ptr<rocksdb::DB> secondary(raw);
   ASSERT_NO_FATAL_FAILURE(ExpectEquals(secondary.get(), model));
@@ -220,7 +221,8 @@ TEST_F(FstFeaturesTest, ReadOnlyAndSecondaryInstancesFollow) {
   Status s = secondary->TryCatchUpWithPrimary();
   ASSERT_TRUE(s.ok()) << s.ToString();
   ASSERT_NO_FATAL_FAILURE(ExpectEquals(secondary.get(), model));
-  ASSERT_TRUE(rocksdb::DB::OpenForReadOnly(options, path(), &raw).ok());
+  ASSERT_TRUE(
+      rocksdb::DB::OpenForReadOnly(options, path(), compat::Into(&raw)).ok());
   const std::unique_ptr<rocksdb::DB> read_only(raw);
   ASSERT_NO_FATAL_FAILURE(ExpectEquals(read_only.get(), model));
 }
@@ -290,6 +292,7 @@ TEST_F(FstFeaturesTest, DamageInADatabaseIsCorruptionThatNamesTheFile) {
 }
 
 TEST_F(FstFeaturesTest, ReadersBesideWritesAndCompactionsNeverMissAKey) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   Options options = MemkvOptions("residency=cache;segment_size=4K");
   options.max_background_jobs = 2;
   options.paranoid_file_checks = false;

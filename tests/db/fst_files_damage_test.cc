@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/open.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "rocksdb/file_checksum.h"
@@ -158,7 +159,8 @@ TEST_F(FstFilesTest, RepairKeepsColumnFamiliesOfEveryComparator) {
     ASSERT_TRUE(s.ok()) << s.ToString();
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* raw = nullptr;
-    s = rocksdb::DB::Open(options, path(), families, &handles, &raw);
+    s = rocksdb::DB::Open(options, path(), families, &handles,
+                          compat::Into(&raw));
     ASSERT_TRUE(s.ok()) << s.ToString();
     const std::unique_ptr<rocksdb::DB> opened(raw);
     for (int i = 0; i < 100; ++i) {

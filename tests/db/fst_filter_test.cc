@@ -195,6 +195,7 @@ TEST_F(FstFilterTest, NoneIsWrittenWhereRocksDbWritesNone) {
 }
 
 TEST_F(FstFilterTest, ChangesOnALiveDatabaseForFilesWrittenLater) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   ASSERT_NO_FATAL_FAILURE(Load(""));
   ASSERT_NO_FATAL_FAILURE(
       SetTableOption("filter_policy", "bloomfilter:10:false"));

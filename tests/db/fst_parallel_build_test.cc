@@ -118,7 +118,7 @@ TEST(FstParallelBuildTest, FullCacheMakesThemNoOther) {
       rocksdb::LRUCacheOptions cache;
       cache.num_shard_bits = 0;
       cache.strict_capacity_limit = true;
-      settings.block_based.block_cache = cache.MakeSharedCache();
+      settings.block_based.block_cache = rocksdb::NewLRUCache(cache);
       settings.block_based.block_cache->SetCapacity(0);
       MemoryTable table(settings);
       const Status s = table.Build(entries);

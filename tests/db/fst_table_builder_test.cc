@@ -334,7 +334,7 @@ TEST_F(FstTableBuilderDbTest, FullCacheEndsTheBufferingAndTheFileIsWhole) {
     cache.capacity = capacity;
     cache.num_shard_bits = 0;
     cache.strict_capacity_limit = true;
-    block_based.block_cache = cache.MakeSharedCache();
+    block_based.block_cache = rocksdb::NewLRUCache(cache);
     Options options = StockOptions();
     options.table_factory.reset(
         NewFstTableFactory(FstTableOptions(), &block_based));

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "compat/open.h"
 #include "compat/table_reader.h"
 #include "db/dbformat.h"
 #include "plugin/memkv.h"
@@ -414,7 +415,8 @@ class FstVersionsDbTest : public FstDbTest {
     rocksdb::DB* db = nullptr;
     const std::string stock_path = folder() + "/stock";
     rocksdb::DestroyDB(stock_path, stock_options);
-    const Status s = rocksdb::DB::Open(stock_options, stock_path, &db);
+    const Status s =
+        rocksdb::DB::Open(stock_options, stock_path, compat::Into(&db));
     ASSERT_TRUE(s.ok()) << s.ToString();
     stock_.reset(db);
   }

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "compat/open.h"
 #include "rocksdb/sst_file_writer.h"
 
 namespace memkv {
@@ -151,8 +152,9 @@ bool HistoryRunner::Both(const OnSide& run, bool not_found_is_fine) {
 bool HistoryRunner::OpenBoth() {
   for (Side& side : sides_) {
     rocksdb::DB* db = nullptr;
-    const Status s = rocksdb::DB::Open(
-        side.options[opened_ % side.options.size()], side.path, &db);
+    const Status s =
+        rocksdb::DB::Open(side.options[opened_ % side.options.size()],
+                          side.path, compat::Into(&db));
     side.db.reset(db);
     if (!s.ok()) {
       Differ("opening " + side.path + ": " + s.ToString());

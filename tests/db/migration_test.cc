@@ -130,6 +130,7 @@ TEST_F(MigrationTest, CompactionMigratesAndBlockBasedFormatGoesBackAtOpen) {
 }
 
 TEST_F(MigrationTest, BlockBasedFormatGoesBackOnALiveDatabase) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   ASSERT_NO_FATAL_FAILURE(MakeStockDatabase());
   ASSERT_NO_FATAL_FAILURE(Open(MemkvOptions()));
   ASSERT_NO_FATAL_FAILURE(CompactAll());
@@ -157,6 +158,7 @@ TEST_F(MigrationTest, BlockBasedFormatGoesBackOnALiveDatabase) {
 }
 
 TEST_F(MigrationTest, StockRocksDbReadsAndWritesWhatWentBack) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   ASSERT_NO_FATAL_FAILURE(MakeStockDatabase());
   ASSERT_NO_FATAL_FAILURE(Open(MemkvOptions()));
   ASSERT_NO_FATAL_FAILURE(CompactAll());
@@ -175,6 +177,7 @@ TEST_F(MigrationTest, StockRocksDbReadsAndWritesWhatWentBack) {
 }
 
 TEST_F(MigrationTest, LevelZeroOfBothKindsAnswersAsOne) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   Options options = Still(MemkvOptions("segment_size=1K"));
   options.level0_slowdown_writes_trigger = 1000;
   options.level0_stop_writes_trigger = 1000;

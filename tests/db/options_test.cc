@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "compat/block_cache.h"
+#include "compat/open.h"
+#include "compat/table_factory.h"
 #include "plugin/memkv.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/comparator.h"
@@ -264,7 +266,9 @@ TEST_F(OptionsTest, CloneIsEqualAndIndependent) {
                     "block_based={block_size=8192}}",
                     &options)
                   .ok());
-  const std::unique_ptr<TableFactory> clone = options.table_factory->Clone();
+  const std::unique_ptr<TableFactory> clone =
+      static_cast<const compat::TableFactoryBase&>(*options.table_factory)
+          .Clone();
   std::string mismatch;
   EXPECT_TRUE(
       clone->AreEquivalent(Strict(), options.table_factory.get(), &mismatch))
@@ -331,7 +335,8 @@ TEST_F(OptionsTest, OptionsFileRoundTrips) {
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   db_options.env = env();
-  s = rocksdb::DB::Open(db_options, path(), families, &handles, &db);
+  s = rocksdb::DB::Open(db_options, path(), families, &handles,
+                        compat::Into(&db));
   ASSERT_TRUE(s.ok()) << s.ToString();
   db_.reset(db);
   EXPECT_EQ(Get("key"), "value");
@@ -341,6 +346,7 @@ TEST_F(OptionsTest, OptionsFileRoundTrips) {
 }
 
 TEST_F(OptionsTest, EveryTableOptionChangesOnALiveDatabase) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   ASSERT_NO_FATAL_FAILURE(Open(MemkvOptions()));
   ASSERT_NO_FATAL_FAILURE(Put("key", "value"));
   ASSERT_NO_FATAL_FAILURE(Flush());
@@ -388,6 +394,7 @@ TEST_F(OptionsTest, EveryTableOptionChangesOnALiveDatabase) {
 }
 
 TEST_F(OptionsTest, BadLiveChangesAreRefusedByNameAndChangeNothing) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   ASSERT_NO_FATAL_FAILURE(Open(MemkvOptions("segment_size=2048")));
   const std::vector<std::pair<std::string, std::string>> changes = {
       {"segment_size", "1"},         {"value_block_size", "1"},
@@ -471,7 +478,7 @@ TEST_F(OptionsTest, ReservedTableReaderMemoryIsChargedToTheBlockCache) {
   BlockBasedTableOptions bbto;
   rocksdb::LRUCacheOptions cache;
   cache.capacity = 64 << 20;
-  bbto.block_cache = cache.MakeSharedCache();
+  bbto.block_cache = rocksdb::NewLRUCache(cache);
   bbto.cache_usage_options.options_overrides.insert(
       {rocksdb::CacheEntryRole::kBlockBasedTableReader,
        {/*.charged = */ rocksdb::CacheEntryRoleOptions::Decision::kEnabled}});

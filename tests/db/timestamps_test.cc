@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/open.h"
 #include "rocksdb/comparator.h"
 #include "rocksdb/db.h"
 #include "tests/util/fst_db_fixture.h"
@@ -64,8 +65,9 @@ class TimestampsTest : public FstDbTest,
     for (size_t side = 0; side < 2; ++side) {
       sides_[side].reset();
       DB* db = nullptr;
-      const Status s = DB::Open(options[side],
-                                folder() + "/side" + std::to_string(side), &db);
+      const Status s =
+          DB::Open(options[side], folder() + "/side" + std::to_string(side),
+                   compat::Into(&db));
       sides_[side].reset(db);
       ASSERT_TRUE(s.ok()) << s.ToString();
     }
@@ -192,6 +194,7 @@ INSTANTIATE_TEST_SUITE_P(
 class TimestampsSwitchedTest : public TimestampsTest {};
 
 TEST_P(TimestampsSwitchedTest, FstFilesAreRefusedByNameAndBlockBasedOnesServe) {
+  NEEDS_LIVE_TABLE_OPTIONS();
   Options plain = MemkvOptions("segment_size=1K");
   if (GetParam().reverse) {
     plain.comparator = rocksdb::ReverseBytewiseComparator();

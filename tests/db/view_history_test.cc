@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "compat/open.h"
 #include "db_bench_ext/keys/random.h"
 #include "plugin/memkv.h"
 #include "plugin/memkv_view.h"
@@ -491,7 +492,9 @@ TEST_P(ViewHistoryTest, AViewAnswersAsRocksDB) {
                variant.description);
   rocksdb::DB* opened = nullptr;
   const std::vector<rocksdb::Options> options = MemkvOptions(variant, seed);
-  ASSERT_TRUE(rocksdb::DB::Open(options[0], dir.path() + "/db", &opened).ok());
+  ASSERT_TRUE(
+      rocksdb::DB::Open(options[0], dir.path() + "/db", compat::Into(&opened))
+          .ok());
   const std::unique_ptr<rocksdb::DB> db(opened);
 
   std::atomic<bool> written{false};

@@ -27,7 +27,7 @@ declare -A below=(
   [memtable]='memtable/art compat util plugin/memkv.h'
   [table/fst]='table/segment table/key_trie compat util plugin/memkv.h'
   [view]='table/fst table/segment table/key_trie compat util plugin/memkv.h plugin/memkv_search.h plugin/memkv_view.h'
-  [tools]='db_bench_ext/memkv_bench db_bench_ext/keys db_bench_ext/common table/fst table/segment table/key_trie compat util plugin/memkv.h plugin/memkv_search.h plugin/memkv_view.h'
+  [tools]='db_bench_ext/memkv_bench db_bench_ext/keys db_bench_ext/common table/fst table/segment table/key_trie compat util plugin/memkv.h plugin/memkv_search.h plugin/memkv_view.h plugin/rocksdb_fit.h'
   [plugin]='table/fst table/segment table/key_trie memtable memtable/art compat util'
 )
 

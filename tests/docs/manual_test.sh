@@ -63,9 +63,15 @@ for command in $commands; do
 done
 ((checked >= 8)) || complain "only $checked options were found"
 
+# memkv-run is a script: its page has its options.
+same 'options of docs/memkv-run.1' "$(sed -nE 's/^    (--[a-z]+)[=*)].*/\1/p' tools/memkv-run.in | grep -v -e --help | sort | tr '\n' ' ')" \
+  "$(sed 's/\\-/-/g' docs/memkv-run.1 | sed -nE 's/^\.B (--[a-z]+).*/\1/p' | sort | tr '\n' ' ')"
+
 if command -v groff >/dev/null; then
-  errors=$(groff -man -Tutf8 -ww docs/memkv.1 2>&1 >/dev/null)
-  [[ -z $errors ]] || complain "docs/memkv.1: $errors"
+  for page in docs/memkv.1 docs/memkv-run.1; do
+    errors=$(groff -man -Tutf8 -ww $page 2>&1 >/dev/null)
+    [[ -z $errors ]] || complain "$page: $errors"
+  done
 fi
 
 ((failures == 0)) || exit 1

@@ -22,10 +22,12 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "compat/version.h"
 #include "rocksdb/filter_policy.h"
 #include "table/fst/format.h"
 #include "table/internal_iterator.h"
@@ -355,6 +357,25 @@ std::string DumpFile(const std::string& bytes,
          DumpFooter(bytes, footer_at);
 }
 
+// What RocksDB writes into a file is not the same in every version: its filter,
+// its properties, and so where the footer finds them.  The golden dump is whole
+// for this one; for others these parts are left out.
+constexpr char kGoldenVersion[] = "9.10.0";
+
+std::string WithoutRocksDBs(const std::string& dump) {
+  std::istringstream lines(dump);
+  std::string kept;
+  bool ours = true;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.compare(0, 1, " ") != 0) {
+      ours = line != "filter" && line != "footer" &&
+             line.find("RocksDB's stub index") != 0;
+    }
+    if (ours) kept += line + '\n';
+  }
+  return kept;
+}
+
 TEST(FstFileGoldenTest, DumpOfATinyFileIsTheGoldenOne) {
   MemoryTable::Settings settings;
   // Smaller than an option may be, so that a tiny file has several segments.
@@ -407,7 +428,11 @@ TEST(FstFileGoldenTest, DumpOfATinyFileIsTheGoldenOne) {
   const std::string golden{std::istreambuf_iterator<char>(in),
                            std::istreambuf_iterator<char>()};
   ASSERT_FALSE(golden.empty()) << GoldenFile();
-  EXPECT_EQ(dump, golden);
+  if (compat::RocksDBVersion() == kGoldenVersion) {
+    EXPECT_EQ(dump, golden);
+  } else {
+    EXPECT_EQ(WithoutRocksDBs(dump), WithoutRocksDBs(golden));
+  }
 }
 
 // Files of the past, as they were written: before their directory had feature

@@ -10,6 +10,7 @@
 #           registers nothing and does no harm
 #   right   memkv is built for it by MEMKV_ROCKSDB=system, and Debian's db_bench,
 #           ldb and sst_dump use it by LD_PRELOAD, as README.md says
+#   memkv-run, with Debian's db_bench and sortmerna, which set options in code
 #   packages, of that memkv
 
 set -euo pipefail
@@ -56,6 +57,17 @@ if LD_PRELOAD=$prefix/lib/libmemkv.so db_bench --benchmarks=fillrandom --num=1 \
   fail "db_bench takes the memtable of a memkv that does not fit"
 fi
 expect "db_bench --memtablerep=art" 'Could not load MemTableRepFactory: art' wrong_art.log
+"$compiler" -std=c++17 -o unknown_factory "$root/tests/outside/unknown_factory.cc" \
+  "-I$debian/usr/include" "$debian"/usr/lib/*/librocksdb.so -Wl,--allow-shlib-undefined
+LD_PRELOAD=$prefix/lib/libmemkv.so "$debian/run_debian.sh" ./unknown_factory >unknown.txt 2>/dev/null
+# As docs/versions.md says: by default a name that is not known is passed over.
+expect "an unknown memtable" '^memtable_factory=art: OK, SkipListFactory, BlockBasedTable$' unknown.txt
+expect "an unknown memtable" '^memtable_factory=art, strict: .*Could not load MemTableRepFactory: art' unknown.txt
+expect "an unknown table" '^table_factory=fst, strict: .*Could not load TableFactory: fst' unknown.txt
+case $version in
+  7.*) expect "an unknown table" '^table_factory=fst: OK, .*, BlockBasedTable$' unknown.txt ;;
+  *) expect "an unknown table" '^table_factory=fst: OK, .*, no table factory$' unknown.txt ;;
+esac
 cc -O1 -Wall -o host "$root/tests/outside/host.c" -ldl
 if "$debian/run_debian.sh" ./host "librocksdb.so.${version%.*}" "$prefix/lib/libmemkv.so" \
   wrong_host 2>wrong_host.log; then
@@ -167,6 +179,73 @@ tool ldb --db="$db" scan --from=usr --to=usr/z >tool_scan.txt
 cmp scan.txt tool_scan.txt || fail "memkv_ldb answers something else than ldb"
 echo "ok: ldb and sst_dump"
 
+# ---- memkv-run ---------------------------------------------------------------
+# The last OPTIONS file of database $1 has memkv's factories.
+expect_memkv() {
+  local options
+  options=$(ls -v "$1"/OPTIONS-* | tail -n 1)
+  expect "$1: memkv-run" '^  memtable_factory=\{id=art;' "$options"
+  expect "$1: memkv-run" '^  table_factory=FstTable$' "$options"
+}
+# Compiled by Debian, and not a word of memkv in their options.
+flags=(--num=20000 --seed=1 --benchmarks=fillrandom,flush,compact,readrandom,readseq --bloom_bits=10)
+db_bench "${flags[@]}" --db=plain_db >plain.log 2>&1 || fail "$(tail -n 5 plain.log)"
+runs=(--)
+if [[ $version != 7.* ]]; then runs+=(--views); fi
+for views in "${runs[@]}"; do
+  "$build/memkv-run" "$views" db_bench "${flags[@]}" --db=run_db >run.log 2>&1 ||
+    fail "memkv-run db_bench: $(tail -n 5 run.log)"
+  reject "memkv-run" 'not registered|memkv-run:' run.log
+  [[ -n $(found run.log) && $(found run.log) == "$(found plain.log)" ]] ||
+    fail "readrandom finds '$(found run.log)' with memkv-run and '$(found plain.log)' without"
+  expect_memkv run_db
+  "${memkv[@]}" "${ldb[@]}" --db=run_db scan >run_scan.txt
+  ldb --hex --db=plain_db scan >plain_scan.txt
+  cmp run_scan.txt plain_scan.txt || fail "memkv-run db_bench has written something else"
+done
+if [[ $version == 7.* ]]; then
+  if "$build/memkv-run" --views true 2>run.log; then fail "memkv-run --views"; fi
+  expect "memkv-run --views" 'needs RocksDB 9.10 or later' run.log
+fi
+echo "ok: memkv-run db_bench"
+
+# sortmerna finds reads of DNA in references, and keeps what it finds in RocksDB:
+# three tasks, each of which opens the database anew.
+if sortmerna=$("$root/build_tools/fetch_debian_program.sh" "$cache" "$version" sortmerna); then
+  mkdir sortmerna
+  awk 'function text(n, s) { while (n-- > 0) s = s substr("ACGT", int(rand() * 4) + 1, 1); return s }
+    BEGIN {
+      srand(7)
+      for (i = 0; i < 20; i++) { ref[i] = text(1500); print ">ref" i "\n" ref[i] >"sortmerna/ref.fasta" }
+      for (i = 0; i < 3000; i++) {
+        read = i % 3 ? substr(ref[int(rand() * 20)], int(rand() * 1400) + 1, 100) : text(100)
+        if (i % 3 == 2) read = substr(read, 1, 50) text(1) substr(read, 52)
+        print ">read" i "\n" read >"sortmerna/reads.fasta"
+      }
+    }'
+  sort_reads() {
+    local task
+    for task in 0 1 2; do
+      "${@:2}" "$debian/run_debian.sh" "$sortmerna/usr/bin/sortmerna" --ref sortmerna/ref.fasta \
+        --reads sortmerna/reads.fasta --workdir "$PWD/sortmerna/$1" --fastx --other \
+        --blast '1 cigar' --threads 1 --task $task >>sortmerna/$1.log 2>&1 ||
+        fail "$1 sortmerna, task $task: $(tail -n 5 sortmerna/$1.log)"
+    done
+  }
+  sort_reads stock env
+  sort_reads memkv "$build/memkv-run"
+  expect_memkv sortmerna/memkv/kvdb
+  [[ $(wc -l <sortmerna/stock/out/aligned.blast) -gt 1900 ]] || fail "sortmerna found too little"
+  for file in aligned.blast aligned.fa other.fa; do
+    cmp sortmerna/{stock,memkv}/out/$file || fail "sortmerna has another $file on memkv"
+  done
+  grep -l 'memkv\.fst\.directory' sortmerna/memkv/kvdb/*.sst >/dev/null ||
+    fail "sortmerna has written no FST file"
+  echo "ok: memkv-run sortmerna"
+else
+  echo "skipped: sortmerna could not be had"
+fi
+
 # ---- Files of another RocksDB ------------------------------------------------
 # A database goes from the RocksDB of PREFIX to this one and back; each adds to
 # it, compacts, and reads what the other has left.
@@ -246,6 +325,8 @@ if command -v pkg-config >/dev/null; then
     "-I$debian/usr/include" "-L$debian/usr/$libdir" "${flags[@]}" -Wl,--allow-shlib-undefined
   [[ $(packaged ./c_program c_db) == 'c_program: OK' ]] || fail "the C program of the package"
 fi
+packaged ./clean/usr/bin/memkv verify db >verify.txt || fail "memkv of the package: $(cat verify.txt)"
+[[ -x clean/usr/bin/memkv-run ]] || fail "no package has memkv-run"
 packaged ./clean/usr/bin/memkv_ldb --db=db --try_load_options get key >get.txt
 expect "memkv_ldb of the package" '^of the file$' get.txt
 echo "ok: packages"

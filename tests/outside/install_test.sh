@@ -24,7 +24,8 @@ cd "$prefix"
 for file in include/memkv/memkv.h include/memkv/c.h include/rocksdb/db.h lib/libmemkv.a \
   lib/libmemkv.so lib/librocksdb.a lib/librocksdb.so \
   lib/cmake/memkv/memkvConfig.cmake lib/pkgconfig/memkv.pc bin/memkv_bench bin/db_bench \
-  bin/memkv bin/memkv_ldb bin/memkv_sst_dump share/man/man1/memkv.1 \
+  bin/memkv bin/memkv_ldb bin/memkv_sst_dump bin/memkv-run lib/libmemkv_run.so \
+  share/man/man1/memkv.1 share/man/man1/memkv-run.1 \
   share/bash-completion/completions/memkv; do
   [[ -e $file ]] || fail "$file is not installed"
 done

@@ -32,7 +32,7 @@ done
 prefix=$PWD/clean/opt/memkv
 [[ $(ls clean) == opt && $(ls clean/opt) == memkv ]] || fail "a package is not in /opt/memkv"
 for file in lib/libmemkv.so.0 lib/librocksdb.so include/memkv/c.h include/rocksdb/db.h \
-  bin/memkv_ldb bin/memkv_bench; do
+  bin/memkv bin/memkv_ldb bin/memkv_bench bin/memkv-run; do
   [[ -e $prefix/$file ]] || fail "no package has $file"
 done
 

@@ -32,6 +32,7 @@
 #include <thread>
 #include <vector>
 
+#include "compat/open.h"
 #include "plugin/memkv.h"
 #include "rocksdb/db.h"
 #include "rocksdb/memtablerep.h"
@@ -226,7 +227,8 @@ void RunChild(const std::string& dir, uint64_t seed, bool write,
               Shared* shared) {
   std::mt19937_64 random(seed);
   DB* db = nullptr;
-  const Status s = DB::Open(DrawOptions(&random), dir, &db);
+  const Status s =
+      DB::Open(DrawOptions(&random), dir, memkv::compat::Into(&db));
   if (!s.ok()) Fail("Open: " + s.ToString());
   for (uint32_t w = 0; w < kThreads; ++w) {
     Verify(db, w, &shared->writers[w]);

@@ -4,6 +4,7 @@
 // What docs/migrating.md says, beside what tests of the database show.
 
 #include "compat/block_cache.h"
+#include "compat/open.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/table.h"
 #include "rocksdb/utilities/checkpoint.h"
@@ -103,8 +104,9 @@ TEST_F(MigratingTest, CheckpointsOfEitherFormatAreDatabases) {
   EXPECT_TOOL(0, "done", "migrate", after, "--to=block_based");
   for (const std::string& checkpoint : {before, after}) {
     rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(
-        rocksdb::DB::Open(Still(StockOptions()), checkpoint, &opened).ok());
+    ASSERT_TRUE(rocksdb::DB::Open(Still(StockOptions()), checkpoint,
+                                  compat::Into(&opened))
+                    .ok());
     db_.reset(opened);
     EXPECT_EQ(Get("usr/share/doc/package-1000999/copyright").substr(0, 7),
               "1000999");

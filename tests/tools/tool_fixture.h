@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/open.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
 #include "rocksdb/utilities/options_util.h"
@@ -85,8 +86,8 @@ class ToolTest : public FstDbTest {
         {rocksdb::kDefaultColumnFamilyName, creating}};
     for (const std::string& name : names) families.emplace_back(name, creating);
     rocksdb::DB* opened = nullptr;
-    const rocksdb::Status s =
-        rocksdb::DB::Open(creating, path(), families, &handles_, &opened);
+    const rocksdb::Status s = rocksdb::DB::Open(
+        creating, path(), families, &handles_, compat::Into(&opened));
     ASSERT_TRUE(s.ok()) << s.ToString();
     db_.reset(opened);
   }
@@ -108,8 +109,8 @@ class ToolTest : public FstDbTest {
     ASSERT_TRUE(
         rocksdb::LoadLatestOptions(config, path(), &options, &families).ok());
     rocksdb::DB* opened = nullptr;
-    const rocksdb::Status s =
-        rocksdb::DB::Open(options, path(), families, &handles_, &opened);
+    const rocksdb::Status s = rocksdb::DB::Open(
+        options, path(), families, &handles_, compat::Into(&opened));
     ASSERT_TRUE(s.ok()) << s.ToString();
     db_.reset(opened);
   }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "compat/block_cache.h"
+#include "compat/open.h"
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/timing.h"
 #include "db_bench_ext/keys/key_source.h"
@@ -460,7 +461,7 @@ class DatabaseSourceTest : public testing::TestWithParam<const char*> {
     rocksdb::DB* db = nullptr;
     EXPECT_TRUE(rocksdb::DB::Open(options, kPath,
                                   {{"default", options}, {"other", options}},
-                                  &handles, &db)
+                                  &handles, compat::Into(&db))
                     .ok());
     const rocksdb::WriteOptions write;
     for (const std::string& key :

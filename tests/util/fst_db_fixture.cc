@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 
+#include "compat/open.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/table.h"
@@ -63,7 +64,7 @@ Options FstDbTest::MemkvOptions(const std::string& fst) const {
 Status FstDbTest::TryOpen(const Options& options) {
   Close();
   rocksdb::DB* db = nullptr;
-  const Status s = rocksdb::DB::Open(options, path_, &db);
+  const Status s = rocksdb::DB::Open(options, path_, compat::Into(&db));
   db_.reset(db);
   return s;
 }

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/table_factory.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
 #include "tests/util/db_model.h"
@@ -24,6 +25,12 @@
 #include "tests/util/random_bytes.h"
 #include "tests/util/test_folder.h"
 #include "tests/util/test_seed.h"
+
+// Begins a test that changes options of a table while the database is open.
+#define NEEDS_LIVE_TABLE_OPTIONS()                                            \
+  if (!memkv::compat::kTableOptionsChangeLive)                                \
+  GTEST_SKIP() << "this RocksDB would change the factory that is in use, so " \
+                  "memkv refuses it"
 
 namespace memkv {
 

@@ -2,8 +2,8 @@
 # Copyright (c) the memkv authors.  All rights reserved.
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# compile_test.sh ROOT COMPILER SOURCE...: whether memkv's adapters compile,
-# without a warning, for each RocksDB.  SOURCE is a checkout, or a version that
+# compile_test.sh ROOT COMPILER SOURCE...: whether memkv's adapters compile, and
+# what memkv-run preloads, without a warning, for each RocksDB.  SOURCE is a checkout, or a version that
 # build_tools/fetch_rocksdb.sh knows: then the test is skipped (77) if it cannot
 # be had now.  Nothing is built; it takes half a minute for each.
 
@@ -33,10 +33,15 @@ for source; do
   adapters=(compat/*.cc memtable/*.cc table/fst/*.cc plugin/*.cc)
   mapfile -t version < <(sed -nE 's/^#define ROCKSDB_M(AJ|IN)OR ([0-9]+).*/\2/p' \
     "$source/include/rocksdb/version.h")
-  ((version[0] * 100 + version[1] < 910)) || adapters+=(view/*.cc)
+  run=(tools/memkv_run.cc)
+  ((version[0] * 100 + version[1] < 910)) || {
+    adapters+=(view/*.cc)
+    run+=(tools/memkv_run_views.cc)
+  }
+  printf '#include "%s"\n' "${run[@]}" >"$scratch/run.cc"
   printf '#include "%s"\n' "${adapters[@]}" |
     grep -v '"table/fst/format.cc"' >"$scratch/adapters.cc"
-  for unit in adapters format; do
+  for unit in adapters format run; do
     "$compiler" -std=$standard -fsyntax-only -O1 -Wall -Wextra -Wshadow \
       -Wnon-virtual-dtor -Woverloaded-virtual -Werror -DOS_LINUX -DNDEBUG \
       -DROCKSDB_PLATFORM_POSIX -DROCKSDB_LIB_IO_POSIX -DSNAPPY -DLZ4 -DZSTD \
