@@ -59,8 +59,10 @@ struct FileDirectory {
   static constexpr uint32_t kContinuations = 4;
   // Some key tries have fixed bytes.
   static constexpr uint32_t kFixedBytes = 8;
+  // Some value runs are numbers.
+  static constexpr uint32_t kNumbers = 16;
   static constexpr uint32_t kKnownFeatures =
-      kFilterHasNoWholeKeys | kBounds | kContinuations | kFixedBytes;
+      kFilterHasNoWholeKeys | kBounds | kContinuations | kFixedBytes | kNumbers;
 
   uint32_t version = kVersion;
   uint32_t features = 0;
