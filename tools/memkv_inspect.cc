@@ -52,7 +52,8 @@ Json FeaturesOf(const FileDirectory& directory) {
         std::make_pair(FileDirectory::kBounds, "shortest bounds"),
         std::make_pair(FileDirectory::kContinuations, "continuations"),
         std::make_pair(FileDirectory::kFixedBytes, "fixed bytes"),
-        std::make_pair(FileDirectory::kTokenSuffixes, "token suffixes")}) {
+        std::make_pair(FileDirectory::kTokenSuffixes, "token suffixes"),
+        std::make_pair(FileDirectory::kNumbers, "numbers")}) {
     if ((directory.features & bit) != 0) {
       names.push_back(name);
     }

@@ -30,13 +30,14 @@ uint32_t FstFile::SeekEntry(const Segment& segment, uint32_t begin,
 Status FstFile::ReadValue(const BlockReadContext& context, uint32_t i,
                           const Segment& segment, uint32_t e, ValueEntry* block,
                           uint32_t* block_number, Cleanable* pinner,
+                          ValueRunView::NumberBytes* number,
                           Slice* value) const {
   std::string_view bytes;
   uint64_t at;
   bool found;
   if (segment.values_inline()) {
     at = index_.Location(i).offset;
-    found = segment.InlineValue(e, &bytes);
+    found = segment.InlineValue(e, number, &bytes);
   } else {
     // A scan mostly stays in its block, and need not search for it.
     uint32_t b = *block_number;
@@ -54,7 +55,7 @@ Status FstFile::ReadValue(const BlockReadContext& context, uint32_t i,
     const ValueRunView& values = block->GetValue()->values();
     const uint32_t first = segment.ValueBlockFirstEntry(b);
     found = e >= first && e - first < values.size() &&
-            values.Get(e - first, &bytes);
+            values.Get(e - first, number, &bytes);
   }
   if (!found) {
     return store_.Corrupt(

@@ -123,7 +123,8 @@ class FstFile {
   // First entry of [begin, end) whose effective tag is <= `tag`, or end.
   uint32_t SeekEntry(const Segment& segment, uint32_t begin, uint32_t end,
                      uint64_t tag) const;
-  // The value of entry e of `segment`, which is segment i.  *block holds its
+  // The value of entry e of `segment`, which is segment i; see
+  // ValueRunView::Get() for where it is.  *block holds its
   // value block, whose number in the segment is *block_number; if it is another
   // one, it is replaced, and the old one goes to `pinner`, unless that is null.
   ROCKSDB_NAMESPACE::Status ReadValue(const BlockReadContext& context,
@@ -131,6 +132,7 @@ class FstFile {
                                       uint32_t e, ValueEntry* block,
                                       uint32_t* block_number,
                                       ROCKSDB_NAMESPACE::Cleanable* pinner,
+                                      ValueRunView::NumberBytes* number,
                                       ROCKSDB_NAMESPACE::Slice* value) const;
   // FileIndex::Continue(), by effective tags.
   uint32_t Continue(uint32_t i, uint64_t tag) const {

@@ -61,9 +61,11 @@ struct FileDirectory {
   static constexpr uint32_t kFixedBytes = 8;
   // The token table is of version 2.
   static constexpr uint32_t kTokenSuffixes = 16;
+  // Some value runs are numbers.
+  static constexpr uint32_t kNumbers = 32;
   static constexpr uint32_t kKnownFeatures = kFilterHasNoWholeKeys | kBounds |
                                              kContinuations | kFixedBytes |
-                                             kTokenSuffixes;
+                                             kTokenSuffixes | kNumbers;
 
   uint32_t version = kVersion;
   uint32_t features = 0;

@@ -296,6 +296,7 @@ void FstTableBuilder::AddWritten(const BlockPipeline::Written& block) {
     segment_->values().AddBlock({block.handle.offset(), stored});
     value_bytes_ += stored;
     raw_value_bytes_ += block.raw.size();
+    has_numbers_ = has_numbers_ || ValueRunBuilder::HoldsNumbers(block.raw);
     return;
   }
   const SegmentBuilder& segment = *block.segment;
@@ -309,6 +310,7 @@ void FstTableBuilder::AddWritten(const BlockPipeline::Written& block) {
   written_estimates_ += segment.EstimatedSize();
   has_fixed_bytes_ =
       has_fixed_bytes_ || SegmentBuilder::HasFixedBytes(block.raw);
+  has_numbers_ = has_numbers_ || segment.HasNumbers();
   props_.data_size = writer_.offset();
 }
 
@@ -359,6 +361,7 @@ void FstTableBuilder::WriteIndex(FileDirectory* directory) {
   if (directory->tokens.size() != 0) {
     directory->features |= FileDirectory::kTokenSuffixes;
   }
+  if (has_numbers_) directory->features |= FileDirectory::kNumbers;
   raw_block_.clear();
   std::string reason;
   if (!index_.Finish(last_user_key_, &raw_block_, &reason)) {

@@ -144,6 +144,7 @@ class FstTableBuilder : public compat::TableBuilderBase {
   uint64_t tag_bytes_ = 0;
   uint64_t inline_value_bytes_ = 0;
   bool has_fixed_bytes_ = false;  // some key trie
+  bool has_numbers_ = false;      // some value run
   uint64_t tail_size_ = 0;
   bool closed_ = false;
 };

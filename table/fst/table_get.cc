@@ -24,6 +24,8 @@ namespace {
 
 // Up to this size copying a value costs less than a reference to its block.
 constexpr size_t kCopiedValueSize = 512;
+static_assert(kCopiedValueSize >= sizeof(ValueRunView::NumberBytes),
+              "numbers lie in no block");
 
 // Whether *pin holds the value from now on.  The caller may keep it beyond the
 // file's life only with a reference to its block in the cache; anything else
@@ -405,13 +407,14 @@ Status FstTableReader::AnswerFrom(const BlockReadContext& context, uint32_t i,
       return file_->CorruptSegment(i, "unknown value type");
     ROCKSDB_NAMESPACE::UnPackSequenceAndType(tag, &parsed.sequence,
                                              &parsed.type);
+    ValueRunView::NumberBytes number;
     Slice value;
     // A deletion has no value, so none is worth a read.
     if (parsed.type != ROCKSDB_NAMESPACE::kTypeDeletion &&
         parsed.type != ROCKSDB_NAMESPACE::kTypeSingleDeletion) {
       const Status s =
           file_->ReadValue(context, i, segment, e, &block, &block_number,
-                           /*pinner=*/nullptr, &value);
+                           /*pinner=*/nullptr, &number, &value);
       if (!s.ok()) {
         if (s.IsIncomplete()) get_context->MarkKeyMayExist();
         return s;

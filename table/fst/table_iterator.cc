@@ -236,9 +236,9 @@ bool FstTableIterator::PrepareValue() {
   }
   // ReadValue() may give the block at hand up, and then fail.
   if (!segment_->values_inline()) SetValuesAtHand(nullptr, 0, 0);
-  const Status s =
-      file_.ReadValue(ValueContext(), segment_index_, *segment_, entry_,
-                      &value_block_, &value_block_number_, Pinner(), &value_);
+  const Status s = file_.ReadValue(ValueContext(), segment_index_, *segment_,
+                                   entry_, &value_block_, &value_block_number_,
+                                   Pinner(), &last_value_.number, &value_);
   if (!s.ok()) {
     Fail(s);
     return false;
@@ -250,6 +250,24 @@ bool FstTableIterator::PrepareValue() {
   }
   value_ready_ = true;
   return true;
+}
+
+Slice FstTableIterator::PinnedNumber() const {
+  const size_t size = values_->number_size();
+  if (numbers_ == nullptr) {
+    numbers_ = std::make_unique<char[]>(values_->size() * size);
+    values_->PutNumbers(numbers_.get());
+  }
+  return Slice(numbers_.get() + (entry_ - values_begin_) * size, size);
+}
+
+void FstTableIterator::ReleaseNumbers() {
+  if (ROCKSDB_NAMESPACE::Cleanable* const pinner = Pinner()) {
+    pinner->RegisterCleanup(
+        [](void* numbers, void*) { delete[] static_cast<char*>(numbers); },
+        numbers_.release(), nullptr);
+  }
+  numbers_.reset();
 }
 
 uint64_t FstTableIterator::write_unix_time() const {

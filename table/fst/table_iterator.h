@@ -7,8 +7,9 @@
 // cache or as owner.  A key is the cursor's, with its tag written behind it, so
 // keys are never pinned; values are, while the PinnedIteratorsManager wants it,
 // for it then gets the blocks the iterator leaves (DBIter steps backwards only
-// over values that are pinned).  A value that lies in a block that is not at
-// hand is read when it is asked for, if the caller has promised to call
+// over values that are pinned).  Numbers, which lie in no block (see
+// ValueRunView), are then put into one.  A value that lies in a block that is
+// not at hand is read when it is asked for, if the caller has promised to call
 // PrepareValue(); one that is at hand is there at once.
 //
 // What is equal for all entries of a segment is found out when it is entered:
@@ -61,7 +62,9 @@ class FstTableIterator final : public compat::TableIteratorBase {
   ROCKSDB_NAMESPACE::Slice key() const override { return key_; }
   ROCKSDB_NAMESPACE::Slice value() const override {
     if (count_value_) CountValue();
-    return value_;
+    return value_.data() == last_value_.number.data() && Pinner() != nullptr
+               ? PinnedNumber()
+               : value_;
   }
   bool PrepareValue() override;
   ROCKSDB_NAMESPACE::IterBoundCheck UpperBoundCheckResult() override {
@@ -190,8 +193,14 @@ class FstTableIterator final : public compat::TableIteratorBase {
     values_ = values;
     values_begin_ = begin;
     values_end_ = end;
-    last_value_ = ValueRunView::Last();
+    // Not its number, which may be value_.
+    last_value_.distinct = ValueRunView::Last::kNone;
+    if (numbers_ != nullptr) ReleaseNumbers();
   }
+  // The value, which is a number of values_, where it stays for as long as the
+  // block would.
+  ROCKSDB_NAMESPACE::Slice PinnedNumber() const;
+  void ReleaseNumbers();
   // Finds out whether the bound is behind the last key of the segment.
   void CheckUpperBound();
   // The tag of the current entry.
@@ -264,6 +273,8 @@ class FstTableIterator final : public compat::TableIteratorBase {
   uint32_t values_begin_ = 0;
   uint32_t values_end_ = 0;
   ValueRunView::Last last_value_;  // of values_
+  // All numbers of values_ at once, once one is to be pinned.
+  mutable std::unique_ptr<char[]> numbers_;
   ROCKSDB_NAMESPACE::Slice value_;
   bool value_ready_ = false;
   bool valid_ = false;

@@ -302,8 +302,12 @@ void Segment::PrefetchEntry(uint32_t e) const {
 }
 
 void Segment::PrefetchInlineValue(uint32_t e) const {
+  const ValueRunView* const values = inline_values();
+  // Numbers lie where PrefetchEntry() has looked.
+  if (values == nullptr || values->number_size() != 0) return;
+  ValueRunView::NumberBytes number;
   std::string_view value;
-  if (values_inline() && InlineValue(e, &value)) {
+  if (values->Get(e, &number, &value)) {
     PrefetchLines(reinterpret_cast<const uint8_t*>(value.data()), value.size(),
                   kPrefetchedValue);
   }

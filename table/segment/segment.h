@@ -103,6 +103,11 @@ class SegmentBuilder {
               std::string* reason) const;
   // Whether the key trie of what Finish() has appended has fixed bytes.
   static bool HasFixedBytes(std::string_view encoded);
+  // Whether its own values are numbers.  REQUIRES: sealed
+  bool HasNumbers() const {
+    return !values_.in_blocks() &&
+           ValueRunBuilder::HoldsNumbers(sections().substr(tag_bytes_));
+  }
   // Of what Finish() appends: sequence numbers, types and versions; and values.
   // REQUIRES: sealed
   size_t tag_bytes() const { return tag_bytes_; }
@@ -212,9 +217,10 @@ class Segment {
   bool values_inline() const {
     return std::holds_alternative<ValueRunView>(values_);
   }
-  // REQUIRES: values_inline().
-  bool InlineValue(uint32_t e, std::string_view* value) const {
-    return std::get_if<ValueRunView>(&values_)->Get(e, value);
+  // See ValueRunView::Get().  REQUIRES: values_inline().
+  bool InlineValue(uint32_t e, ValueRunView::NumberBytes* number,
+                   std::string_view* value) const {
+    return std::get_if<ValueRunView>(&values_)->Get(e, number, value);
   }
   // Null if values are in blocks.
   const ValueRunView* inline_values() const {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cstring>
 #include <functional>
 #include <utility>
 
@@ -19,6 +20,37 @@ namespace {
 constexpr unsigned char kUniform = 0;
 constexpr unsigned char kEnds = 1;
 constexpr unsigned char kIndexed = 2;
+constexpr unsigned char kNumbers = 3;
+
+// Of numbers, the second byte: the size of a value, and this bit if its first
+// byte is the highest one.
+constexpr unsigned char kBigEndian = 1 << 4;
+
+constexpr size_t kMaxNumberSize = sizeof(uint64_t);
+// Fewer values are not worth another kind.
+constexpr size_t kFewestNumbers = 32;
+
+// REQUIRES: 1 to kMaxNumberSize bytes
+uint64_t LittleEndianNumber(std::string_view value) {
+  uint64_t number = 0;
+  memcpy(&number, value.data(), value.size());
+  return LoadFixed64(reinterpret_cast<const uint8_t*>(&number));
+}
+uint64_t BigEndianNumber(std::string_view value) {
+  return __builtin_bswap64(LittleEndianNumber(value)) >>
+         (64 - 8 * value.size());
+}
+
+// What a run of n numbers takes.
+size_t NumbersSize(const NumberRange& range, size_t n) {
+  return 2 + PackedArrayBuilder::EncodedSize(range.min, range.max, n);
+}
+
+// Whether that is worth it beside a run of `size` bytes, whose values need not
+// be made.
+bool NumbersPay(size_t numbers_size, size_t size) {
+  return numbers_size <= size - size / 8;
+}
 
 // Appends a run of kind kUniform or kEnds, of values that end at `ends` (the
 // first begins at 0) in `bytes`.
@@ -74,6 +106,13 @@ void ValueRunBuilder::Keep(std::string_view value) {
 }
 
 void ValueRunBuilder::Add(std::string_view value) {
+  are_numbers_ = are_numbers_ && !value.empty() &&
+                 value.size() <= kMaxNumberSize &&
+                 (largest_ == 0 || value.size() == largest_);
+  if (are_numbers_) {
+    little_endian_.Add(LittleEndianNumber(value));
+    big_endian_.Add(BigEndianNumber(value));
+  }
   largest_ = std::max(largest_, value.size());
   value_bytes_ += value.size();
   Keep(value);
@@ -100,8 +139,14 @@ size_t ValueRunBuilder::EstimatedSize() const {
     return bytes_.size() + 2 * ends_.size() +
            num_values() * BitWidth(ends_.size()) / 8;
   }
+  const size_t n = num_values();
+  if (are_numbers_ && n >= kFewestNumbers) {
+    const size_t numbers =
+        std::min(NumbersSize(little_endian_, n), NumbersSize(big_endian_, n));
+    if (NumbersPay(numbers, value_bytes_)) return numbers;
+  }
   // Ends of a few bits each; 2 bytes serve a run of 64 KiB.
-  return value_bytes_ + 2 * num_values();
+  return value_bytes_ + 2 * n;
 }
 
 void ValueRunBuilder::TakeFront(size_t target_bytes, std::string* out) {
@@ -134,7 +179,40 @@ void ValueRunBuilder::EncodeDistinct(std::string* out) const {
   EncodePlain(ends_, bytes_, out);
 }
 
+bool ValueRunBuilder::HoldsNumbers(std::string_view run) {
+  return static_cast<unsigned char>(run[0]) == kNumbers;
+}
+
+bool ValueRunBuilder::EncodeNumbers(size_t end, size_t size,
+                                    std::string* out) const {
+  const size_t n = end - taken_;
+  if (!are_numbers_ || n < kFewestNumbers) return false;
+  // Not all that were added, perhaps.
+  NumberRange little_endian;
+  NumberRange big_endian;
+  for (size_t i = taken_; i < end; ++i) {
+    little_endian.Add(LittleEndianNumber(Value(i)));
+    big_endian.Add(BigEndianNumber(Value(i)));
+  }
+  const size_t little_endian_size = NumbersSize(little_endian, n);
+  const size_t big_endian_size = NumbersSize(big_endian, n);
+  if (!NumbersPay(std::min(little_endian_size, big_endian_size), size)) {
+    return false;
+  }
+  const bool is_big = big_endian_size < little_endian_size;
+  std::vector<uint64_t> numbers;
+  for (size_t i = taken_; i < end; ++i) {
+    numbers.push_back(is_big ? BigEndianNumber(Value(i))
+                             : LittleEndianNumber(Value(i)));
+  }
+  out->push_back(kNumbers);
+  out->push_back(static_cast<char>(largest_ | (is_big ? kBigEndian : 0)));
+  PackedArrayBuilder::Encode(numbers.data(), n, out);
+  return true;
+}
+
 void ValueRunBuilder::Take(size_t end, std::string* out) {
+  const size_t start = out->size();
   size_t taken_bytes = 0;
   if (keeps_distinct_ && !divided_ && end == num_added()) {
     EncodeDistinct(out);
@@ -161,6 +239,10 @@ void ValueRunBuilder::Take(size_t end, std::string* out) {
                   out);
     }
   }
+  std::string numbers;
+  if (EncodeNumbers(end, out->size() - start, &numbers)) {
+    out->replace(start, std::string::npos, numbers);
+  }
   value_bytes_ -= taken_bytes;
   taken_ = end;
   divided_ = true;
@@ -177,6 +259,9 @@ void ValueRunBuilder::DropTaken() {
     taken_ = 0;
     divided_ = false;
     largest_ = 0;
+    are_numbers_ = true;
+    little_endian_ = NumberRange();
+    big_endian_ = NumberRange();
     if (MemoryUsage() > kKeptCapacity) ReleaseMemory();
     return;
   }
@@ -291,11 +376,15 @@ bool ValueRunView::Open(std::string_view data, size_t num_values,
     *reason = "value run is empty";
     return false;
   }
+  const auto kind = static_cast<unsigned char>(data[0]);
   out->num_values_ = num_values;
-  out->indexed_ = static_cast<unsigned char>(data[0]) == kIndexed;
+  out->number_size_ = 0;
+  out->indexed_ = kind == kIndexed;
+  if (kind == kNumbers) {
+    return out->OpenNumbers(data, num_values, consumed, reason);
+  }
   if (!out->indexed_) {
-    return out->OpenPlain(data, static_cast<unsigned char>(data[0]), num_values,
-                          consumed, reason);
+    return out->OpenPlain(data, kind, num_values, consumed, reason);
   }
   const uint8_t* const begin = reinterpret_cast<const uint8_t*>(data.data());
   uint64_t num_distinct = 0;
@@ -321,6 +410,39 @@ bool ValueRunView::Open(std::string_view data, size_t num_values,
   }
   *consumed = data.size() - rest.size() + used;
   return true;
+}
+
+bool ValueRunView::OpenNumbers(std::string_view data, size_t num_values,
+                               size_t* consumed, std::string* reason) {
+  const unsigned char form =
+      data.size() < 2 ? 0 : static_cast<unsigned char>(data[1]);
+  const unsigned size = form & (kBigEndian - 1);
+  if (size == 0 || size > kMaxNumberSize || form >= 2 * kBigEndian) {
+    *reason = "value run: numbers of " + std::to_string(size) +
+              " bytes and order " + std::to_string(form / kBigEndian);
+    return false;
+  }
+  std::string_view rest = data.substr(2);
+  if (!PackedArrayView::Take(&rest, num_values, &index_)) {
+    *reason = "value run: array of numbers is damaged";
+    return false;
+  }
+  number_size_ = static_cast<uint8_t>(size);
+  number_shift_ = static_cast<uint8_t>(64 - 8 * size);
+  big_endian_ = (form & kBigEndian) != 0;
+  *consumed = data.size() - rest.size();
+  return true;
+}
+
+bool ValueRunView::ValidateNumbers(std::string* reason) const {
+  for (size_t i = 0; i < num_values_; ++i) {
+    if (index_[i] << number_shift_ >> number_shift_ != index_[i]) {
+      *reason = "value run: number " + std::to_string(i) + " does not fit in " +
+                std::to_string(number_size_) + " bytes";
+      return false;
+    }
+  }
+  return index_.Validate(reason);
 }
 
 bool ValueRunView::OpenPlain(std::string_view data, unsigned char kind,
@@ -367,9 +489,10 @@ bool ValueRunView::OpenPlain(std::string_view data, unsigned char kind,
 }
 
 bool ValueRunView::Validate(std::string* reason) const {
+  if (number_size_ != 0) return ValidateNumbers(reason);
   std::string_view value;
   for (size_t i = 0; i < num_values_; ++i) {
-    if (!Get(i, &value)) {
+    if (!GetDistinct(DistinctOf(i), &value)) {
       *reason = "(V1) value " + std::to_string(i) + " of " +
                 std::to_string(num_values_) + " lies outside the run";
       return false;

@@ -6,7 +6,8 @@
 // holds one itself.  FORMAT.md, "Value run", describes the bytes.
 //
 // It is not compressed here: the block around it is.  But a run whose values
-// repeat keeps each once, for that saves memory, where blocks are uncompressed.
+// repeat keeps each once, and one of numbers that are near each other keeps
+// them in few bits, for that saves memory, where blocks are uncompressed.
 //
 // Thread safety: the builder needs external synchronisation, the view is
 // immutable.
@@ -14,7 +15,8 @@
 // Invariants
 // (V1) Distinct value j occupies [end(j-1), end(j)) of the value bytes,
 //      end(-1) = 0; value i is distinct value index(i), or i itself in a run
-//      without an index.
+//      without an index.  A run of numbers has neither: a value lies nowhere,
+//      it is made when it is asked for.
 // (V2) Every access is bounded by the bytes given to Open(), whatever they
 //      hold.
 // (V3) The builder holds no more than twice the values it still has, their ends
@@ -23,8 +25,11 @@
 
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -34,6 +39,16 @@
 #include "util/trie_coding.h"
 
 namespace memkv {
+
+// The least and the greatest of some values of one size, as numbers.
+struct NumberRange {
+  void Add(uint64_t number) {
+    min = number < min ? number : min;
+    max = number > max ? number : max;
+  }
+  uint64_t min = std::numeric_limits<uint64_t>::max();
+  uint64_t max = 0;
+};
 
 class ValueRunBuilder {
  public:
@@ -63,6 +78,9 @@ class ValueRunBuilder {
   void TakeFront(size_t target_bytes, std::string* out);
   // Takes all values, which may be none.
   void TakeAll(std::string* out) { Take(num_added(), out); }
+
+  // Whether a run that was taken is of numbers.
+  static bool HoldsNumbers(std::string_view run);
 
   // What it has allocated, in bytes, the set of distinct values by estimate.
   size_t MemoryUsage() const;
@@ -101,6 +119,9 @@ class ValueRunBuilder {
   void DropTaken();
   void EncodeDistinct(std::string* out) const;
   bool SeemsRepetitive(size_t end) const;
+  // The values up to `end` are numbers if they have one size, up to 8, and
+  // take less so than in `size` bytes: then appends them as such.
+  bool EncodeNumbers(size_t end, size_t size, std::string* out) const;
 
   // What is kept: all values that were added, or all distinct ones.
   std::string bytes_;
@@ -114,10 +135,18 @@ class ValueRunBuilder {
   bool divided_ = false;
   size_t value_bytes_ = 0;
   size_t largest_ = 0;
+  // Of all values added since the builder was last empty, while they have one
+  // size, up to 8: as numbers, the first byte the lowest, or the last one.
+  bool are_numbers_ = true;
+  NumberRange little_endian_;
+  NumberRange big_endian_;
 };
 
 class ValueRunView {
  public:
+  // Where a value is put that lies nowhere.
+  using NumberBytes = std::array<char, sizeof(uint64_t)>;
+
   // Binds to a run of `num_values` values at the start of `data`, which must
   // outlive the view; *consumed is the run's size.  False, with a reason, if
   // the bytes are no such run.
@@ -126,26 +155,47 @@ class ValueRunView {
                                  std::string* reason);
 
   size_t size() const { return num_values_; }
-  // False if the bytes that locate value i are damaged (V2).
+  // False if the bytes that locate value i are damaged (V2).  The value lies in
+  // the run, or else, in a run of numbers, in *number.
   // REQUIRES: i < size().
-  [[nodiscard]] bool Get(size_t i, std::string_view* value) const {
+  [[nodiscard]] bool Get(size_t i, NumberBytes* number,
+                         std::string_view* value) const {
+    if (number_size_ != 0) {
+      PutNumber(i, number->data());
+      *value = std::string_view(number->data(), number_size_);
+      return true;
+    }
     return GetDistinct(DistinctOf(i), value);
   }
   // The same for one who walks: neighbours often have the same value, and
   // *last is the last one that the caller got of this run.
   struct Last {
-    uint64_t distinct = UINT64_MAX;
+    static constexpr uint64_t kNone = UINT64_MAX;
+    uint64_t distinct = kNone;
     std::string_view value;
+    NumberBytes number = {};
   };
   [[nodiscard]] bool Get(size_t i, Last* last) const {
+    if (number_size_ != 0) return Get(i, &last->number, &last->value);
     const uint64_t j = DistinctOf(i);
     if (j == last->distinct) return true;
     if (!GetDistinct(j, &last->value)) return false;
     last->distinct = j;
     return true;
   }
+  // Of numbers, what a value's bytes are; 0 if this is no run of numbers.
+  size_t number_size() const { return number_size_; }
+  // Puts all numbers, one after the other, into size() * number_size() bytes.
+  void PutNumbers(char* out) const {
+    for (size_t i = 0; i < num_values_; ++i) {
+      NumberBytes number;
+      PutNumber(i, number.data());
+      memcpy(out + i * number_size_, number.data(), number_size_);
+    }
+  }
   // What says where values are; themselves if they have one size.
   PrefetchHint Places() const {
+    if (number_size_ != 0) return {index_.AddressOf(0), index_.width()};
     if (indexed_) return {index_.AddressOf(0), index_.width()};
     if (!uniform_) return {ends_.AddressOf(0), ends_.width()};
     return {reinterpret_cast<const uint8_t*>(bytes_.data()), 8 * uniform_size_};
@@ -153,7 +203,7 @@ class ValueRunView {
   // If all values have one size and lie one after the other, where the first
   // one is, and *size; else null.
   const char* UniformValues(size_t* size) const {
-    if (!uniform_ || indexed_) return nullptr;
+    if (!uniform_ || indexed_ || number_size_ != 0) return nullptr;
     *size = uniform_size_;
     return bytes_.data();
   }
@@ -177,6 +227,15 @@ class ValueRunView {
     *value = bytes_.substr(begin, end - begin);
     return true;
   }
+  // To 8 bytes, of which the first number_size_ are the value.
+  void PutNumber(size_t i, char* bytes) const {
+    uint64_t number = index_[i];
+    if (big_endian_) number = __builtin_bswap64(number << number_shift_);
+    StoreFixed64(reinterpret_cast<uint8_t*>(bytes), number);
+  }
+  bool OpenNumbers(std::string_view data, size_t num_values, size_t* consumed,
+                   std::string* reason);
+  bool ValidateNumbers(std::string* reason) const;
   // Binds to the distinct values alone.
   bool OpenPlain(std::string_view data, unsigned char kind, size_t num_values,
                  size_t* consumed, std::string* reason);
@@ -185,6 +244,10 @@ class ValueRunView {
   size_t num_distinct_ = 0;
   bool indexed_ = false;
   bool uniform_ = true;
+  // Of numbers, which are in index_.
+  uint8_t number_size_ = 0;
+  bool big_endian_ = false;
+  uint8_t number_shift_ = 0;
   uint64_t uniform_size_ = 0;
   PackedArrayView ends_;
   std::string_view bytes_;

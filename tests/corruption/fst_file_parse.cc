@@ -232,6 +232,11 @@ class FileFieldsParser {
                                        : in->Array(name, count);
     };
     uint64_t kind = in->number(in->Fixed("value run: kind", 1));
+    if (kind == 3) {
+      in->Fixed("value run: size and order of numbers", 1);
+      array("value run: numbers");
+      return;
+    }
     size_t distinct = FileField::kNone;
     if (kind == 2) {
       distinct = in->Varint("value run: number of distinct values");

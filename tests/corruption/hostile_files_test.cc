@@ -173,6 +173,8 @@ TEST(HostileFilesSelfTest, TheShapesHaveAllPartsAndFields) {
         "value run: number of distinct values",
         "value run: ends of values",
         "value run: size of a value",
+        "value run: size and order of numbers",
+        "value run: numbers",
         "segment: first entries",
         "segment: number of value blocks",
         "trie: symbols",

@@ -127,6 +127,16 @@ const struct {
          plan->points.push_back({PathKey(i), 9, kTypeValue, value});
        }
      }},
+    {"numbers",
+     [](Plan* plan) {
+       // Inline, and in a value block.
+       for (int i = 0; i < 120; ++i) {
+         std::string value(8, '\0');
+         value[i < 60 ? 0 : 7] = static_cast<char>(i * 5 % 60);
+         plan->points.push_back({PathKey(i), 9, kTypeValue, value});
+       }
+       plan->settings.fst.segment_size = 1024;
+     }},
     {"equal values",
      [](Plan* plan) {
        plan->settings.fst.inline_value_size = 0;

@@ -31,6 +31,7 @@
 #include "rocksdb/filter_policy.h"
 #include "table/fst/format.h"
 #include "table/internal_iterator.h"
+#include "table/segment/value_run.h"
 #include "table/table_reader.h"
 #include "tests/util/fst_memory_table.h"
 
@@ -130,6 +131,9 @@ class Dump {
       m = Varint("distinct values");
       PackedArray(n, "which value");
       Plain(Fixed(1, "distinct values, of kind"), m);
+    } else if (kind == 3) {
+      Fixed(1, "size of a value, and 16 if its last byte is the lowest:");
+      PackedArray(n, "numbers");
     } else {
       Plain(kind, m);
     }
@@ -474,6 +478,34 @@ MemoryTable::Settings PastSettings(bool reverse) {
   settings.fst.inline_value_size = 8;
   settings.reverse = reverse;
   return settings;
+}
+
+// Of 32 values of three bytes, the last one the lowest.
+const char* const kNumbersGolden = R"(value run
+    0  03                        value run of kind 3
+    1  13                        size of a value, and 16 if its last byte is the lowest: 19
+    2  06                        numbers: width 6
+    3  f0 a2 04                    base 70000
+    6  40 40 24 50 46 32 db a1     70000, 70001, 70004, 70009, 70016, 70025, 70036, 70012, 70027, 70007, 70026, 70010, 70033, 70021, 70011, 70003, 70034, 70030, 70028, 70028, 70030, 70034, 70003, 70011, 70021, 70033, 70010, 70026, 70007, 70027, 70012, 70036
+   14  29 61 b5 0c a2 c7 71 9e
+   22  38 2c 55 a8 68 c7 c6 90
+)";
+
+TEST(FstFileGoldenTest, DumpOfARunOfNumbersIsTheGoldenOne) {
+  ValueRunBuilder builder;
+  for (int i = 0; i < 32; ++i) {
+    const int number = 70000 + i * i % 37;
+    builder.Add(std::string{static_cast<char>(number >> 16),
+                            static_cast<char>(number >> 8),
+                            static_cast<char>(number)});
+  }
+  std::string run;
+  builder.TakeAll(&run);
+  Dump dump(run);
+  dump.Title("value run");
+  dump.ValueRun(32);
+  EXPECT_EQ(dump.at(), run.size());
+  EXPECT_EQ(dump.text(), kNumbersGolden);
 }
 
 std::string BytesOfHex(const std::filesystem::path& path) {

@@ -86,9 +86,10 @@ Built Build(const std::vector<Entry>& entries, bool mirrored,
 }
 
 std::string ValueOf(const Segment& segment, const Built& built, uint32_t e) {
+  ValueRunView::NumberBytes number;
   std::string_view value;
   if (segment.values_inline()) {
-    EXPECT_TRUE(segment.InlineValue(e, &value));
+    EXPECT_TRUE(segment.InlineValue(e, &number, &value));
     return std::string(value);
   }
   const uint32_t b = segment.ValueBlockOf(e);
@@ -105,7 +106,7 @@ std::string ValueOf(const Segment& segment, const Built& built, uint32_t e) {
   EXPECT_TRUE(ValueRunView::Open(built.blocks[b], end - first, &run, &consumed,
                                  &reason))
       << reason;
-  EXPECT_TRUE(run.Get(e - first, &value));
+  EXPECT_TRUE(run.Get(e - first, &number, &value));
   return std::string(value);
 }
 
@@ -472,9 +473,10 @@ TEST(FstSegmentTest, FlippedBitsNeverLeadOutsideAndAreNamed) {
             ASSERT_LE(end, segment.num_entries());
             for (uint32_t e = begin; e < end; ++e) {
               segment.Tag(e);
+              ValueRunView::NumberBytes number;
               std::string_view value;
               if (segment.values_inline()) {
-                segment.InlineValue(e, &value);
+                segment.InlineValue(e, &number, &value);
               } else {
                 const uint32_t b = segment.ValueBlockOf(e);
                 ASSERT_LT(b, segment.num_value_blocks());

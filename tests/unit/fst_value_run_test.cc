@@ -20,6 +20,8 @@ namespace {
 constexpr char kUniform = 0;
 constexpr char kEnds = 1;
 constexpr char kIndexed = 2;
+constexpr char kNumbers = 3;
+constexpr char kBigEndian = 16;
 
 std::string Encode(const std::vector<std::string>& values) {
   ValueRunBuilder builder;
@@ -40,11 +42,32 @@ void ExpectDecodes(std::string_view run,
   EXPECT_EQ(consumed, run.size());
   ASSERT_EQ(view.size(), values.size());
   for (size_t i = 0; i < values.size(); ++i) {
+    ValueRunView::NumberBytes number;
     std::string_view value;
-    ASSERT_TRUE(view.Get(i, &value)) << i;
+    ASSERT_TRUE(view.Get(i, &number, &value)) << i;
     EXPECT_EQ(value, values[i]) << i;
   }
   EXPECT_TRUE(view.Validate(&reason)) << reason;
+}
+
+// The last `size` bytes of a number, the lowest one first, or last.
+std::string NumberOf(uint64_t number, size_t size, bool big_endian) {
+  std::string value;
+  for (size_t i = 0; i < size; ++i) {
+    const size_t byte = big_endian ? size - 1 - i : i;
+    value.push_back(static_cast<char>(number >> (8 * byte)));
+  }
+  return value;
+}
+
+// Numbers from `first` on, `n` of them, in no order.
+std::vector<std::string> Numbers(uint64_t first, size_t n, size_t size,
+                                 bool big_endian) {
+  std::vector<std::string> values;
+  for (size_t i = 0; i < n; ++i) {
+    values.push_back(NumberOf(first + i * 7 % n, size, big_endian));
+  }
+  return values;
 }
 
 // One set of values for each kind of run, and its edges.
@@ -65,6 +88,10 @@ std::vector<std::vector<std::string>> Examples() {
   }
   examples.push_back(repeated);
   examples.push_back(repeated_sizes);
+  examples.push_back(Numbers(1000, 50, 2, false));
+  examples.push_back(Numbers(uint64_t{1} << 40, 100, 8, false));
+  examples.push_back(Numbers(UINT64_MAX - 99, 100, 8, true));
+  examples.push_back(Numbers(0xfff0, 60, 3, true));
   return examples;
 }
 
@@ -87,6 +114,104 @@ TEST(FstValueRunTest, ValuesOfOneSizeCostNothingButThemselves) {
   EXPECT_EQ(run[0], kUniform);
   EXPECT_EQ(run.size(), 2u + 12);
   EXPECT_EQ(Encode({"a", "bb"})[0], kEnds);
+}
+
+TEST(FstValueRunTest, NumbersOfEverySizeAndOrderAreKeptInFewBits) {
+  for (size_t size = 1; size <= 8; ++size) {
+    for (const bool big_endian : {false, true}) {
+      // The largest of that size, too.
+      const uint64_t most = UINT64_MAX >> (64 - 8 * size);
+      for (const uint64_t first : {uint64_t{0}, most / 3, most - 39}) {
+        const auto values = Numbers(first, 40, size, big_endian);
+        const std::string run = Encode(values);
+        ASSERT_EQ(run[0], kNumbers) << size;
+        EXPECT_EQ(run[1], static_cast<char>(
+                              size | (big_endian && size > 1 ? kBigEndian : 0)))
+            << size;
+        EXPECT_LE(run.size(), 2 + 11 + 30u) << size;
+        ASSERT_NO_FATAL_FAILURE(ExpectDecodes(run, values));
+        ValueRunView view;
+        size_t consumed = 0;
+        std::string reason;
+        ASSERT_TRUE(ValueRunView::Open(run, 40, &view, &consumed, &reason));
+        ASSERT_EQ(view.number_size(), size);
+        EXPECT_EQ(view.UniformValues(&consumed), nullptr);
+        std::string all(40 * size, '\0');
+        view.PutNumbers(all.data());
+        ValueRunView::Last last;
+        for (size_t i = 0; i < 40; ++i) {
+          EXPECT_EQ(all.substr(i * size, size), values[i]);
+          ASSERT_TRUE(view.Get(i, &last));
+          EXPECT_EQ(last.value, values[i]);
+        }
+      }
+    }
+  }
+}
+
+TEST(FstValueRunTest, WhatIsNotWorthItIsNoRunOfNumbers) {
+  // Few; of several sizes; of none; longer than a number; far from each other.
+  auto values = Numbers(5, 31, 8, false);
+  EXPECT_EQ(Encode(values)[0], kUniform);
+  values.push_back(NumberOf(5 + 31, 8, false));
+  EXPECT_EQ(Encode(values)[0], kNumbers);
+  values.back().pop_back();
+  EXPECT_EQ(Encode(values)[0], kEnds);
+  EXPECT_NE(Encode(std::vector<std::string>(100))[0], kNumbers);
+  values.assign(40, "");
+  for (size_t i = 0; i < 40; ++i) values[i] = NumberOf(i, 9, false);
+  EXPECT_EQ(Encode(values)[0], kUniform);
+  std::mt19937_64 rng(7);
+  for (std::string& value : values) value = NumberOf(rng(), 8, false);
+  EXPECT_EQ(Encode(values)[0], kUniform);
+  // Equal ones may take less than their range: the smaller kind is taken.
+  for (size_t i = 0; i < 40; ++i) {
+    values[i] = NumberOf(i % 2 << 40, 8, false);
+  }
+  EXPECT_EQ(Encode(values)[0], kIndexed);
+}
+
+TEST(FstValueRunTest, TheEstimateKnowsWhatNumbersTake) {
+  ValueRunBuilder builder;
+  for (int times = 0; times < 2; ++times) {
+    for (const std::string& value : Numbers(1 << 20, 1000, 8, true)) {
+      builder.Add(value);
+    }
+    const size_t estimate = builder.EstimatedSize();
+    std::string run;
+    builder.TakeFront(500 * 8, &run);
+    ASSERT_EQ(builder.num_values(), 500u);
+    EXPECT_EQ(run[0], kNumbers);
+    builder.TakeAll(&run);
+    EXPECT_NEAR(static_cast<double>(run.size()), static_cast<double>(estimate),
+                16);
+  }
+}
+
+TEST(FstValueRunTest, DamagedNumbersAreReported) {
+  const auto values = Numbers(0, 64, 2, false);
+  const std::string run = Encode(values);
+  ASSERT_EQ(run[0], kNumbers);
+  ValueRunView view;
+  size_t consumed = 0;
+  std::string reason;
+  std::string damaged = run;
+  for (const char form : {'\x00', '\x09', '\x22'}) {
+    damaged[1] = form;
+    EXPECT_FALSE(ValueRunView::Open(damaged, 64, &view, &consumed, &reason));
+    EXPECT_NE(reason.find("value run: numbers of "), std::string::npos);
+  }
+  damaged = run;
+  damaged[2] = 65;
+  EXPECT_FALSE(ValueRunView::Open(damaged, 64, &view, &consumed, &reason));
+  EXPECT_EQ(reason, "value run: array of numbers is damaged");
+  // A base that makes them too large.
+  std::string large = run.substr(0, 3);
+  PutVarint64(&large, uint64_t{1} << 16);
+  large += run.substr(4);
+  ASSERT_TRUE(ValueRunView::Open(large, 64, &view, &consumed, &reason));
+  EXPECT_FALSE(view.Validate(&reason));
+  EXPECT_EQ(reason, "value run: number 0 does not fit in 2 bytes");
 }
 
 TEST(FstValueRunTest, RepeatedValuesAreKeptOnce) {
@@ -149,7 +274,7 @@ TEST(FstValueRunTest, DistinctValuesAreKeptOnceAndComeBackInOrder) {
           taken = i - builder.num_values();
         }
         if (i == kept_from) builder.KeepDistinct();
-        values.push_back("value " + std::to_string(rng() % distinct));
+        values.push_back("a long value " + std::to_string(rng() % distinct));
         if (rng() % 2 == 0 && i > 0) values.back() = values[i - 1];
         builder.Add(values.back());
       }
@@ -328,14 +453,16 @@ TEST(FstValueRunTest, FlippedBitsNeverLeadOutsideTheRun) {
         EXPECT_LE(consumed, run.size());
         bool all = true;
         for (size_t i = 0; i < view.size(); ++i) {
+          ValueRunView::NumberBytes number;
           std::string_view value;
-          if (!view.Get(i, &value)) {
+          if (!view.Get(i, &number, &value)) {
             all = false;
             continue;
           }
-          EXPECT_TRUE(value.empty() || (value.data() >= bytes.get() &&
-                                        value.data() + value.size() <=
-                                            bytes.get() + run.size()));
+          EXPECT_TRUE(
+              value.empty() || value.data() == number.data() ||
+              (value.data() >= bytes.get() &&
+               value.data() + value.size() <= bytes.get() + run.size()));
         }
         reason.clear();
         const bool valid = view.Validate(&reason);
@@ -343,7 +470,10 @@ TEST(FstValueRunTest, FlippedBitsNeverLeadOutsideTheRun) {
         EXPECT_TRUE(all || !valid);
         if (!valid) {
           ++named;
-          EXPECT_NE(reason.find("(V1)"), std::string::npos) << reason;
+          EXPECT_TRUE(reason.find("(V1)") != std::string::npos ||
+                      view.number_size() != 0)
+              << reason;
+          EXPECT_FALSE(reason.empty());
         }
       }
       run[bit / 8] = static_cast<char>(run[bit / 8] ^ (1 << bit % 8));
