@@ -20,6 +20,8 @@ namespace {
 // Fewer bytes of suffixes are not worth a token table.
 constexpr uint64_t kMinSuffixBytes = 1024;
 constexpr uint64_t kSampleShare = 12;
+// Of a sample, so many more are what its tokens are tried on.
+constexpr uint64_t kTriedShare = 8;
 // Up to here all suffixes are the sample: it takes some milliseconds.
 constexpr uint64_t kMinSampleBytes = 32768;
 
@@ -99,11 +101,16 @@ void TrainTokensOn(const std::vector<const Builder*>& builders,
   std::minstd_rand random(1);
   const auto last = static_cast<uint64_t>(
       share * static_cast<double>(std::minstd_rand::max()));
+  const uint64_t last_tried = last + last / kTriedShare;
   bool occurs[256] = {};
   uint64_t suffixes = 0;
   for (const Builder* builder : builders) {
     ForEachPiece(*builder, [&](std::string_view piece) {
-      if (random() <= last) {
+      const uint64_t drawn = random();
+      if (drawn > last && drawn <= last_tried) {
+        trainer.AddOther(piece);
+      }
+      if (drawn <= last) {
         trainer.Add(piece);
         ++suffixes;
         for (const char c : piece) {

@@ -27,6 +27,7 @@ constexpr size_t kTokenSampleBytes = size_t{8} << 20;
 // Trains a token table on a sample of the suffixes that the builders hold, at
 // most sample_bytes and a twelfth of them or, if that is more, a few KiB; and
 // appends its bytes to *out, nothing if tokens would not make the keys smaller.
+// They are tried on an eighth as much of the others.
 // Training on a byte takes as long as writing some ten in tokens: with a
 // twelfth it is the smaller part.
 void TrainTokens(const std::vector<const Builder*>& builders,

@@ -10,6 +10,7 @@
 
 #include "table/key_trie/format.h"
 #include "table/key_trie/token_encoder.h"
+#include "table/key_trie/token_pairs.h"
 
 namespace memkv {
 namespace key_trie {
@@ -18,11 +19,8 @@ namespace {
 
 using Token = Tokens::Token;
 
-// What pieces number below this are: the bytes, and the end of a key.
+// What pieces number below this are bytes; it is the end of a key.
 constexpr uint32_t kEnd = 256;
-constexpr uint32_t kFirstPair = 257;
-// Between suffixes.
-constexpr uint32_t kGap = UINT32_MAX;
 
 // A token's bytes, its length in the file and its entry in memory.
 constexpr size_t kTokenOverhead = 5;
@@ -30,20 +28,34 @@ constexpr size_t kTokenOverhead = 5;
 // A batch is this share of the pieces there are.
 constexpr double kBatch = 0.6;
 constexpr size_t kMinBatch = 256;
+// A round that makes less than this part of the pieces is the last.
+constexpr size_t kLeastBatch = 32;
 
-// Of a sample of that many bytes, the first pieces are made of one suffix in
-// kEarlyShare alone: so many occur often, and rounds over long texts are what
-// training takes its time for.
-constexpr size_t kLargeSample = size_t{1} << 20;
-constexpr size_t kEarlyShare = 16;
-constexpr size_t kEarlyPieces = 2048;
-constexpr uint64_t kEarlyMinCount = 4;
+// The first pieces occur so often that a part of the sample shows them, and
+// rounds over long texts are what training takes its time for.  So the first
+// rounds see one suffix in a power of kStageShare, as long as these have
+// kStageBytes, and kPieceBytes for each piece.
+constexpr size_t kStageShare = 4;
+constexpr size_t kStageBytes = size_t{128} << 10;
+constexpr size_t kPieceBytes = 256;
+constexpr uint64_t kStageMinCount = 4;
+
+// Codes of fewer bits may be worse and those of fewer still better, as where
+// tokens are of three digits, or two.  But not by so much.
+constexpr double kMuchWorse = 1.05;
+// In narrow codes a compressor such as LZ4 finds less that repeats (measured on
+// paths and time series): they must save so much, and be of so many bits.
+constexpr double kNarrowSaves = 1.0 / 40;
+constexpr unsigned kLeastWidth = 11;
 
 // With that many pieces, codes that take more than this share of what keys take
 // without tokens will not come below it; and those that take more than that
 // share are tried by small trainings.
-constexpr size_t kEnoughPieces = kEarlyPieces;
+constexpr size_t kEnoughPieces = 2048;
 constexpr double kHopeless = 1.2;
+// The same with a few: digits take 1.43 and more then, many words 1.26.
+constexpr size_t kFewPieces = 700;
+constexpr double kHopelessEarly = 1.4;
 constexpr double kDoubtful = 0.9;
 
 // The larger one of two is on one suffix in so many of a sample that is not too
@@ -54,295 +66,89 @@ constexpr size_t kLeastTried = size_t{256} << 10;
 // What they must save: it is without the token table.
 constexpr double kLeastTriedSaving = 1.0 / 16;
 
-uint64_t Hash(uint64_t key) { return (key * 0x9e3779b97f4a7c15u) >> 24; }
-
-// Pairs of pieces and how often they are neighbours.  Most occur once, and are
-// kept in a filter of bits that fits the cache; some of those that occur once
-// are counted twice for it.
-class PairCounts {
- public:
-  void Clear(size_t expected) {
-    size_t size = size_t{1} << 12;
-    while (size < 2 * expected) {
-      size *= 2;
-    }
-    slots_.assign(size, 0);
-    used_ = 0;
-    // Of a small sample few words are not 0.
-    if (touched_.size() < kMostTouched) {
-      for (const uint32_t word : touched_) seen_[word] = 0;
-    } else {
-      seen_.assign(kSeenBits / 64, 0);
-    }
-    touched_.clear();
-  }
-
-  void Prefetch(uint32_t a, uint32_t b) const {
-    const uint64_t hash = Hash(Key(a, b));
-    __builtin_prefetch(&seen_[hash % kSeenBits / 64], 1);
-    __builtin_prefetch(&slots_[hash & (slots_.size() - 1)], 1);
-  }
-
-  void Add(uint32_t a, uint32_t b) {
-    const uint64_t hash = Hash(Key(a, b)) % kSeenBits;
-    uint64_t& seen = seen_[hash / 64];
-    const uint64_t bit = uint64_t{1} << (hash % 64);
-    if ((seen & bit) == 0) {
-      if (seen == 0 && touched_.size() < kMostTouched) {
-        touched_.push_back(static_cast<uint32_t>(hash / 64));
-      }
-      seen |= bit;
-      return;
-    }
-    if (AddKey(Key(a, b), 1) && 2 * ++used_ > slots_.size()) {
-      std::vector<uint64_t> old(2 * slots_.size());
-      old.swap(slots_);
-      for (const uint64_t slot : old) {
-        if (slot != 0) {
-          AddKey(slot >> kCountBits, slot & kMaxCount);
-        }
-      }
-    }
-  }
-
-  struct Pair {
-    uint64_t count;
-    uint32_t first;
-    uint32_t second;
-    // The most frequent first; a total order, for (I2).
-    bool operator<(const Pair& other) const {
-      return count != other.count   ? count > other.count
-             : first != other.first ? first < other.first
-                                    : second < other.second;
-    }
-  };
-
-  template <class F>
-  void ForEach(F f) const {
-    for (const uint64_t slot : slots_) {
-      if (slot != 0) {
-        const uint64_t key = (slot >> kCountBits) - 1;
-        f(Pair{(slot & kMaxCount) + 1, static_cast<uint32_t>(key >> kPieceBits),
-               static_cast<uint32_t>(key & ((1u << kPieceBits) - 1))});
-      }
-    }
-  }
-
- private:
-  static constexpr unsigned kPieceBits = 17;
-  static constexpr unsigned kCountBits = 64 - 2 * kPieceBits - 1;
-  static constexpr uint64_t kMaxCount = (uint64_t{1} << kCountBits) - 1;
-  static constexpr uint64_t kSeenBits = uint64_t{1} << 23;
-  static constexpr size_t kMostTouched = kSeenBits / 64 / 8;
-
-  static uint64_t Key(uint32_t a, uint32_t b) {
-    return (uint64_t{a} << kPieceBits | b) + 1;
-  }
-
-  // Whether it was not there.
-  bool AddKey(uint64_t key, uint64_t count) {
-    for (uint64_t i = Hash(key);; ++i) {
-      uint64_t& slot = slots_[i & (slots_.size() - 1)];
-      if (slot == 0) {
-        slot = key << kCountBits | count;
-        return true;
-      }
-      if (slot >> kCountBits == key) {
-        slot += (slot & kMaxCount) + count <= kMaxCount ? count : 0;
-        return false;
-      }
-    }
-  }
-
-  // key << kCountBits | count, but for the first time
-  std::vector<uint64_t> slots_;
-  std::vector<uint64_t> seen_ = std::vector<uint64_t>(kSeenBits / 64);
-  // The words of seen_ that are not 0, or kMostTouched of them.
-  std::vector<uint32_t> touched_;
-  size_t used_ = 0;
-};
-
-// The pairs of a batch, and the pieces they become.
-class Merges {
- public:
-  explicit Merges(size_t n) {
-    size_t size = 64;
-    while (size < 4 * n) {
-      size *= 2;
-    }
-    slots_.assign(size, {0, kGap});
-  }
-  void Put(uint32_t a, uint32_t b, uint32_t piece) {
-    uint64_t i = Hash(Key(a, b));
-    while (slots_[i & (slots_.size() - 1)].key != 0) {
-      ++i;
-    }
-    slots_[i & (slots_.size() - 1)] = {Key(a, b), piece};
-  }
-  // kGap if there is none.
-  uint32_t Get(uint32_t a, uint32_t b) const {
-    const uint64_t key = Key(a, b);
-    for (uint64_t i = Hash(key);; ++i) {
-      const Slot& slot = slots_[i & (slots_.size() - 1)];
-      if (slot.key == key || slot.key == 0) {
-        return slot.piece;
-      }
-    }
-  }
-
-  // Makes pairs of *symbols the pieces they become: from left to right, but a
-  // more frequent pair, which has the lower number, goes before its left
-  // neighbour.
-  void Apply(std::vector<uint32_t>* symbols) const {
-    uint32_t* const s = symbols->data();
-    const size_t n = symbols->size();
-    const auto merged_at = [this, s, n](size_t i) {
-      return i + 1 < n && s[i] != kGap && s[i + 1] != kGap ? Get(s[i], s[i + 1])
-                                                           : kGap;
-    };
-    size_t out = 0;
-    uint32_t merged = merged_at(0);
-    for (size_t i = 0; i < n;) {
-      const uint32_t next = merged_at(i + 1);
-      if (merged == kGap || next < merged) {
-        s[out++] = s[i++];
-        merged = next;
-      } else {
-        s[out++] = merged;
-        i += 2;
-        merged = merged_at(i);
-      }
-    }
-    symbols->resize(out);
-  }
-
- private:
-  struct Slot {
-    uint64_t key;
-    uint32_t piece;
-  };
-  static uint64_t Key(uint32_t a, uint32_t b) {
-    return (uint64_t{a} << 32 | b) + 1;
-  }
-  std::vector<Slot> slots_;
-};
-
-// Counts the pairs of neighbours in a text.
-void CountPairs(const std::vector<uint32_t>& text, PairCounts* counts) {
-  constexpr size_t kAhead = 12;
-  const uint32_t* const symbols = text.data();
-  const size_t n = text.size();
-  uint32_t before = kGap;
-  for (size_t i = 0; i + 1 < n; ++i) {
-    if (i + kAhead + 1 < n) {
-      counts->Prefetch(symbols[i + kAhead], symbols[i + kAhead + 1]);
-    }
-    const uint32_t a = symbols[i];
-    const uint32_t b = symbols[i + 1];
-    if (a == kGap || b == kGap) {
-      before = kGap;
-      continue;
-    }
-    if (a == b && before == a) {
-      before = kGap;  // Of three equal ones only two can merge.
-      continue;
-    }
-    before = a;
-    counts->Add(a, b);
-  }
-}
-
 }  // namespace
 
-void TokenTrainer::Add(std::string_view suffix) {
-  text_.append(suffix.data(), suffix.size());
-  ends_.push_back(text_.size());
+uint64_t TokenTrainer::CountCodes(const TokenMatcher& matcher,
+                                  const Sample& suffixes,
+                                  std::vector<uint64_t>* counts) {
+  uint64_t codes = 0;
+  Cuts<uint32_t> cuts;
+  suffixes.ForEachBatch(1, [&](const std::string_view* texts, size_t n) {
+    matcher.Cut(texts, n, &cuts);
+    for (size_t i = 0; i < n; ++i) {
+      codes += static_cast<uint64_t>(cuts.end(i) - cuts.begin(i));
+      if (counts == nullptr) {
+        continue;
+      }
+      for (const uint32_t* c = cuts.begin(i); c != cuts.end(i); ++c) {
+        ++(*counts)[*c];
+      }
+    }
+  });
+  return codes;
 }
 
-std::string TokenTrainer::BytesOf(uint32_t piece, bool* ends) const {
-  std::string bytes;
-  std::vector<uint32_t> pending = {piece};
-  *ends = false;
-  while (!pending.empty()) {
-    const uint32_t p = pending.back();
-    pending.pop_back();
-    if (p == kEnd) {
-      *ends = true;
-    } else if (p < kEnd) {
-      bytes.push_back(static_cast<char>(p));
-    } else {
-      pending.push_back(pieces_[p].second);
-      pending.push_back(pieces_[p].first);
-    }
+void TokenTrainer::MakePiece(uint32_t first, uint32_t second) {
+  const auto begin = static_cast<uint32_t>(bytes_.size());
+  // What is appended may move what it is a copy of.
+  bytes_.reserve(bytes_.size() + 2 * Tokens::kMaxLength);
+  bytes_.append(BytesOf(pieces_[first])).append(BytesOf(pieces_[second]));
+  pieces_.push_back({begin, static_cast<uint8_t>(bytes_.size() - begin),
+                     pieces_[second].ends});
+}
+
+void TokenTrainer::MakeFirstPieces() {
+  pieces_.clear();
+  bytes_.clear();
+  for (uint32_t byte = 0; byte < kEnd; ++byte) {
+    bytes_.push_back(static_cast<char>(byte));
+    pieces_.push_back({byte, 1, false});
   }
-  return bytes;
+  pieces_.push_back({kEnd, 0, true});
 }
 
 bool TokenTrainer::MakePieces(size_t max_pieces, uint64_t min_count) {
-  pieces_.clear();
+  MakeFirstPieces();
   tried_ = false;
-  for (uint32_t i = 0; i < kFirstPair; ++i) {
-    pieces_.push_back({i, i, 1});
+  size_t every = 1;
+  while (sample_.text.size() / (every * kStageShare) >= kStageBytes) {
+    every *= kStageShare;
   }
-  const bool large = text_.size() >= kLargeSample;
-  const size_t share = large ? kEarlyShare : 1;
-  symbols_.clear();
-  symbols_.reserve(text_.size() / share + 2 * ends_.size() / share);
-  size_t begin = 0;
-  for (size_t s = 0; s < ends_.size(); ++s) {
-    if (s % share == 0) {
-      for (size_t i = begin; i < ends_[s]; ++i) {
-        symbols_.push_back(static_cast<uint8_t>(text_[i]));
-      }
-      symbols_.push_back(kEnd);
-      symbols_.push_back(kGap);
-    }
-    begin = ends_[s];
-  }
-  if (large) {
-    if (!MergePairs(kEarlyPieces, kEarlyMinCount, share)) {
+  for (; every > 1; every /= kStageShare) {
+    CutIntoPieces(every);
+    if (!MergePairs(
+            std::min(max_pieces, sample_.text.size() / every / kPieceBytes),
+            kStageMinCount, every)) {
       return false;
     }
-    CutIntoPieces();
   }
+  CutIntoPieces(1);
   return MergePairs(max_pieces, min_count, 1);
 }
 
 double TokenTrainer::TryTokens(size_t trained, size_t tried) const {
   TokenTrainer trainer;
-  std::vector<std::string_view> others;
-  size_t other_bytes = 0;
-  size_t begin = 0;
-  for (size_t s = 0; s < ends_.size(); ++s) {
-    const std::string_view suffix =
-        std::string_view(text_).substr(begin, ends_[s] - begin);
+  Sample others;
+  for (size_t s = 0; s < sample_.ends.size(); ++s) {
     if (s % trained == 0) {
-      trainer.Add(suffix);
+      trainer.Add(sample_.at(s));
     } else if (s % tried == tried / 2) {
-      others.push_back(suffix);
-      other_bytes += suffix.size();
+      others.Add(sample_.at(s));
     }
-    begin = ends_[s];
   }
   trainer.share_ = share_ / static_cast<double>(trained);
   trainer.plain_bytes_ = HUGE_VAL;  // tokens in any case
   std::vector<Token> tokens;
   trainer.MakeTokens(&tokens);
-  Cuts<uint32_t> cuts;
-  TokenMatcher(tokens).Cut(others.data(), others.size(), &cuts);
-  size_t codes = 0;
-  for (size_t i = 0; i < others.size(); ++i) {
-    codes += static_cast<size_t>(cuts.end(i) - cuts.begin(i));
-  }
   // Codes of whole bits would hide in steps what changes with the sample.
-  return static_cast<double>(codes) *
+  return static_cast<double>(CountCodes(TokenMatcher(tokens), others)) *
          std::log2(static_cast<double>(tokens.size())) / 8 /
-         (plain_bytes_ * static_cast<double>(other_bytes) /
-          static_cast<double>(text_.size()));
+         (plain_bytes_ * static_cast<double>(others.text.size()) /
+          static_cast<double>(sample_.text.size()));
 }
 
 bool TokenTrainer::SmallTrainingsPay() const {
-  if (text_.size() < kLeastTried) {
+  if (sample_.text.size() < kLeastTried) {
     return true;
   }
   const double larger = TryTokens(kTrialShare, kTrialShare);
@@ -354,67 +160,80 @@ bool TokenTrainer::SmallTrainingsPay() const {
          1 - kLeastTriedSaving;
 }
 
-void TokenTrainer::CutIntoPieces() {
+void TokenTrainer::CutIntoPieces(size_t every) {
   std::vector<uint32_t> pieces;
   const TokenMatcher matcher(TokensOfPieces(&pieces));
   symbols_.clear();
+  suffixes_ = 0;
   Cuts<uint32_t> cuts;
-  ForEachBatch([&](const std::string_view* texts, size_t n) {
+  sample_.ForEachBatch(every, [&](const std::string_view* texts, size_t n) {
     matcher.Cut(texts, n, &cuts);
     for (size_t i = 0; i < n; ++i) {
       for (const uint32_t* c = cuts.begin(i); c != cuts.end(i); ++c) {
         symbols_.push_back(pieces[*c]);
       }
-      symbols_.push_back(kGap);
+      symbols_.push_back(token_pairs::kGap);
     }
+    suffixes_ += n;
   });
 }
 
 std::vector<Token> TokenTrainer::TokensOfPieces(
     std::vector<uint32_t>* pieces) const {
-  std::vector<Token> all(pieces_.size());
+  // The order of codes, in one comparison for most.
+  struct Place {
+    bool ends;
+    uint64_t begin;  // its first bytes, as a number
+    uint32_t piece;
+  };
+  std::vector<Place> places;
+  places.reserve(pieces_.size());
   for (uint32_t i = 0; i < pieces_.size(); ++i) {
-    all[i].bytes = BytesOf(i, &all[i].ends);
+    const std::string_view bytes = BytesOf(pieces_[i]);
+    uint8_t first[sizeof(uint64_t)] = {};
+    std::copy_n(bytes.begin(), std::min(bytes.size(), sizeof(first)), first);
+    places.push_back(
+        {pieces_[i].ends, __builtin_bswap64(LoadFixed64(first)), i});
   }
-  pieces->resize(pieces_.size());
-  std::iota(pieces->begin(), pieces->end(), 0);
-  std::sort(pieces->begin(), pieces->end(), [&all](uint32_t a, uint32_t b) {
-    return Tokens::Before(all[a], all[b]);
-  });
-  // Different pairs can be the same string.
-  pieces->erase(std::unique(pieces->begin(), pieces->end(),
-                            [&all](uint32_t a, uint32_t b) {
-                              return all[a].ends == all[b].ends &&
-                                     all[a].bytes == all[b].bytes;
-                            }),
-                pieces->end());
+  std::sort(places.begin(), places.end(),
+            [this](const Place& a, const Place& b) {
+              if (a.ends != b.ends) return a.ends < b.ends;
+              if (a.begin != b.begin) return a.begin < b.begin;
+              const int order =
+                  BytesOf(pieces_[a.piece]).compare(BytesOf(pieces_[b.piece]));
+              return order != 0 ? order < 0 : a.piece < b.piece;
+            });
   std::vector<Token> tokens;
-  tokens.reserve(pieces->size());
-  for (const uint32_t piece : *pieces) {
-    tokens.push_back(std::move(all[piece]));
+  tokens.reserve(places.size());
+  pieces->clear();
+  for (const Place& place : places) {
+    const std::string_view bytes = BytesOf(pieces_[place.piece]);
+    // Different pairs can be the same string.
+    if (tokens.empty() || tokens.back().ends != place.ends ||
+        tokens.back().bytes != bytes) {
+      tokens.push_back({std::string(bytes), place.ends});
+      pieces->push_back(place.piece);
+    }
   }
   return tokens;
 }
 
 bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
                               size_t every) {
-  const auto suffixes =
-      static_cast<size_t>(std::count(symbols_.begin(), symbols_.end(), kGap));
-  PairCounts counts;
-  std::vector<PairCounts::Pair> pairs;
+  token_pairs::PairCounts counts;
+  std::vector<token_pairs::Pair> pairs;
   while (pieces_.size() < max_pieces) {
-    counts.Clear(pieces_.size() * 4);
-    CountPairs(symbols_, &counts);
+    counts.Count(symbols_, pieces_.size());
     pairs.clear();
-    counts.ForEach([&](const PairCounts::Pair& pair) {
+    counts.ForEach([&](const token_pairs::Pair& pair) {
       // The end needs no room in a token.
       if (pair.count >= min_count &&
-          pieces_[pair.first].length + pieces_[pair.second].length <=
+          size_t{pieces_[pair.first].size} + pieces_[pair.second].size <=
               Tokens::kMaxLength) {
         pairs.push_back(pair);
       }
     });
-    if (pairs.empty()) {
+    if (pairs.size() < pieces_.size() / kLeastBatch + 1) {
       return true;
     }
     const size_t batch =
@@ -427,18 +246,19 @@ bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
                      pairs.end());
     pairs.resize(batch);
     std::sort(pairs.begin(), pairs.end());
-    Merges merges(batch);
-    for (const PairCounts::Pair& pair : pairs) {
+    token_pairs::Merges merges(batch);
+    for (const token_pairs::Pair& pair : pairs) {
       merges.Put(pair.first, pair.second,
                  static_cast<uint32_t>(pieces_.size()));
-      pieces_.push_back(
-          {pair.first, pair.second,
-           pieces_[pair.first].length + pieces_[pair.second].length});
+      MakePiece(pair.first, pair.second);
     }
     merges.Apply(&symbols_);
-    const auto codes = static_cast<double>(symbols_.size() - suffixes);
+    const auto codes = static_cast<double>(symbols_.size() - suffixes_);
     const double part = codes * Tokens::WidthFor(pieces_.size()) / 8 *
                         static_cast<double>(every) / plain_bytes_;
+    if (pieces_.size() >= kFewPieces && part > kHopelessEarly) {
+      return false;
+    }
     if (pieces_.size() < kEnoughPieces || part <= kDoubtful) {
       continue;
     }
@@ -467,15 +287,8 @@ bool TokenTrainer::MakeTokens(std::vector<Token>* tokens) {
   std::vector<uint32_t> pieces;
   *tokens = TokensOfPieces(&pieces);
   pieces_.clear();
-  const uint64_t codes = Prune(Tokens::kMaxTokens, tokens);
-  uint64_t memory = 0;
-  for (const Token& token : *tokens) {
-    memory += token.bytes.size() + kTokenOverhead;
-  }
-  const double bytes =
-      static_cast<double>(codes) * Tokens::WidthFor(tokens->size()) / 8;
-  return bytes + static_cast<double>(memory) * share_ <
-         (1 - kLeastSaving) * plain_bytes_;
+  bytes_.clear();
+  return Prune(tokens) < (1 - kLeastSaving) * plain_bytes_;
 }
 
 void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
@@ -485,40 +298,22 @@ void TokenTrainer::Train(double share, uint64_t plain_bytes, std::string* out) {
   if (MakeTokens(&tokens)) {
     Tokens::Encode(tokens, out);
   }
-  text_.clear();
-  ends_.clear();
+  sample_.Clear();
+  others_.Clear();
 }
 
-uint64_t TokenTrainer::Prune(size_t max_tokens,
-                             std::vector<Token>* tokens) const {
-  const TokenMatcher matcher(*tokens);
-  std::vector<uint64_t> counts(tokens->size());
-  uint64_t total = 0;
-  Cuts<uint32_t> cuts;
-  ForEachBatch([&](const std::string_view* texts, size_t n) {
-    matcher.Cut(texts, n, &cuts);
-    for (size_t i = 0; i < n; ++i) {
-      total += cuts.end(i) - cuts.begin(i);
-      for (const uint32_t* c = cuts.begin(i); c != cuts.end(i); ++c) {
-        ++counts[*c];
-      }
-    }
-  });
-  // What it would cost to be without each, in codes.
-  struct Loss {
-    uint64_t loss;
-    uint32_t token;
-  };
-  std::vector<Loss> losses;
-  std::vector<bool> keep(tokens->size());
-  size_t required = 0;
+TokenTrainer::Ranking TokenTrainer::Rank(
+    const std::vector<Token>& tokens) const {
+  const TokenMatcher matcher(tokens);
+  std::vector<uint64_t> counts(tokens.size());
+  Ranking ranking;
+  ranking.codes = CountCodes(matcher, sample_, &counts);
   const double code_bytes =
-      Tokens::WidthFor(std::min(tokens->size(), max_tokens)) / 8.0;
-  for (uint32_t i = 0; i < tokens->size(); ++i) {
-    const Token& token = (*tokens)[i];
+      Tokens::WidthFor(std::min(tokens.size(), Tokens::kMaxTokens)) / 8.0;
+  for (uint32_t i = 0; i < tokens.size(); ++i) {
+    const Token& token = tokens[i];
     if (token.bytes.size() == (token.ends ? 0 : 1)) {
-      keep[i] = true;
-      ++required;
+      ranking.losses.push_back({UINT64_MAX, i});
       continue;
     }
     if (counts[i] == 0) {
@@ -527,26 +322,63 @@ uint64_t TokenTrainer::Prune(size_t max_tokens,
     const uint64_t loss = counts[i] * (matcher.CountWithout(token) - 1);
     if (static_cast<double>(loss) * code_bytes >
         static_cast<double>(token.bytes.size() + kTokenOverhead) * share_) {
-      losses.push_back({loss, i});
+      ranking.losses.push_back({loss, i});
     }
   }
-  const size_t kept = std::min(losses.size(), max_tokens - required);
-  std::nth_element(
-      losses.begin(), losses.begin() + static_cast<std::ptrdiff_t>(kept),
-      losses.end(), [](const Loss& a, const Loss& b) {
-        return a.loss != b.loss ? a.loss > b.loss : a.token < b.token;
-      });
-  for (size_t i = 0; i < kept; ++i) {
-    keep[losses[i].token] = true;
-  }
-  size_t out = 0;
-  for (uint32_t i = 0; i < tokens->size(); ++i) {
-    if (keep[i]) {
-      std::swap((*tokens)[out++], (*tokens)[i]);
+  std::sort(ranking.losses.begin(), ranking.losses.end(),
+            [](const Loss& a, const Loss& b) {
+              return a.loss != b.loss ? a.loss > b.loss : a.token < b.token;
+            });
+  return ranking;
+}
+
+double TokenTrainer::Prune(std::vector<Token>* tokens) const {
+  Ranking ranking = Rank(*tokens);
+  // The sample is a part of the file, too, and tokens do better there.
+  const double others = others_.text.empty()
+                            ? 0
+                            : (1 - share_) *
+                                  static_cast<double>(sample_.text.size()) /
+                                  static_cast<double>(others_.text.size());
+  const double own = others == 0 ? 1 : share_;
+  std::vector<Token> best;
+  double best_bytes = HUGE_VAL;
+  for (size_t n = std::min(ranking.losses.size(), Tokens::kMaxTokens);;) {
+    while (ranking.losses.size() > n) {
+      ranking.codes += ranking.losses.back().loss;
+      ranking.losses.pop_back();
     }
+    std::vector<bool> keep(tokens->size());
+    for (const Loss& loss : ranking.losses) {
+      keep[loss.token] = true;
+    }
+    std::vector<Token> fewer;
+    fewer.reserve(n);
+    double table = 0;
+    for (size_t i = 0; i < tokens->size(); ++i) {
+      if (keep[i]) {
+        fewer.push_back((*tokens)[i]);
+        table += static_cast<double>(fewer.back().bytes.size());
+      }
+    }
+    double codes = own * static_cast<double>(ranking.codes);
+    if (others != 0) {
+      codes += others *
+               static_cast<double>(CountCodes(TokenMatcher(fewer), others_));
+    }
+    const unsigned width = Tokens::WidthFor(n);
+    const double bytes = codes * width / 8 + table * share_;
+    if (bytes < (1 - kNarrowSaves) * best_bytes) {
+      best_bytes = bytes;
+      best.swap(fewer);
+    }
+    if (width <= kLeastWidth || bytes > kMuchWorse * best_bytes) {
+      break;
+    }
+    n = size_t{1} << (width - 1);
   }
-  tokens->resize(out);
-  return total;
+  tokens->swap(best);
+  return best_bytes;
 }
 
 }  // namespace key_trie

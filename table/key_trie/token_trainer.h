@@ -34,6 +34,7 @@
 #include <utility>
 #include <vector>
 
+#include "table/key_trie/token_encoder.h"
 #include "table/key_trie/tokens.h"
 
 namespace memkv {
@@ -46,28 +47,74 @@ class TokenTrainer {
   static constexpr double kLeastSaving = 1.0 / 32;
 
   // Adds a suffix to the sample.
-  void Add(std::string_view suffix);
+  void Add(std::string_view suffix) { sample_.Add(suffix); }
+  // Adds one to those that tokens are tried on, which are others.  Without any
+  // they are tried on the sample.
+  void AddOther(std::string_view suffix) { others_.Add(suffix); }
 
-  size_t sample_bytes() const { return text_.size(); }
+  size_t sample_bytes() const { return sample_.text.size(); }
 
-  // Appends a token table's bytes to *out and forgets the sample; nothing if
+  // Appends a token table's bytes to *out and forgets the suffixes; nothing if
   // tokens would not make the keys smaller, or hardly.  The sample is one
   // suffix in `share` of the file's; plain_bytes is what the sample's suffixes
   // and their lengths would take without tokens.
   void Train(double share, uint64_t plain_bytes, std::string* out);
 
  private:
+  struct Sample {
+    std::string text;
+    std::vector<size_t> ends;  // of the suffixes, in the text
+
+    void Add(std::string_view suffix) {
+      text.append(suffix.data(), suffix.size());
+      ends.push_back(text.size());
+    }
+    void Clear() {
+      text.clear();
+      ends.clear();
+    }
+    std::string_view at(size_t i) const {
+      const size_t begin = i == 0 ? 0 : ends[i - 1];
+      return std::string_view(text).substr(begin, ends[i] - begin);
+    }
+    // Calls f with views of one suffix in `every`, some at a time, and their
+    // number.
+    template <class F>
+    void ForEachBatch(size_t every, F f) const {
+      constexpr size_t kBatch = 256;
+      std::string_view batch[kBatch];
+      size_t n = 0;
+      for (size_t s = 0; s < ends.size(); s += every) {
+        batch[n++] = at(s);
+        if (n == kBatch) {
+          f(batch, n);
+          n = 0;
+        }
+      }
+      f(batch, n);
+    }
+  };
   // Tokens in the making: a byte, the end of a key, or two tokens.
   struct Piece {
-    uint32_t first;
-    uint32_t second;
-    uint32_t length;  // the end counts as one
+    uint32_t begin;  // of its bytes, in bytes_
+    uint8_t size;
+    bool ends;
   };
+
+  // How many codes suffixes take; adds how often each occurs to *counts.
+  static uint64_t CountCodes(const TokenMatcher& matcher,
+                             const Sample& suffixes,
+                             std::vector<uint64_t>* counts = nullptr);
 
   // What Train() writes.  False if tokens will not pay.
   bool MakeTokens(std::vector<Tokens::Token>* tokens);
   // Makes the pieces of the sample.  False if tokens will not pay.
   bool MakePieces(size_t max_pieces, uint64_t min_count);
+  void MakeFirstPieces();
+  void MakePiece(uint32_t first, uint32_t second);
+  std::string_view BytesOf(const Piece& piece) const {
+    return std::string_view(bytes_).substr(piece.begin, piece.size);
+  }
   // Whether tokens of the whole sample are likely to pay, by what small parts
   // of it come to.
   bool SmallTrainingsPay() const;
@@ -75,46 +122,43 @@ class TokenTrainer {
   // which are others, as a share of what it takes without.
   // REQUIRES: trained is a multiple of tried, which is 2 or more
   double TryTokens(size_t trained, size_t tried) const;
-  // Makes symbols_ the sample, cut into the pieces there are.
-  void CutIntoPieces();
+  // Makes symbols_ one suffix in `every` of the sample, cut into the pieces
+  // there are.
+  void CutIntoPieces(size_t every);
   // The tokens that pieces are, in the order of codes, and of each a piece.
   std::vector<Tokens::Token> TokensOfPieces(
       std::vector<uint32_t>* pieces) const;
   // Merges pairs of symbols_, which are one suffix in `every` of the sample, in
-  // rounds, until there are max_pieces or none occurs min_count times.  False
-  // if tokens will not pay.
+  // rounds, until there are max_pieces or few occur min_count times.  False if
+  // tokens will not pay.
   bool MergePairs(size_t max_pieces, uint64_t min_count, size_t every);
-  // Calls f with views of all suffixes, some at a time, and their number.
-  template <class F>
-  void ForEachBatch(F f) const {
-    constexpr size_t kBatch = 256;
-    std::string_view batch[kBatch];
-    size_t n = 0;
-    size_t begin = 0;
-    for (const size_t end : ends_) {
-      batch[n++] = std::string_view(text_).substr(begin, end - begin);
-      begin = end;
-      if (n == kBatch) {
-        f(batch, n);
-        n = 0;
-      }
-    }
-    f(batch, n);
-  }
-  std::string BytesOf(uint32_t piece, bool* ends) const;
-  // Leaves out tokens that do not pay, and those whose absence costs least if
-  // there are more than max_tokens. Returns how many codes the sample takes in
-  // those there were.
-  uint64_t Prune(size_t max_tokens, std::vector<Tokens::Token>* tokens) const;
+  // What the sample would take more, in codes, without a token.
+  struct Loss {
+    uint64_t loss;  // UINT64_MAX: it must not be left out
+    uint32_t token;
+  };
+  struct Ranking {
+    std::vector<Loss> losses;  // the highest first
+    uint64_t codes = 0;        // that the sample takes in all tokens
+  };
+  // The tokens that pay.
+  Ranking Rank(const std::vector<Tokens::Token>& tokens) const;
+  // Leaves out tokens that do not pay, and of the others those whose absence
+  // costs least: all that codes of fewer bits cannot name, as long as that
+  // makes keys smaller.  Returns what the sample takes, with the share of the
+  // token table.
+  double Prune(std::vector<Tokens::Token>* tokens) const;
 
   // See Train().
   double share_ = 1;
   double plain_bytes_ = 0;
-  std::string text_;
-  std::vector<size_t> ends_;  // of the suffixes, in text_
+  Sample sample_;
+  Sample others_;
   std::vector<Piece> pieces_;
+  std::string bytes_;
   std::vector<uint32_t> symbols_;
-  bool tried_ = false;  // small trainings, which pay
+  size_t suffixes_ = 0;  // in symbols_
+  bool tried_ = false;   // small trainings, which pay
 };
 
 }  // namespace key_trie

@@ -26,7 +26,7 @@ constexpr double kDoublingsBetween = 2;
 constexpr double kLasting = 0.85;
 constexpr uint64_t kTrainAgain = 16;
 // The most that a doubling of the sample is believed to gain.
-constexpr double kMostADoubling = 0.88;
+constexpr double kMostADoubling = 0.9;
 // A token table grows more slowly than its sample: measured, on URLs and paths.
 constexpr double kDictionaryGrowth = 0.75;
 // Pieces that a part of a segment's sections is taken in: keys, versions and
