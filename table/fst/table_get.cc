@@ -338,10 +338,11 @@ Status FstTableReader::TakeNewest(const BlockReadContext& context,
   }
   ValueEntry block;
   uint32_t block_number = 0;
+  ValueRunView::NumberBytes number;
   Slice value;
   const Status s =
       file_->ReadValue(context, lookup.i, *lookup.segment, e, &block,
-                       &block_number, /*pinner=*/nullptr, &value);
+                       &block_number, /*pinner=*/nullptr, &number, &value);
   if (!s.ok()) return s;
   Cleanable pin;
   if (PinsValue(value, block, &pin)) {
