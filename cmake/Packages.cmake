@@ -33,7 +33,7 @@ set(CPACK_COMPONENT_LIB_DESCRIPTION
 set(CPACK_COMPONENT_DEV_DESCRIPTION
     "Headers, static library, CMake package and memkv.pc")
 set(CPACK_COMPONENT_TOOLS_DESCRIPTION
-    "RocksDB's ldb and sst_dump for databases with FST files, and benchmarks")
+    "memkv, memkv-run, RocksDB's ldb and sst_dump with FST files, and benchmarks")
 
 # Sets `out` to a dependency on one upstream version, of any Debian revision.
 function(memkv_exactly package version out)

@@ -6,9 +6,13 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <unordered_map>
 
 #include "compat/block_cache.h"
+#include "compat/clock_cache.h"
+#include "compat/open.h"
 #include "db_bench_ext/common/check.h"
+#include "db_bench_ext/memkv_bench/options.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/listener.h"
 #include "rocksdb/table.h"
@@ -54,6 +58,24 @@ class CountTableBytes : public rocksdb::EventListener {
   const std::shared_ptr<std::atomic<uint64_t>> bytes_;
 };
 
+// Takes this program's own option out of `options`, a string of RocksDB's:
+// bytes of a HyperClockCache, which no string of RocksDB's makes.  0 if it is
+// not there.
+Status TakeHyperClockCache(std::string* options, uint64_t* bytes) {
+  *bytes = 0;
+  std::unordered_map<std::string, std::string> map;
+  const Status s = rocksdb::StringToMap(*options, &map);
+  const auto found = map.find("hyper_clock_cache");
+  if (!s.ok() || found == map.end()) return s;
+  *bytes = ParseBytes(found->second);
+  map.erase(found);
+  options->clear();
+  for (const auto& [name, value] : map) {
+    *options += fmt::format("{}={{{}}};", name, value);
+  }
+  return s;
+}
+
 }  // namespace
 
 void BenchDatabase::Configure() {
@@ -71,10 +93,23 @@ void BenchDatabase::Configure() {
   // As long as it is true, a block-based table goes without what it cannot make
   // by name: a filter policy, an index.
   strict.input_strings_escaped = false;
-  Status s =
-      rocksdb::GetOptionsFromString(strict, base, config_.options, &options_);
+  std::string string = config_.options;
+  uint64_t clock_cache = 0;
+  Status s = TakeHyperClockCache(&string, &clock_cache);
+  if (s.ok()) {
+    s = rocksdb::GetOptionsFromString(strict, base, string, &options_);
+  }
   if (s.ok() && options_.table_factory == nullptr) {
     s = Status::InvalidArgument("no table factory");
+  }
+  if (s.ok() && clock_cache != 0) {
+    auto* const table =
+        options_.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
+    if (table == nullptr) {
+      s = Status::InvalidArgument("hyper_clock_cache without a block cache");
+    } else {
+      table->block_cache = compat::NewHyperClockCache(clock_cache);
+    }
   }
   if (!s.ok()) {
     Refuse("options of " + name() + " (" + config_.options + ")", s.ToString());
@@ -83,7 +118,7 @@ void BenchDatabase::Configure() {
 
 void BenchDatabase::Open() {
   rocksdb::DB* db = nullptr;
-  Check(rocksdb::DB::Open(options_, path_, &db));
+  Check(rocksdb::DB::Open(options_, path_, compat::Into(&db)));
   db_.reset(db);
 }
 

@@ -45,6 +45,13 @@ std::vector<BuiltInConfig> BuiltIn() {
       {{"stock-lz4", stock(lz4)}},
       {{"stock-zstd", stock("compression=kZSTD")}},
       {{"plain", stock("compression=kNoCompression")}},
+      // What RocksDB has been given since, in the newest format of the version.
+      {{"stock-tuned",
+        "hyper_clock_cache=8G;" +
+            stock(lz4, "skip_list",
+                  ";data_block_index_type=kDataBlockBinaryAndHash;"
+                  "index_type=kTwoLevelIndexSearch;partition_filters=true;"
+                  "pin_top_level_index_and_filter=true")}},
       {{"memkv", memkv("", "", lz4)}},
       {{"memkv-bloom", memkv("", bloom, lz4)}},
       {{"memkv-zstd", memkv("", "", "compression=kZSTD")}},

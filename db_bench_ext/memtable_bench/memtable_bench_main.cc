@@ -40,6 +40,7 @@
 #include "db_bench_ext/memtable_bench/cases.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
+#include "rocksdb/version.h"
 #include "util/simd.h"
 #include "util/string_util.h"
 
@@ -309,6 +310,7 @@ int Main(int argc, char** argv) {
   gflags::SetUsageMessage("compares memtables at the level of MemTableRep");
   benchmark::Initialize(&argc, argv, PrintHelp);
   benchmark::AddCustomContext("kernels", SimdName(kSimd));
+  benchmark::AddCustomContext("rocksdb", rocksdb::GetRocksVersionAsString());
   gflags::ParseCommandLineFlags(&argc, &argv, true);
   const int status = RunProgram("memtable_bench", argc, argv, RunBench);
   benchmark::Shutdown();

@@ -43,6 +43,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/open.h"
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/comparison.h"
 #include "db_bench_ext/common/temp_dir.h"
@@ -54,6 +55,7 @@
 #include "plugin/memkv_view.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
+#include "rocksdb/version.h"
 
 DEFINE_string(keys, "gen:urls:1000000",
               "Where keys come from: a file of keys, one a line; apt-contents; "
@@ -163,7 +165,8 @@ class Bench {
         &options));
     rocksdb::DB* db = nullptr;
     Check(rocksdb::DB::Open(
-        options, dir_.path() + "/" + side->name + (live ? "-live" : ""), &db));
+        options, dir_.path() + "/" + side->name + (live ? "-live" : ""),
+        compat::Into(&db)));
     side->db.reset(db);
     // In an order of its own, the same for all sides.
     std::vector<uint32_t> order(records_.size());
@@ -383,7 +386,8 @@ void Main() {
   if (FLAGS_repeats == 0) Refuse("--repeats=0 measures nothing");
   KeySet keys;
   ReadKeys(FLAGS_keys, FLAGS_n, FLAGS_seed, &keys);
-  std::printf("%s\n", keys.description.c_str());
+  std::printf("%s; RocksDB %s\n", keys.description.c_str(),
+              rocksdb::GetRocksVersionAsString().c_str());
   Bench(keys.records).Run();
 }
 

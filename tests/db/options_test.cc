@@ -394,7 +394,6 @@ TEST_F(OptionsTest, EveryTableOptionChangesOnALiveDatabase) {
 }
 
 TEST_F(OptionsTest, BadLiveChangesAreRefusedByNameAndChangeNothing) {
-  NEEDS_LIVE_TABLE_OPTIONS();
   ASSERT_NO_FATAL_FAILURE(Open(MemkvOptions("segment_size=2048")));
   const std::vector<std::pair<std::string, std::string>> changes = {
       {"segment_size", "1"},         {"value_block_size", "1"},
