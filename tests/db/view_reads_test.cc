@@ -261,11 +261,12 @@ TEST_F(ViewReadsTest, AWalkThinsItsMarksAndStillNumbersExactly) {
   options.comparator = rocksdb::ReverseBytewiseComparator();
   options.disable_auto_compactions = true;
   Open(options);
-  // 16 MiB of marks are full several times.
-  const std::string long_key(400000, 'k');
-  for (int i = 0; i < 300; ++i) {
-    for (int j = 0; j < 256; ++j) Put(Key(256 * i + j), "");
-    Put(Key(256 * i) + long_key, "");
+  // Every 256th key on the way, which is a mark, is so long that 16 MiB of them
+  // are full twice.
+  const std::string long_end(400000, 'k');
+  for (int i = 0; i < 120; ++i) {
+    for (int j = 0; j < 255; ++j) Put(Key(256 * i + j), "");
+    Put(Key(256 * i + 255) + long_end, "");
   }
   Delete(Key(5));
   const std::vector<std::string> keys = AllKeys();
