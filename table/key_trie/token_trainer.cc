@@ -28,8 +28,8 @@ constexpr size_t kTokenOverhead = 5;
 // A batch is this share of the pieces there are.
 constexpr double kBatch = 0.6;
 constexpr size_t kMinBatch = 256;
-// A round that makes less than this part of the pieces is the last.
-constexpr size_t kLeastBatch = 32;
+// A round that makes the text shorter by less than this part is the last.
+constexpr size_t kLeastGain = 128;
 
 // The first pieces occur so often that a part of the sample shows them, and
 // rounds over long texts are what training takes its time for.  So the first
@@ -233,7 +233,7 @@ bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
         pairs.push_back(pair);
       }
     });
-    if (pairs.size() < pieces_.size() / kLeastBatch + 1) {
+    if (pairs.empty()) {
       return true;
     }
     const size_t batch =
@@ -252,22 +252,26 @@ bool TokenTrainer::MergePairs(size_t max_pieces, uint64_t min_count,
                  static_cast<uint32_t>(pieces_.size()));
       MakePiece(pair.first, pair.second);
     }
+    const size_t before = symbols_.size();
     merges.Apply(&symbols_);
+    const bool is_last = before - symbols_.size() < before / kLeastGain;
     const auto codes = static_cast<double>(symbols_.size() - suffixes_);
     const double part = codes * Tokens::WidthFor(pieces_.size()) / 8 *
                         static_cast<double>(every) / plain_bytes_;
     if (pieces_.size() >= kFewPieces && part > kHopelessEarly) {
       return false;
     }
-    if (pieces_.size() < kEnoughPieces || part <= kDoubtful) {
-      continue;
-    }
     // Random keys are known by then: more tokens gain them a few percent.  But
     // keys of many thousands of words look the same.
-    if (part > kHopeless || (!tried_ && !SmallTrainingsPay())) {
-      return false;
+    if (pieces_.size() >= kEnoughPieces && part > kDoubtful) {
+      if (part > kHopeless || (!tried_ && !SmallTrainingsPay())) {
+        return false;
+      }
+      tried_ = true;
     }
-    tried_ = true;
+    if (is_last) {
+      return true;
+    }
   }
   return true;
 }
