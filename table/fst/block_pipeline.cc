@@ -39,6 +39,10 @@ class BlockPipeline::Job final : public OrderedJobs::Job {
         return;
       }
     }
+    if (!compress) {
+      BlockWriter::LeaveUncompressed(raw, &prepared);
+      return;
+    }
     auto& compressor = pipeline_->compressors_[thread];
     if (compressor == nullptr) compressor = pipeline_->writer_->NewCompressor();
     pipeline_->writer_->Prepare(raw, compressor.get(), &prepared);
@@ -46,6 +50,7 @@ class BlockPipeline::Job final : public OrderedJobs::Job {
 
   std::unique_ptr<SegmentBuilder> segment;
   const key_trie::TokenEncoder* tokens = nullptr;
+  bool compress = true;
   std::string raw;
   BlockWriter::Prepared prepared;
   std::string reason;  // why the format cannot hold it, if not empty
@@ -84,6 +89,7 @@ void BlockPipeline::AddValues(std::string* raw) {
   std::unique_ptr<Job> job = NewJob();
   job->raw.clear();
   job->raw.swap(*raw);
+  job->compress = true;
   job->estimate = 0;
   job->value_bytes = job->raw.size();
   job->held = kCopies * job->raw.size();
@@ -91,8 +97,10 @@ void BlockPipeline::AddValues(std::string* raw) {
 }
 
 void BlockPipeline::AddSegment(std::unique_ptr<SegmentBuilder> segment,
-                               const key_trie::TokenEncoder* tokens) {
+                               const key_trie::TokenEncoder* tokens,
+                               bool compress) {
   std::unique_ptr<Job> job = NewJob();
+  job->compress = compress;
   job->estimate = segment->EstimatedSize();
   job->value_bytes = 0;
   job->held = segment->MemoryUsage() + kCopies * job->estimate;

@@ -72,7 +72,7 @@ class BlockPipeline {
   // Takes a sealed segment, whose keys are written in `tokens`, which must
   // outlive the pipeline, or in symbols if that is null.
   void AddSegment(std::unique_ptr<SegmentBuilder> segment,
-                  const key_trie::TokenEncoder* tokens);
+                  const key_trie::TokenEncoder* tokens, bool compress);
   // Writes all that were added.
   void WriteAll();
 

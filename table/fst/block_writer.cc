@@ -62,6 +62,13 @@ void BlockWriter::Prepare(const Slice& raw, compat::BlockCompressor* compressor,
           : Status::OK();
 }
 
+void BlockWriter::LeaveUncompressed(const Slice& raw, Prepared* out) {
+  out->stored = raw;
+  out->type = ROCKSDB_NAMESPACE::kNoCompression;
+  out->compressed.clear();
+  out->status = Status::OK();
+}
+
 BlockHandle BlockWriter::Append(const Slice& raw, const Prepared& prepared) {
   CountCompression(raw, prepared);
   Fail(prepared.status);

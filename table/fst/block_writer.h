@@ -43,6 +43,9 @@ class BlockWriter {
   // Compresses a block if that is worth it, and verifies that.
   void Prepare(const ROCKSDB_NAMESPACE::Slice& raw,
                compat::BlockCompressor* compressor, Prepared* out) const;
+  // The same without compression.
+  static void LeaveUncompressed(const ROCKSDB_NAMESPACE::Slice& raw,
+                                Prepared* out);
   // Appends a prepared block and its trailer.
   ROCKSDB_NAMESPACE::BlockHandle Append(const ROCKSDB_NAMESPACE::Slice& raw,
                                         const Prepared& prepared);

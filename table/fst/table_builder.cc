@@ -75,11 +75,13 @@ constexpr size_t kMaxSeparatorBytes = size_t{16} << 20;
 }  // namespace
 
 FstTableBuilder::FstTableBuilder(
-    const FstTableOptions& options, const BlockBasedTableOptions& block_based,
-    const TableBuilderOptions& tbo,
+    const FstTableOptions& options, const SegmentSizes& sizes,
+    const BlockBasedTableOptions& block_based, const TableBuilderOptions& tbo,
     std::shared_ptr<const TokenTableRegistry> token_tables,
     WritableFileWriter* file, bool mirrored)
     : options_(options),
+      segment_sizes_(sizes),
+      segment_size_(sizes.compressed),
       ioptions_(tbo.ioptions),
       writer_(block_based, tbo, &collectors_, file),
       filter_(block_based, tbo),
@@ -98,6 +100,7 @@ FstTableBuilder::FstTableBuilder(
     waiting_ = std::make_unique<WaitingSegments>(
         block_based, std::move(token_tables), options.key_buffer_size, mirrored,
         [this](std::string_view raw) { return writer_.StoredSize(raw); });
+    segment_size_ = sizes.uncompressed;  // until the first trial
   }
   if (filter_.policy_name() != nullptr) {
     props_.filter_policy_name = filter_.policy_name();
@@ -193,10 +196,7 @@ bool FstTableBuilder::CutsBefore(std::string_view user_key) {
     return true;
   }
   const size_t size = segment_estimate_;
-  if (size <
-      FileIndexBuilder::SegmentSize(options_.segment_size, index_.num_cuts())) {
-    return false;
-  }
+  if (size < SegmentSize()) return false;
   if (full_size_ == 0) full_size_ = size;
   return size / kLargestSegment >= full_size_ ||
          index_.CutBytes(segment_->last_key(), user_key) <= size / kIndexShare;
@@ -207,8 +207,7 @@ bool FstTableBuilder::CutsKey() const {
   return key_entries_ >= kEntriesToContinue &&
          key_entries_ >= segment_->num_entries() / 2 &&
          size / kKeyShare >= segment_->last_key().size() &&
-         size >= FileIndexBuilder::SegmentSize(options_.segment_size,
-                                               index_.num_cuts());
+         size >= SegmentSize();
 }
 
 void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
@@ -268,9 +267,16 @@ void FstTableBuilder::SealSegment() {
   last_user_key_ = segment_->last_key();
   segment_->Seal();
   if (waiting_ == nullptr) {
-    pipeline_->AddSegment(std::move(segment_), tokens_.encoder.get());
-  } else if (!waiting_->Add(std::move(segment_))) {
-    WriteWaitingSegments();
+    pipeline_->AddSegment(std::move(segment_), tokens_.encoder.get(),
+                          compress_segments_);
+  } else {
+    const bool wait = waiting_->Add(std::move(segment_));
+    using Compression = SizeTrial::Compression;
+    segment_size_ = waiting_->compression() == Compression::kPays
+                        ? segment_sizes_.compressed
+                        : segment_sizes_.uncompressed;
+    compress_segments_ = waiting_->compression() != Compression::kDoesNotPay;
+    if (!wait) WriteWaitingSegments();
   }
   segment_ = NewSegment();
   segment_estimate_ = 0;
@@ -284,7 +290,8 @@ void FstTableBuilder::WriteWaitingSegments() {
   }
   for (std::unique_ptr<SegmentBuilder>& segment : waiting_->segments()) {
     if (!ok()) break;
-    pipeline_->AddSegment(std::move(segment), tokens_.encoder.get());
+    pipeline_->AddSegment(std::move(segment), tokens_.encoder.get(),
+                          compress_segments_);
   }
   waiting_.reset();
 }

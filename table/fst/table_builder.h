@@ -42,13 +42,18 @@ namespace memkv {
 
 class FstTableBuilder : public compat::TableBuilderBase {
  public:
-  // options.segment_size is not 0.
+  // What options.segment_size means: of segments that are stored compressed,
+  // and of those that are stored as they are, which are known in compactions.
+  struct SegmentSizes {
+    size_t compressed;
+    size_t uncompressed;
+  };
   // `mirrored`: the comparator is reverse bytewise, else it is bytewise.  The
   // checksum, the filter and whether compression is verified are
   // `block_based`'s.  A token table of `token_tables` is used if it does as
   // well here as where it was trained. `file` must outlive the builder;
   // `block_based` and `tbo` need not.
-  FstTableBuilder(const FstTableOptions& options,
+  FstTableBuilder(const FstTableOptions& options, const SegmentSizes& sizes,
                   const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
                   const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
                   std::shared_ptr<const TokenTableRegistry> token_tables,
@@ -110,7 +115,17 @@ class FstTableBuilder : public compat::TableBuilderBase {
   ROCKSDB_NAMESPACE::BlockHandle WriteProperties(
       const FileDirectory& directory);
 
+  // Of the segment at hand.
+  uint64_t SegmentSize() const {
+    return FileIndexBuilder::SegmentSize(segment_size_, index_.num_cuts());
+  }
+
   const FstTableOptions options_;
+  const SegmentSizes segment_sizes_;
+  size_t segment_size_;  // one of them
+  // Unless a trial says that it does not pay: then a reader finds all segments
+  // of the file as they are searched.
+  bool compress_segments_ = true;
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;
   compat::Collectors collectors_;
   BlockWriter writer_;

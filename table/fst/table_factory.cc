@@ -225,11 +225,16 @@ std::shared_ptr<PinBudget> PinBudgetOf(const BlockBasedTableOptions& bbto) {
   return PinBudget::Of(bbto.no_block_cache ? nullptr : bbto.block_cache);
 }
 
-// What `segment_size=0` means for a file that is written now.
-size_t SegmentSizeOf(const FstTableOptions& fst,
-                     const BlockBasedTableOptions& bbto) {
-  // A segment that is read alone should be about as large as a data block; one
-  // that stays in memory, whatever is smallest.
+// What `segment_size` means for a file that is written now.
+FstTableBuilder::SegmentSizes SegmentSizesOf(
+    const FstTableOptions& fst, const BlockBasedTableOptions& bbto) {
+  if (fst.segment_size != 0) return {fst.segment_size, fst.segment_size};
+  // One that is stored as it is takes about as much as a data block before its
+  // compression, and little more in a file than a part of a larger one.
+  constexpr size_t kUncompressed = size_t{16} << 10;
+  // A compressor finds what keys share only within a segment.  One that is read
+  // alone should be about as large as a data block; one that stays in memory,
+  // whatever is smallest.
   constexpr size_t kCached = size_t{8} << 10;
   constexpr size_t kPinned = size_t{256} << 10;
   bool pinned = fst.residency == FstTableOptions::Residency::kPin;
@@ -237,7 +242,7 @@ size_t SegmentSizeOf(const FstTableOptions& fst,
     // Those of this file will be there, too: at least one.
     pinned = PinBudgetOf(bbto)->FitsAll(fst.pinned_keys_limit, kPinned);
   }
-  return pinned ? kPinned : kCached;
+  return {pinned ? kPinned : kCached, kUncompressed};
 }
 
 template <typename T>
@@ -553,9 +558,8 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
     return prepared->NewTableBuilder(options, file);
   }
   const auto& bbto = *prepared->GetOptions<BlockBasedTableOptions>();
-  FstTableOptions fst = config_.fst;
-  if (fst.segment_size == 0) fst.segment_size = SegmentSizeOf(fst, bbto);
-  return new FstTableBuilder(fst, bbto, options, shared_->token_tables, file,
+  return new FstTableBuilder(config_.fst, SegmentSizesOf(config_.fst, bbto),
+                             bbto, options, shared_->token_tables, file,
                              order == TrieOrder::kMirrored);
 }
 

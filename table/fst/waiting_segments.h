@@ -55,6 +55,8 @@ class WaitingSegments {
   // What they will take in the file, by a trial; and their token table.
   uint64_t EstimatedBytes() const { return trial_.stored_bytes(); }
   uint64_t EstimatedTokenBytes() const;
+  // Whether compression makes them smaller.
+  SizeTrial::Compression compression() const { return trial_.compression(); }
   // See SizeTrial::ratio().
   double ratio() const { return trial_.ratio(); }
 

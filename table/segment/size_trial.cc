@@ -100,8 +100,10 @@ void SizeTrial::Measure(const SegmentBuilder& segment) {
   }
   // The heads of segment and trie, and its padding.
   block.append(static_cast<size_t>(kHeads / whole), '\0');
+  const size_t stored_block =
+      compression_ == Compression::kDoesNotPay ? block.size() : stored_(block);
   const double stored =
-      whole * static_cast<double>(stored_(block) + part.other_bytes);
+      whole * static_cast<double>(stored_block + part.other_bytes);
   last_ratio_ = stored / static_cast<double>(segment.EstimatedSize());
   last_code_share_ =
       std::min(1.0, static_cast<double>(part.code_bytes) /
@@ -110,6 +112,21 @@ void SizeTrial::Measure(const SegmentBuilder& segment) {
   sum_ += pending;
   code_sum_ += last_code_share_ * pending;
   pending_ = 0;
+}
+
+void SizeTrial::TryCompression() {
+  uint64_t raw = 0;
+  uint64_t stored = 0;
+  for (size_t i = 0; i < kTried; ++i) {
+    std::string block;
+    std::string reason;
+    const size_t at = (2 * i + 1) * segments_.size() / (2 * kTried);
+    if (!segments_[at]->Finish(encoder_, &block, &reason)) continue;
+    raw += block.size();
+    stored += stored_(block);
+  }
+  compression_ =
+      stored < raw - raw / 8 ? Compression::kPays : Compression::kDoesNotPay;
 }
 
 bool SizeTrial::IsDue(const SegmentBuilder& segment) const {
@@ -149,6 +166,7 @@ void SizeTrial::MeasureAdded(
       Train();
       encoder_ = trained_.get();
     }
+    TryCompression();
     // All of them anew.
     sum_ = 0;
     code_sum_ = 0;

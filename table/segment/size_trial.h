@@ -12,6 +12,10 @@
 // 1.0), and two small samples, of which one has four times the other's size,
 // tell the factor.
 //
+// It also finds out whether a compressor makes segments smaller: with every
+// token table some are written whole.  If it does not save an eighth of them
+// all, the file's segments shall stay uncompressed, and the trial counts so.
+//
 // It knows no RocksDB type.  Thread safety: none; one thread at a time.
 
 #pragma once
@@ -52,6 +56,8 @@ class SizeTrial {
   // Stored bytes of the last segment by SegmentBuilder::EstimatedSize();
   // kUntried until there is one.
   double ratio() const { return last_ratio_ * better_part(last_code_share_); }
+  enum class Compression { kUntried, kPays, kDoesNotPay };
+  Compression compression() const { return compression_; }
 
   // How many times it looked for a token table: O(log(bytes)).
   int trainings() const { return trainings_; }
@@ -65,6 +71,8 @@ class SizeTrial {
   // Small segments are measured now and then, for those before them.
   static constexpr uint64_t kEvery = uint64_t{48} << 10;
   static constexpr uint64_t kShare = 32;
+  // Segments that are written whole to see whether they are compressed.
+  static constexpr size_t kTried = 3;
 
   void MeasureAdded(
       const SegmentBuilder& added,
@@ -72,6 +80,7 @@ class SizeTrial {
   void Train();
   bool IsDue(const SegmentBuilder& segment) const;
   void Measure(const SegmentBuilder& segment);
+  void TryCompression();
   // What is left of a size of which so much are codes, in the file's
   // token table.
   double better_part(double code_share) const {
@@ -85,6 +94,7 @@ class SizeTrial {
   uint64_t pending_ = 0;                         // of estimates_, not measured
   double sum_ = 0;       // of what the measured ones take
   double code_sum_ = 0;  // of that, codes
+  Compression compression_ = Compression::kUntried;
   double last_ratio_ = kUntried;
   double last_code_share_ = 0;
 

@@ -7,8 +7,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +26,7 @@
 #include "table/internal_iterator.h"
 #include "tests/util/fst_db_fixture.h"
 #include "tests/util/fst_memory_table.h"
+#include "tests/util/random_bytes.h"
 
 namespace memkv {
 namespace {
@@ -363,6 +367,67 @@ TEST_F(FstAutoResidencyDbTest, SegmentsAreSmallOnceTheTriesDoNotFit) {
   const auto first_fits = segments_of("block_cache=64M;pinned_keys_limit=512K");
   EXPECT_EQ(first_fits[0], all_fit[0]);
   EXPECT_GT(first_fits[1], 50u);
+}
+
+// Keys that share little, and values of `make`, in the files that are written
+// where all keys are held and where none is.
+std::vector<std::string> FilesOf(
+    const std::function<std::string(uint64_t)>& make, size_t* num_segments,
+    size_t* num_compressed) {
+  std::mt19937_64 rng(11);
+  std::vector<TableEntry> entries;
+  for (uint64_t i = 0; i < 40000; ++i) {
+    entries.push_back({RandomBytes(&rng, 12), 0, rocksdb::kTypeValue, make(i)});
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const TableEntry& a, const TableEntry& b) {
+              return a.user_key < b.user_key;
+            });
+  std::vector<std::string> files;
+  *num_segments = 0;
+  *num_compressed = 0;
+  for (const auto residency :
+       {FstTableOptions::Residency::kPin, FstTableOptions::Residency::kCache}) {
+    MemoryTable::Settings settings;
+    settings.fst.residency = residency;
+    settings.compression = rocksdb::kLZ4Compression;
+    MemoryTable table(settings);
+    EXPECT_TRUE(table.Build(entries).ok());
+    std::unique_ptr<TableReader> reader;
+    EXPECT_TRUE(table.Open(table.bytes(), ReadOptions(), &reader).ok());
+    const FileIndex& index =
+        static_cast<const FstTableReader&>(*reader).file().index();
+    for (uint32_t i = 0; i < index.num_segments(); ++i) {
+      const BlockLocation at = index.Location(i);
+      ++*num_segments;
+      if (table.bytes()[at.offset + at.size] != rocksdb::kNoCompression) {
+        ++*num_compressed;
+      }
+    }
+    files.push_back(table.bytes());
+  }
+  return files;
+}
+
+TEST(FstSegmentSizeTest, WhereCompressionHardlyPaysMemoryDoesNotMatter) {
+  size_t segments = 0;
+  size_t compressed = 0;
+  std::vector<std::string> files = FilesOf(
+      [](uint64_t i) {
+        return std::string(reinterpret_cast<const char*>(&i), sizeof(i));
+      },
+      &segments, &compressed);
+  EXPECT_EQ(files[0], files[1]);
+  EXPECT_GT(segments, 2 * 30u);
+  EXPECT_EQ(compressed, 0u);
+  // Values of which a compressor leaves a third.
+  files = FilesOf(
+      [](uint64_t i) {
+        return std::to_string(1000000000000000 + i * i % 1000);
+      },
+      &segments, &compressed);
+  EXPECT_NE(files[0], files[1]);
+  EXPECT_EQ(compressed, segments);
 }
 
 }  // namespace

@@ -472,7 +472,8 @@ TEST_F(FstTableBuilderDbTest, OutputsAreCutAsStockCutsThem) {
     EXPECT_GT(sizes[true].size(), 1u);
     for (size_t i = 0; i + 1 < sizes[true].size(); ++i) {
       EXPECT_GT(sizes[true][i], size_t{800} << 10);
-      EXPECT_LT(sizes[true][i], size_t{1300} << 10);
+      // An estimate that is a quarter too low, as above.
+      EXPECT_LT(sizes[true][i], size_t{1365} << 10);
     }
   }
 }
