@@ -99,8 +99,11 @@ FstTableBuilder::FstTableBuilder(
       tbo.reason != TableFileCreationReason::kRecovery) {
     waiting_ = std::make_unique<WaitingSegments>(
         block_based, std::move(token_tables), options.key_buffer_size, mirrored,
-        [this](std::string_view raw) { return writer_.StoredSize(raw); });
-    segment_size_ = sizes.uncompressed;  // until the first trial
+        [this](std::string_view raw) { return writer_.StoredSize(raw); },
+        /*tries_compression=*/sizes.uncompressed != 0);
+    if (sizes.uncompressed != 0) {
+      segment_size_ = sizes.uncompressed;  // until the first trial
+    }
   }
   if (filter_.policy_name() != nullptr) {
     props_.filter_policy_name = filter_.policy_name();
@@ -271,11 +274,13 @@ void FstTableBuilder::SealSegment() {
                           compress_segments_);
   } else {
     const bool wait = waiting_->Add(std::move(segment_));
-    using Compression = SizeTrial::Compression;
-    segment_size_ = waiting_->compression() == Compression::kPays
-                        ? segment_sizes_.compressed
-                        : segment_sizes_.uncompressed;
-    compress_segments_ = waiting_->compression() != Compression::kDoesNotPay;
+    if (segment_sizes_.uncompressed != 0) {
+      using Compression = SizeTrial::Compression;
+      segment_size_ = waiting_->compression() == Compression::kPays
+                          ? segment_sizes_.compressed
+                          : segment_sizes_.uncompressed;
+      compress_segments_ = waiting_->compression() != Compression::kDoesNotPay;
+    }
     if (!wait) WriteWaitingSegments();
   }
   segment_ = NewSegment();

@@ -43,7 +43,8 @@ namespace memkv {
 class FstTableBuilder : public compat::TableBuilderBase {
  public:
   // What options.segment_size means: of segments that are stored compressed,
-  // and of those that are stored as they are, which are known in compactions.
+  // as the options say; and of those that are stored as they are, in the output
+  // of a compaction where compression hardly pays.  0: there are none of these.
   struct SegmentSizes {
     size_t compressed;
     size_t uncompressed;

@@ -228,13 +228,11 @@ std::shared_ptr<PinBudget> PinBudgetOf(const BlockBasedTableOptions& bbto) {
 // What `segment_size` means for a file that is written now.
 FstTableBuilder::SegmentSizes SegmentSizesOf(
     const FstTableOptions& fst, const BlockBasedTableOptions& bbto) {
-  if (fst.segment_size != 0) return {fst.segment_size, fst.segment_size};
-  // One that is stored as it is takes about as much as a data block before its
-  // compression, and little more in a file than a part of a larger one.
+  if (fst.segment_size != 0) return {fst.segment_size, 0};
+  // One that is read alone should be about as large as a data block, and need
+  // not be uncompressed where that saves little; one that stays in memory is
+  // uncompressed once, and should be whatever is smallest.
   constexpr size_t kUncompressed = size_t{16} << 10;
-  // A compressor finds what keys share only within a segment.  One that is read
-  // alone should be about as large as a data block; one that stays in memory,
-  // whatever is smallest.
   constexpr size_t kCached = size_t{8} << 10;
   constexpr size_t kPinned = size_t{256} << 10;
   bool pinned = fst.residency == FstTableOptions::Residency::kPin;
@@ -242,7 +240,8 @@ FstTableBuilder::SegmentSizes SegmentSizesOf(
     // Those of this file will be there, too: at least one.
     pinned = PinBudgetOf(bbto)->FitsAll(fst.pinned_keys_limit, kPinned);
   }
-  return {pinned ? kPinned : kCached, kUncompressed};
+  if (pinned) return {kPinned, 0};
+  return {kCached, kUncompressed};
 }
 
 template <typename T>

@@ -28,13 +28,13 @@ constexpr double kLeastTable = 4096;
 WaitingSegments::WaitingSegments(
     const BlockBasedTableOptions& block_based,
     std::shared_ptr<const TokenTableRegistry> token_tables, uint64_t limit,
-    bool mirrored, SizeTrial::StoredSize stored)
+    bool mirrored, SizeTrial::StoredSize stored, bool tries_compression)
     : reservation_(NewBuildReservation(block_based)),
       token_tables_(std::move(token_tables)),
       limit_(limit),
       mirrored_(mirrored),
       stored_(std::move(stored)),
-      trial_(stored_) {}
+      trial_(stored_, tries_compression) {}
 
 bool WaitingSegments::Add(std::unique_ptr<SegmentBuilder> segment) {
   bytes_ += segment->MemoryUsage();

@@ -29,9 +29,11 @@ namespace memkv {
 class WaitingSegments {
  public:
   // `token_tables`: of open files.  `stored`: what a block takes in the file.
+  // `tries_compression`: find out what compression() says.
   WaitingSegments(const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
                   std::shared_ptr<const TokenTableRegistry> token_tables,
-                  uint64_t limit, bool mirrored, SizeTrial::StoredSize stored);
+                  uint64_t limit, bool mirrored, SizeTrial::StoredSize stored,
+                  bool tries_compression);
 
   // Takes a sealed segment.  False if no more should wait: there are `limit`
   // bytes of them, or the cache has no room for more.

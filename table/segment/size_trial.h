@@ -12,9 +12,10 @@
 // 1.0), and two small samples, of which one has four times the other's size,
 // tell the factor.
 //
-// It also finds out whether a compressor makes segments smaller: with every
-// token table some are written whole.  If it does not save an eighth of them
-// all, the file's segments shall stay uncompressed, and the trial counts so.
+// If asked, it also finds out whether a compressor makes segments smaller: with
+// every token table some are written whole.  If it does not save an eighth of
+// them all, the file's segments shall stay uncompressed, and the trial counts
+// so.
 //
 // It knows no RocksDB type.  Thread safety: none; one thread at a time.
 
@@ -39,7 +40,9 @@ class SizeTrial {
   // What a block takes in the file.
   using StoredSize = std::function<size_t(std::string_view)>;
 
-  explicit SizeTrial(StoredSize stored) : stored_(std::move(stored)) {}
+  // tries_compression: find out what compression() says.
+  SizeTrial(StoredSize stored, bool tries_compression)
+      : stored_(std::move(stored)), tries_compression_(tries_compression) {}
 
   // Measures a sealed segment that waits; now and then again all that do, with
   // another token table: when they have become many times as many.
@@ -88,6 +91,7 @@ class SizeTrial {
   }
 
   const StoredSize stored_;
+  const bool tries_compression_;
   std::vector<const SegmentBuilder*> segments_;  // all that wait
   uint64_t estimates_ = 0;                       // of all segments
   uint64_t suffix_bytes_ = 0;                    // of all segments

@@ -94,10 +94,12 @@ TEST(FstSizeTrialLargeTest, SaysWhatTheFileWillTake) {
                      << (words ? "words, " : "random bytes, ") << segment_size
                      << ", values of " << value_size);
         uint64_t tried = 0;
-        SizeTrial trial([&](std::string_view raw) {
-          tried += raw.size();
-          return raw.size();
-        });
+        SizeTrial trial(
+            [&](std::string_view raw) {
+              tried += raw.size();
+              return raw.size();
+            },
+            /*tries_compression=*/false);
         int compared = 0;
         uint64_t all = 0;
         uint64_t next = uint64_t{1} << 20;
@@ -139,7 +141,8 @@ TEST(FstSizeTrialLargeTest, SaysWhatTheFileWillTake) {
 }
 
 TEST(FstSizeTrialTest, KnownDictionaryIsTakenAsItIs) {
-  SizeTrial trial([](std::string_view raw) { return raw.size(); });
+  SizeTrial trial([](std::string_view raw) { return raw.size(); },
+                  /*tries_compression=*/false);
   const std::vector<std::string> keys = Keys(true, 100000);
   std::string block;
   key_trie::Tokens tokens;
