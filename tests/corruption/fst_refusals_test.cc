@@ -64,8 +64,8 @@ std::vector<Refusal> RefusedFootersAndDirectories() {
        "an FST file whose footer has lost its marker"},
       {"small", kProperties, "directory: version", Number(2),
        "FST format version 2; this memkv reads version 1, use a newer one"},
-      {"small", kProperties, "directory: features", Number(16 | 2),
-       "FST file needs features 16 unknown to this memkv, use a newer one"},
+      {"small", kProperties, "directory: features", Number(64 | 2),
+       "FST file needs features 64 unknown to this memkv, use a newer one"},
       // No whole keys in a filter that is not there.
       {"small", kProperties, "directory: features", Number(1 | 2),
        "FST directory is damaged"},
@@ -190,16 +190,19 @@ std::vector<Refusal> RefusedTokens() {
   return {
       {"dictionary", kTokens, nullptr, CutAt(15),
        "tokens: 15 bytes, expected 16 or more"},
-      {"dictionary", kTokens, "tokens: version", Number(2),
-       "tokens: version 2, expected 1; a newer memkv may be able to read it"},
+      {"dictionary", kTokens, "tokens: version", Number(3),
+       "tokens: version 3, expected 1 or 2; a newer memkv may be able to read "
+       "it"},
       {"dictionary", kTokens, "tokens: reserved", Number(1),
        "tokens: reserved bytes are not 0"},
       {"dictionary", kTokens, "tokens: width", Number(17),
        " tokens with codes of 17 bits"},
       {"dictionary", kTokens, "tokens: first that ends", Number(UINT32_MAX),
        "tokens: the first that ends a key is 4294967295 of "},
-      {"dictionary", kTokens, "tokens: bytes", Flip(0),
-       "tokens: token 1 does not ascend"},
+      {"dictionary", kTokens, "tokens: LCPs and sizes", Flip(0),
+       "tokens: token 0 shares 1 bytes of 0 and adds 1"},
+      {"dictionary", kTokens, "tokens: suffixes", Flip(0),
+       "tokens: token 1 shares 0 bytes of 1 and adds 1"},
   };
 }
 

@@ -185,7 +185,7 @@ TEST(HostileFilesSelfTest, TheShapesHaveAllPartsAndFields) {
         "separators: offset",
         "separators: slice",
 
-        "tokens: lengths",
+        "tokens: LCPs and sizes",
         "index: number of continuations",
         "directory: features",
         "properties: value of memkv.fst.segment.bytes",

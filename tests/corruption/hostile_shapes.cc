@@ -131,8 +131,11 @@ const struct {
      [](Plan* plan) {
        // Inline, and in a value block.
        for (int i = 0; i < 120; ++i) {
+         // Of two bytes, the lowest first, and last.
+         const int number = 300 + i * 501 % 6000;
          std::string value(8, '\0');
-         value[i < 60 ? 0 : 7] = static_cast<char>(i * 5 % 60);
+         value[i < 60 ? 0 : 7] = static_cast<char>(number % 256);
+         value[i < 60 ? 1 : 6] = static_cast<char>(number / 256);
          plan->points.push_back({PathKey(i), 9, kTypeValue, value});
        }
        plan->settings.fst.segment_size = 1024;
