@@ -55,7 +55,7 @@ std::string NumberOf(uint64_t number, size_t size, bool big_endian) {
   std::string value;
   for (size_t i = 0; i < size; ++i) {
     const size_t byte = big_endian ? size - 1 - i : i;
-    value.push_back(static_cast<char>(number >> (8 * byte)));
+    value.push_back(byte < 8 ? static_cast<char>(number >> (8 * byte)) : '\0');
   }
   return value;
 }
