@@ -41,7 +41,7 @@ if(MEMKV_BUILD_BENCHMARKS)
 endif()
 if(MEMKV_BUILD_TOOLS)
   install(
-    TARGETS memkv_tool memkv_ldb memkv_sst_dump memkv_run
+    TARGETS memkv_ldb memkv_sst_dump memkv_run
     RUNTIME DESTINATION bin COMPONENT tools
     LIBRARY DESTINATION "${libdir}" COMPONENT tools)
   install(
@@ -49,7 +49,14 @@ if(MEMKV_BUILD_TOOLS)
     DESTINATION bin
     COMPONENT tools)
   install(
-    FILES "${memkv_root}/docs/memkv.1" "${memkv_root}/docs/memkv-run.1"
+    FILES "${memkv_root}/docs/memkv-run.1"
+    DESTINATION share/man/man1
+    COMPONENT tools)
+endif()
+if(MEMKV_BUILD_TOOL)
+  install(TARGETS memkv_tool RUNTIME DESTINATION bin COMPONENT tools)
+  install(
+    FILES "${memkv_root}/docs/memkv.1"
     DESTINATION share/man/man1
     COMPONENT tools)
   install(

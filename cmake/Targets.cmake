@@ -91,8 +91,13 @@ set(libdir "${CMAKE_INSTALL_LIBDIR}")
 
 include(SharedLibrary)
 
-# The program memkv is made of parts of memkv_bench.
-if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOLS)
+# The program memkv is made of parts of memkv_bench, which are for RocksDB 9.10
+# and later.
+set(MEMKV_BUILD_TOOL ${MEMKV_BUILD_TOOLS})
+if(MEMKV_ROCKSDB_VERSION VERSION_LESS 9.10)
+  set(MEMKV_BUILD_TOOL OFF)
+endif()
+if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOL)
   include(ProgramParts)
 endif()
 if(MEMKV_BUILD_BENCHMARKS)

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "compat/status.h"
 #include "compat/version.h"
 #include "db/range_tombstone_fragmenter.h"
 #include "rocksdb/options.h"
@@ -224,14 +225,7 @@ inline void SetTailSize(uint64_t tail_size,
 // REQUIRES: Corruption or NotSupported
 inline ROCKSDB_NAMESPACE::Status InFile(const ROCKSDB_NAMESPACE::Status& s,
                                         const std::string& file) {
-#if MEMKV_ROCKSDB >= 800
-  return ROCKSDB_NAMESPACE::Status::CopyAppendMessage(s, " in ", file);
-#else
-  const std::string message =
-      (s.getState() == nullptr ? std::string() : s.getState()) + " in " + file;
-  return s.IsNotSupported() ? ROCKSDB_NAMESPACE::Status::NotSupported(message)
-                            : ROCKSDB_NAMESPACE::Status::Corruption(message);
-#endif
+  return Appended(s, " in " + file);
 }
 
 }  // namespace compat

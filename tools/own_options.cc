@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 
+#include "compat/status.h"
 #include "db_bench_ext/common/check.h"
 #include "options/options_parser.h"
 #include "rocksdb/convenience.h"
@@ -111,7 +112,7 @@ OwnOptions LoadOwnOptions(const std::string& path) {
   const Status s = rocksdb::LoadOptionsFromFile(config, file, &options.db,
                                                 &options.families);
   if (!s.ok()) {
-    Check(Status::CopyAppendMessage(s, "; in ", file));
+    Check(compat::Appended(s, "; in " + file));
   }
   std::string text;
   Check(rocksdb::ReadFileToString(env, file, &text));

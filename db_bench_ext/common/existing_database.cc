@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "compat/open.h"
+#include "compat/status.h"
 #include "db_bench_ext/common/check.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
@@ -67,12 +68,11 @@ Status ExplainOpen(const Status& status) {
   const std::string text = status.ToString();
   if (status.IsInvalidArgument() &&
       text.find("comparator") != std::string::npos) {
-    return Status::CopyAppendMessage(
-        status, "; ", "a comparator of the application's is not known here");
+    return compat::Appended(
+        status, "; a comparator of the application's is not known here");
   }
   if (status.IsIOError() && text.find("lock") != std::string::npos) {
-    return Status::CopyAppendMessage(status, "; ",
-                                     "another process has the database open");
+    return compat::Appended(status, "; another process has the database open");
   }
   return status;
 }
