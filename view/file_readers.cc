@@ -38,8 +38,10 @@ Status FileReaders::Find(const ReadOptions& read_options, int level, size_t i,
     if (FstTableReader::From(*(*hold)->get()) == nullptr) is |= kOther;
     if ((*hold)->stays_open()) known.store(is, std::memory_order_relaxed);
   }
-  found->reader =
-      reinterpret_cast<ROCKSDB_NAMESPACE::TableReader*>(is & ~kOther);
+  using ROCKSDB_NAMESPACE::TableReader;
+  // A pointer and a bit in one word, so that both are read at once.
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): no pointer could be marked
+  found->reader = reinterpret_cast<TableReader*>(is & ~kOther);
   found->fst = (is & kOther) != 0
                    ? nullptr
                    : static_cast<const FstTableReader*>(found->reader);

@@ -108,7 +108,7 @@ class KeyPositions {
   struct UpperKeys;
   Status CollectChanges(const std::vector<std::unique_ptr<Run>>& runs,
                         size_t base_run, bool* few);
-  Status AddChanges(const UpperKeys& keys);
+  Status AddChanges(const UpperKeys& upper);
   Status RankInBase(const Slice& user_key, uint64_t* before, bool* present,
                     uint64_t* tag) const;
   Status KeyByRank(uint64_t number, std::string* user_key) const;

@@ -23,7 +23,6 @@ using ROCKSDB_NAMESPACE::Iterator;
 using ROCKSDB_NAMESPACE::ReadOptions;
 using ROCKSDB_NAMESPACE::SequenceNumber;
 using ROCKSDB_NAMESPACE::Slice;
-using ROCKSDB_NAMESPACE::Status;
 
 PointReads::PointReads(const PinnedVersion& pinned,
                        const ReadOptions& read_options,
