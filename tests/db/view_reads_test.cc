@@ -18,7 +18,7 @@
 #include "rocksdb/comparator.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/statistics.h"
-#include "tests/util/fst_db_fixture.h"
+#include "tests/db/view_fixture.h"
 #include "view/key_positions.h"
 
 namespace memkv {
@@ -30,20 +30,8 @@ using rocksdb::ReadOptions;
 using rocksdb::Slice;
 using rocksdb::Status;
 
-class ViewReadsTest : public FstDbTest {
+class ViewReadsTest : public ViewDbTest {
  protected:
-  std::unique_ptr<View> OpenView(const rocksdb::Snapshot* snapshot = nullptr) {
-    std::unique_ptr<View> view;
-    const Status s =
-        View::Open(db(), db()->DefaultColumnFamily(), snapshot, &view);
-    EXPECT_TRUE(s.ok()) << s.ToString();
-    return view;
-  }
-  static std::string Key(int i) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "pool/%04d/%06d", i / 100, i);
-    return text;
-  }
   // A tree whose keys are not those of any one run: a large one below, changed
   // above in each way.
   void MakeLayers(const char* table_options = "segment_size=4096") {

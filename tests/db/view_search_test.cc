@@ -16,7 +16,7 @@
 #include "plugin/memkv_view.h"
 #include "rocksdb/comparator.h"
 #include "rocksdb/slice_transform.h"
-#include "tests/util/fst_db_fixture.h"
+#include "tests/db/view_fixture.h"
 #include "tests/util/pattern_match.h"
 #include "view/search_iterator.h"
 
@@ -39,16 +39,8 @@ const std::string& Letters() {
 // Patterns have no zero byte, which std::regex is not given.
 constexpr char kPatternLetters[] = "ab/\xff";
 
-class ViewSearchTest : public FstDbTest {
+class ViewSearchTest : public ViewDbTest {
  protected:
-  std::unique_ptr<View> OpenView(const rocksdb::Snapshot* snapshot = nullptr) {
-    std::unique_ptr<View> view;
-    const Status s =
-        View::Open(db(), db()->DefaultColumnFamily(), snapshot, &view);
-    EXPECT_TRUE(s.ok()) << s.ToString();
-    return view;
-  }
-
   // Several levels, files of level 0 and a memtable, with deletions.
   void Fill(std::mt19937_64* random) {
     for (int i = 0; i < 6000; ++i) {

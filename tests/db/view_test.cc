@@ -20,7 +20,7 @@
 #include "rocksdb/convenience.h"
 #include "rocksdb/statistics.h"
 #include "rocksdb/utilities/db_ttl.h"
-#include "tests/util/fst_db_fixture.h"
+#include "tests/db/view_fixture.h"
 
 namespace memkv {
 
@@ -30,20 +30,8 @@ using rocksdb::ReadOptions;
 using rocksdb::Slice;
 using rocksdb::Status;
 
-class ViewTest : public FstDbTest {
+class ViewTest : public ViewDbTest {
  protected:
-  std::unique_ptr<View> OpenView(const rocksdb::Snapshot* snapshot = nullptr) {
-    std::unique_ptr<View> view;
-    const Status s =
-        View::Open(db(), db()->DefaultColumnFamily(), snapshot, &view);
-    EXPECT_TRUE(s.ok()) << s.ToString();
-    return view;
-  }
-  static std::string Key(int i) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "pool/%04d/%06d", i / 100, i);
-    return text;
-  }
   void PutAll(int begin, int end, const std::string& value) {
     for (int i = begin; i < end; ++i) Put(Key(i), value);
   }
