@@ -32,6 +32,15 @@ using rocksdb::Status;
 
 class ViewReadsTest : public ViewDbTest {
  protected:
+  static void ExpectNumber(const View& view,
+                           const std::vector<std::string>& keys, size_t i) {
+    std::string key;
+    ASSERT_TRUE(view.KeyAt(i, &key).ok());
+    ASSERT_EQ(keys[i], key);
+    uint64_t rank = 0;
+    ASSERT_TRUE(view.Rank(keys[i], &rank).ok());
+    ASSERT_EQ(i, rank);
+  }
   // A tree whose keys are not those of any one run: a large one below, changed
   // above in each way.
   void MakeLayers(const char* table_options = "segment_size=4096") {
@@ -204,12 +213,8 @@ TEST_F(ViewReadsTest, KeysHaveTheNumbersThatAWalkCounts) {
   const std::vector<std::string> keys = AllKeys();
   const std::unique_ptr<View> view = OpenView();
   for (size_t i = 0; i < keys.size(); i += 3) {
-    std::string key;
-    ASSERT_TRUE(view->KeyAt(i, &key).ok());
-    ASSERT_EQ(keys[i], key);
+    ASSERT_NO_FATAL_FAILURE(ExpectNumber(*view, keys, i));
     uint64_t rank = 0;
-    ASSERT_TRUE(view->Rank(keys[i], &rank).ok());
-    ASSERT_EQ(i, rank);
     ASSERT_TRUE(view->Rank(keys[i] + '\0', &rank).ok());
     ASSERT_EQ(i + 1, rank);
   }
@@ -260,12 +265,7 @@ TEST_F(ViewReadsTest, AWalkThinsItsMarksAndStillNumbersExactly) {
   const std::vector<std::string> keys = AllKeys();
   const std::unique_ptr<View> view = OpenView();
   for (size_t i = 0; i < keys.size(); i += 997) {
-    std::string key;
-    ASSERT_TRUE(view->KeyAt(i, &key).ok());
-    ASSERT_EQ(keys[i], key);
-    uint64_t rank = 0;
-    ASSERT_TRUE(view->Rank(keys[i], &rank).ok());
-    ASSERT_EQ(i, rank);
+    ASSERT_NO_FATAL_FAILURE(ExpectNumber(*view, keys, i));
   }
 }
 
