@@ -299,7 +299,9 @@ TEST_P(FaultOpeningTest, FailsOrIsRightAndSucceedsAfterwards) {
         ASSERT_NO_FATAL_FAILURE(database_.ExpectNoStrayFiles());
       });
   if (HasFatalFailure()) return;
-  EXPECT_GT(failed, 10u);
+  // The first reads, of the manifest and its like, each fail in their turn;
+  // of later ones, which file is read before it is needed is the seed's.
+  EXPECT_GE(failed, kDense / 2);
 }
 
 constexpr auto kVariantName = [](const auto& param_info) {
