@@ -429,7 +429,8 @@ void FstFile::RegisterTokens() {
   if (index_.mirrored()) first.swap(last);
   token_table_ = TokenTableRegistry::Add(
       settings_.token_tables,
-      {store_.tokens(), std::strtod(bits->second.c_str(), nullptr) / 1000},
+      {store_.tokens(), std::strtod(bits->second.c_str(), nullptr) / 1000,
+       directory_.num_keys},
       std::move(first), std::move(last));
 }
 

@@ -47,6 +47,7 @@ struct TokenTable {
   // The bits a byte of its keys' suffixes took, in the file that it was trained
   // for; see key_trie::MeasureSuffixes().
   double bits_a_byte = 0;
+  uint64_t num_keys = 0;  // of the file that has it
 };
 
 class TokenTableRegistry {

@@ -20,6 +20,10 @@ namespace {
 // A token table of other keys may take this much more for these than for those.
 constexpr double kAsGood = 1.02;
 
+// The file whose token table is taken over has at least this share of the keys.
+// One that was trained on fewer leaves some percent of the file's bytes.
+constexpr double kLeastShare = 2.0 / 3;
+
 // A token table takes more than this in the memory of its reader.
 constexpr double kLeastTable = 4096;
 
@@ -67,6 +71,8 @@ const key_trie::TokenEncoder* WaitingSegments::FindTokens(
   if (mirrored_) std::reverse(last_keys.begin(), last_keys.end());
   TokenTable found = token_tables_->Find(last_keys);
   if (found.tokens == nullptr ||
+      static_cast<double>(found.num_keys) <
+          kLeastShare * static_cast<double>(num_keys) ||
       !key_trie::TokensMayPay(
           *found.tokens, key_trie::MeasureSuffixes(nullptr, keys), num_keys)) {
     return nullptr;

@@ -65,7 +65,7 @@ class WaitingSegments {
  private:
   std::vector<const KeyTrieBuilder*> Keys() const;
   // The encoder of the token table of another file of these keys, if there is
-  // one that does as well here as there, and pays; else null.
+  // one of about as many that does as well here as there, and pays; else null.
   // may_make_encoder: which takes some milliseconds
   const key_trie::TokenEncoder* FindTokens(
       const std::vector<const KeyTrieBuilder*>& keys, bool may_make_encoder);

@@ -34,7 +34,7 @@ class OpenDictionariesTest : public ::testing::Test {
   }
   Registration Add(const TokensPtr& tokens, std::string first,
                    std::string last) {
-    return TokenTableRegistry::Add(token_tables_, {tokens, 1}, std::move(first),
+    return TokenTableRegistry::Add(token_tables_, {tokens, 1, 1}, std::move(first),
                                    std::move(last));
   }
 
@@ -51,11 +51,12 @@ TEST_F(OpenDictionariesTest, TheOneOfMostKeysIsFound) {
   const TokensPtr others = NewTokens();
   const Registration a = Add(few, "b", "c");
   const Registration b =
-      TokenTableRegistry::Add(token_tables_, {most, 2}, "b", "d");
+      TokenTableRegistry::Add(token_tables_, {most, 2, 3}, "b", "d");
   const Registration c = Add(others, "e", "z");
   const TokenTable found = token_tables_->Find({"b", "c", "d", "e"});
   EXPECT_EQ(found.tokens, most);
   EXPECT_EQ(found.bits_a_byte, 2);
+  EXPECT_EQ(found.num_keys, 3u);
   EXPECT_EQ(Find({"z"}), others);
   EXPECT_EQ(Find({"e", "f"}), others);
 }
@@ -101,7 +102,7 @@ TEST_F(OpenDictionariesTest, WhatIsClosedIsGone) {
 TEST_F(OpenDictionariesTest, FileOutlivesItsFactory) {
   auto of_factory = std::make_shared<TokenTableRegistry>();
   const Registration a =
-      TokenTableRegistry::Add(of_factory, {NewTokens(), 1}, "a", "b");
+      TokenTableRegistry::Add(of_factory, {NewTokens(), 1, 1}, "a", "b");
   of_factory.reset();
 }
 
