@@ -22,16 +22,19 @@ namespace {
 
 size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-// The largest size up to `n` that jemalloc and its like have a class for: a
-// power of two and up to three quarters more. What is asked for beyond one is
-// charged to the next.
-size_t MallocSize(size_t n) {
+// The largest up to `n`.
+size_t PowerOfTwo(size_t n) {
   size_t power = 4;
   while (power <= n / 2) {
     power *= 2;
   }
-  return n - n % (power / 4);
+  return power;
 }
+
+// The largest size up to `n` that jemalloc and its like have a class for: a
+// power of two and up to three quarters more. What is asked for beyond one is
+// charged to the next.
+size_t MallocSize(size_t n) { return n - n % (PowerOfTwo(n) / 4); }
 
 }  // namespace
 
@@ -108,7 +111,7 @@ size_t ArtArena::ExtentBytes() const {
     return MallocSize(std::clamp(share, kMinExtent, kMaxExtent));
   }
   const size_t most = std::min(std::max(block / 16, kMinExtent), kMaxExtent);
-  return std::clamp(share, kMinExtent, most) / 16 * 16;
+  return PowerOfTwo(std::clamp(share, kMinExtent, most));
 }
 
 char* ArtArena::NewMemory(size_t bytes) {
@@ -144,14 +147,18 @@ ArtRef ArtArena::Reach(const char* memory, size_t bytes) const {
   return kArtNoRef;
 }
 
-void ArtArena::MakeRoomForSlot() {
+size_t ArtArena::MissingTableBytes() const {
   const uint32_t used = slots_used_.load(std::memory_order_relaxed);
   assert(used < max_slots_);
-  if (used < table_size_) {
-    return;
-  }
-  const uint32_t size = std::max(kMinTable, 2 * table_size_);
-  Slot* const table = reinterpret_cast<Slot*>(NewMemory(size * sizeof(Slot)));
+  return used < table_size_
+             ? 0
+             : std::max(kMinTable, 2 * table_size_) * sizeof(Slot);
+}
+
+void ArtArena::MakeTable(char* memory, size_t bytes) {
+  const uint32_t used = slots_used_.load(std::memory_order_relaxed);
+  const auto size = static_cast<uint32_t>(bytes / sizeof(Slot));
+  Slot* const table = reinterpret_cast<Slot*>(memory);
   const Slot* const old = slots_.load(std::memory_order_relaxed);
   for (uint32_t i = 0; i < size; ++i) {
     new (&table[i])
@@ -171,7 +178,10 @@ ArtRef ArtArena::UseSlot(char* base) {
 
 ArtRef ArtArena::NameByCell(char* memory) {
   if (cells_used_ == cells_) {
-    MakeRoomForSlot();
+    const size_t missing = MissingTableBytes();
+    if (missing != 0) {
+      MakeTable(NewMemory(missing), missing);
+    }
     const uint32_t cells = std::clamp(2 * cells_, kMinCells, kMaxCells);
     char* const table = NewMemory(cells * sizeof(char*));
     cells_ref_ = UseSlot(table + kFar);
@@ -188,15 +198,20 @@ bool ArtArena::NewExtent(size_t bytes, uint32_t slots, Region* extent) {
   if (used >= slots) {
     return false;
   }
-  size_t size = std::max(ExtentBytes(), bytes + kOverhead);
+  // A table of slots comes with the extent, and not by itself: the extents
+  // after it would fill no more blocks.
+  const size_t table_bytes = MissingTableBytes();
+  size_t size = std::max(ExtentBytes(), bytes + kOverhead + table_bytes);
   if (used >= entry_slots_) {
     size = std::max(size, kMinReserveExtent);
   }
   size = RoundUp(size, 16);
-  // First, so that no memory is lost if there is none for the table.
-  MakeRoomForSlot();
-  char* const memory = NewMemory(size);
+  char* memory = NewMemory(size);
   char* const end = memory + size;
+  if (table_bytes != 0) {
+    MakeTable(memory, table_bytes);
+    memory += table_bytes;
+  }
   const auto align = [](char* p, size_t up) {
     const uintptr_t address = reinterpret_cast<uintptr_t>(p);
     return p + ((address + up) / 16 * 16 - address);

@@ -43,13 +43,13 @@
 // the extent and objects out of their region, under the spin lock of the one of
 // a few shards they belong to, so that writers seldom meet. The pieces grow
 // with the arena, so that what is taken and not used yet stays a small part of
-// it: an extent is 1/64 of what is there, a region 1/256. Memory that follows
+// it: an extent is up to 1/64 of what is there, a region 1/256. What follows
 // that of the extent before prolongs it. RocksDB's Arena cuts blocks, and loses
-// the end of one that is too short for what it is asked for; so an extent is no
-// more than 1/16 of a block, unless 1/64 of what is there is as much as a
-// block: such an extent has memory of malloc's own, and up to 2 MiB. An entry
-// that would waste ends comes from the extent by itself, or, if it is large
-// beside an extent, from the allocator.
+// the end of one that is too short for what it is asked for; so an extent is a
+// power of two, as blocks mostly are, and no more than 1/16 of a block, unless
+// 1/64 of what is there is as much as a block: such an extent has memory of
+// malloc's own, and up to 2 MiB. An entry that would waste ends comes from the
+// extent by itself, or, if it is large beside an extent, from the allocator.
 //
 // Nothing is given back before the allocator's memory goes. Nodes that were
 // replaced are used again for nodes of their class (tree.h says why that is
@@ -65,7 +65,7 @@
 // heap. What came from the heap is reported with the next entry.
 //
 // The table of slots has 6 slots in the arena itself. When they are used up, a
-// table of 16 is taken from the allocator, then one of 32, and so on to 4096.
+// table of 16 is taken with an extent, then one of 32, and so on to 4096.
 // Each begins with a copy of the one before. Old tables stay: a reader may hold
 // them. Tables of cells are not copied: a far slot's table has 16 cells, that
 // of the next far slot twice as many, up to 2^19.
@@ -393,9 +393,11 @@ class ArtArena {
   char* NewMemory(size_t bytes);
   // Of one of the latest windows that has all of `memory`, or kArtNoRef.
   ArtRef Reach(const char* memory, size_t bytes) const;
-  // Makes room in the table for one more slot, which may be used then.
+  // Of the table that one more slot takes, 0 if the table has room for it.
   // REQUIRES: slots_used_ < max_slots_.
-  void MakeRoomForSlot();
+  size_t MissingTableBytes() const;
+  // Makes `memory`, aligned to 8, the table.
+  void MakeTable(char* memory, size_t bytes);
   // REQUIRES: there is room. `base` is a window's, or a table's and kFar.
   ArtRef UseSlot(char* base);
   // A far reference. REQUIRES: a cell is free, or a slot is.

@@ -34,8 +34,8 @@ class OpenDictionariesTest : public ::testing::Test {
   }
   Registration Add(const TokensPtr& tokens, std::string first,
                    std::string last) {
-    return TokenTableRegistry::Add(token_tables_, {tokens, 1, 1}, std::move(first),
-                                   std::move(last));
+    return TokenTableRegistry::Add(token_tables_, {tokens, 1, 1},
+                                   std::move(first), std::move(last));
   }
 
   const std::shared_ptr<TokenTableRegistry> token_tables_ =
