@@ -76,6 +76,11 @@ struct FstTableOptions {
     kPin,    // all tries of an open file stay in memory, however many
     kCache,  // tries go through the block cache, as value blocks always do
   };
+  enum class DefaultFilter {
+    kAuto,  // a Bloom filter of whole keys, 10 bits each, in files that are not
+            // of the last level, and in all where tries do not stay in memory
+    kNone,
+  };
 
   // String form: write_format=fst|block_based
   WriteFormat write_format = WriteFormat::kFst;
@@ -89,6 +94,14 @@ struct FstTableOptions {
   // capacity; none without a block cache, or with strict_capacity_limit, where
   // reads fail if the cache is full of what is charged to it.
   size_t pinned_keys_limit = 0;
+
+  // The filter of new files where no filter_policy is named.  A read passes
+  // files that do not have its key by their filters, without their tries; in
+  // the last level most keys that are sought are there, and a trie in memory
+  // answers for the others.  The files of an SstFileWriter, whose level nobody
+  // knows, have none.  With kNone the filters that files have are not asked.
+  // String form: default_filter=auto|none
+  DefaultFilter default_filter = DefaultFilter::kAuto;
 
   // Bytes of user keys, before compression, that one trie ("segment") holds.
   // A segment is the unit that is read, verified and cached.

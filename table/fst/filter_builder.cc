@@ -4,6 +4,7 @@
 #include "table/fst/filter_builder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "options/cf_options.h"
 #include "table/block_based/block_based_table_factory.h"
@@ -17,15 +18,22 @@ using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableBuilderOptions;
 using ROCKSDB_NAMESPACE::TableProperties;
 
-FileFilterBuilder::FileFilterBuilder(const BlockBasedTableOptions& block_based,
-                                     const TableBuilderOptions& tbo) {
+FileFilterBuilder::FileFilterBuilder(
+    const BlockBasedTableOptions& block_based, const TableBuilderOptions& tbo,
+    std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> default_policy) {
   const auto& ioptions = tbo.ioptions;
   // As BlockBasedTableBuilder decides it.
+  policy_ = block_based.filter_policy;
   whole_keys_ = block_based.whole_key_filtering;
-  prefix_extractor_ = tbo.moptions.prefix_extractor;
+  if (policy_ != nullptr) {
+    prefix_extractor_ = tbo.moptions.prefix_extractor;
+  } else {
+    // Without prefixes: seeks that ask for them find less than all, and nobody
+    // who named no filter expects that.
+    policy_ = std::move(default_policy);
+  }
   const bool wanted =
-      block_based.filter_policy != nullptr &&
-      (whole_keys_ || prefix_extractor_ != nullptr) &&
+      policy_ != nullptr && (whole_keys_ || prefix_extractor_ != nullptr) &&
       !compat::SkipsFilters(tbo) &&
       !(ioptions.optimize_filters_for_hits && tbo.is_bottommost);
   if (!wanted) return;
@@ -40,7 +48,6 @@ FileFilterBuilder::FileFilterBuilder(const BlockBasedTableOptions& block_based,
     context.level_at_creation = tbo.level_at_creation;
     context.is_bottommost = tbo.is_bottommost;
   }
-  policy_ = block_based.filter_policy;
   bits_.reset(policy_->GetBuilderWithContext(context));
   if (bits_ == nullptr) return;
   constexpr size_t kSize = size_t{1} << 20;

@@ -26,10 +26,12 @@ namespace memkv {
 
 class FileFilterBuilder {
  public:
-  // Neither of the options need outlive the builder.
+  // Neither of the options need outlive the builder.  default_policy: of a
+  // filter of whole keys where block_based has no policy; null: there is none.
   FileFilterBuilder(
       const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
-      const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo);
+      const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
+      std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> default_policy);
 
   // Each user key once, in the file's order.
   void Add(const ROCKSDB_NAMESPACE::Slice& user_key);

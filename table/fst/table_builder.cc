@@ -77,6 +77,7 @@ constexpr size_t kMaxSeparatorBytes = size_t{16} << 20;
 FstTableBuilder::FstTableBuilder(
     const FstTableOptions& options, const SegmentSizes& sizes,
     const BlockBasedTableOptions& block_based, const TableBuilderOptions& tbo,
+    std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> default_filter,
     std::shared_ptr<const TokenTableRegistry> token_tables,
     WritableFileWriter* file, bool mirrored)
     : options_(options),
@@ -84,7 +85,7 @@ FstTableBuilder::FstTableBuilder(
       segment_size_(sizes.compressed),
       ioptions_(tbo.ioptions),
       writer_(block_based, tbo, &collectors_, file),
-      filter_(block_based, tbo),
+      filter_(block_based, tbo, std::move(default_filter)),
       mirrored_(mirrored),
       index_(mirrored),
       range_del_block_(/*block_restart_interval=*/1) {

@@ -52,13 +52,15 @@ class FstTableBuilder : public compat::TableBuilderBase {
   // `mirrored`: the comparator is reverse bytewise, else it is bytewise.  The
   // checksum, the filter and whether compression is verified are
   // `block_based`'s.  A token table of `token_tables` is used if it does as
-  // well here as where it was trained. `file` must outlive the builder;
-  // `block_based` and `tbo` need not.
-  FstTableBuilder(const FstTableOptions& options, const SegmentSizes& sizes,
-                  const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
-                  const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
-                  std::shared_ptr<const TokenTableRegistry> token_tables,
-                  ROCKSDB_NAMESPACE::WritableFileWriter* file, bool mirrored);
+  // well here as where it was trained. `default_filter`: see FileFilterBuilder.
+  // `file` must outlive the builder; `block_based` and `tbo` need not.
+  FstTableBuilder(
+      const FstTableOptions& options, const SegmentSizes& sizes,
+      const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
+      const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
+      std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> default_filter,
+      std::shared_ptr<const TokenTableRegistry> token_tables,
+      ROCKSDB_NAMESPACE::WritableFileWriter* file, bool mirrored);
   ~FstTableBuilder() override;
 
   FstTableBuilder(const FstTableBuilder&) = delete;

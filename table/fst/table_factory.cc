@@ -8,15 +8,11 @@
 #include <utility>
 
 #include "cache/cache_reservation_manager.h"
-#include "compat/file_io.h"
 #include "compat/trie_order.h"
 #include "options/cf_options.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/utilities/options_type.h"
-#include "table/fst/format.h"
-#include "table/fst/pin_budget.h"
 #include "table/fst/table_builder.h"
-#include "table/fst/table_reader.h"
 #include "util/simd.h"
 #include "util/string_util.h"
 
@@ -30,7 +26,6 @@ using ROCKSDB_NAMESPACE::ConfigOptions;
 using ROCKSDB_NAMESPACE::DBOptions;
 using ROCKSDB_NAMESPACE::OptionType;
 using ROCKSDB_NAMESPACE::OptionTypeInfo;
-using ROCKSDB_NAMESPACE::ReadOptions;
 using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableFactory;
 
@@ -138,6 +133,16 @@ Residencies() {
   return residencies;
 }
 
+const std::unordered_map<std::string, FstTableOptions::DefaultFilter>&
+DefaultFilters() {
+  static const auto& filters =
+      *new std::unordered_map<std::string, FstTableOptions::DefaultFilter>{
+          {"auto", FstTableOptions::DefaultFilter::kAuto},
+          {"none", FstTableOptions::DefaultFilter::kNone},
+      };
+  return filters;
+}
+
 // The sizes among the options, and what they may be.
 struct SizeRange {
   const char* name;
@@ -160,33 +165,6 @@ const SizeRange kSizeRanges[] = {
     {"key_buffer_size", &FstTableOptions::key_buffer_size,
      offsetof(FstTableOptions, key_buffer_size), 0, size_t{1} << 40},
 };
-
-// Whether what `footer`, the last bytes of a block-based file, points to lies
-// in the file, and the later block of the two ends where the footer begins, as
-// in every file that RocksDB, LevelDB or memkv has written.  A footer whose
-// bytes have moved points anywhere, and RocksDB asserts that it finds a block
-// there.  True, too, if the bytes are no footer, which their reader will say.
-bool FooterFits(const std::string& footer, uint64_t file_size) {
-  ROCKSDB_NAMESPACE::Footer decoded;
-  const uint64_t footer_at = file_size - footer.size();
-  if (!decoded.DecodeFrom(footer, footer_at).ok()) return true;
-  uint64_t end = 0;
-  for (const auto& handle :
-       {decoded.metaindex_handle(), decoded.index_handle()}) {
-    if (handle.IsNull()) continue;
-    if (handle.offset() > file_size ||
-        handle.size() > file_size - handle.offset()) {
-      return false;
-    }
-    end = std::max(end, handle.offset() + handle.size());
-  }
-  // Shorter ones, of other versions, are at the end of the same bytes.
-  const auto length = static_cast<uint64_t>(
-      decoded.format_version() == 0
-          ? ROCKSDB_NAMESPACE::Footer::kVersion0EncodedLength
-          : footer.size());
-  return end + decoded.GetBlockTrailerSize() == file_size - length;
-}
 
 Status CheckRange(const SizeRange& range, size_t value) {
   if ((value >= range.min && value <= range.max) ||
@@ -220,27 +198,18 @@ OptionTypeInfo SizeOption(const SizeRange& range, size_t base) {
       });
 }
 
-// What the open files of those who share the block cache may pin.
-std::shared_ptr<PinBudget> PinBudgetOf(const BlockBasedTableOptions& bbto) {
-  return PinBudget::Of(bbto.no_block_cache ? nullptr : bbto.block_cache);
-}
+constexpr size_t kPinnedSegment = size_t{256} << 10;
 
 // What `segment_size` means for a file that is written now.
-FstTableBuilder::SegmentSizes SegmentSizesOf(
-    const FstTableOptions& fst, const BlockBasedTableOptions& bbto) {
+FstTableBuilder::SegmentSizes SegmentSizesOf(const FstTableOptions& fst,
+                                             bool stay_in_memory) {
   if (fst.segment_size != 0) return {fst.segment_size, 0};
   // One that is read alone should be about as large as a data block, and need
   // not be uncompressed where that saves little; one that stays in memory is
   // uncompressed once, and should be whatever is smallest.
   constexpr size_t kUncompressed = size_t{16} << 10;
   constexpr size_t kCached = size_t{8} << 10;
-  constexpr size_t kPinned = size_t{256} << 10;
-  bool pinned = fst.residency == FstTableOptions::Residency::kPin;
-  if (fst.residency == FstTableOptions::Residency::kAuto) {
-    // Those of this file will be there, too: at least one.
-    pinned = PinBudgetOf(bbto)->FitsAll(fst.pinned_keys_limit, kPinned);
-  }
-  if (pinned) return {kPinned, 0};
+  if (stay_in_memory) return {kPinnedSegment, 0};
   return {kCached, kUncompressed};
 }
 
@@ -269,6 +238,10 @@ FstTableFactory::TypeInfo() {
          OptionTypeInfo::Enum<FstTableOptions::Residency>(
              offsetof(Config, fst) + offsetof(FstTableOptions, residency),
              &Residencies())},
+        {"default_filter",
+         OptionTypeInfo::Enum<FstTableOptions::DefaultFilter>(
+             offsetof(Config, fst) + offsetof(FstTableOptions, default_filter),
+             &DefaultFilters())},
         // A "struct" to the framework, so that block_based.<option> finds it.
         {kBlockBasedOption,
          OptionTypeInfo(offsetof(Config, block_based), OptionType::kStruct)
@@ -440,6 +413,7 @@ std::string FstTableFactory::GetPrintableOptions() const {
   const FstTableOptions& o = config_.fst;
   return "  write_format: " + NameOf(WriteFormats(), o.write_format) +
          "\n  residency: " + NameOf(Residencies(), o.residency) +
+         "\n  default_filter: " + NameOf(DefaultFilters(), o.default_filter) +
          "\n  pinned_keys_limit: " + std::to_string(o.pinned_keys_limit) +
          "\n  segment_size: " + std::to_string(o.segment_size) +
          "\n  value_block_size: " + std::to_string(o.value_block_size) +
@@ -447,92 +421,6 @@ std::string FstTableFactory::GetPrintableOptions() const {
          "\n  key_buffer_size: " + std::to_string(o.key_buffer_size) +
          "\n  kernels: " + SimdName(kSimd) + "\n" +
          compat::PreparedBlockBased(config_.block_based)->GetPrintableOptions();
-}
-
-Status FstTableFactory::NewTableReader(
-    const ReadOptions& read_options,
-    const ROCKSDB_NAMESPACE::TableReaderOptions& options,
-    std::unique_ptr<ROCKSDB_NAMESPACE::RandomAccessFileReader>&& file,
-    uint64_t file_size, std::unique_ptr<ROCKSDB_NAMESPACE::TableReader>* reader,
-    bool prefetch_index_and_filter_in_cache) const {
-  if (file_size >= kFooterSize) {
-    std::string footer;
-    const Status s =
-        compat::ReadExactly(read_options, file.get(), file_size - kFooterSize,
-                            kFooterSize, &footer);
-    uint64_t actual_size = file_size;
-    if (s.IsCorruption() &&
-        options.ioptions.fs
-            ->GetFileSize(file->file_name(), ROCKSDB_NAMESPACE::IOOptions(),
-                          &actual_size, nullptr)
-            .ok() &&
-        actual_size < file_size) {
-      // RocksDB's words, which tools may look for.
-      return Status::Corruption("Sst file size mismatch: " + file->file_name() +
-                                ". Expected " + std::to_string(file_size) +
-                                ", actual size " + std::to_string(actual_size));
-    }
-    if (!s.ok()) return s;
-    // A damaged footer must not become a huge allocation.
-    if (!FooterFits(footer, file_size)) {
-      return Status::Corruption(
-          file->file_name() +
-          ": the footer does not point to the blocks before it");
-    }
-    if (HasFooterMarker(footer)) {
-      const auto prepared = compat::PreparedBlockBased(config_.block_based);
-      const auto& bbto = *prepared->GetOptions<BlockBasedTableOptions>();
-      FstFile::Settings settings;
-      settings.residency = config_.fst.residency;
-      if (settings.residency == FstTableOptions::Residency::kAuto) {
-        settings.pin_budget = PinBudgetOf(bbto);
-      }
-      settings.pinned_keys_limit = config_.fst.pinned_keys_limit;
-      settings.pin_filter =
-          settings.residency == FstTableOptions::Residency::kPin ||
-          !bbto.cache_index_and_filter_blocks;
-      settings.block_cache = bbto.block_cache;
-      settings.index_priority =
-          bbto.cache_index_and_filter_blocks_with_high_priority
-              ? ROCKSDB_NAMESPACE::Cache::Priority::HIGH
-              : ROCKSDB_NAMESPACE::Cache::Priority::LOW;
-      settings.reservation = reservation_;
-      settings.whole_key_filtering = bbto.whole_key_filtering;
-      settings.filter_policy = bbto.filter_policy;
-      settings.token_tables = shared_->token_tables;
-      settings.initial_auto_readahead_size = bbto.initial_auto_readahead_size;
-      settings.max_auto_readahead_size = bbto.max_auto_readahead_size;
-      settings.num_file_reads_for_auto_readahead =
-          bbto.num_file_reads_for_auto_readahead;
-      std::unique_ptr<const FstFile> opened;
-      const Status opening =
-          FstFile::Open(settings, read_options, options, std::move(file),
-                        file_size, footer, &opened);
-      if (opening.ok()) {
-        *reader = std::make_unique<FstTableReader>(std::move(opened));
-      }
-      return opening;
-    }
-  }
-  const std::string name = file->file_name();
-  const Status s =
-      compat::PreparedBlockBased(config_.block_based)
-          ->NewTableReader(read_options, options, std::move(file), file_size,
-                           reader, prefetch_index_and_filter_in_cache);
-  if (s.IsCorruption() && s.ToString().find(name) == std::string::npos) {
-    // Older versions do not say in which file.
-    return Status::Corruption(name, s.ToString());
-  }
-  if (!s.ok()) return s;
-  // Block-based code would find poison for its data.
-  const auto properties = (*reader)->GetTableProperties();
-  if (properties != nullptr &&
-      properties->user_collected_properties.count(kDirectoryProperty) != 0) {
-    reader->reset();
-    return Status::Corruption(name +
-                              ": an FST file whose footer has lost its marker");
-  }
-  return s;
 }
 
 ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
@@ -557,9 +445,31 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
     return prepared->NewTableBuilder(options, file);
   }
   const auto& bbto = *prepared->GetOptions<BlockBasedTableOptions>();
-  return new FstTableBuilder(config_.fst, SegmentSizesOf(config_.fst, bbto),
-                             bbto, options, shared_->token_tables, file,
-                             order == TrieOrder::kMirrored);
+  // Those of this file will be in memory, too: at least one.
+  const bool stay_in_memory =
+      config_.fst.residency == FstTableOptions::Residency::kPin ||
+      (config_.fst.residency == FstTableOptions::Residency::kAuto &&
+       PinBudgetOf(bbto)->FitsAll(config_.fst.pinned_keys_limit,
+                                  kPinnedSegment));
+  // SstFileWriter's files have no level.
+  const bool filtered = options.level_at_creation >= 0 &&
+                        !(options.is_bottommost && stay_in_memory);
+  return new FstTableBuilder(
+      config_.fst, SegmentSizesOf(config_.fst, stay_in_memory), bbto, options,
+      filtered ? DefaultFilterPolicy() : nullptr, shared_->token_tables, file,
+      order == TrieOrder::kMirrored);
+}
+
+std::shared_ptr<PinBudget> FstTableFactory::PinBudgetOf(
+    const BlockBasedTableOptions& bbto) {
+  return PinBudget::Of(bbto.no_block_cache ? nullptr : bbto.block_cache);
+}
+
+std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy>
+FstTableFactory::DefaultFilterPolicy() const {
+  return config_.fst.default_filter == FstTableOptions::DefaultFilter::kAuto
+             ? shared_->default_filter_policy
+             : nullptr;
 }
 
 std::unique_ptr<TableFactory> FstTableFactory::Clone() const {

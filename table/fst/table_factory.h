@@ -33,6 +33,8 @@
 #include "compat/table_factory.h"
 #include "plugin/memkv.h"
 #include "rocksdb/table.h"
+#include "table/fst/file.h"
+#include "table/fst/pin_budget.h"
 #include "table/fst/token_table_registry.h"
 
 namespace ROCKSDB_NAMESPACE {
@@ -101,6 +103,9 @@ class FstTableFactory : public compat::TableFactoryBase {
     std::atomic<bool> delegation_logged{false};
     const std::shared_ptr<TokenTableRegistry> token_tables =
         std::make_shared<TokenTableRegistry>();
+    // What stock RocksDB's users mostly name.
+    const std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy>
+        default_filter_policy{ROCKSDB_NAMESPACE::NewBloomFilterPolicy(10)};
   };
 
   // Config's options, by name, for RocksDB's options framework.
@@ -110,6 +115,13 @@ class FstTableFactory : public compat::TableFactoryBase {
   void Initialize();
   void UpdateReservation();
   const ROCKSDB_NAMESPACE::BlockBasedTableOptions& BlockBasedOptions() const;
+  static std::shared_ptr<PinBudget> PinBudgetOf(
+      const ROCKSDB_NAMESPACE::BlockBasedTableOptions& bbto);
+  // Of the FST files that are opened now.
+  FstFile::Settings FileSettings() const;
+  // Null if default_filter says so.
+  std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> DefaultFilterPolicy()
+      const;
 
   Config config_;
   std::shared_ptr<Shared> shared_;

@@ -111,7 +111,7 @@ TEST_F(FstBlockBasedOptionsTest, OptionOfAFilterPolicyChangesInPlace) {
 }
 
 TEST_F(FstBlockBasedOptionsTest, FilesFollowWhatChangesByTheShortName) {
-  Options options = WithoutCompactions("");
+  Options options = WithoutCompactions("default_filter=none");
   options.statistics = rocksdb::CreateDBStatistics();
   ASSERT_NO_FATAL_FAILURE(Open(options));
   EXPECT_EQ(PropertiesOfNewFile().filter_size, 0u);
@@ -222,7 +222,7 @@ TEST_F(FstBlockBasedOptionsTest, OptionThatLacksAnotherIsPassedOver) {
 
 TEST_F(FstBlockBasedOptionsTest, NullptrTakesAwayWhatIsThere) {
   const std::string policies =
-      "filter_policy=bloomfilter:10:false;"
+      "default_filter=none;filter_policy=bloomfilter:10:false;"
       "flush_block_policy_factory=FlushBlockEveryKeyPolicyFactory";
   for (const char* format : {"fst", "block_based"}) {
     for (const char* prefix : {"", "block_based."}) {

@@ -88,7 +88,7 @@ class FstFilterTest : public FstDbTest {
   Options options_;
 };
 
-TEST_F(FstFilterTest, ThereIsNoneByDefault) {
+TEST_F(FstFilterTest, ThereIsNoneAtTheLastLevelByDefault) {
   ASSERT_NO_FATAL_FAILURE(Load(""));
   EXPECT_EQ(FiltersOfFiles().bytes, 0u);
   ASSERT_NO_FATAL_FAILURE(ExpectHitsAndMisses());

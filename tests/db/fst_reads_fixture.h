@@ -23,7 +23,7 @@ class FstReadsTest : public FstDbTest {
   rocksdb::Options ReadsOptions() const {
     rocksdb::Options options = MemkvOptions(
         "residency=cache;segment_size=1K;value_block_size=64;"
-        "block_cache=4M");
+        "block_cache=4M;default_filter=none");
     options.disable_auto_compactions = true;
     options.paranoid_file_checks = false;
     options.write_buffer_size = 64 << 20;

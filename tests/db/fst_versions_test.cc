@@ -398,8 +398,6 @@ INSTANTIATE_TEST_SUITE_P(
                       Shape{"CacheFilter", false, false, true, 1024, true}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
-// ---- Databases -------------------------------------------------------------
-
 class FstVersionsDbTest : public FstDbTest {
  protected:
   // A second database with the same history, with RocksDB's own table.
@@ -408,7 +406,8 @@ class FstVersionsDbTest : public FstDbTest {
     rocksdb::Options stock_options = StockOptions();
     for (rocksdb::Options* o : {&memkv_options, &stock_options}) {
       if (reverse) o->comparator = rocksdb::ReverseBytewiseComparator();
-      o->write_buffer_size = 1 << 20;
+      o->write_buffer_size = 16 << 20;  // the test flushes, and compacts
+      o->disable_auto_compactions = true;
       o->target_file_size_base = 8 << 20;
     }
     ASSERT_NO_FATAL_FAILURE(Open(memkv_options));

@@ -1,0 +1,186 @@
+// Copyright (c) the memkv authors.  All rights reserved.
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// default_filter: which files have a filter where no filter_policy is named,
+// who asks it, and that it holds no prefixes.
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "rocksdb/convenience.h"
+#include "rocksdb/slice_transform.h"
+#include "rocksdb/sst_file_writer.h"
+#include "rocksdb/statistics.h"
+#include "rocksdb/table_properties.h"
+#include "tests/util/fst_db_fixture.h"
+
+namespace memkv {
+namespace {
+
+using rocksdb::Iterator;
+using rocksdb::Options;
+using rocksdb::ReadOptions;
+
+constexpr int kKeys = 2000;
+
+std::string Key(int i) { return "some/key/" + std::to_string(100000 + i); }
+
+class FstDefaultFilterTest : public FstDbTest {
+ protected:
+  void OpenWith(const std::string& fst) {
+    options_ = MemkvOptions(fst);
+    options_.disable_auto_compactions = true;
+    options_.write_buffer_size = 64 << 20;
+    options_.statistics = rocksdb::CreateDBStatistics();
+    ASSERT_NO_FATAL_FAILURE(Open(options_));
+  }
+  void Load() {
+    for (int i = 0; i < kKeys; i += 2) {
+      ASSERT_NO_FATAL_FAILURE(Put(Key(i), std::to_string(i)));
+    }
+    ASSERT_NO_FATAL_FAILURE(Flush());
+  }
+
+  // The bytes of all files' filters.
+  uint64_t FilterBytes() const {
+    rocksdb::TablePropertiesCollection all;
+    EXPECT_TRUE(db()->GetPropertiesOfAllTables(&all).ok());
+    uint64_t bytes = 0;
+    for (const auto& [name, properties] : all) {
+      bytes += properties->filter_size;
+    }
+    return bytes;
+  }
+
+  // Gets keys that are there and as many between them; how many of those a
+  // filter has answered for.
+  uint64_t MissesByFilter() const {
+    const auto useful = [this] {
+      return options_.statistics->getTickerCount(rocksdb::BLOOM_FILTER_USEFUL);
+    };
+    const uint64_t before = useful();
+    for (int i = 0; i < kKeys - 1; ++i) {
+      EXPECT_EQ(Get(Key(i)), i % 2 == 0 ? std::to_string(i) : "NOT_FOUND");
+    }
+    return useful() - before;
+  }
+
+  Options options_;
+};
+
+TEST_F(FstDefaultFilterTest, FilesAboveTheLastLevelHaveOne) {
+  ASSERT_NO_FATAL_FAILURE(OpenWith(""));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  EXPECT_GE(FilterBytes(), uint64_t{kKeys} / 2 * 10 / 8);
+  EXPECT_GT(MissesByFilter(), uint64_t{kKeys} / 2 * 9 / 10);
+
+  ASSERT_NO_FATAL_FAILURE(CompactAll());
+  EXPECT_EQ(FilterBytes(), 0u);
+  EXPECT_EQ(MissesByFilter(), 0u);
+}
+
+TEST_F(FstDefaultFilterTest, AllFilesHaveOneWhereTriesDoNotStayInMemory) {
+  for (const char* fst : {"residency=cache", "no_block_cache=true"}) {
+    SCOPED_TRACE(fst);
+    Destroy();
+    ASSERT_NO_FATAL_FAILURE(OpenWith(fst));
+    ASSERT_NO_FATAL_FAILURE(Load());
+    ASSERT_NO_FATAL_FAILURE(CompactAll());
+    EXPECT_GT(FilterBytes(), 0u);
+    EXPECT_GT(MissesByFilter(), uint64_t{kKeys} / 2 * 9 / 10);
+  }
+  Destroy();
+  ASSERT_NO_FATAL_FAILURE(OpenWith("residency=pin;no_block_cache=true"));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  ASSERT_NO_FATAL_FAILURE(CompactAll());
+  EXPECT_EQ(FilterBytes(), 0u);
+}
+
+TEST_F(FstDefaultFilterTest, WithNoneThereAreNoneAndNoneIsAsked) {
+  ASSERT_NO_FATAL_FAILURE(OpenWith(""));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  const uint64_t bytes = FilterBytes();
+  ASSERT_GT(bytes, 0u);
+  ASSERT_NO_FATAL_FAILURE(OpenWith("default_filter=none"));
+  EXPECT_EQ(MissesByFilter(), 0u);
+  ASSERT_NO_FATAL_FAILURE(Load());
+  EXPECT_EQ(FilterBytes(), bytes);
+
+  // A policy that is named reads it, as it is of the same kind.
+  ASSERT_NO_FATAL_FAILURE(
+      OpenWith("default_filter=none;filter_policy=bloomfilter:10:false"));
+  EXPECT_GT(MissesByFilter(), 0u);
+}
+
+TEST_F(FstDefaultFilterTest, WhatIsNamedWins) {
+  ASSERT_NO_FATAL_FAILURE(OpenWith("filter_policy=bloomfilter:20:false"));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  EXPECT_GE(FilterBytes(), uint64_t{kKeys} / 2 * 20 / 8);
+  ASSERT_NO_FATAL_FAILURE(CompactAll());
+  EXPECT_GE(FilterBytes(), uint64_t{kKeys} / 2 * 20 / 8);
+
+  Destroy();
+  ASSERT_NO_FATAL_FAILURE(OpenWith("whole_key_filtering=false"));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  EXPECT_EQ(FilterBytes(), 0u);
+}
+
+TEST_F(FstDefaultFilterTest, ChangesOnALiveDatabase) {
+  NEEDS_LIVE_TABLE_OPTIONS();
+  ASSERT_NO_FATAL_FAILURE(OpenWith(""));
+  ASSERT_NO_FATAL_FAILURE(SetTableOption("default_filter", "none"));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  EXPECT_EQ(FilterBytes(), 0u);
+  ASSERT_NO_FATAL_FAILURE(SetTableOption("default_filter", "auto"));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  EXPECT_GT(FilterBytes(), 0u);
+}
+
+// Nobody who names no filter expects a seek to find less than all.
+TEST_F(FstDefaultFilterTest, SeeksWithAPrefixExtractorFindWhatFollows) {
+  options_ = MemkvOptions();
+  options_.disable_auto_compactions = true;
+  options_.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(12));
+  options_.statistics = rocksdb::CreateDBStatistics();
+  ASSERT_NO_FATAL_FAILURE(Open(options_));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  ASSERT_GT(FilterBytes(), 0u);
+  const std::unique_ptr<Iterator> iter(db()->NewIterator(ReadOptions()));
+  for (int i = 1; i < kKeys - 1; i += 2) {
+    iter->Seek(Key(i));
+    ASSERT_TRUE(iter->Valid());
+    ASSERT_EQ(iter->key().ToString(), Key(i + 1));
+  }
+  iter->Seek("nothing/has/this/prefix");
+  ASSERT_TRUE(iter->Valid());
+  EXPECT_EQ(iter->key().ToString(), Key(0));
+  EXPECT_GT(MissesByFilter(), uint64_t{kKeys} / 2 * 9 / 10);
+}
+
+// A file without a level may be put anywhere.
+TEST_F(FstDefaultFilterTest, AnSstFileWritersFileHasNone) {
+  ASSERT_NO_FATAL_FAILURE(OpenWith(""));
+  rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), options_);
+  const std::string file = folder() + "/external.sst";
+  ASSERT_TRUE(writer.Open(file).ok());
+  for (int i = 0; i < kKeys; i += 2) {
+    ASSERT_TRUE(writer.Put(Key(i), std::to_string(i)).ok());
+  }
+  ASSERT_TRUE(writer.Finish().ok());
+  ASSERT_TRUE(db()->IngestExternalFile({file}, {}).ok());
+  EXPECT_EQ(FilterBytes(), 0u);
+  EXPECT_EQ(MissesByFilter(), 0u);
+}
+
+TEST_F(FstDefaultFilterTest, AnotherValueIsRefused) {
+  rocksdb::ColumnFamilyOptions options;
+  const rocksdb::Status s = rocksdb::GetColumnFamilyOptionsFromString(
+      rocksdb::ConfigOptions(), StockOptions(),
+      "table_factory={id=fst;default_filter=some}", &options);
+  EXPECT_TRUE(s.IsInvalidArgument()) << s.ToString();
+}
+
+}  // namespace
+}  // namespace memkv
