@@ -91,6 +91,9 @@ endif()
 
 string(REGEX MATCH "^[0-9]+" MEMKV_ROCKSDB_VERSION_MAJOR
              "${MEMKV_ROCKSDB_VERSION}")
+# What RocksDB's headers ask of a compiler.
+get_target_property(rocksdb_features memkv_rocksdb_headers
+                    INTERFACE_COMPILE_FEATURES)
 set(config_dir "${libdir}/cmake/memkv")
 configure_package_config_file(
   "${memkv_root}/cmake/memkvConfig.cmake.in"

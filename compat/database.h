@@ -31,6 +31,11 @@ inline const ROCKSDB_NAMESPACE::ImmutableOptions& OptionsOf(
 #endif
 }
 
+// Whether a blob file that a failed flush or compaction has not finished stays
+// in the folder: from 11.2 on it could be one of writes that go to blob files
+// at once, whose log is still needed.
+constexpr bool kUnfinishedBlobFilesStay = MEMKV_ROCKSDB >= 1102;
+
 // Whether a managed iterator is asked for, which no version has; from 11.0 on
 // there is no option for it any more.
 inline bool AsksForManagedIterator(

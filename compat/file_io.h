@@ -13,6 +13,7 @@
 #include "file/random_access_file_reader.h"
 #include "file/writable_file_writer.h"
 #include "options/cf_options.h"
+#include "rocksdb/file_system.h"
 #include "rocksdb/options.h"
 #include "table/block_fetcher.h"
 #include "table/format.h"
@@ -113,6 +114,15 @@ inline ROCKSDB_NAMESPACE::Status ReadExactly(
   }
   return s;
 }
+
+// A file to read that knows its size.  From 10.5 on RocksDB asks an SST for it
+// when it reads the footer, and the file system only if the file does not say.
+class SizedRandomAccessFile : public ROCKSDB_NAMESPACE::FSRandomAccessFile {
+#if MEMKV_ROCKSDB < 1005
+ public:
+  virtual ROCKSDB_NAMESPACE::IOStatus GetFileSize(uint64_t* result) = 0;
+#endif
+};
 
 // How to read ahead of what is read in a row.
 struct Readahead {

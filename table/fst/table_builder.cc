@@ -416,6 +416,10 @@ BlockHandle FstTableBuilder::WriteProperties(const FileDirectory& directory) {
   put(kTagBytesProperty, tag_bytes_);
   put(kInlineValueBytesProperty, inline_value_bytes_);
   put(kSegmentBytesProperty, segment_bytes_);
+  // The stub index's.
+  ROCKSDB_NAMESPACE::PutFixed32(
+      &(*user)[ROCKSDB_NAMESPACE::BlockBasedTablePropertyNames::kIndexType],
+      BlockBasedTableOptions::kBinarySearch);
   compat::SetLargestSeqno(largest_seqno_, &props_);
   PropertyBlockBuilder block;
   block.AddTableProperty(props_);

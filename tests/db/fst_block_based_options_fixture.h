@@ -62,6 +62,8 @@ inline constexpr const char* kValues[] = {
     "1M",
     "{capacity=2M;num_shard_bits=1}",
     "FlushBlockEveryKeyPolicyFactory",
+    "kInterpolation",
+    "trie_index",
     "nonsense",
     ""};
 

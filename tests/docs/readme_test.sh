@@ -3,7 +3,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # readme_test.sh ROOT PREFIX: every ```cpp block of README.md is a whole program
-# that compiles against the installed package and runs with exit code 0.
+# that compiles against the installed package and runs with exit code 0; with
+# RocksDB 11 or later as its comments "RocksDB 11: LINE" say of the line below.
 
 set -euo pipefail
 readme=$1/README.md
@@ -19,6 +20,11 @@ blocks=(blocks/block*.cc)
   echo "FAILED: README.md has no \`\`\`cpp block" >&2
   exit 1
 }
+
+major=$(sed -nE 's/^#define ROCKSDB_MAJOR ([0-9]+).*/\1/p' "$prefix/include/rocksdb/version.h")
+if ((major >= 11)); then
+  sed -i '/^ *\/\/ RocksDB 11: /{ s/\/\/ RocksDB 11: //; n; d; }' "${blocks[@]}"
+fi
 
 {
   echo 'cmake_minimum_required(VERSION 3.20)'

@@ -24,7 +24,6 @@
 
 namespace memkv {
 
-using rocksdb::FSRandomAccessFile;
 using rocksdb::FSWritableFile;
 using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
@@ -59,10 +58,15 @@ class StringWritableFile : public IdleWritableFile {
   const uint64_t limit_;
 };
 
-class StringRandomAccessFile : public FSRandomAccessFile {
+class StringRandomAccessFile : public compat::SizedRandomAccessFile {
  public:
   StringRandomAccessFile(const std::string& bytes, bool mapped)
       : bytes_(bytes), mapped_(mapped) {}
+
+  IOStatus GetFileSize(uint64_t* result) override {
+    *result = bytes_.size();
+    return IOStatus::OK();
+  }
 
   IOStatus Read(uint64_t offset, size_t n, const IOOptions&, Slice* result,
                 char* scratch, IODebugContext*) const override {
