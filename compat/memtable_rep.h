@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "compat/version.h"
 #include "rocksdb/memtablerep.h"
@@ -32,6 +33,13 @@ struct EntryChecks {
   }
 };
 
+// Whether RocksDB tells a memtable when a writer's batch is at its end.
+#if MEMKV_ROCKSDB >= 1004
+constexpr bool kFinishesBatches = true;
+#else
+constexpr bool kFinishesBatches = false;
+#endif
+
 class MemTableRepBase : public ROCKSDB_NAMESPACE::MemTableRep {
  public:
   explicit MemTableRepBase(ROCKSDB_NAMESPACE::Allocator* allocator)
@@ -49,6 +57,13 @@ class MemTableRepBase : public ROCKSDB_NAMESPACE::MemTableRep {
       bool (*callback_func)(void* arg, const char* entry),
       const EntryChecks& checks) = 0;
 
+  // The calling thread's inserts by functions with Concurrently in their names
+  // end here, for now. RocksDB calls so from 10.4 on (kFinishesBatches).
+  virtual void FinishBatch() = 0;
+
+#if MEMKV_ROCKSDB >= 1004
+  void BatchPostProcess() final { FinishBatch(); }
+#endif
 #if MEMKV_ROCKSDB >= 1101
   ROCKSDB_NAMESPACE::Status MultiGet(
       size_t num_keys, const char* const* keys, void** callback_args,
@@ -144,6 +159,40 @@ inline ROCKSDB_NAMESPACE::Status StepChecked(
   (void)allow_data_in_errors;
   forward ? iter->Next() : iter->Prev();
   return ROCKSDB_NAMESPACE::Status::OK();
+#endif
+}
+
+// MultiGet of any memtable; below 11.1, of those that are not memkv's, as
+// RocksDB has it from then on for those that have none of their own.
+inline ROCKSDB_NAMESPACE::Status MultiGet(
+    ROCKSDB_NAMESPACE::MemTableRep* rep, size_t n, const char* const* keys,
+    void** callback_args, bool (*callback_func)(void* arg, const char* entry),
+    const EntryChecks& checks) {
+#if MEMKV_ROCKSDB >= 1101
+  return rep->MultiGet(n, keys, callback_args, callback_func,
+                       checks.allow_data_in_errors, checks.order, checks.entry);
+#else
+  if (auto* const own = dynamic_cast<MemTableRepBase*>(rep); own != nullptr) {
+    return own->GetMany(n, keys, callback_args, callback_func, checks);
+  }
+  std::unique_ptr<ROCKSDB_NAMESPACE::MemTableRep::Iterator> iter(
+      rep->GetIterator());
+  for (size_t i = 0; i < n; ++i) {
+    for (iter->Seek(ROCKSDB_NAMESPACE::Slice(), keys[i]);
+         iter->Valid() && callback_func(callback_args[i], iter->key());
+         iter->Next()) {
+    }
+  }
+  return ROCKSDB_NAMESPACE::Status::OK();
+#endif
+}
+
+// Ends the calling thread's batch of concurrent inserts, as RocksDB does it.
+inline void FinishBatch(ROCKSDB_NAMESPACE::MemTableRep* rep) {
+#if MEMKV_ROCKSDB >= 1004
+  rep->BatchPostProcess();
+#else
+  (void)rep;
 #endif
 }
 

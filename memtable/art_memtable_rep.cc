@@ -4,6 +4,7 @@
 #include "memtable/art_memtable_rep.h"
 
 #include <cassert>
+#include <memory>
 #include <new>
 #include <random>
 #include <vector>
@@ -70,12 +71,16 @@ size_t ArtMemTableRep::NodeAllocator::BlockSize() const {
 ArtMemTableRep::ArtMemTableRep(ArtOrder order, const KeyComparator& key_cmp,
                                ROCKSDB_NAMESPACE::Allocator* allocator,
                                ROCKSDB_NAMESPACE::Logger* logger,
-                               uint32_t max_slots)
+                               uint32_t max_slots, bool finishes_batches)
     : MemTableRepBase(allocator),
       node_allocator_(allocator),
       key_cmp_(key_cmp),
       logger_(logger),
-      tree_(order, &node_allocator_, max_slots) {}
+      tree_(order, &node_allocator_, max_slots) {
+  if (finishes_batches) {
+    buffers_.emplace();
+  }
+}
 
 ArtMemTableRep::~ArtMemTableRep() {
   delete overflow_.load(std::memory_order_relaxed);
@@ -163,11 +168,39 @@ void ArtMemTableRep::InsertConcurrently(KeyHandle handle) {
 }
 
 bool ArtMemTableRep::InsertKeyConcurrently(KeyHandle handle) {
+  if (Overflow() == nullptr && buffers_.has_value()) {
+    assert(IsOfTree(handle));
+    return tree_.InsertInBatch(RefOf(handle), MyBuffer());
+  }
+  // An equal one may wait.
+  FinishBatch();
   if (!IsOfTree(handle)) {
     return InsertIntoOverflow(handle);
   }
   const ArtRef ref = RefOf(handle);
   return !IsInOverflow(ref) && tree_.Insert(ref);
+}
+
+ArtWriterBuffer* ArtMemTableRep::MyBuffer() {
+  auto* buffer = static_cast<ArtWriterBuffer*>(buffers_->Get());
+  if (buffer == nullptr) {
+    constexpr size_t kAlign = alignof(ArtWriterBuffer);
+    size_t space = sizeof(ArtWriterBuffer) + kAlign;
+    void* memory = allocator_->AllocateAligned(space);
+    std::align(kAlign, sizeof(ArtWriterBuffer), memory, space);
+    buffer = new (memory) ArtWriterBuffer;
+    buffers_->Reset(buffer);
+  }
+  return buffer;
+}
+
+void ArtMemTableRep::FinishBatch() {
+  auto* const buffer = buffers_.has_value()
+                           ? static_cast<ArtWriterBuffer*>(buffers_->Get())
+                           : nullptr;
+  if (buffer != nullptr) {
+    tree_.FinishBatch(buffer);
+  }
 }
 
 void ArtMemTableRep::MarkReadOnly() { tree_.MarkReadOnly(); }

@@ -20,6 +20,20 @@
 // thread at a time. overflow_ is written once, with release, under
 // overflow_mutex_, and read with acquire.
 //
+// Batches of concurrent writers. From 10.4 on RocksDB calls FinishBatch by the
+// thread that has inserted, once for each memtable of its write batch, behind
+// the last insert, whether or not all went well, and before it counts the
+// entries: so with a write group that is written in parallel, with pipelined
+// and with unordered writes. Then it publishes their sequences, or, where these
+// are published before (unordered_write), the write returns. Until then nobody
+// looks for them: RocksDB does not allow concurrent writes with what makes a
+// writer read its own batch (inplace_update_support, max_successive_merges),
+// and sets a memtable aside when no batch is under way. So a batch's entries
+// wait in a buffer of their thread's (memtable/art/writer_buffer.h), and an
+// overflow ends the waiting. A sequence belongs to one write batch, and so to
+// one thread, which is (C3). A thread that has nothing waiting may call, too;
+// one that reads does so when it adds a range tombstone.
+//
 // Memory: entries and nodes come from the Allocator, in extents
 // (memtable/art/arena.h). This object, of fixed size, does not;
 // ApproximateMemoryUsage says what it takes. Only who allocates and inserts
@@ -32,11 +46,13 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <unordered_set>
 
 #include "compat/memtable_rep.h"
 #include "memtable/art/tree.h"
 #include "memtable/art_overflow.h"
+#include "util/thread_local.h"
 
 namespace memkv {
 
@@ -49,11 +65,13 @@ class ArtMemTableRep : public compat::MemTableRepBase {
   // REQUIRES: key_cmp and the allocator's memory outlive this and its
   // iterators; key_cmp is of `order`. The logger, which may be nullptr,
   // outlives the last Allocate; it is told when the overflow is opened.
-  // `max_slots`: as ArtArena's, for tests.
+  // `max_slots`: as ArtArena's, for tests; so is `finishes_batches`: whether
+  // every thread that inserts concurrently calls FinishBatch.
   ArtMemTableRep(ArtOrder order, const KeyComparator& key_cmp,
                  ROCKSDB_NAMESPACE::Allocator* allocator,
                  ROCKSDB_NAMESPACE::Logger* logger,
-                 uint32_t max_slots = ArtArena::kMaxSlots);
+                 uint32_t max_slots = ArtArena::kMaxSlots,
+                 bool finishes_batches = compat::kFinishesBatches);
   ~ArtMemTableRep() override;
 
   // The handle is the tree's or the overflow's. Never null.
@@ -74,6 +92,8 @@ class ArtMemTableRep : public compat::MemTableRepBase {
   bool InsertKeyWithHintConcurrently(KeyHandle handle, void** hint) override;
   void InsertConcurrently(KeyHandle handle) override;
   bool InsertKeyConcurrently(KeyHandle handle) override;
+
+  void FinishBatch() override;
 
   // Lets the entries in that wait.
   void MarkReadOnly() override;
@@ -134,6 +154,8 @@ class ArtMemTableRep : public compat::MemTableRepBase {
   // Makes it, if nobody has yet.
   ArtOverflow* OpenOverflow();
   bool InsertIntoOverflow(KeyHandle handle);
+  // The calling thread's, which it makes if there is none. REQUIRES: buffers_
+  ArtWriterBuffer* MyBuffer();
   // Calls back with the entry and the older ones of its user key.
   void Deliver(const char* entry, void* callback_args,
                bool (*callback_func)(void* arg, const char* entry)) const;
@@ -144,6 +166,9 @@ class ArtMemTableRep : public compat::MemTableRepBase {
   ROCKSDB_NAMESPACE::Logger* const logger_;
   std::atomic<ArtOverflow*> overflow_{nullptr};
   std::mutex overflow_mutex_;
+  // Each thread's ArtWriterBuffer, in the Allocator's memory. Empty if batches
+  // are not finished.
+  std::optional<ROCKSDB_NAMESPACE::ThreadLocalPtr> buffers_;
   ArtTree tree_;
 };
 

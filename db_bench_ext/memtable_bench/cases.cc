@@ -6,9 +6,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <thread>
 #include <unordered_set>
 
@@ -31,6 +33,8 @@ constexpr size_t kTurn = 64;
 // A reader reads so often at least, however soon its writer is done.
 constexpr uint64_t kLeastReads = 1000;
 constexpr size_t kWaitProbes = 20000;
+// As many keys as RocksDB asks a memtable for at once.
+constexpr ptrdiff_t kMultiGetBatch = 32;
 
 // Starts `threads` threads that call run(thread), lets all go at once, and
 // waits for them.
@@ -94,6 +98,7 @@ MemtableCases::MemtableCases(const KeyShape& shape,
       {"insert", Operation::kAlways, [this] { Insert(); }},
       {"insert_each", Operation::kAlways, [this] { InsertEach(); }},
       {"hit", Operation::kAlways, [this] { Gets(probes_.hits); }},
+      {"multi_hit", Operation::kAlways, [this] { MultiGets(probes_.hits); }},
       {"old", Operation::kVersions, [this] { Gets(probes_.old); }},
       {"miss", Operation::kAlways, [this] { Gets(probes_.misses); }},
       {"seek", Operation::kAlways, [this] { Seeks(); }},
@@ -109,11 +114,11 @@ MemtableCases::MemtableCases(const KeyShape& shape,
       {"sample_10%", Operation::kConcurrent,
        [this, all] { Sample(all / 10); }}};
   for (size_t threads : {1, 2, 4, 8}) {
-    operations_.push_back(
-        {fmt::format("threads_{}", threads), Operation::kConcurrent, [=] {
-           Writers(threads);
-           ReadersBesideWriter(threads);
-         }});
+    operations_.push_back({fmt::format("threads_{}", threads),
+                           Operation::kConcurrent, [this, threads] {
+                             Writers(threads);
+                             ReadersBesideWriter(threads);
+                           }});
   }
 }
 
@@ -269,6 +274,46 @@ void MemtableCases::Gets(const ShapeProbes::Gets& gets) {
          operation_ + ": several answers");
 }
 
+void MemtableCases::MultiGets(const ShapeProbes::Gets& gets) {
+  const size_t n = gets.size();
+  std::vector<uint32_t> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  for (auto batch = order.begin(); batch != order.end();) {
+    const auto end = batch + std::min(order.end() - batch, kMultiGetBatch);
+    std::sort(batch, end, [&gets](uint32_t a, uint32_t b) {
+      return gets.ranks[a] < gets.ranks[b];
+    });
+    batch = end;
+  }
+  MemTableRep* const rep = Table()->rep();
+  std::array<std::optional<LookupKey>, kMultiGetBatch> lookups;
+  std::array<const char*, kMultiGetBatch> keys;
+  std::array<Found, kMultiGetBatch> found;
+  std::array<void*, kMultiGetBatch> args;
+  uint64_t wrong = 0;
+  const CpuClock clock;
+  for (size_t begin = 0; begin < n; begin += kMultiGetBatch) {
+    const size_t size = std::min<size_t>(n - begin, kMultiGetBatch);
+    for (size_t i = 0; i < size; i++) {
+      const uint32_t get = order[begin + i];
+      lookups[i].emplace(gets.keys[get], gets.read_at[get]);
+      keys[i] = lookups[i]->memtable_key().data();
+      found[i].user_key = gets.keys[get];
+      found[i].last_sequence = 0;
+      args[i] = &found[i];
+    }
+    compat::EntryChecks checks;
+    checks.order = false;
+    Check(compat::MultiGet(rep, size, keys.data(), args.data(), Found::Save,
+                           checks));
+    for (size_t i = 0; i < size; i++) {
+      wrong += found[i].last_sequence != gets.found[order[begin + i]];
+    }
+  }
+  Add(operation_, clock.PerOperation(n));
+  Expect(wrong == 0, operation_ + ": wrong answers");
+}
+
 void MemtableCases::Waits() {
   BenchTable table(subjects_[subject_].factory.get());
   for (size_t entry = 0; entry < shape_.entries.size(); entry++) {
@@ -405,6 +450,7 @@ void MemtableCases::Writers(size_t threads) {
         done[t] += table->InsertConcurrently(load_[entry],
                                              shape_.SequenceOf(entry), value_);
       }
+      compat::FinishBatch(table->rep());
     }
     nanos[t] = clock.nanos();
   });
@@ -499,8 +545,9 @@ class MemtableShapeRun : public ShapeRun {
  private:
   const size_t num_subjects_;
   std::vector<std::string> operations_ = {
-      "insert", "hit",   "old",        "miss",   "seek",       "next",
-      "prev",   "count", "prefix_off", "sample", "sample_10%", "insert_each"};
+      "insert", "hit",        "multi_hit",  "old",   "miss",
+      "seek",   "next",       "prev",       "count", "prefix_off",
+      "sample", "sample_10%", "insert_each"};
   MemtableCases cases_;
   Comparison* const report_;
 };
@@ -534,9 +581,9 @@ void RunMemtableShapes(const std::vector<Subject>& subjects,
   case_options.seed = options.shape.seed + 2;
   case_options.value_size = value_size;
   Comparison report(names,
-                    {"insert", "worst", "memory", "hit", "old", "miss", "seek",
-                     "next", "prev", "count", "count_off", "prefix_off",
-                     "sample", "sample_10%", "busy_insert"},
+                    {"insert", "worst", "memory", "hit", "multi_hit", "old",
+                     "miss", "seek", "next", "prev", "count", "count_off",
+                     "prefix_off", "sample", "sample_10%", "busy_insert"},
                     kMemtableUnits);
   PinToCpu(0);
   RunShapes(

@@ -13,6 +13,9 @@
 //   hit, miss    Get of the newest version, and of a key one byte from one; the
 //                callback reads the entry as MemTable's does. The making of the
 //                LookupKey is counted
+//   multi_hit    hit by MultiGet, 32 keys at a time in their order, as
+//                DB::MultiGet asks; the making of the LookupKeys is counted,
+//                the sorting is not
 //   hit_waits    the places in memory that a hit must have read before it knows
 //                the next one: what it compares with, each in a node of its
 //                own, and of the ART the nodes it passes and the entry at their
@@ -27,9 +30,10 @@
 //   prefix_off   the same of all keys with a common prefix. Not a time
 //   sample       UniqueRandomSample of a quarter of the square root of all, an
 //                entry of the sample; sample_10%, the same of a tenth of all
-//   threads_N    N writers insert at once: wall, time an insert; insert, their
-//                CPU time. Then N readers beside one writer: hit, what a Get
-//                takes them, and busy_insert, what an insert takes the writer
+//   threads_N    N writers insert at once, in batches of 64: wall, time an
+//                insert; insert, their CPU time. Then N readers beside one
+//                writer: hit, what a Get takes them, and busy_insert, what an
+//                insert takes the writer
 //
 // Times are CPU time of the threads that did it, but for threads_N. Operations
 // that insert start with an empty table; the others share the last one that was
@@ -132,6 +136,7 @@ class MemtableCases {
   void Insert();
   void InsertEach();
   void Gets(const ShapeProbes::Gets& gets);
+  void MultiGets(const ShapeProbes::Gets& gets);
   void Waits();
   void Seeks();
   void Steps(bool forwards, bool read);

@@ -126,11 +126,11 @@ Comparison MakeComparison(const std::vector<Subject>& subjects) {
     names.push_back({subject.name, 0});
   }
   return {names,
-          {"wall",        "insert",     "memory", "index_B",   "busy_insert",
-           "insert_each", "p50",        "p99",    "p999",      "slowest",
-           "hit",         "old",        "miss",   "seek",      "step",
-           "step_back",   "next",       "prev",   "hit_waits", "count",
-           "count_off",   "prefix_off", "sample", "sample_10%"},
+          {"wall",        "insert",    "memory",     "index_B", "busy_insert",
+           "insert_each", "p50",       "p99",        "p999",    "slowest",
+           "hit",         "multi_hit", "old",        "miss",    "seek",
+           "step",        "step_back", "next",       "prev",    "hit_waits",
+           "count",       "count_off", "prefix_off", "sample",  "sample_10%"},
           kMemtableUnits};
 }
 

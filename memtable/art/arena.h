@@ -34,8 +34,9 @@
 //
 // The last 64 slots are a reserve. When only they are left, TakesEntries() is
 // false and AllocateEntry refuses; the reserve names nodes of entries that were
-// accepted before: of the 16 that wait in the tree's ring, and of those that a
-// thread has allocated and not yet inserted. It is 128 MiB of nodes.
+// accepted before: of the 16 that wait in the tree's ring, of the 16 that each
+// of several writers has waiting, and of those that a thread has allocated and
+// not yet inserted. It is 128 MiB of nodes.
 //
 // Memory
 // ------
@@ -245,17 +246,18 @@ class ArtArena {
         SlotAt(ref) + (static_cast<size_t>(ref & kPlaceMask) << 1));
   }
 
-  // An entry has become part of the tree.
-  void CountEntry(uint64_t sequence) {
+  // Entries have become part of the tree, the newest of which has the sequence.
+  void CountEntries(uint64_t n, uint64_t sequence) {
     Shard& shard = MyShard();
-    shard.entries.fetch_add(1, std::memory_order_relaxed);
+    shard.entries.fetch_add(n, std::memory_order_relaxed);
     uint64_t max = shard.max_sequence.load(std::memory_order_relaxed);
     while (max < sequence && !shard.max_sequence.compare_exchange_weak(
                                  max, sequence, std::memory_order_relaxed)) {
     }
   }
-  // The same for a thread that inserts alone (ArtTree::InsertSingleWriter):
-  // what one thread writes needs no read-modify-write.
+  // The same of one entry, for a thread that inserts alone
+  // (ArtTree::InsertSingleWriter): what one thread writes needs no
+  // read-modify-write.
   void CountEntryAlone(uint64_t sequence) {
     alone_.entries.store(alone_.entries.load(std::memory_order_relaxed) + 1,
                          std::memory_order_relaxed);

@@ -27,7 +27,7 @@
 //   places     the writer   release        acquire
 //   arrived    the writer   release        acquire (by the writer: relaxed)
 //   drained    any drainer  release        acquire
-//   apart, drained_by_reader: relaxed; they only say what is likely to be fast
+//   mode, drained_by_reader: relaxed; they only say what is likely to be fast
 //
 // A place's store is before that of `arrived` that counts it, which releases
 // it; a drainer acquires `arrived` first.  A drainer that is late reads places
@@ -44,6 +44,26 @@
 #include "memtable/art/key.h"
 
 namespace memkv {
+
+// Whether entries that waited descend together.  Those that all belong into one
+// node do not help each other: the first makes the paths of the others out of
+// date.  So of the next 32 batches the entries go in one by one.
+class ArtDescentMode {
+ public:
+  bool Together() {
+    const uint32_t apart = apart_.load(std::memory_order_relaxed);
+    if (apart == 0) return true;
+    apart_.store(apart - 1, std::memory_order_relaxed);
+    return false;
+  }
+  void SayPathsWereOutdated() {
+    constexpr uint32_t kApart = 32;
+    apart_.store(kApart, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<uint32_t> apart_{0};
+};
 
 class alignas(64) ArtInsertBuffer {
  public:
@@ -120,25 +140,14 @@ class alignas(64) ArtInsertBuffer {
     drained_by_reader_.store(true, std::memory_order_relaxed);
   }
 
-  // Entries that all belong into one node do not help each other: the first
-  // makes the paths of the others out of date.  So after a batch like that the
-  // next 32 do not descend together.  Whether one shall:
-  bool DescendTogether() {
-    const uint32_t apart = apart_.load(std::memory_order_relaxed);
-    if (apart == 0) return true;
-    apart_.store(apart - 1, std::memory_order_relaxed);
-    return false;
-  }
-  void SayPathsWereOutdated() {
-    constexpr uint32_t kApart = 32;
-    apart_.store(kApart, std::memory_order_relaxed);
-  }
+  // Of the entries that wait.
+  ArtDescentMode* mode() { return &mode_; }
 
  private:
   std::atomic<uint64_t> arrived_{0};
   std::atomic<uint64_t> drained_{0};
   std::atomic<ArtRef> places_[kSize] = {};
-  std::atomic<uint32_t> apart_{0};
+  ArtDescentMode mode_;
   std::atomic<bool> drained_by_reader_{false};
   // The writer's own.
   uint64_t last_sequence_ = 0;

@@ -196,7 +196,19 @@ class ArtNode {
     __builtin_prefetch(p);
     __builtin_prefetch(p + 64);
     __builtin_prefetch(p + 128);
-    __builtin_prefetch(p + 192);
+    __builtin_prefetch(p + kPrefetched);
+  }
+  // If the item's reference is behind those, prefetches its line, and returns
+  // true.
+  bool PrefetchRef(Meta m, int i) const {
+    constexpr uintptr_t kLine = 64;
+    const auto last = reinterpret_cast<uintptr_t>(this) + kPrefetched;
+    const ArtRef* const ref = refs(m.node_class()) + i;
+    if (reinterpret_cast<uintptr_t>(ref) / kLine <= last / kLine) {
+      return false;
+    }
+    __builtin_prefetch(ref);
+    return true;
   }
 
   // The arena's.
@@ -206,6 +218,8 @@ class ArtNode {
   }
 
  private:
+  // Where the last line is that Prefetch() reads.
+  static constexpr size_t kPrefetched = 192;
   friend class ArtNodeReading;
   friend class ArtNodeOwner;
 

@@ -177,6 +177,11 @@ class ArtNodeReading : private ArtReadingState {
     OnRead();
     return UncheckedRef(node_->RefAt(m, i), node_);
   }
+  // If ArtNode::Prefetch leaves the item's reference out, prefetches it, and
+  // returns true.
+  bool PrefetchRef(ArtNode::Meta m, int i) const {
+    return node_->PrefetchRef(m, i);
+  }
   int Search(const ArtKey& key, ArtNode::Meta m) const {
     OnRead();
     return node_->Search(key, m);

@@ -188,19 +188,29 @@ class ArtTree::Lookup {
     by_path_ = !goes_on_;
   }
 
-  // Passes one node, and prefetches what is looked at next.  False, and nothing
-  // was done, if it has come to the end.
-  bool Advance() {
+  // Goes on to what is not in the cache yet, and prefetches that; it reads none
+  // of it before the next call. So others may go on in between. False, and
+  // nothing was done, if it has come to the end. `alone`: no others go on.
+  bool Advance(bool alone) {
     if (!goes_on_) {
       return false;
     }
-    const ArtNode::Meta meta = reading_.meta();
-    // Versions of one user key alone, of which the first is the newest: mostly
-    // that is what is sought.
-    const int item = newest_ && meta.low_code() >= ArtNode::kVersionCode
-                         ? 0
-                         : reading_.Search(*key_, meta);
-    const ArtNodeReading::UncheckedRef unchecked = reading_.RefAt(meta, item);
+    if (item_ < 0) {
+      if (child_ != nullptr && !GoDown()) {
+        return GiveUp();
+      }
+      meta_ = reading_.meta();
+      // Versions of one user key alone, of which the first is the newest:
+      // mostly that is what is sought.
+      item_ = newest_ && meta_.low_code() >= ArtNode::kVersionCode
+                  ? 0
+                  : reading_.Search(*key_, meta_);
+      if (!alone && reading_.PrefetchRef(meta_, item_)) {
+        return true;
+      }
+    }
+    const int item = std::exchange(item_, -1);
+    const ArtNodeReading::UncheckedRef unchecked = reading_.RefAt(meta_, item);
     if (item > 0) {
       newest_ = reading_.CodeAt(item) < ArtNode::kVersionCode;
     }
@@ -208,20 +218,15 @@ class ArtTree::Lookup {
       return GiveUp();
     }
     ref_ = reading_.Checked(unchecked);
-    if (!ArtIsNode(ref_)) {
-      goes_on_ = false;
-      if (ref_ != kArtNoRef) {
-        tree_->PrefetchEntry(ref_, key_->user_size());
-      }
+    if (ArtIsNode(ref_)) {
+      child_ = tree_->arena_.NodeAt(ref_);
+      child_->Prefetch();
       return true;
     }
-    const ArtNode* const child = tree_->arena_.NodeAt(ref_);
-    child->Prefetch();
-    ArtNodeReading below(child);
-    if (!below.BeginBelow(reading_)) {
-      return GiveUp();
+    goes_on_ = false;
+    if (ref_ != kArtNoRef) {
+      tree_->PrefetchEntry(ref_, key_->user_size());
     }
-    reading_ = std::move(below);
     return true;
   }
 
@@ -245,6 +250,16 @@ class ArtTree::Lookup {
   }
 
  private:
+  // Into the child; false if a writer was in the way.
+  bool GoDown() {
+    ArtNodeReading below(child_);
+    if (!below.BeginBelow(reading_)) {
+      return false;
+    }
+    reading_ = std::move(below);
+    return true;
+  }
+
   // A writer was in the way.
   bool GiveUp() {
     goes_on_ = false;
@@ -255,6 +270,11 @@ class ArtTree::Lookup {
   const ArtTree* tree_;
   const ArtKey* key_;
   ArtNodeReading reading_;
+  ArtNode::Meta meta_;
+  // Where the reading goes on, if it is not at the root.
+  const ArtNode* child_ = nullptr;
+  // The item that the search found, if its reference is to be read; or -1.
+  int item_ = -1;
   ArtRef ref_ = kArtNoRef;
   bool goes_on_;
   bool by_path_;
@@ -267,7 +287,7 @@ class ArtTree::Lookup {
 const char* ArtTree::Get(const ArtKey& key) const {
   DrainIfWaiting();
   Lookup lookup(*this, key);
-  while (lookup.Advance()) {
+  while (lookup.Advance(/*alone=*/true)) {
   }
   return lookup.Entry();
 }
@@ -276,7 +296,7 @@ void ArtTree::GetMany(const ArtKey* keys, size_t n,
                       const char** entries) const {
   DrainIfWaiting();
   // As many lines as a core waits for at a time.
-  constexpr size_t kTogether = 8;
+  constexpr size_t kTogether = 16;
   for (size_t begin = 0; begin < n; begin += kTogether) {
     const size_t end = std::min(n, begin + kTogether);
     std::array<std::optional<Lookup>, kTogether> lookups;
@@ -286,7 +306,7 @@ void ArtTree::GetMany(const ArtKey* keys, size_t n,
     for (bool goes_on = true; goes_on;) {
       goes_on = false;
       for (size_t i = begin; i < end; ++i) {
-        goes_on |= lookups[i - begin]->Advance();
+        goes_on |= lookups[i - begin]->Advance(/*alone=*/false);
       }
     }
     for (size_t i = begin; i < end; ++i) {

@@ -43,8 +43,10 @@
 //
 // Thread safety
 // -------------
-//   Insert, AllocateEntry   any number of threads, with everything below
-//   InsertSingleWriter      one thread, without Insert, with everything below
+//   Insert, InsertInBatch, FinishBatch, AllocateEntry
+//                           any number of threads, with everything below
+//   InsertSingleWriter      one thread, without the inserts above, with
+//                           everything below
 //   Get, Contains, ApproximateNumEntries, NumEntries, GetStats, ArtIterator
 //                           any number of threads, with everything above;
 //                           one ArtIterator is used by one thread at a time
@@ -200,9 +202,10 @@
 // waiting.
 //
 // Insert and InsertSingleWriter may follow each other; who calls them orders
-// the calls. Insert leaves a note (others_inserted_, relaxed), by which the
-// single writer forgets its edge, and what it knows of the entries with its
-// sequence.
+// the calls. Insert and FinishBatch leave a note (others_inserted_, relaxed),
+// by which the single writer forgets its edge, and what it knows of the entries
+// with its sequence. What waits in several writers' own buffers, nobody but
+// they know of: writer_buffer.h.
 //
 // RocksDB counts a memtable's memory when it sets it aside, and relies on its
 // not changing after that, in the memtable or in its allocator. So only who
@@ -264,12 +267,14 @@
 #include <string>
 
 #include "memtable/art/arena.h"
+#include "memtable/art/in_order.h"
 #include "memtable/art/insert_buffer.h"
 #include "memtable/art/key.h"
 #include "memtable/art/node.h"
 #include "memtable/art/node_access.h"
 #include "memtable/art/path.h"
 #include "memtable/art/sequence_keys.h"
+#include "memtable/art/writer_buffer.h"
 
 namespace memkv {
 
@@ -300,8 +305,15 @@ class ArtTree {
   // and its key part does not change any more.
   bool Insert(ArtRef entry);
 
-  // The same for a thread that inserts alone: no other thread is in Insert or
-  // InsertSingleWriter. An entry that is known to be new waits for a few more,
+  // The same for one of several writers with a buffer of its own, in which its
+  // entries wait to descend together (writer_buffer.h, whose (C3) is REQUIRED).
+  // All are in when FinishBatch has returned. Both may throw bad_alloc, also if
+  // the reserve is used up; nothing is lost by that.
+  bool InsertInBatch(ArtRef entry, ArtWriterBuffer* buffer);
+  void FinishBatch(ArtWriterBuffer* buffer);
+
+  // The same for a thread that inserts alone: no other thread is in an insert
+  // function. An entry that is known to be new waits for a few more,
   // and then they descend together, so that their cache misses overlap; unless
   // keys come in order, when each goes beside the one before at once. Whoever
   // reads in between lets it in first: but for the time and the counters nobody
@@ -395,6 +407,8 @@ class ArtTree {
     __builtin_prefetch(entry);
     if (user_size > 40) {
       __builtin_prefetch(entry + 64);
+      // The tag's, and mostly that of the value's first bytes.
+      __builtin_prefetch(entry + user_size + 16);
     }
   }
 
@@ -460,14 +474,22 @@ class ArtTree {
   size_t DrainInsertBuffer(ArtPath* path);
   // REQUIRES: n <= ArtInsertBuffer::kSize. Entries that are there already are
   // left out.
-  size_t InsertTogether(const ArtRef* entries, size_t n, ArtPath* path);
+  size_t InsertTogether(const ArtRef* entries, size_t n, ArtDescentMode* mode,
+                        ArtPath* path);
   size_t InsertInTurn(const ArtRef* entries, size_t n, ArtPath* path);
   // Near the entry that the path leads to, with the key `other`, from which the
   // key differs first at `depth`; kRestart if that cannot be told, or the path
   // is out of date.
   Outcome InsertBeside(ArtPath* path, const ArtKey& key, const ArtKey& other,
                        ArtDepth depth, ArtRef entry);
+  class CountTogether;
   class PathInChange;
+  // Most times the note is there: a load does.
+  void NoteOthersInsert() {
+    if (!others_inserted_.load(std::memory_order_relaxed)) {
+      others_inserted_.store(true, std::memory_order_relaxed);
+    }
+  }
   // The single writer's.
   size_t DrainByWriter();
   // The single writer's: whether no entry equal to this one can be there.
@@ -562,30 +584,11 @@ class ArtTree {
 
   // What the single writer knows of the entries with its newest sequence.
   ArtSequenceKeys sequence_keys_;
-  // Whether Insert was called since the single writer's last entry.
+  // Whether others have inserted since the single writer's last entry.
   std::atomic<bool> others_inserted_{false};
 
-  // The single writer's own, while its keys come in order: where its last entry
-  // went.  Every entry that goes beside the last earns credit, every other
-  // costs some; without credit entries wait again.
-  struct InOrder {
-    static constexpr int kMostCredit = 8;
-    static constexpr int kMissCosts = 3;
-    int credit = 0;
-    uint32_t at_once = 0;  // entries that went in at once, without credit
-    ArtPath path;          // empty, or leads to an entry
-
-    uint16_t leaf_items = 0;  // of the leaf that it went to last
-
-    // Whether that entry is an edge, and what holds until another entry comes:
-    bool has_edge = false;
-    bool at_back = false;       // or in front
-    int16_t beyond_symbol = 0;  // of the border beyond the edge,
-    ArtDepth beyond = -1;       // if there is one
-    ArtDepth beside = 0;        // the highest border beside the leaf
-    ArtKey last = ArtKey(nullptr, 0, 0, ArtOrder::kBytewise);  // the entry's
-  };
-  InOrder in_order_;
+  // The single writer's own.
+  ArtInOrder in_order_;
 };
 
 // It is a memtable's own memory, which a write buffer of 64 KiB has less room

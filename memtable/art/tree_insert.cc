@@ -53,17 +53,14 @@ bool ArtTree::Insert(ArtRef entry) {
   if (entry == kArtNoRef) {
     return false;
   }
-  // Most times it is there: a load does.
-  if (!others_inserted_.load(std::memory_order_relaxed)) {
-    others_inserted_.store(true, std::memory_order_relaxed);
-  }
+  NoteOthersInsert();
   ArtPath path;
   DrainInsertBuffer(&path);
   const ArtKey key(EntryAt(entry), order_);
   if (InsertFromRoot(&path, key, entry) != Outcome::kInserted) {
     return false;
   }
-  arena_.CountEntry(key.sequence());
+  arena_.CountEntries(1, key.sequence());
   return true;
 }
 

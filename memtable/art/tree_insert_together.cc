@@ -1,8 +1,8 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// How ArtTree lets entries of a single writer wait, and inserts those that
-// wait.
+// How ArtTree lets entries wait, of a single writer in the insert buffer and of
+// others in their writer buffers, and inserts those that wait.
 
 #include <algorithm>
 #include <new>
@@ -33,10 +33,34 @@ class ArtTree::PathInChange {
   bool done_ = false;
 };
 
+// Counts the entries that go in together, once for all; also if an exception
+// ends that.
+class ArtTree::CountTogether {
+ public:
+  explicit CountTogether(ArtArena* arena) : arena_(arena) {}
+  ~CountTogether() {
+    if (entries_ > 0) {
+      arena_->CountEntries(entries_, max_sequence_);
+    }
+  }
+  CountTogether(const CountTogether&) = delete;
+  CountTogether& operator=(const CountTogether&) = delete;
+
+  void Add(uint64_t sequence) {
+    ++entries_;
+    max_sequence_ = std::max(max_sequence_, sequence);
+  }
+
+ private:
+  ArtArena* const arena_;
+  uint64_t entries_ = 0;
+  uint64_t max_sequence_ = 0;
+};
+
 // Inlined, so that the key stays in registers.
 __attribute__((always_inline)) inline bool ArtTree::InsertAtEdge(
     const ArtKey& key, ArtRef entry) {
-  InOrder& edge = in_order_;
+  ArtInOrder& edge = in_order_;
   if (!edge.has_edge && !FindEdge()) {
     return false;
   }
@@ -72,7 +96,7 @@ __attribute__((always_inline)) inline bool ArtTree::InsertAtEdge(
   at.ref = entry;
   edge.last = key;
   edge.has_edge = count + 1 < at.meta.capacity();
-  if (edge.credit < InOrder::kMostCredit) {
+  if (edge.credit < ArtInOrder::kMostCredit) {
     ++edge.credit;
   }
   arena_.CountEntryAlone(key.sequence());
@@ -149,9 +173,9 @@ bool ArtTree::InsertAtOnce(const ArtKey& key, ArtRef entry,
     outcome = InsertBeside(path, key, other, key.Diverge(other), entry);
   }
   if (outcome != Outcome::kRestart) {
-    in_order_.credit = std::min(in_order_.credit + 1, InOrder::kMostCredit);
+    in_order_.credit = std::min(in_order_.credit + 1, ArtInOrder::kMostCredit);
   } else {
-    in_order_.credit = std::max(in_order_.credit - InOrder::kMissCosts, 0);
+    in_order_.credit = std::max(in_order_.credit - ArtInOrder::kMissCosts, 0);
     outcome = InsertFromRoot(path, key, entry);
   }
   if (outcome != Outcome::kFull) {
@@ -165,7 +189,7 @@ bool ArtTree::InsertAtOnce(const ArtKey& key, ArtRef entry,
 }
 
 bool ArtTree::FindEdge() {
-  InOrder& edge = in_order_;
+  ArtInOrder& edge = in_order_;
   const ArtPath& path = edge.path;
   // Elsewhere, and in a node that was made to hold nodes, there is more to
   // think of: InsertAtBranchPoint does.
@@ -213,7 +237,8 @@ size_t ArtTree::DrainInsertBuffer(ArtPath* path) {
   if (batch.size == 0) {
     return 0;
   }
-  const size_t beside = InsertTogether(batch.entries, batch.size, path);
+  const size_t beside =
+      InsertTogether(batch.entries, batch.size, insert_buffer_.mode(), path);
   insert_buffer_.CountDrained(batch);
   return beside;
 }
@@ -233,8 +258,34 @@ void ArtTree::MarkReadOnly() {
   insert_buffer_.Close();
 }
 
-size_t ArtTree::InsertTogether(const ArtRef* entries, size_t n, ArtPath* path) {
-  if (!insert_buffer_.DescendTogether()) {
+bool ArtTree::InsertInBatch(ArtRef entry, ArtWriterBuffer* buffer) {
+  if (entry == kArtNoRef) {
+    return false;
+  }
+  const uint64_t sequence = ArtKey(EntryAt(entry), order_).sequence();
+  if (!buffer->MayWait(sequence)) {
+    FinishBatch(buffer);
+    return Insert(entry);
+  }
+  if (buffer->full()) {
+    FinishBatch(buffer);
+  }
+  buffer->Add(entry, sequence);
+  return true;
+}
+
+void ArtTree::FinishBatch(ArtWriterBuffer* buffer) {
+  if (buffer->size() > 0) {
+    NoteOthersInsert();
+    ArtPath path;
+    InsertTogether(buffer->entries(), buffer->size(), buffer->mode(), &path);
+    buffer->Clear();
+  }
+}
+
+size_t ArtTree::InsertTogether(const ArtRef* entries, size_t n,
+                               ArtDescentMode* mode, ArtPath* path) {
+  if (n == 1 || !mode->Together()) {
     return InsertInTurn(entries, n, path);
   }
   constexpr size_t kMost = ArtInsertBuffer::kSize;
@@ -245,9 +296,9 @@ size_t ArtTree::InsertTogether(const ArtRef* entries, size_t n, ArtPath* path) {
   for (size_t i = 0; i < n; ++i) {
     keys[i].emplace(EntryAt(entries[i]), order_);
     descents[i].emplace(*this, *keys[i], &paths[i]);
-    found[i] = n > 1 ? Found::kNotYet : Found::kRestart;
+    found[i] = Found::kNotYet;
   }
-  for (bool going = n > 1; going;) {
+  for (bool going = true; going;) {
     going = false;
     for (size_t i = 0; i < n; ++i) {
       if (found[i] != Found::kNotYet) {
@@ -261,6 +312,7 @@ size_t ArtTree::InsertTogether(const ArtRef* entries, size_t n, ArtPath* path) {
     }
   }
   size_t outdated = 0;
+  CountTogether count(&arena_);
   for (size_t i = 0; i < n; ++i) {
     Outcome outcome = InsertAt(&paths[i], found[i], *keys[i], entries[i]);
     outdated += outcome == Outcome::kRestart;
@@ -271,11 +323,11 @@ size_t ArtTree::InsertTogether(const ArtRef* entries, size_t n, ArtPath* path) {
       throw std::bad_alloc();  // They all go on waiting.
     }
     if (outcome == Outcome::kInserted) {
-      arena_.CountEntry(keys[i]->sequence());
+      count.Add(keys[i]->sequence());
     }
   }
   if (n == kMost && outdated > n / 2) {
-    insert_buffer_.SayPathsWereOutdated();
+    mode->SayPathsWereOutdated();
   }
   return 0;
 }
@@ -283,6 +335,7 @@ size_t ArtTree::InsertTogether(const ArtRef* entries, size_t n, ArtPath* path) {
 size_t ArtTree::InsertInTurn(const ArtRef* entries, size_t n, ArtPath* path) {
   size_t beside = 0;
   path->Clear();
+  CountTogether count(&arena_);
   for (size_t i = 0; i < n; ++i) {
     const ArtKey key(EntryAt(entries[i]), order_);
     Outcome outcome = Outcome::kRestart;
@@ -299,7 +352,7 @@ size_t ArtTree::InsertInTurn(const ArtRef* entries, size_t n, ArtPath* path) {
       throw std::bad_alloc();  // They all go on waiting.
     }
     if (outcome == Outcome::kInserted) {
-      arena_.CountEntry(key.sequence());
+      count.Add(key.sequence());
     }
   }
   return beside;

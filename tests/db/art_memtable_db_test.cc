@@ -289,6 +289,68 @@ TEST_P(ArtMemTableDBTest, ConcurrentWritersLoseNothing) {
   EXPECT_EQ(kThreads * kKeys + 1, n);
 }
 
+// Batches over two column families, by all ways that lead to the memtable at
+// the same time; each is read by its writer when it is written.
+TEST_P(ArtMemTableDBTest, ConcurrentBatchesAreReadByTheirWriters) {
+  options_.write_buffer_size = 256 << 10;
+  for (const bool pipelined : {false, true}) {
+    for (const bool unordered : {false, true}) {
+      if (pipelined && unordered) {
+        continue;  // RocksDB refuses it.
+      }
+      options_.enable_pipelined_write = pipelined;
+      options_.unordered_write = unordered;
+      ASSERT_TRUE(Open().ok());
+      ROCKSDB_NAMESPACE::ColumnFamilyHandle* other = nullptr;
+      ASSERT_TRUE(db_->CreateColumnFamily(options_, "other", &other).ok());
+      const std::unique_ptr<ROCKSDB_NAMESPACE::ColumnFamilyHandle> owner(other);
+      constexpr int kThreads = 4;
+      constexpr int kBatches = 150;
+      constexpr int kEntries = 40;
+      std::vector<std::thread> threads;
+      for (int t = 0; t < kThreads; ++t) {
+        threads.emplace_back([&, t] {
+          for (int b = 0; b < kBatches; ++b) {
+            WriteBatch batch;
+            const auto key_of = [t, b](int i) {
+              return std::to_string(i * 7919 % kEntries) + "/" +
+                     std::to_string(b) + "/" + std::to_string(t);
+            };
+            for (int i = 0; i < kEntries; ++i) {
+              batch.Put(key_of(i), "old");
+              batch.Put(other, key_of(i), std::to_string(i));
+              batch.Put(key_of(i), std::to_string(i));
+            }
+            ASSERT_TRUE(db_->Write(WriteOptions(), &batch).ok());
+            for (int i = b % 7; i < kEntries; i += 7) {
+              for (auto* family : {other, db_->DefaultColumnFamily()}) {
+                std::string value;
+                ASSERT_TRUE(
+                    db_->Get(ReadOptions(), family, key_of(i), &value).ok());
+                ASSERT_EQ(std::to_string(i), value);
+              }
+            }
+          }
+        });
+      }
+      for (std::thread& thread : threads) {
+        thread.join();
+      }
+      for (auto* family : {other, db_->DefaultColumnFamily()}) {
+        std::unique_ptr<ROCKSDB_NAMESPACE::Iterator> iter(
+            db_->NewIterator(ReadOptions(), family));
+        int n = 0;
+        for (iter->SeekToFirst(); iter->Valid(); iter->Next()) {
+          ++n;
+        }
+        EXPECT_TRUE(iter->status().ok());
+        EXPECT_EQ(kThreads * kBatches * kEntries, n);
+      }
+      ASSERT_TRUE(db_->DropColumnFamily(other).ok());
+    }
+  }
+}
+
 TEST_P(ArtMemTableDBTest, WritePreparedTransactionsTakeDuplicateKeysInABatch) {
   TransactionDBOptions txn_options;
   txn_options.write_policy = TxnDBWritePolicy::WRITE_PREPARED;

@@ -76,6 +76,7 @@ TEST_P(ArtMemTableRepTest, EveryInsertFunctionInserts) {
               rep->InsertKeyWithHintConcurrently(rep.NewKey({"7", 1}), &hint));
     EXPECT_EQ(is_new, rep->InsertKeyConcurrently(rep.NewKey({"8", 1})));
   }
+  compat::FinishBatch(rep.get());
   // RocksDB deletes what a hint points at.
   EXPECT_EQ(nullptr, hint);
   for (const char* key : {"1", "2", "3", "4", "5", "6", "7", "8"}) {

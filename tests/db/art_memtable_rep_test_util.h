@@ -170,8 +170,11 @@ class RepUnderTest {
     return rep_->InsertKey(NewKey(key));
   }
 
+  // A batch of one.
   bool Insert(const TestKey& key) {
-    return rep_->InsertKeyConcurrently(NewKey(key));
+    const bool is_new = rep_->InsertKeyConcurrently(NewKey(key));
+    compat::FinishBatch(rep_.get());
+    return is_new;
   }
 
   static std::string Encode(const TestKey& key) {

@@ -120,11 +120,27 @@ class Stock {
   std::vector<std::pair<ArtRef, int>> nodes_;
 };
 
+// Whether all were taken for new.
+bool InsertOneOrBatch(ArtTree* tree, const std::vector<ArtRef>& entries) {
+  if (entries.size() == 1) {
+    return tree->Insert(entries[0]);
+  }
+  ArtWriterBuffer buffer;
+  bool inserted = true;
+  for (const ArtRef entry : entries) {
+    inserted = tree->InsertInBatch(entry, &buffer) && inserted;
+  }
+  tree->FinishBatch(&buffer);
+  return inserted;
+}
+
 // To a tree with the keys `first`, starts the insert of `victim` in a thread
 // and stops it where it allocates, inserts `others`, lets the victim go on, and
-// checks the whole.
+// checks the whole. The keys `behind` are in a batch with the victim's, and
+// have descended with it when it is stopped.
 void Interleave(ArtOrder order, const std::vector<TestKey>& first,
-                const TestKey& victim, const std::vector<TestKey>& others) {
+                const TestKey& victim, const std::vector<TestKey>& others,
+                const std::vector<TestKey>& behind = {}) {
   GateAllocator gate;
   ArtTree tree(order, &gate);
   KeySet keys(SlowLess{order});
@@ -144,10 +160,14 @@ void Interleave(ArtOrder order, const std::vector<TestKey>& first,
 
   bool inserted = false;
   std::thread thread([&] {
-    const ArtRef entry = NewEntry(&tree, victim.user_key, victim.sequence);
+    std::vector<ArtRef> batch;
+    batch.push_back(NewEntry(&tree, victim.user_key, victim.sequence));
+    for (const TestKey& key : behind) {
+      batch.push_back(NewEntry(&tree, key.user_key, key.sequence));
+    }
     gate.UseUp(&tree);
     gate.Arm();
-    inserted = tree.Insert(entry);
+    inserted = InsertOneOrBatch(&tree, batch);
     gate.Finished();
   });
   const bool stopped = gate.AwaitStop();
@@ -157,7 +177,8 @@ void Interleave(ArtOrder order, const std::vector<TestKey>& first,
     for (const TestKey& key : first) {
       EXPECT_TRUE(tree.Contains(ToArtKey(key, order)));
     }
-    EXPECT_FALSE(tree.Contains(ToArtKey(victim, order)));
+    // Of a batch some may be in, and are counted with the others.
+    EXPECT_TRUE(!behind.empty() || !tree.Contains(ToArtKey(victim, order)));
     for (size_t i = 0; i < others.size(); ++i) {
       EXPECT_EQ(keys.insert(others[i]).second, tree.Insert(refs[i]))
           << others[i];
@@ -168,6 +189,7 @@ void Interleave(ArtOrder order, const std::vector<TestKey>& first,
   thread.join();
   ASSERT_TRUE(stopped);
   EXPECT_EQ(keys.insert(victim).second, inserted);
+  keys.insert(behind.begin(), behind.end());
   ASSERT_NO_FATAL_FAILURE(CheckAll(tree, keys));
 
   // The iterators from before have all that was there, and nobody inserts now.
@@ -216,6 +238,34 @@ TEST_P(ArtTreeInterleavingTest, GrowthFindsTheNodeGrownByAnother) {
     // And its duplicate in there, too.
     ASSERT_NO_FATAL_FAILURE(
         Interleave(order(), Children("p", 0, full), victim, {victim}));
+  }
+}
+
+// A: a batch has descended together; one of its first decides to grow ->
+// stopped B:     changes, grows and splits the nodes that the others' paths end
+// at A:         finds each path out of date, and starts again for each
+TEST_P(ArtTreeInterleavingTest, BatchFindsTheNodesOfAllItsPathsChanged) {
+  const std::string far(300, 'q');
+  std::vector<TestKey> behind;
+  for (int i = 0; i < 15; ++i) {
+    const char symbol = static_cast<char>(0xe0 + i);
+    behind.push_back(
+        {(i % 2 == 0 ? "p" : far) + symbol, static_cast<uint64_t>(i) + 2});
+  }
+  for (const int full : {4, 8, 16, 32, 56}) {
+    std::vector<TestKey> first = Children("p", 0, full);
+    for (const TestKey& key : Children(far, 0, full)) {
+      first.push_back(key);
+    }
+    for (const int more : {1, 9, 80}) {
+      std::vector<TestKey> others = Children("p", full, full + more);
+      for (const TestKey& key : Children(far, full, full + more)) {
+        others.push_back(key);
+      }
+      ASSERT_NO_FATAL_FAILURE(
+          Interleave(order(), first, {"p\xdf", 1}, others, behind))
+          << full << " " << more;
+    }
   }
 }
 

@@ -24,6 +24,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "memtable/art/tree_iterator.h"
@@ -51,7 +52,13 @@ enum class Shape {
   kComb,          // prefixes of each other, close together: splits downwards
 };
 
-enum class Writing { kTogether, kAlone };
+// kBatches: together, each with a writer buffer.
+enum class Writing { kTogether, kBatches, kAlone };
+
+inline const char* NameOf(Writing writing) {
+  constexpr const char* kNames[] = {"Together", "Batches", "Alone"};
+  return kNames[static_cast<int>(writing)];
+}
 
 struct Load {
   const char* name;
@@ -141,7 +148,7 @@ class Round {
         sequences[i] -= 3;
       }
     }
-    if (writing == Writing::kTogether && random() % 2 == 0) {
+    if (writing != Writing::kAlone && random() % 2 == 0) {
       std::shuffle(sequences.begin(), sequences.end(), random);
     }
     size_t name = 0;
@@ -198,16 +205,20 @@ class Round {
   // The next insert of the writer, or some that must fail. False at the end.
   bool WriteOne(size_t w, std::mt19937_64* random) {
     Writer& writer = writers_[w];
-    const size_t i = writer.done.load(std::memory_order_relaxed);
+    const size_t i = writer.begun.load(std::memory_order_relaxed);
     if (i == writer.places.size()) {
-      finished_.fetch_add(1);
+      FinishBatch(&writer);
+      finished_.fetch_add(std::exchange(writer.finished, true) ? 0 : 1);
       return false;
     }
     writer.begun.store(i + 1, std::memory_order_relaxed);
-    EXPECT_TRUE(Insert(NewEntry(writer.places[i])));
-    writer.done.store(i + 1, std::memory_order_release);
+    EXPECT_TRUE(Insert(&writer, NewEntry(writer.places[i])));
+    if (writing_ != Writing::kBatches || (*random)() % 24 == 0) {
+      FinishBatch(&writer);
+    }
     if ((*random)() % 16 == 0) {
-      EXPECT_FALSE(Insert(NewEntry(writer.places[(*random)() % (i + 1)])));
+      EXPECT_FALSE(
+          Insert(&writer, NewEntry(writer.places[(*random)() % (i + 1)])));
     }
     return true;
   }
@@ -266,11 +277,27 @@ class Round {
     std::vector<size_t> places;
     std::atomic<size_t> begun{0};
     std::atomic<size_t> done{0};
+    ArtWriterBuffer buffer;
+    bool finished = false;
   };
 
-  bool Insert(ArtRef entry) {
-    return writing_ == Writing::kAlone ? tree_.InsertSingleWriter(entry)
-                                       : tree_.Insert(entry);
+  bool Insert(Writer* writer, ArtRef entry) {
+    switch (writing_) {
+      case Writing::kAlone:
+        return tree_.InsertSingleWriter(entry);
+      case Writing::kBatches:
+        return tree_.InsertInBatch(entry, &writer->buffer);
+      case Writing::kTogether:
+        break;
+    }
+    return tree_.Insert(entry);
+  }
+
+  // All that has begun is done.
+  void FinishBatch(Writer* writer) {
+    tree_.FinishBatch(&writer->buffer);
+    writer->done.store(writer->begun.load(std::memory_order_relaxed),
+                       std::memory_order_release);
   }
 
   ArtRef NewEntry(size_t place) {

@@ -29,7 +29,7 @@ namespace {
 class ArtTreeRaceTest
     : public ::testing::TestWithParam<std::tuple<size_t, Writing, ArtOrder>> {
  protected:
-  static constexpr int kCases = 28;
+  static constexpr int kCases = 42;
 
   const Load& load() const { return kLoads[std::get<0>(GetParam())]; }
   Writing writing() const { return std::get<1>(GetParam()); }
@@ -76,12 +76,12 @@ TEST_P(ArtTreeRaceTest, ReadersFindAllThatWasInsertedBeforeTheySought) {
 INSTANTIATE_TEST_SUITE_P(
     Loads, ArtTreeRaceTest,
     ::testing::Combine(::testing::Range<size_t>(0, std::size(kLoads)),
-                       ::testing::Values(Writing::kTogether, Writing::kAlone),
+                       ::testing::Values(Writing::kTogether, Writing::kBatches,
+                                         Writing::kAlone),
                        ::testing::ValuesIn(kOrders)),
     [](const ::testing::TestParamInfo<ArtTreeRaceTest::ParamType>& param) {
       return std::string(kLoads[std::get<0>(param.param)].name) +
-             (std::get<1>(param.param) == Writing::kAlone ? "Alone"
-                                                          : "Together") +
+             NameOf(std::get<1>(param.param)) +
              ShortNameOf(std::get<2>(param.param));
     });
 

@@ -126,6 +126,47 @@ TEST_P(ArtTreeThrowTest, SingleWriterThatThrowsLeavesTheTreeAsItWas) {
   EXPECT_GT(failures, 50);
 }
 
+TEST_P(ArtTreeThrowTest, BatchThatThrowsGoesOnAndLosesNothing) {
+  int failures = 0;
+  for (int round = 0; round < 20; ++round) {
+    ThrowingAllocator allocator;
+    ArtTree tree(GetParam(), &allocator);
+    MakeEntries(&tree, round, static_cast<Keys>(round % 3));
+    ArtWriterBuffer buffer;
+    std::string reason;
+    const auto until_it_succeeds = [&](auto&& call) {
+      for (int calls = 0;; ++calls) {
+        allocator.left = calls;
+        try {
+          call();
+          return;
+        } catch (const std::bad_alloc&) {
+          ++failures;
+          ASSERT_TRUE(tree.Validate(&reason)) << reason;
+        }
+      }
+    };
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      ASSERT_NO_FATAL_FAILURE(until_it_succeeds([&] {
+        ASSERT_TRUE(tree.InsertInBatch(entries_[i], &buffer)) << keys_[i];
+      }));
+      if (random_() % 32 == 0) {
+        ASSERT_NO_FATAL_FAILURE(
+            until_it_succeeds([&] { tree.FinishBatch(&buffer); }));
+        ASSERT_EQ(i + 1, tree.NumEntries());
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(
+        until_it_succeeds([&] { tree.FinishBatch(&buffer); }));
+    ASSERT_TRUE(tree.Validate(&reason)) << reason;
+    ASSERT_EQ(entries_.size(), tree.NumEntries());
+    for (const TestKey& key : keys_) {
+      ASSERT_TRUE(tree.Contains(ToArtKey(key, GetParam()))) << key;
+    }
+  }
+  EXPECT_GT(failures, 50);
+}
+
 // Keys that are each other's prefixes, whose nodes are split downwards.
 TEST_P(ArtTreeThrowTest, SplitThatThrowsLeavesTheTreeAsItWas) {
   constexpr size_t kKeys = 1000;

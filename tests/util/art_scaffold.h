@@ -44,6 +44,14 @@ class Scaffold {
     return is_new;
   }
 
+  bool InsertInBatch(const std::string& key, uint64_t sequence,
+                     ArtWriterBuffer* buffer) {
+    const bool is_new =
+        tree_.InsertInBatch(NewEntry(&tree_, key, sequence), buffer);
+    EXPECT_EQ(is_new, sorted_.insert({key, sequence}).second) << key;
+    return is_new;
+  }
+
   size_t Depth() {
     size_t deepest = 0;
     ForEachNode(&tree_, [&deepest](ArtNodeOwner, size_t depth) {
