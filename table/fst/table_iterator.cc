@@ -121,6 +121,8 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
     return false;
   }
   tag_entry_ = UINT32_MAX;
+  alike_ = segment_->single_version() && same_tags_ &&
+           !compat::HasPreferredSeqno(same_tag_);
   simple_ = segment_->single_version() &&
             (all_visible_ || (same_tags_ && same_tag_ <= newest_));
   plain_ = simple_ && segment_->same_types() &&
@@ -155,11 +157,28 @@ void FstTableIterator::EnterSegment(uint32_t i, End end) {
 }
 
 void FstTableIterator::StepKey(bool forward) {
-  if (forward != segment_->mirrored()) {
-    cursor_.Next();
-  } else {
-    cursor_.Prev();
+  MoveCursor(forward);
+  TakeStep(forward);
+}
+
+inline void FstTableIterator::StepAlike(bool forward) {
+  assert(valid_ && alike_);
+  MoveCursor(forward);
+  if (!cursor_.Valid()) {
+    TakeStep(forward);
+    return;
   }
+  entry_ = segment_->Mirror(cursor_.ordinal());
+  begin_ = entry_;
+  end_ = entry_ + 1;
+  ROCKSDB_NAMESPACE::EncodeFixed64(cursor_.tail(), same_tag_);
+  key_ = Slice(cursor_.key().data(), cursor_.key().size() + kTagSize);
+  if (TakeUniformValue() || TakeValueAtHand()) return;
+  value_ready_ = false;
+  if (!allow_unprepared_value_ || ValueIsAtHand()) PrepareValue();
+}
+
+void FstTableIterator::TakeStep(bool forward) {
   if (cursor_.Valid() || cursor_.corrupt()) {
     LoadKey(forward ? End::kFirst : End::kLast);
   } else if (forward ? segment_index_ + 1 < file_.index().num_segments()
@@ -477,6 +496,10 @@ void FstTableIterator::SettleVisible(bool forward) {
 
 void FstTableIterator::Next() {
   assert(valid_);
+  if (alike_) {
+    StepAlike(/*forward=*/true);
+    return;
+  }
   if (++entry_ < end_) {
     const uint64_t newer = TagHere();
     LoadEntry();
@@ -502,7 +525,9 @@ void FstTableIterator::Prev() {
   assert(valid_);
   const bool from_sought =
       segment_index_ == sought_segment_ && entry_ == sought_entry_;
-  if (entry_ != begin_) {
+  if (alike_) {
+    StepAlike(/*forward=*/false);
+  } else if (entry_ != begin_) {
     --entry_;
     const uint64_t older = TagHere();
     LoadEntry();

@@ -14,7 +14,9 @@
 //
 // What is equal for all entries of a segment is found out when it is entered:
 // the tag, where inline values of one size begin, whether the upper bound lies
-// behind its keys.
+// behind its keys.  In most segments of compacted files entries are *alike*:
+// one a key, all with one tag.  A step there is one of the cursor, and the
+// value.
 //
 // A segment that continues a key (table/segment/file_index.h) is walked like
 // any other: its only key is that of the segment before it, and its entries are
@@ -162,6 +164,17 @@ class FstTableIterator final : public compat::TableIteratorBase {
   void EnterSegment(uint32_t i, End end);
   // Moves to the next or previous key in the file's order.
   void StepKey(bool forward);
+  // Its parts: moves the cursor; takes over what it came to.
+  void MoveCursor(bool forward) {
+    if (forward != segment_->mirrored()) {
+      cursor_.Next();
+    } else {
+      cursor_.Prev();
+    }
+  }
+  void TakeStep(bool forward);
+  // The same as StepKey().  REQUIRES: Valid(), alike_
+  void StepAlike(bool forward);
   // Takes the cursor's key over, at its newest or oldest entry.
   void LoadKey(End end);
   // Takes the current entry over, of the cursor's key.
@@ -240,6 +253,9 @@ class FstTableIterator final : public compat::TableIteratorBase {
   // Of an entry of the segment: its tag, which was looked up; UINT32_MAX: none.
   uint32_t tag_entry_ = UINT32_MAX;
   uint64_t tag_ = 0;
+  // Each of the segment's keys has one entry, all have same_tag_, and that says
+  // nothing of their values.
+  bool alike_ = false;
   bool simple_ = false;
   bool plain_ = false;
   uint64_t newest_ = 0;
@@ -289,11 +305,7 @@ inline bool FstTableIterator::StepSimple(bool forward) {
   if (forward ? entry_ + 1 == segment_->num_entries() : entry_ == 0) {
     return false;
   }
-  if (forward != segment_->mirrored()) {
-    cursor_.Next();
-  } else {
-    cursor_.Prev();
-  }
+  MoveCursor(forward);
   if (!cursor_.Valid()) {
     FailTrie();
     return false;

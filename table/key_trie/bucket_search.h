@@ -138,6 +138,9 @@ class SuffixCursor {
   // The key whose suffix is here, and where its codes but the first start.
   uint32_t index() const { return index_; }
   uint64_t code() const { return code_; }
+  const SuffixCoding& codes() const { return *codes_; }
+  const Bucket& bucket() const { return *bucket_; }
+  const UnpackedBucket& heads() const { return *heads_; }
   // Moves to a place seen before.
   void Set(uint32_t index, uint64_t code) {
     index_ = index;
@@ -156,6 +159,12 @@ class SuffixCursor {
   [[nodiscard]] bool Compare(uint32_t index, const SoughtKey& target, size_t at,
                              size_t* common, int* order);
 
+  // With symbols, whether the suffix here has at most `most` bytes; with
+  // tokens, whose number says nothing of bytes, true.
+  bool LengthAtMost(uint64_t most) const {
+    return codes_->coding != kSymbols ||
+           bucket_->LengthAt(index_) <= heads_->LcpAt(index_) + most;
+  }
   // Whether all codes of the suffix here name something.
   // REQUIRES: it can be read
   bool NamesOnly() const;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "table/key_trie/format.h"
+#include "table/key_trie/kernels.h"
 
 namespace memkv {
 namespace key_trie {
@@ -21,6 +22,8 @@ int ByteAt(const char* key, uint64_t size, uint64_t at) {
   return at < size ? static_cast<uint8_t>(key[at]) : -1;
 }
 
+static_assert(SuffixRun::kAround >= kJoined, "for Join()");
+
 }  // namespace
 
 void Cursor::Reset(const Reader* reader) {
@@ -31,6 +34,7 @@ void Cursor::Reset(const Reader* reader) {
   }
   key_ = buffer_.bytes.get();
   key_size_ = 0;
+  window_end_ = 0;
   Invalidate();
 }
 
@@ -49,7 +53,8 @@ bool Cursor::LoadBucket(uint32_t bucket) {
     return true;
   }
   bucket_ = kNoBucket;
-  read_.clear();
+  read_.resize(kMaxBucketKeys);
+  num_read_ = 0;
   window_first_ = 0;
   if (!reader_->OpenBucket(bucket, &bytes_)) {
     return false;
@@ -80,6 +85,13 @@ void Cursor::SetKeyPrefix(std::string_view target, uint64_t length) {
   }
   key_ = buffer_.bytes.get();
   key_size_ = length;
+  window_end_ = 0;
+}
+
+void Cursor::LeaveWindow() {
+  if (window_end_ != 0) {
+    SetKeyPrefix(key(), key_size_);
+  }
 }
 
 bool Cursor::AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size) {
@@ -95,25 +107,28 @@ bool Cursor::AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size) {
   }
   // As SuffixCursor::Read, with all that it needs at hand: a byte that is
   // written might be any of it.
-  const Tokens& tokens = *reader_->codes_.tokens;
-  const uint32_t first_end = tokens.first_end();
+  const Tokens::Names names = reader_->codes_.tokens->names();
+  const uint32_t first_end = reader_->codes_.tokens->first_end();
   const unsigned width = reader_->codes_.width;
   const uint8_t* const codes = bytes_.codes;
   const uint64_t num_codes = bytes_.num_codes;
+  char* bytes = buffer->bytes.get();
+  uint64_t capacity = buffer->capacity;
   uint64_t at = next_.code();
   uint32_t code = heads_.FirstCodeAt(index);
   uint64_t done = *size;
   for (;;) {
-    const uint32_t length = tokens.LengthOf(code);
-    const uint8_t* const bytes = tokens.BytesOf(code);
-    if (done + length > buffer->capacity) {
+    const uint32_t length = names.LengthOf(code);
+    const uint8_t* const token = names.BytesOf(code);
+    if (done + length > capacity) {
       buffer->Grow(done + length, done);
+      bytes = buffer->bytes.get();
+      capacity = buffer->capacity;
     }
-    char* const out = buffer->bytes.get() + done;
-    memcpy(out, bytes, Tokens::kOverread);
+    memcpy(bytes + done, token, Tokens::kOverread);
     if (length > Tokens::kOverread) {
-      memcpy(out + Tokens::kOverread, bytes + Tokens::kOverread,
-             kSlack - Tokens::kOverread);
+      memcpy(bytes + done + Tokens::kOverread, token + Tokens::kOverread,
+             kTokenCopy - Tokens::kOverread);
     }
     done += length;
     if (code >= first_end) {
@@ -143,9 +158,6 @@ void Cursor::ReadNext(uint32_t index) {
   }
   const uint64_t lcp = size;
   const int before = ByteAt(key_, key_size_, lcp);
-  if (key_ != buffer_.bytes.get()) {  // In the window, of which it was last.
-    SetKeyPrefix(key(), size);
-  }
   if (!AppendSuffix(index, &buffer_, &size) ||
       !Ascends(index, ByteAt(buffer_.bytes.get(), size, lcp), before)) {
     SetCorrupt();
@@ -158,10 +170,48 @@ void Cursor::ReadNext(uint32_t index) {
   valid_ = true;
 }
 
+uint32_t Cursor::ReadTogether(uint32_t n) {
+  if (run_ == nullptr) {
+    // NOLINTNEXTLINE(modernize-make-unique): that would fill it
+    run_.reset(new SuffixRun);
+  }
+  const uint32_t index = window_first_ + num_read_;
+  ReadKey before = LastRead();
+  next_.Set(index, before.next_code);
+  n = run_->Read(next_, n);
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint64_t lcp = heads_.LcpAt(index + i);
+    const uint64_t size = lcp + run_->LengthOf(i);
+    const uint8_t* const suffix = run_->BytesOf(i);
+    const uint64_t begin = BehindInWindow(before);
+    const char* before_bytes = window_.bytes.get() + before.begin;
+    if (lcp > before.size || begin + size > kWindow ||
+        !Ascends(index + i, size > lcp ? int{suffix[0]} : -1,
+                 ByteAt(before_bytes, before.size, lcp))) {
+      return i;
+    }
+    if (begin + size > window_.capacity) {
+      window_.Grow(begin + size, before.begin + before.size);
+      before_bytes = window_.bytes.get() + before.begin;
+    }
+    Join(reinterpret_cast<const uint8_t*>(before_bytes), lcp, suffix, size,
+         reinterpret_cast<uint8_t*>(window_.bytes.get() + begin));
+    before = {begin, size, lcp, run_->NextCodeOf(i)};
+    read_[num_read_++] = before;
+  }
+  return n;
+}
+
+bool Cursor::ReadOnTogether(uint32_t n) {
+  const bool together = num_read_ != 0 && !one_by_one_ && HasAvx2();
+  return (together && ReadTogether(std::min(n, SuffixRun::kMaxKeys)) != 0) ||
+         ReadOn();
+}
+
 bool Cursor::ReadOn() {
-  const auto index = window_first_ + static_cast<uint32_t>(read_.size());
+  const uint32_t index = window_first_ + num_read_;
   const uint64_t lcp = heads_.LcpAt(index);
-  ReadKey read = {0, lcp, 0};
+  ReadKey read = {0, 0, lcp, 0};
   int byte_before = -1;
   if (index == 0) {
     if (!reader_->separators_.Get(bucket_, &separator_) ||
@@ -176,14 +226,14 @@ bool Cursor::ReadOn() {
     }
     next_.Set(0, 0);
   } else {
-    const ReadKey before = read_.back();
+    const ReadKey before = LastRead();
     if (lcp > before.size) {
       return false;
     }
     byte_before = ByteAt(window_.bytes.get() + before.begin, before.size, lcp);
     read.begin = before.begin + before.size + kTail;
     if (read.begin + lcp > kWindow) {
-      read_.clear();
+      num_read_ = 0;
       window_first_ = index;
       read.begin = 0;
     }
@@ -206,17 +256,21 @@ bool Cursor::ReadOn() {
     return false;
   }
   read.next_code = next_.code();
-  read_.push_back(read);
+  read_[num_read_++] = read;
   return true;
 }
 
 void Cursor::MoveTo(uint32_t index) {
   if (index < window_first_) {
-    read_.clear();
+    num_read_ = 0;
     window_first_ = 0;
   }
-  while (window_first_ + read_.size() <= index) {
-    if (!ReadOn()) {
+  for (;;) {
+    window_end_ = window_first_ + num_read_;
+    if (index < window_end_) {
+      break;
+    }
+    if (!ReadOnTogether(index + 1 - window_end_)) {
       SetCorrupt();
       return;
     }
@@ -357,19 +411,22 @@ void Cursor::SeekForPrev(std::string_view target) {
   MoveTo(position.place.index - back);
 }
 
-void Cursor::Next() {
-  assert(valid_);
+void Cursor::NextBeyondWindow() {
   uint32_t index = index_ + 1;
   if (index == bytes_.num_keys) {
     if (bucket_ + 1 == reader_->num_buckets()) {
       Invalidate();
       return;
     }
+    LeaveWindow();
     if (!LoadBucket(bucket_ + 1)) {
       SetCorrupt();
       return;
     }
     index = 0;
+  } else if (window_end_ != 0) {
+    next_.Set(index, LastRead().next_code);
+    LeaveWindow();
   }
   ReadNext(index);
 }
@@ -381,7 +438,7 @@ void Cursor::PrevSlow() {
   }
   // The keys of a window ascend.  Any other key must be compared with; one in
   // the window of another bucket will be written over.
-  const bool in_window = key_ != buffer_.bytes.get();
+  const bool in_window = window_end_ != 0;
   const bool same_bucket = index_ > 0;
   std::string_view behind = key();
   if (in_window && !same_bucket) {

@@ -8,24 +8,25 @@
 // independent of each other).
 //
 // Cost: Next replaces the tail of the key, O(suffix), and once a bucket unpacks
-// its LCPs.  The first Prev in a bucket rebuilds all keys before it, one after
-// the other, and descends for its separator; those that follow only point at
-// the key, O(1).  Keys of a bucket that take more than kWindow bytes are
+// its LCPs.  The first Prev in a bucket rebuilds all keys before it, several at
+// once, and descends for its separator; steps to keys that were rebuilt only
+// point at them, O(1).  Keys of a bucket that take more than kWindow bytes are
 // rebuilt again when the walk comes to those that were given up.
 //
 // Invariants:
-// (I1) Valid() implies that key() is the key with rank ordinal(), and that
-//      next_ is at the suffix behind it.
-// (I2) heads_ and next_ belong to bucket bucket_; read_ holds its keys from
-//      window_first_ on, as many as it has elements.
+// (I1) Valid() implies that key() is the key with rank ordinal().  It is in the
+//      window, or else next_ is at the suffix behind it.
+// (I2) heads_ and next_ belong to bucket bucket_; the first num_read_ of read_
+//      are its keys from window_first_ on.  window_end_ is behind them if key()
+//      is one of these, and 0 otherwise.
 // (I3) No sequence of calls on hostile bytes reads outside them; a position
 //      that cannot be rebuilt makes the cursor invalid and corrupt().
 // (I4) Whatever the bytes are, a key after Next() is greater than the one
 //      before it, and after Prev() less: damage that would make it otherwise is
 //      corrupt().  So no walk goes in circles.
 //
-// Known weakness: the buffers, of the longest key visited and of kWindow bytes
-// or more, are kept until destruction.
+// Known weakness: the buffers, of the longest key visited, of kWindow bytes or
+// more, and of a SuffixRun, are kept until destruction.
 
 #pragma once
 
@@ -39,6 +40,7 @@
 
 #include "table/key_trie/bucket_search.h"
 #include "table/key_trie/reader.h"
+#include "table/key_trie/suffix_run.h"
 
 namespace memkv {
 namespace key_trie {
@@ -75,19 +77,29 @@ class Cursor {
   // To the key of that rank; invalid if ordinal >= num_keys().
   void SeekToOrdinal(uint32_t ordinal);
   // REQUIRES: Valid()
-  void Next();
+  void Next() {
+    assert(valid_);
+    if (index_ + 1 >= window_end_) {
+      NextBeyondWindow();
+      return;
+    }
+    ShowRead(index_ + 1);
+    shared_ = read_[index_ - window_first_].lcp;
+  }
   // REQUIRES: Valid()
   void Prev() {
     assert(valid_);
-    // (I2)
-    if (key_ == buffer_.bytes.get() || index_ <= window_first_) {
+    if (window_end_ == 0 || index_ <= window_first_) {
       PrevSlow();
       return;
     }
     // The later one was made from the other.
-    shared_ = heads_.LcpAt(index_);
+    shared_ = read_[index_ - window_first_].lcp;
     ShowRead(index_ - 1);
   }
+
+  // From now on keys are rebuilt one by one: what the other way is tested with.
+  void TEST_ReadOneByOne() { one_by_one_ = true; }
 
   // REQUIRES: Valid()
   uint32_t ordinal() const { return bytes_.first_ordinal + index_; }
@@ -110,6 +122,7 @@ class Cursor {
   struct ReadKey {
     uint64_t begin;
     uint64_t size;
+    uint64_t lcp;
     uint64_t next_code;
   };
 
@@ -124,10 +137,12 @@ class Cursor {
 
   static constexpr uint32_t kNoBucket = UINT32_MAX;
   // Bytes behind a buffer's capacity that may be written: a token is copied as
-  // 64 bytes.
-  static constexpr size_t kSlack = 64;
-  static_assert(Tokens::kMaxLength < kSlack && kTail <= kSlack,
-                "a token and a tail fit behind a key");
+  // 64 bytes, a key of the window by Join().
+  static constexpr size_t kTokenCopy = 64;
+  static constexpr size_t kSlack = 192;
+  static_assert(Tokens::kMaxLength < kTokenCopy && kTokenCopy <= kSlack &&
+                    SuffixRun::kAround + kTail <= kSlack,
+                "a token, a joined key and a tail fit behind a key");
   static constexpr uint64_t kWindow = 256 << 10;
 
   void Invalidate();
@@ -143,15 +158,22 @@ class Cursor {
                       Reader::Position* position);
   // Goes to the first key that is not before the place that was found.
   void GoToPosition(std::string_view target, const Reader::Position& position);
+  void NextBeyondWindow();
   void PrevSlow();
   // Stands on key `index`, which the window holds.
   void ShowRead(uint32_t index) {
     const ReadKey& read = read_[index - window_first_];
-    next_.Set(index + 1, read.next_code);
     key_ = window_.bytes.get() + read.begin;
     key_size_ = read.size;
     index_ = index;
   }
+  const ReadKey& LastRead() const { return read_[num_read_ - 1]; }
+  // Where the next key of the window may begin: at a whole piece of Join().
+  static uint64_t BehindInWindow(const ReadKey& read) {
+    return (read.begin + read.size + kTail + 31) / 32 * 32;
+  }
+  // Takes the key, if it is one of the window, into buffer_.
+  void LeaveWindow();
   // Appends the suffix of key `index`, where next_ is, to the first *size bytes
   // of *buffer.  Moves next_ to the next one.  False if it does not fit.
   bool AppendSuffix(uint32_t index, Buffer* buffer, uint64_t* size);
@@ -165,6 +187,13 @@ class Cursor {
   void MoveTo(uint32_t index);
   // Adds the key behind the last one to the window.  False if it is corrupt.
   bool ReadOn();
+  // Adds up to n keys, together where that is possible.  False if the next one
+  // is corrupt.
+  bool ReadOnTogether(uint32_t n);
+  // Adds up to n of the keys behind the last one.  Returns how many; the next
+  // one is for ReadOn() to see to. REQUIRES: num_read_ > 0; n <=
+  // SuffixRun::kMaxKeys
+  uint32_t ReadTogether(uint32_t n);
   void MoveToOrdinal(uint32_t ordinal);
   // Makes the key the first length bytes of target, which may be a view of it.
   void SetKeyPrefix(std::string_view target, uint64_t length);
@@ -178,7 +207,11 @@ class Cursor {
   SuffixCursor next_;
   UnpackedBucket heads_;
   uint32_t window_first_ = 0;
-  std::vector<ReadKey> read_;
+  uint32_t window_end_ = 0;
+  bool one_by_one_ = false;
+  uint32_t num_read_ = 0;
+  std::vector<ReadKey> read_;  // of kMaxBucketKeys, once a bucket is loaded
+  std::unique_ptr<SuffixRun> run_;  // once it is needed
   Buffer window_;
   Buffer buffer_;  // of the key, unless it is one in the window
   char* key_ = nullptr;

@@ -30,6 +30,9 @@ namespace key_trie {
 constexpr uint64_t kEightBytes = 0x0101010101010101;
 constexpr uint64_t kFourWords = 0x0001000100010001;
 
+// What Join() writes, at least.
+constexpr size_t kJoined = 128;
+
 namespace scalar {
 
 inline void UnpackBytes(const uint8_t* p, unsigned width, uint32_t n,
@@ -76,6 +79,12 @@ inline uint64_t PastEnds(const uint8_t* codes, unsigned width,
 
 inline size_t CommonPrefixPadded(const uint8_t* a, const uint8_t* b, size_t n) {
   return CommonPrefix(a, b, n);
+}
+
+inline void Join(const uint8_t* before, uint64_t shared, const uint8_t* suffix,
+                 uint64_t size, uint8_t* out) {
+  memcpy(out, before, shared);
+  memcpy(out + shared, suffix, size - shared);
 }
 
 inline uint32_t CountNotGreater16(const uint8_t* slices, uint32_t n,
@@ -308,6 +317,37 @@ MEMKV_AVX2 inline size_t CommonPrefixPadded(const uint8_t* a, const uint8_t* b,
   return n;
 }
 
+// The first kJoined bytes without a question.  A piece of a key is loaded where
+// it was stored as one piece, so the processor need not wait for it.
+MEMKV_AVX2 inline void Join(const uint8_t* before, uint64_t shared,
+                            const uint8_t* suffix, uint64_t size,
+                            uint8_t* out) {
+  alignas(32) static constexpr int8_t kPlaces[32] = {
+      0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+      16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+  const __m256i places = Load(kPlaces);
+  // Those beyond the last shared one are the suffix's.
+  const uint64_t near = shared < kJoined ? shared : kJoined;
+  const __m256i last =
+      _mm256_set1_epi8(static_cast<char>(static_cast<int>(near) - 1));
+  for (uint64_t i = 0; i < kJoined; i += 32) {
+    const __m256i behind = _mm256_cmpgt_epi8(
+        _mm256_add_epi8(places, _mm256_set1_epi8(static_cast<char>(i))), last);
+    _mm256_storeu_si256(
+        reinterpret_cast<__m256i*>(out + i),
+        _mm256_blendv_epi8(Load(before + i), Load(suffix + i - near), behind));
+  }
+  for (uint64_t i = kJoined; i < size; i += 32) {
+    const uint64_t n = shared <= i ? 0 : shared - i < 32 ? shared - i : 32;
+    const __m256i behind = _mm256_cmpgt_epi8(
+        places, _mm256_set1_epi8(static_cast<char>(static_cast<int>(n) - 1)));
+    const uint64_t at = n < 32 ? i : shared;
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i),
+                        _mm256_blendv_epi8(Load(before + i),
+                                           Load(suffix + at - shared), behind));
+  }
+}
+
 // Sixteen, whatever n: a loop's end would be guessed wrong more often than not.
 MEMKV_AVX2 inline uint32_t CountNotGreater16(const uint8_t* slices, uint32_t n,
                                              uint64_t slice) {
@@ -371,6 +411,15 @@ inline uint64_t PastEnds(const uint8_t* codes, unsigned width,
 // may be read.
 inline size_t CommonPrefixPadded(const uint8_t* a, const uint8_t* b, size_t n) {
   return MEMKV_KERNEL(CommonPrefixPadded, a, b, n);
+}
+
+// Writes to `out` the first `shared` bytes of `before` and then the suffix,
+// size bytes together.  Up to 31 bytes more, or kJoined, are read of `before`
+// and written; kJoined bytes more are read before and behind the suffix's
+// begin, and 31 behind its end. REQUIRES: shared <= size
+inline void Join(const uint8_t* before, uint64_t shared, const uint8_t* suffix,
+                 uint64_t size, uint8_t* out) {
+  MEMKV_KERNEL(Join, before, shared, suffix, size, out);
 }
 
 // How many of n ascending numbers are <= slice.  16 numbers are read.

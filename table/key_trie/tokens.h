@@ -106,6 +106,21 @@ class Tokens {
     CountCacheLine(&entries_[code]);
     return entries_[code] & kLengthMask;
   }
+  // BytesOf() and LengthOf() for a loop that writes bytes, any of which might
+  // be what those would have to read again.
+  struct Names {
+    const uint32_t* entries;
+    const uint8_t* bytes;
+    const uint8_t* BytesOf(uint32_t code) const {
+      return bytes + (entries[code] >> kLengthBits);
+    }
+    uint32_t LengthOf(uint32_t code) const {
+      return entries[code] & kLengthMask;
+    }
+  };
+  Names names() const {
+    return {entries_.data(), reinterpret_cast<const uint8_t*>(bytes_.data())};
+  }
   std::string TokenOf(uint32_t code) const {
     return {reinterpret_cast<const char*>(BytesOf(code)), LengthOf(code)};
   }

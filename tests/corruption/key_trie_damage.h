@@ -146,19 +146,34 @@ inline void ExpectSafe(const KeyTrieReader& reader, const KeyList& targets) {
       ASSERT_NO_FATAL_FAILURE(walk(step));
     }
   }
+  // Keys that are rebuilt together are those rebuilt one by one.
+  KeyTrieCursor slow;
+  slow.Reset(&reader);
+  slow.TEST_ReadOneByOne();
+  const auto expect_same = [&] {
+    ASSERT_EQ(cursor.Valid(), slow.Valid());
+    ASSERT_EQ(cursor.corrupt(), slow.corrupt());
+    ASSERT_TRUE(!slow.Valid() || cursor.key() == slow.key());
+  };
   uint32_t steps = 0;
   std::string before;
-  for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) {
+  slow.SeekToFirst();
+  for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next(), slow.Next()) {
+    ASSERT_NO_FATAL_FAILURE(expect_same());
     ASSERT_TRUE(steps == 0 || cursor.key() > before);
     ASSERT_LE(++steps, n);
     before = cursor.key();
   }
+  ASSERT_NO_FATAL_FAILURE(expect_same());
   const uint32_t forward_steps = steps;
-  for (cursor.SeekToLast(); cursor.Valid(); cursor.Prev()) {
+  slow.SeekToLast();
+  for (cursor.SeekToLast(); cursor.Valid(); cursor.Prev(), slow.Prev()) {
+    ASSERT_NO_FATAL_FAILURE(expect_same());
     ASSERT_TRUE(steps == forward_steps || cursor.key() < before);
     ASSERT_LE(++steps, 2 * n);
     before = cursor.key();
   }
+  ASSERT_NO_FATAL_FAILURE(expect_same());
   std::string key;
   for (uint32_t i = 0; i < std::min(n, 100u); ++i) {
     reader.KeyAt(i, &key);

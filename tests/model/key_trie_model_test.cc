@@ -19,6 +19,8 @@ class ModelPair {
       : reader_(reader), keys_(keys), at_(Size()) {
     cursor_.Reset(&reader);
     other_.Reset(&reader);
+    slow_.Reset(&reader);
+    slow_.TEST_ReadOneByOne();
   }
 
   void RandomMove(std::mt19937_64* rng) {
@@ -53,9 +55,11 @@ class ModelPair {
     } else if (choice < 60) {
       cursor_.Next();
       ++at_;
-    } else if (choice < 97) {
+    } else if (choice < 94) {
       cursor_.Prev();
       at_ = at_ == 0 ? Size() : at_ - 1;
+    } else if (choice < 97) {
+      ASSERT_NO_FATAL_FAILURE(Walk(rng));
     } else {
       std::string key;
       ASSERT_TRUE(reader_.KeyAt(at_, &key));
@@ -67,11 +71,33 @@ class ModelPair {
  private:
   uint32_t Size() const { return static_cast<uint32_t>(keys_.size()); }
 
+  // Many steps one way, beside a cursor that rebuilds keys one by one.
+  void Walk(std::mt19937_64* rng) {
+    slow_.SeekToOrdinal(at_);
+    const bool forward = (*rng)() % 2 == 0;
+    for (uint64_t steps = (*rng)() % 200; steps > 0 && at_ < Size(); --steps) {
+      for (KeyTrieCursor* cursor : {&cursor_, &slow_}) {
+        forward ? cursor->Next() : cursor->Prev();
+      }
+      at_ = forward ? at_ + 1 : at_ == 0 ? Size() : at_ - 1;
+      ASSERT_NO_FATAL_FAILURE(ExpectCursorAt(slow_, keys_, at_));
+      ASSERT_NO_FATAL_FAILURE(ExpectCursorAt(cursor_, keys_, at_));
+      if (at_ < Size()) {
+        ASSERT_LE(cursor_.shared(), keys_[at_].size());
+        const std::string& left = keys_[forward ? at_ - 1 : at_ + 1];
+        ASSERT_EQ(
+            keys_[at_].compare(0, cursor_.shared(), left, 0, cursor_.shared()),
+            0);
+      }
+    }
+  }
+
   const KeyTrieReader& reader_;
   const KeyList& keys_;
   KeyTrieCursor cursor_;
   KeyTrieCursor other_;  // sought together with the first
-  uint32_t at_;          // Size(): nowhere
+  KeyTrieCursor slow_;
+  uint32_t at_;  // Size(): nowhere
 };
 
 class KeyTrieModelTest : public testing::TestWithParam<KeyShape> {};

@@ -74,6 +74,29 @@ TEST(KernelsTest, CommonPrefixAgreesWithTheObvious) {
   }
 }
 
+TEST(KernelsTest, KeysAreJoinedAsTheirTwoPartsCopied) {
+  Rng rng(TestSeed() + 7);
+  for (uint64_t size = 0; size < 300; size += 1 + size / 90) {
+    for (uint64_t shared = 0; shared <= size; shared += 1 + size / 60) {
+      // Exactly what may be read, and be written.
+      const size_t more = std::max<size_t>(size + 31, kJoined);
+      const ExactBytes before(RandomBytes(&rng, more));
+      const ExactBytes suffix(RandomBytes(
+          &rng, kJoined + std::max<size_t>(size - shared + 31, kJoined)));
+      std::string joined(more, '\0');
+      std::string expected(more, '\0');
+      const auto join = [&](auto kernel, std::string* out) {
+        kernel(before.bytes(), shared, suffix.bytes() + kJoined, size,
+               reinterpret_cast<uint8_t*>(out->data()));
+      };
+      join(Join, &joined);
+      join(scalar::Join, &expected);
+      ASSERT_EQ(joined.substr(0, size), expected.substr(0, size))
+          << shared << " of " << size;
+    }
+  }
+}
+
 TEST(KernelsTest, NumbersAreUnpackedAsOneByOne) {
   Rng rng(TestSeed() + 1);
   for (unsigned width = 0; width <= 16; ++width) {

@@ -5,6 +5,7 @@
 // against the obvious.
 
 #include "table/key_trie/bucket_search.h"
+#include "table/key_trie/suffix_run.h"
 #include "tests/util/key_trie_test_util.h"
 
 namespace memkv {
@@ -108,6 +109,33 @@ class RandomBucket {
   Bucket bucket_;
 };
 
+// Whether suffixes from key `first` on are the same read together as one by
+// one.
+void ExpectRunsAgree(const SuffixCoding& codes, const RandomBucket& random,
+                     const UnpackedBucket& heads, uint32_t first) {
+  SuffixCursor suffixes(codes, random.bucket(), heads);
+  suffixes.Set(first, random.starts()[first]);
+  const uint32_t rest = random.bucket().num_keys - first;
+  auto run = std::make_unique<SuffixRun>();
+  auto slow = std::make_unique<SuffixRun>();
+  for (const uint32_t keys : {1u, 5u, SuffixRun::kMaxKeys}) {
+    const uint32_t n = run->Read(suffixes, std::min(keys, rest));
+    ASSERT_LE(n, slow->ReadSlow(suffixes, std::min(keys, rest)));
+    if (n == 0) {
+      // A suffix of more codes than are looked at.
+      ASSERT_GT(slow->NextCodeOf(0) - suffixes.code(), 8u) << "from " << first;
+    }
+    for (uint32_t i = 0; i < n; ++i) {
+      const auto bytes_of = [i](const SuffixRun& of) {
+        return std::string(reinterpret_cast<const char*>(of.BytesOf(i)),
+                           of.LengthOf(i));
+      };
+      ASSERT_EQ(bytes_of(*run), bytes_of(*slow)) << i << " from " << first;
+      ASSERT_EQ(run->NextCodeOf(i), slow->NextCodeOf(i));
+    }
+  }
+}
+
 void ExpectTwinsAgree(const SuffixCoding& codes, std::mt19937_64* rng) {
   for (const uint32_t num_keys : kKeyCounts) {
     for (const unsigned lcp_width : {0, 1, 3, 7, 8, 9, 11}) {
@@ -158,6 +186,7 @@ void ExpectTwinsAgree(const SuffixCoding& codes, std::mt19937_64* rng) {
         ASSERT_TRUE(suffixes.GoTo(end));
         ASSERT_EQ(suffixes.index(), end);
         ASSERT_EQ(suffixes.code(), starts[end]);
+        ASSERT_NO_FATAL_FAILURE(ExpectRunsAgree(codes, random, heads, begin));
       }
     }
   }
