@@ -45,18 +45,35 @@ using ROCKSDB_NAMESPACE::ValueType;
 
 namespace {
 
-// RepairDB() believes these properties.
-bool CheckForRepair(const TableProperties& properties, uint64_t file_size,
-                    std::string* reason) {
-  // It subtracts this one from the file's size.
+// RocksDB believes these properties.
+bool CheckBelieved(const TableProperties& properties, uint64_t file_size,
+                   std::string* reason) {
+  // It adds these up over files, subtracts them from each other, and divides by
+  // their sums.  An entry's key has 8 bytes of its own.
+  constexpr uint64_t kMostRawBytes = uint64_t{1} << 50;
+  const uint64_t entries = properties.num_entries;
+  const uint64_t deletions = properties.num_deletions;
+  if (deletions > entries || properties.num_range_deletions > deletions ||
+      properties.raw_key_size / 8 < entries ||
+      properties.raw_key_size > kMostRawBytes ||
+      properties.raw_value_size > kMostRawBytes) {
+    *reason = std::to_string(entries) + " entries, of which " +
+              std::to_string(deletions) + " delete, " +
+              std::to_string(properties.num_range_deletions) +
+              " of them ranges, with " +
+              std::to_string(properties.raw_key_size) + " bytes of keys and " +
+              std::to_string(properties.raw_value_size) + " of values";
+    return false;
+  }
+  // RepairDB() subtracts this one from the file's size.
   const uint64_t tail_start = compat::TailStart(properties);
   if (tail_start > file_size) {
     *reason = "the tail begins at " + std::to_string(tail_start) +
               " of a file of " + std::to_string(file_size) + " bytes";
     return false;
   }
-  // It makes a column family of every number that it does not know, and expects
-  // names to differ.
+  // And it makes a column family of every number that it does not know, and
+  // expects names to differ.
   const uint64_t unknown = ROCKSDB_NAMESPACE::TablePropertiesCollectorFactory::
       Context::kUnknownColumnFamily;
   const uint64_t id = properties.column_family_id;
@@ -243,7 +260,7 @@ Status FstFile::FetchProperties(
   }
   if (!s.ok()) return s;
   std::string reason;
-  if (!CheckForRepair(**properties, size_, &reason)) {
+  if (!CheckBelieved(**properties, size_, &reason)) {
     return store_.Corrupt(properties_handle_.offset(), "properties: " + reason);
   }
   return s;

@@ -481,7 +481,8 @@ class FileFieldsParser {
     } else if (key == "rocksdb.external_sst_file.global_seqno") {
       in->Fixed(name + "value of " + key, 8);
     } else if (key == "rocksdb.num.range-deletions" ||
-               key == "rocksdb.deleted.keys" ||
+               key == "rocksdb.deleted.keys" || key == "rocksdb.raw.key.size" ||
+               key == "rocksdb.raw.value.size" ||
                key == "rocksdb.tail.start.offset") {
       in->Varint(name + "value of " + key);
     } else {

@@ -357,6 +357,22 @@ TEST_F(HostilePropertiesTest, NumbersLargerThanTheirFileAreCorruption) {
   }
 }
 
+// RocksDB divides by the sum of keys' and values' bytes over files.
+TEST_F(HostilePropertiesTest, BytesThatEntriesCannotHaveAreCorruption) {
+  for (const char* shape : {"small", "dictionary", "ranges only"}) {
+    SCOPED_TRACE(shape);
+    ASSERT_NO_FATAL_FAILURE(Make(shape));
+    FileEdit edit;
+    edit.number = 0;
+    ExpectCorruption("rocksdb.raw.key.size", edit, " bytes of keys and ");
+    edit.number = UINT64_MAX;
+    for (const char* name : {"rocksdb.raw.key.size", "rocksdb.raw.value.size",
+                             "rocksdb.deleted.keys"}) {
+      ExpectCorruption(name, edit, " bytes of keys and ");
+    }
+  }
+}
+
 // A block whose name is lost is a block that is not there, and what is in it is
 // gone: RepairDB() asserts that a file has entries.
 TEST_F(HostilePropertiesTest, NoBlockCanBeLost) {

@@ -54,6 +54,9 @@ class MemoryTable {
   static constexpr char kFileName[] = "/memory/000007.sst";
 
   struct Settings {
+    // A file has the parts that a test names.
+    Settings() { fst.default_filter = FstTableOptions::DefaultFilter::kNone; }
+
     FstTableOptions fst;
     rocksdb::BlockBasedTableOptions block_based;
     rocksdb::CompressionType compression = rocksdb::kNoCompression;
