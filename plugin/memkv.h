@@ -78,7 +78,7 @@ struct FstTableOptions {
   };
   enum class DefaultFilter {
     kAuto,  // a Bloom filter of whole keys, 10 bits each, in files that are not
-            // of the last level, and in all where tries do not stay in memory
+            // of the last level; none with Residency::kCache
     kNone,
   };
 
@@ -99,7 +99,9 @@ struct FstTableOptions {
   // files that do not have its key by their filters, without their tries; in
   // the last level most keys that are sought are there, and a trie in memory
   // answers for the others.  The files of an SstFileWriter, whose level nobody
-  // knows, have none.  With kNone the filters that files have are not asked.
+  // knows, have none.  Such a filter is in memory while its file is open, with
+  // Residency::kAuto within pinned_keys_limit: where there is no room it is not
+  // asked.  With kNone no filter that a file has is asked.
   // String form: default_filter=auto|none
   DefaultFilter default_filter = DefaultFilter::kAuto;
 

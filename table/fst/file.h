@@ -39,8 +39,8 @@ class FstFile {
     // FstTableOptions::pinned_keys_limit.
     std::shared_ptr<PinBudget> pin_budget;
     uint64_t pinned_keys_limit = 0;
-    // If the filter is held.  Else it goes through the block cache, which may
-    // be too small to keep it.
+    // If the filter is held, however large.  Else it goes through the block
+    // cache, which may be too small to keep it.
     bool pin_filter = true;
     std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache;  // may be null
     // Of segments and filters in the block cache.
@@ -53,6 +53,9 @@ class FstFile {
     bool whole_key_filtering = true;
     // Reads the files' filters if not null; else they are not consulted.
     std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy;
+    // The options name no policy: filters are asked for whole keys alone, and
+    // with kAuto only those that pin_budget has room for.
+    bool default_filter = false;
     // Where the file's token table is to be found while it is open, if not
     // null.
     std::shared_ptr<TokenTableRegistry> token_tables;
@@ -216,6 +219,8 @@ class FstFile {
   // That builders may find the file's token table, while it is open.
   TokenTableRegistry::Registration token_table_;
   FileFilter filter_;
+  // What a filter that is held takes of the pin budget, or null.
+  std::unique_ptr<PinBudget::Share> filter_share_;
   ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
   ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;
   std::shared_ptr<const ROCKSDB_NAMESPACE::TableProperties> properties_;

@@ -38,13 +38,13 @@ class FileFilter {
   // `store` must outlive the filter.
   FileFilter(const FileBlockStore& store, int level);
 
-  // `current` is the column family's extractor, or null; `whole_keys`: keys are
-  // asked for if they are in the filter.
+  // `current` is the column family's extractor, or null; `whole_keys` and
+  // `prefixes`: these are asked for if they are in the filter.
   void Open(
       const FileDirectory& directory,
       const ROCKSDB_NAMESPACE::TableProperties& properties,
       const std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform>& current,
-      bool whole_keys);
+      bool whole_keys, bool prefixes);
   // Of statistics that tell the last level's files from others.
   bool at_last_level() const {
     return level_ == store_.ioptions().num_levels - 1;

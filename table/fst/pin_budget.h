@@ -55,7 +55,8 @@ class PinBudget {
   // What one open file has of it.
   class Share {
    public:
-    // `segments`: bytes of all segments of the file, about; `limit` as above.
+    // `segments`: bytes of all segments of the file, about, or of its filter;
+    // `limit` as above.
     Share(std::shared_ptr<PinBudget> budget, uint64_t limit, uint64_t segments);
     ~Share();
     Share(const Share&) = delete;

@@ -453,12 +453,12 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
        PinBudgetOf(bbto)->FitsAll(config_.fst.pinned_keys_limit,
                                   kPinnedSegment));
   // SstFileWriter's files have no level.
-  const bool filtered = options.level_at_creation >= 0 &&
-                        !(options.is_bottommost && stay_in_memory);
+  const bool filtered =
+      options.level_at_creation >= 0 && !options.is_bottommost;
   return new FstTableBuilder(
       config_.fst, SegmentSizesOf(config_.fst, stay_in_memory), bbto, options,
-      filtered ? DefaultFilterPolicy() : nullptr, shared_->token_tables, file,
-      order == TrieOrder::kMirrored);
+      filtered ? DefaultFilterPolicy(bbto) : nullptr, shared_->token_tables,
+      file, order == TrieOrder::kMirrored);
 }
 
 std::shared_ptr<PinBudget> FstTableFactory::PinBudgetOf(
@@ -467,8 +467,14 @@ std::shared_ptr<PinBudget> FstTableFactory::PinBudgetOf(
 }
 
 std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy>
-FstTableFactory::DefaultFilterPolicy() const {
-  return config_.fst.default_filter == FstTableOptions::DefaultFilter::kAuto
+FstTableFactory::DefaultFilterPolicy(const BlockBasedTableOptions& bbto) const {
+  using Residency = FstTableOptions::Residency;
+  const FstTableOptions& o = config_.fst;
+  const bool may_be_held = o.residency == Residency::kPin ||
+                           (o.residency == Residency::kAuto &&
+                            PinBudgetOf(bbto)->Limit(o.pinned_keys_limit) != 0);
+  return may_be_held &&
+                 o.default_filter == FstTableOptions::DefaultFilter::kAuto
              ? shared_->default_filter_policy
              : nullptr;
 }

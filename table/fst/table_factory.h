@@ -119,9 +119,9 @@ class FstTableFactory : public compat::TableFactoryBase {
       const ROCKSDB_NAMESPACE::BlockBasedTableOptions& bbto);
   // Of the FST files that are opened now.
   FstFile::Settings FileSettings() const;
-  // Null if default_filter says so.
-  std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> DefaultFilterPolicy()
-      const;
+  // Null if default_filter says so, or no filter could be held in memory.
+  std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> DefaultFilterPolicy(
+      const ROCKSDB_NAMESPACE::BlockBasedTableOptions& bbto) const;
 
   Config config_;
   std::shared_ptr<Shared> shared_;

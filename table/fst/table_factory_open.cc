@@ -58,9 +58,10 @@ FstFile::Settings FstTableFactory::FileSettings() const {
     settings.pin_budget = PinBudgetOf(bbto);
   }
   settings.pinned_keys_limit = config_.fst.pinned_keys_limit;
+  settings.default_filter = bbto.filter_policy == nullptr;
   settings.pin_filter =
       settings.residency == FstTableOptions::Residency::kPin ||
-      !bbto.cache_index_and_filter_blocks;
+      settings.default_filter || !bbto.cache_index_and_filter_blocks;
   settings.block_cache = bbto.block_cache;
   settings.index_priority =
       bbto.cache_index_and_filter_blocks_with_high_priority
@@ -68,9 +69,8 @@ FstFile::Settings FstTableFactory::FileSettings() const {
           : ROCKSDB_NAMESPACE::Cache::Priority::LOW;
   settings.reservation = reservation_;
   settings.whole_key_filtering = bbto.whole_key_filtering;
-  settings.filter_policy = bbto.filter_policy != nullptr
-                               ? bbto.filter_policy
-                               : DefaultFilterPolicy();
+  settings.filter_policy =
+      settings.default_filter ? DefaultFilterPolicy(bbto) : bbto.filter_policy;
   settings.token_tables = shared_->token_tables;
   settings.initial_auto_readahead_size = bbto.initial_auto_readahead_size;
   settings.max_auto_readahead_size = bbto.max_auto_readahead_size;

@@ -261,7 +261,8 @@ bool Cursor::ReadOn() {
 }
 
 void Cursor::MoveTo(uint32_t index) {
-  if (index < window_first_) {
+  // What failed may have left a window without keys.
+  if (index < window_first_ || num_read_ == 0) {
     num_read_ = 0;
     window_first_ = 0;
   }

@@ -131,6 +131,37 @@ TEST_P(KeyTrieCorruptionTest, SeveralDamagedBytesInLargerDictionariesAreSafe) {
   EXPECT_GT(tally.validate_refused, 500);
 }
 
+// The cursor lets go of keys before it reads the next one, which may fail.
+TEST_P(KeyTrieCorruptionTest, KeysLargerThanAWindowAreSafe) {
+  std::mt19937_64 rng(TestSeed());
+  KeyList keys;
+  for (int i = 0; i < 128; ++i) {
+    keys.push_back(std::string(3000, 'k') + std::to_string(1000 + i));
+  }
+  const std::string tokens = TokensOf(keys);
+  const std::string bytes = BuildKeyTrie(keys, 128, tokens);
+  // The bucket is what is behind everything else.
+  const size_t begin =
+      bytes.size() - LoadField(bytes, kBucketsSizeAt) - key_trie::kPadding;
+  const size_t size = LoadField(bytes, kBucketsSizeAt);
+  size_t failed = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::string damaged = bytes;
+    damaged[begin + rng() % size] = static_cast<char>(rng());
+    OwnedKeyTrie trie(damaged, tokens);
+    if (!trie.Open()) continue;
+    KeyTrieCursor cursor;
+    cursor.Reset(&trie.reader());
+    for (int again = 0; again < 3; ++again) {
+      cursor.SeekToLast();
+      failed += cursor.corrupt() ? 1 : 0;
+      cursor.SeekToOrdinal(100);
+      cursor.Prev();
+    }
+  }
+  EXPECT_GT(failed, 10u);
+}
+
 TEST_P(KeyTrieCorruptionTest, BucketsAtRandomAreSafe) {
   std::mt19937_64 rng(TestSeed());
   const KeyList some = MakeKeys(KeyShapes()[0], 100, &rng);
