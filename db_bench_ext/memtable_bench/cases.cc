@@ -545,8 +545,8 @@ class MemtableShapeRun : public ShapeRun {
  private:
   const size_t num_subjects_;
   std::vector<std::string> operations_ = {
-      "insert", "hit",        "multi_hit",  "old",   "miss",
-      "seek",   "next",       "prev",       "count", "prefix_off",
+      "insert", "hit",        "old",        "miss",  "seek",
+      "next",   "prev",       "multi_hit",  "count", "prefix_off",
       "sample", "sample_10%", "insert_each"};
   MemtableCases cases_;
   Comparison* const report_;

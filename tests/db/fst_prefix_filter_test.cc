@@ -283,11 +283,17 @@ TEST_F(FstPrefixFilterTest, FilesThatDoNotSaySoHaveNoPrefixes) {
       properties.user_collected_properties[Names::kPrefixFiltering] = property;
     }
     FileFilter filter(store, 0);
-    filter.Open(FileDirectory(), properties, extractor, /*whole_keys=*/false);
+    filter.Open(FileDirectory(), properties, extractor, /*whole_keys=*/false,
+                /*prefixes=*/true);
     EXPECT_EQ(filter.useful(), std::string(property) == "1") << property;
     FileFilter of_keys(store, 0);
-    of_keys.Open(FileDirectory(), properties, extractor, /*whole_keys=*/true);
+    of_keys.Open(FileDirectory(), properties, extractor, /*whole_keys=*/true,
+                 /*prefixes=*/true);
     EXPECT_TRUE(of_keys.useful());
+    FileFilter unasked(store, 0);
+    unasked.Open(FileDirectory(), properties, extractor, /*whole_keys=*/false,
+                 /*prefixes=*/false);
+    EXPECT_FALSE(unasked.useful());
   }
 }
 
