@@ -476,7 +476,8 @@ class ArtTree {
   // left out.
   size_t InsertTogether(const ArtRef* entries, size_t n, ArtDescentMode* mode,
                         ArtPath* path);
-  size_t InsertInTurn(const ArtRef* entries, size_t n, ArtPath* path);
+  size_t InsertInTurn(const ArtRef* entries, size_t n, bool count_at_once,
+                      ArtPath* path);
   // Near the entry that the path leads to, with the key `other`, from which the
   // key differs first at `depth`; kRestart if that cannot be told, or the path
   // is out of date.

@@ -34,10 +34,12 @@ class ArtTree::PathInChange {
 };
 
 // Counts the entries that go in together, once for all; also if an exception
-// ends that.
+// ends that.  Those of the insert buffer it counts at once: another thread that
+// lets the same ones in finds them there, and is done.
 class ArtTree::CountTogether {
  public:
-  explicit CountTogether(ArtArena* arena) : arena_(arena) {}
+  CountTogether(ArtArena* arena, bool at_once)
+      : arena_(arena), at_once_(at_once) {}
   ~CountTogether() {
     if (entries_ > 0) {
       arena_->CountEntries(entries_, max_sequence_);
@@ -47,12 +49,17 @@ class ArtTree::CountTogether {
   CountTogether& operator=(const CountTogether&) = delete;
 
   void Add(uint64_t sequence) {
+    if (at_once_) {
+      arena_->CountEntries(1, sequence);
+      return;
+    }
     ++entries_;
     max_sequence_ = std::max(max_sequence_, sequence);
   }
 
  private:
   ArtArena* const arena_;
+  const bool at_once_;
   uint64_t entries_ = 0;
   uint64_t max_sequence_ = 0;
 };
@@ -285,8 +292,9 @@ void ArtTree::FinishBatch(ArtWriterBuffer* buffer) {
 
 size_t ArtTree::InsertTogether(const ArtRef* entries, size_t n,
                                ArtDescentMode* mode, ArtPath* path) {
+  const bool count_at_once = mode == insert_buffer_.mode();
   if (n == 1 || !mode->Together()) {
-    return InsertInTurn(entries, n, path);
+    return InsertInTurn(entries, n, count_at_once, path);
   }
   constexpr size_t kMost = ArtInsertBuffer::kSize;
   std::optional<ArtKey> keys[kMost];
@@ -312,7 +320,7 @@ size_t ArtTree::InsertTogether(const ArtRef* entries, size_t n,
     }
   }
   size_t outdated = 0;
-  CountTogether count(&arena_);
+  CountTogether count(&arena_, count_at_once);
   for (size_t i = 0; i < n; ++i) {
     Outcome outcome = InsertAt(&paths[i], found[i], *keys[i], entries[i]);
     outdated += outcome == Outcome::kRestart;
@@ -332,10 +340,11 @@ size_t ArtTree::InsertTogether(const ArtRef* entries, size_t n,
   return 0;
 }
 
-size_t ArtTree::InsertInTurn(const ArtRef* entries, size_t n, ArtPath* path) {
+size_t ArtTree::InsertInTurn(const ArtRef* entries, size_t n,
+                             bool count_at_once, ArtPath* path) {
   size_t beside = 0;
   path->Clear();
-  CountTogether count(&arena_);
+  CountTogether count(&arena_, count_at_once);
   for (size_t i = 0; i < n; ++i) {
     const ArtKey key(EntryAt(entries[i]), order_);
     Outcome outcome = Outcome::kRestart;
