@@ -131,14 +131,14 @@ class GeneratedRun {
         results_(context.results),
         progress_(section, steps) {}
 
-  void Scale() {
+  void Scale(const std::vector<std::string>& orders) {
     const std::vector<uint64_t> numbers = NumbersOfKeys(budget_);
     if (numbers.size() < 2) {
       Refuse("--budget must be 10000 or more");
     }
     Json runs = Json::array();
     for (const BenchConfig& config : options_.configs) {
-      for (const char* order : {"sorted", "shuffled"}) {
+      for (const std::string& order : orders) {
         runs.push_back({{"config", config.name},
                         {"order", order},
                         {"points", Json::array()},
@@ -148,7 +148,7 @@ class GeneratedRun {
     for (uint64_t n : numbers) {
       const auto records = MakeRecords(n);
       for (size_t i = 0; i < runs.size(); i++) {
-        AddScalePoint(options_.configs[i / 2], *records, &runs[i]);
+        AddScalePoint(options_.configs[i / orders.size()], *records, &runs[i]);
         Report(runs,
                {{"targets", kTargets}, {"extrapolate_to", kExtrapolateTo}});
       }
@@ -447,13 +447,14 @@ class GeneratedRun {
 
 }  // namespace
 
-void RunScale(const RunContext& context, uint64_t budget) {
-  const size_t configs = context.options.configs.size();
+void RunScale(const RunContext& context, uint64_t budget,
+              const std::vector<std::string>& orders) {
+  const size_t loads = context.options.configs.size() * orders.size();
   uint64_t steps = 0;
   for (uint64_t n : NumbersOfKeys(budget)) {
-    steps += n * (1 + 2 * kStepsOfKey * configs);
+    steps += n * (1 + kStepsOfKey * loads);
   }
-  GeneratedRun("scale", context, budget, steps).Scale();
+  GeneratedRun("scale", context, budget, steps).Scale(orders);
 }
 
 void RunMemtableSize(const RunContext& context, uint64_t budget,
