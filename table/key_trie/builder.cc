@@ -389,8 +389,14 @@ void Builder::SetSymbols(Coding* coding) const {
     }
   } else {
     ForEachKey([&](uint32_t lcp, std::string_view suffix) {
-      for (size_t i = 0; i < suffix.size(); ++i) {
-        if (i == 0 || coding->fixed.UpToNext(uint64_t{lcp} + i) != 0) {
+      if (suffix.empty()) {
+        return;
+      }
+      occurs[static_cast<uint8_t>(suffix[0])] = true;
+      for (size_t i = 1; i < suffix.size(); ++i) {  // past a fixed byte
+        const uint64_t coded = coding->fixed.UpToNext(uint64_t{lcp} + i);
+        const size_t end = i + std::min<uint64_t>(coded, suffix.size() - i);
+        for (; i < end; ++i) {
           occurs[static_cast<uint8_t>(suffix[i])] = true;
         }
       }
