@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 
+#include "compat/wait_for_compact.h"
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/format.h"
 #include "db_bench_ext/common/progress_bar.h"
@@ -390,7 +391,7 @@ class GeneratedRun {
     rocksdb::DB* const db = database.db();
     (*point)["stall_seconds"] = StallSeconds(db);
     // What the load left to do, but for the memtable.
-    Check(db->WaitForCompact(rocksdb::WaitForCompactOptions()));
+    Check(compat::WaitForCompact(db));
     (*point)["delta_keys"] =
         database.Property(Names::kNumEntriesActiveMemTable);
     (*point)["delta_bytes"] = database.Property(Names::kSizeAllMemTables);
