@@ -2,7 +2,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # Compiles by way of ccache where it is installed and no launcher is named:
-# another flavour's tree, another checkout and the tests that build memkv for
+# another checkout, a folder made anew and the tests that build memkv for
 # other RocksDBs do not compile again what was compiled before.
 #
 # The cache is beside RocksDB's, below MEMKV_CACHE_DIR, and takes at most 2 GB of
