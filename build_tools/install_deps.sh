@@ -41,8 +41,9 @@ fi
 command -v cmake >/dev/null 2>&1 || packages="$packages cmake"
 command -v make >/dev/null 2>&1 || packages="$packages make"
 command -v c++ >/dev/null 2>&1 || packages="$packages g++"
-# Without these a build does; tests/docs/lint_test.sh and tidy_test.sh check less.
-for tool in clang-format clang-tidy; do
+# Without these a build does: it compiles more, and tests/docs/lint_test.sh and
+# tidy_test.sh check less.
+for tool in ccache clang-format clang-tidy; do
   [ -z "$install" ] || command -v $tool >/dev/null 2>&1 || packages="$packages $tool"
 done
 

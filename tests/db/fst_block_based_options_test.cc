@@ -340,8 +340,7 @@ TEST_F(FstBlockBasedOptionsTest, OptionsThatNeedEachOtherMayComeInAnyWay) {
 
 TEST_F(FstBlockBasedOptionsTest, TheChecklistSaysOfEachWhatItIsFor) {
   const std::string checklist =
-      ReadFile(std::filesystem::path(__FILE__).parent_path() /
-               "../../docs/checklist.md");
+      ReadFile(MEMKV_TESTS_FOLDER "/../docs/checklist.md");
   const size_t start = checklist.find("## Options of BlockBasedTable");
   ASSERT_NE(start, std::string::npos);
   const std::string part =

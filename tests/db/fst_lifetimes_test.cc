@@ -38,7 +38,7 @@ using Variant = std::tuple<Reads, std::string, bool>;
 class FstLifetimesTest : public FstDbTest,
                          public ::testing::WithParamInterface<Variant> {
  protected:
-  static constexpr int kFiles = 40;
+  static constexpr int kFiles = 24;
   static constexpr int kKeys = 20;  // a file
   // Longer than what a Get copies.
   static constexpr size_t kValueSize = 700;

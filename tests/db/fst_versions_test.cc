@@ -512,7 +512,7 @@ class FstVersionsDbTest : public FstDbTest {
 
   void ExpectSameAtAllTimes() {
     ASSERT_NO_FATAL_FAILURE(ExpectSame(ReadOptions(), ReadOptions()));
-    for (int i = 0; i < 40 && !snapshots_.empty(); ++i) {
+    for (int i = 0; i < 15 && !snapshots_.empty(); ++i) {
       const auto& [mine, theirs] = snapshots_[rng_() % snapshots_.size()];
       ReadOptions a;
       a.snapshot = mine;

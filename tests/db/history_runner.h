@@ -74,9 +74,9 @@ class HistoryRunner {
   // Just before operation `at`, `change` is done to the second database alone.
   void DisturbSecond(size_t at, std::function<void(rocksdb::DB*)> change);
 
-  // Empty if all answers were identical; else which operation of which number
-  // differed, and how.
-  // REQUIRES: called at most once.
+  // Runs `operations` by their weights, and then each kind that none of them
+  // was. Empty if all answers were identical; else which operation of which
+  // number differed, and how. REQUIRES: called at most once.
   std::string Run(size_t operations);
 
   // How often the operation of this name was run.
@@ -122,6 +122,7 @@ class HistoryRunner {
 
   // An index into kOperations, by their weights.
   size_t Draw();
+  void RunOperation(size_t chosen);
 
   bool OpenBoth();
   void CloseBoth();

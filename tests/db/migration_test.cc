@@ -190,9 +190,9 @@ TEST_F(MigrationTest, LevelZeroOfBothKindsAnswersAsOne) {
   for (int i = 0; i < 10; ++i) {
     ASSERT_NO_FATAL_FAILURE(
         SetTableOption("write_format", i % 2 == 0 ? "fst" : "block_based"));
-    ASSERT_NO_FATAL_FAILURE(Write(700));
+    ASSERT_NO_FATAL_FAILURE(Write(300));
     pinned.push_back({db()->GetSnapshot(), model_});
-    ASSERT_NO_FATAL_FAILURE(Write(100));
+    ASSERT_NO_FATAL_FAILURE(Write(50));
     ASSERT_NO_FATAL_FAILURE(Flush());
   }
   const auto expect_snapshots = [&] {

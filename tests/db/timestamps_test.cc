@@ -126,7 +126,7 @@ TEST_P(TimestampsTest, HistoriesAreThoseOfStockRocksDb) {
   uint64_t now = 1;
   uint64_t low = 1;
   const WriteOptions wo;
-  for (int i = 0; i < 6000; ++i) {
+  for (int i = 0; i < 3000; ++i) {
     const std::string key = NumberKey(static_cast<int>(rng() % kKeys));
     const std::string to = NumberKey(static_cast<int>(rng() % kKeys));
     const std::string ts = Timestamp(++now);
@@ -142,7 +142,7 @@ TEST_P(TimestampsTest, HistoriesAreThoseOfStockRocksDb) {
       }
       return db->Put(wo, cf, key, ts, value);
     })) << i;
-    if (rng() % 400 == 0) {
+    if (rng() % 200 == 0) {
       // What is older than this may be forgotten; without persisted timestamps
       // it must be before a flush.
       low = GetParam().persist ? now - rng() % (now - low + 1) : now + 1;
@@ -154,13 +154,13 @@ TEST_P(TimestampsTest, HistoriesAreThoseOfStockRocksDb) {
       ASSERT_NO_FATAL_FAILURE(
           Both([](DB* db) { return db->Flush(rocksdb::FlushOptions()); }));
     }
-    if (rng() % 1500 == 0) {
+    if (rng() % 750 == 0) {
       ASSERT_NO_FATAL_FAILURE(Both([](DB* db) {
         return db->CompactRange(rocksdb::CompactRangeOptions(), nullptr,
                                 nullptr);
       }));
     }
-    if (rng() % 1500 == 0) {
+    if (rng() % 750 == 0) {
       ASSERT_NO_FATAL_FAILURE(OpenBoth());
     }
     if (i % 300 == 0) {

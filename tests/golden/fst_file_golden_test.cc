@@ -39,7 +39,7 @@ namespace memkv {
 namespace {
 
 std::filesystem::path GoldenFile() {
-  return std::filesystem::path(__FILE__).parent_path() / "fst_file_golden.txt";
+  return MEMKV_TESTS_FOLDER "/golden/fst_file_golden.txt";
 }
 
 // Reads a file's bytes in order and writes a line for each piece.

@@ -24,9 +24,8 @@ namespace {
 // Files of the past, as they were written: before their directory had feature
 // bit 1, when the bounds of the index were last keys.
 std::filesystem::path PastFile(bool reverse) {
-  return std::filesystem::path(__FILE__).parent_path() /
-         (reverse ? "fst_file_last_keys_reverse.hex"
-                  : "fst_file_last_keys.hex");
+  return reverse ? MEMKV_TESTS_FOLDER "/golden/fst_file_last_keys_reverse.hex"
+                 : MEMKV_TESTS_FOLDER "/golden/fst_file_last_keys.hex";
 }
 
 // What is in the files of the past, in the order of either comparator.
@@ -156,8 +155,7 @@ std::vector<TableEntry> WordEntries() {
 }
 
 std::filesystem::path WholeTokensFile() {
-  return std::filesystem::path(__FILE__).parent_path() /
-         "fst_file_whole_tokens.hex";
+  return MEMKV_TESTS_FOLDER "/golden/fst_file_whole_tokens.hex";
 }
 
 TEST(FstPastFilesTest, FilesWithWholeTokensAreStillRead) {

@@ -30,6 +30,16 @@ enum class Shape {
   kPairs,
 };
 
+// Each access to memory is checked where there are assertions: as many as these
+// find what random operations find there, and the whole number runs in release.
+#ifdef NDEBUG
+constexpr int kOperations = 40000;
+constexpr int kRuns = 300;
+#else
+constexpr int kOperations = 12000;
+constexpr int kRuns = 100;
+#endif
+
 const char* ShapeName(Shape shape) {
   switch (shape) {
     case Shape::kTinyAlphabet:
@@ -363,7 +373,7 @@ class ArtTreeModelTest
 };
 
 TEST_P(ArtTreeModelTest, RunsInOrderAgreeWithMap) {
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < kRuns; ++i) {
     ASSERT_NO_FATAL_FAILURE(InsertRun());
     if (i % 16 == 0) {
       ASSERT_NO_FATAL_FAILURE(CheckWholeWalks());
@@ -374,7 +384,7 @@ TEST_P(ArtTreeModelTest, RunsInOrderAgreeWithMap) {
 }
 
 TEST_P(ArtTreeModelTest, EveryOperationAgreesWithMap) {
-  for (int i = 0; i < 40000; ++i) {
+  for (int i = 0; i < kOperations; ++i) {
     ASSERT_NO_FATAL_FAILURE(InsertOne());
     // In half of the time there are few readers, so that entries wait.
     const bool busy = i / 1000 % 2 == 0;
