@@ -194,6 +194,8 @@ class SuffixCursor {
   // With symbols and fixed bytes: writes the suffix here but its first byte to
   // out + 1.  Up to 7 bytes more are written.
   void ReadAroundFixed(uint64_t length, char* out) const;
+  // REQUIRES: HasAvx2(); at most 16 symbols
+  void ReadAroundFixedAvx2(uint64_t length, char* out) const;
   [[nodiscard]] bool CompareSymbols(uint32_t index, const SoughtKey& target,
                                     size_t at, size_t* common, int* order);
 

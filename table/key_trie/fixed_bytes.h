@@ -50,6 +50,19 @@ struct FixedBytes {
     return rest == 0 ? UINT64_MAX
                      : static_cast<uint64_t>(__builtin_ctzll(rest));
   }
+  // Bit k: position + k is fixed, of the first 64 from `position` on.
+  uint64_t MaskFrom(uint64_t position) const {
+    if (position < base) {
+      const uint64_t n = base - position;
+      return n < kPositions ? mask << n : 0;
+    }
+    const uint64_t n = position - base;
+    return n < kPositions ? mask >> n : 0;
+  }
+  // Where the fixed bytes from `position` on are.
+  const uint8_t* From(uint64_t position) const {
+    return bytes + Before(position);
+  }
   // REQUIRES: UpToNext(position) == 0
   uint8_t At(uint64_t position) const { return bytes[Before(position)]; }
 

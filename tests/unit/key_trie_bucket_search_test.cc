@@ -136,6 +136,40 @@ void ExpectRunsAgree(const SuffixCoding& codes, const RandomBucket& random,
   }
 }
 
+// Whether each suffix that is read is what its codes and the fixed bytes spell,
+// one after the other.
+void ExpectSymbolsSpellSuffixes(const SuffixCoding& codes,
+                                const RandomBucket& random,
+                                const UnpackedBucket& heads) {
+  const Bucket& bucket = random.bucket();
+  SuffixCursor suffixes(codes, bucket, heads);
+  suffixes.Set(0, 0);
+  for (uint32_t i = 0; i < bucket.num_keys; ++i) {
+    const uint64_t lcp = heads.LcpAt(i);
+    std::string spelled;
+    uint64_t code = random.starts()[i];
+    for (uint64_t at = lcp; at < bucket.LengthAt(i); ++at) {
+      const auto symbol = [&] {
+        return codes.SymbolOf(at == lcp
+                                  ? heads.FirstCodeAt(i)
+                                  : BitsAt(bucket.codes, codes.width, code++));
+      };
+      spelled.push_back(static_cast<char>(at > lcp && IsFixed(codes.fixed, at)
+                                              ? codes.fixed.At(at)
+                                              : symbol()));
+    }
+    std::string read;  // room is asked for once
+    size_t size = 0;
+    ASSERT_TRUE(suffixes.Read([&](size_t n) {
+      size = n;
+      read.assign(n + key_trie::Tokens::kMaxLength, '?');
+      return read.data();
+    }));
+    ASSERT_EQ(read.substr(0, size), spelled) << i;
+    ASSERT_EQ(suffixes.index(), i + 1);
+  }
+}
+
 void ExpectTwinsAgree(const SuffixCoding& codes, std::mt19937_64* rng) {
   for (const uint32_t num_keys : kKeyCounts) {
     for (const unsigned lcp_width : {0, 1, 3, 7, 8, 9, 11}) {
@@ -154,6 +188,10 @@ void ExpectTwinsAgree(const SuffixCoding& codes, std::mt19937_64* rng) {
         }
         ASSERT_EQ(heads.FirstCodeAt(i),
                   BitsAt(bucket.first_codes, codes.width, i));
+      }
+      if (codes.coding == kSymbols) {
+        ASSERT_NO_FATAL_FAILURE(
+            ExpectSymbolsSpellSuffixes(codes, random, heads));
       }
       for (int round = 0; round < 40; ++round) {
         const auto after = static_cast<uint32_t>((*rng)() % num_keys);
@@ -241,6 +279,11 @@ TEST(KeyTrieBucketSearchTest, FixedBytesAreThoseOfTheirMask) {
         ++next;
       }
       ASSERT_EQ(fixed.UpToNext(at), next == 200 ? UINT64_MAX : next - at);
+      for (uint64_t k = 0; k < 64; ++k) {
+        ASSERT_EQ(fixed.MaskFrom(at) >> k & 1,
+                  IsFixed(fixed, at + k) ? 1u : 0u);
+      }
+      ASSERT_EQ(fixed.From(at), fixed.bytes + before);
       if (IsFixed(fixed, at)) {
         ASSERT_EQ(fixed.At(at), static_cast<uint8_t>(bytes[before]));
         ++before;
