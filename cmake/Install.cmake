@@ -41,7 +41,7 @@ if(MEMKV_BUILD_BENCHMARKS)
 endif()
 if(MEMKV_BUILD_TOOLS)
   install(
-    TARGETS memkv_ldb memkv_sst_dump memkv_run
+    TARGETS memkv_ldb memkv_sst_dump memkv_run memkv_tool
     RUNTIME DESTINATION bin COMPONENT tools
     LIBRARY DESTINATION "${libdir}" COMPONENT tools)
   install(
@@ -52,9 +52,6 @@ if(MEMKV_BUILD_TOOLS)
     FILES "${memkv_root}/docs/memkv-run.1"
     DESTINATION share/man/man1
     COMPONENT tools)
-endif()
-if(MEMKV_BUILD_TOOL)
-  install(TARGETS memkv_tool RUNTIME DESTINATION bin COMPONENT tools)
   install(
     FILES "${memkv_root}/docs/memkv.1"
     DESTINATION share/man/man1

@@ -91,14 +91,11 @@ set(libdir "${CMAKE_INSTALL_LIBDIR}")
 
 include(SharedLibrary)
 
-# Benchmarks are for RocksDB 9.10 and later, and so is the program memkv, which is
-# made of parts of memkv_bench.
-set(MEMKV_BUILD_TOOL ${MEMKV_BUILD_TOOLS})
+# Benchmarks are for RocksDB 9.10 and later.
 if(MEMKV_ROCKSDB_VERSION VERSION_LESS 9.10)
-  set(MEMKV_BUILD_TOOL OFF)
   set(MEMKV_BUILD_BENCHMARKS OFF)
 endif()
-if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOL)
+if(MEMKV_BUILD_BENCHMARKS OR MEMKV_BUILD_TOOLS)
   include(ProgramParts)
 endif()
 if(MEMKV_BUILD_BENCHMARKS)

@@ -48,9 +48,6 @@ target_link_libraries(memkv_run PRIVATE memkv_shared ${CMAKE_DL_LIBS})
 configure_file("${memkv_root}/tools/memkv-run.in"
                "${CMAKE_CURRENT_BINARY_DIR}/memkv-run" @ONLY)
 
-if(NOT MEMKV_BUILD_TOOL)
-  return()
-endif()
 set(memkv_tool_sources
     command.cc
     key_walk.cc

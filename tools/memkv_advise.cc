@@ -79,8 +79,8 @@ std::vector<BenchConfig> Configs(const ColumnFamilyOptions& own) {
   const TableFactory& factory = *own.table_factory;
   const auto* const table = factory.GetOptions<BlockBasedTableOptions>();
   std::unique_ptr<TableFactory> fst;
-  if (factory.Name() == Slice(FstTableFactory::kClassName())) {
-    fst = factory.Clone();
+  if (const auto* own_fst = factory.CheckedCast<FstTableFactory>()) {
+    fst = own_fst->Clone();
     Check(
         fst->ConfigureFromString(rocksdb::ConfigOptions(), "write_format=fst"));
   } else {

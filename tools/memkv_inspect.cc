@@ -15,10 +15,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "compat/table_properties.h"
 #include "db_bench_ext/common/check.h"
 #include "monitoring/histogram.h"
 #include "options/options_helper.h"
-#include "rocksdb/convenience.h"
 #include "rocksdb/utilities/options_type.h"
 #include "table/internal_iterator.h"
 #include "tools/command.h"
@@ -208,10 +208,8 @@ Json FstJson(const TableFile& file, const Walked& walked) {
 
 // A block-based file is RocksDB's: its properties say what there is to say.
 Json BlockBasedJson(const TableFile& file) {
-  std::string text;
   std::unordered_map<std::string, std::string> properties;
-  Check(file.properties().Serialize(rocksdb::ConfigOptions(), &text));
-  Check(rocksdb::StringToMap(text, &properties));
+  Check(compat::PropertiesByName(file.properties(), &properties));
   return {{"file", file.path()},
           {"kind", "block_based"},
           {"bytes", file.size()},

@@ -139,8 +139,8 @@ Contents ContentsOf(DB* db, ColumnFamilyHandle* family) {
 std::shared_ptr<TableFactory> MigratingFactory(const TableFactory& own,
                                                Format format) {
   std::unique_ptr<TableFactory> factory;
-  if (own.Name() == Slice(FstTableFactory::kClassName())) {
-    factory = own.Clone();
+  if (const auto* fst = own.CheckedCast<FstTableFactory>()) {
+    factory = fst->Clone();
   } else {
     factory.reset(NewFstTableFactory(
         FstTableOptions(), own.GetOptions<rocksdb::BlockBasedTableOptions>()));

@@ -10,9 +10,9 @@
 #include <memory>
 #include <set>
 
+#include "compat/options_file.h"
 #include "compat/status.h"
 #include "db_bench_ext/common/check.h"
-#include "options/options_parser.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/env.h"
 #include "rocksdb/file_system.h"
@@ -71,9 +71,8 @@ std::string TextOf(const OwnOptions& options) {
       rocksdb::NewMemEnv(rocksdb::Env::Default()));
   const std::string file = "/OPTIONS";
   std::string text;
-  Check(rocksdb::PersistRocksDBOptions(rocksdb::WriteOptions(), options.db,
-                                       names, families, file,
-                                       memory->GetFileSystem().get()));
+  Check(compat::PersistOptions(options.db, names, families, file,
+                               memory->GetFileSystem().get()));
   Check(rocksdb::ReadFileToString(memory.get(), file, &text));
   return text;
 }

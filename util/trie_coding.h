@@ -159,11 +159,7 @@ inline void PrefetchLines(const uint8_t* p, size_t n, size_t max_lines) {
 
 // The bits that hold value.
 inline unsigned BitWidth(uint64_t value) {
-  unsigned width = 0;
-  for (; value != 0; value >>= 1) {
-    ++width;
-  }
-  return width;
+  return value == 0 ? 0 : 64 - static_cast<unsigned>(__builtin_clzll(value));
 }
 
 // Asks for all lines of an object.

@@ -11,6 +11,8 @@
 #include "compat/block_cache.h"
 #include "compat/clock_cache.h"
 #include "compat/open.h"
+#include "compat/temperature.h"
+#include "compat/wait_for_compact.h"
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/memkv_bench/options.h"
 #include "rocksdb/convenience.h"
@@ -85,7 +87,7 @@ void BenchDatabase::Configure() {
   base.max_subcompactions = 2;
   base.listeners.push_back(std::make_shared<CountTableBytes>(table_bytes_));
   // Changes nothing but that RocksDB counts the calls that read table files.
-  base.default_temperature = rocksdb::Temperature::kHot;
+  compat::SetTemperature(rocksdb::Temperature::kHot, &base);
   rocksdb::ConfigOptions strict;
   // Silence would be a database that is not the one asked for.
   strict.ignore_unknown_options = false;
@@ -136,7 +138,7 @@ void BenchDatabase::Drop() {
 
 void BenchDatabase::Settle() {
   Check(db_->Flush(rocksdb::FlushOptions()));
-  Check(db_->WaitForCompact(rocksdb::WaitForCompactOptions()));
+  Check(compat::WaitForCompact(db_.get()));
 }
 
 void BenchDatabase::CompactAll() {

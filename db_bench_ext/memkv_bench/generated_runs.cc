@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 
+#include "compat/wait_for_compact.h"
 #include "db_bench_ext/common/check.h"
 #include "db_bench_ext/common/format.h"
 #include "db_bench_ext/common/progress_bar.h"
@@ -131,14 +132,14 @@ class GeneratedRun {
         results_(context.results),
         progress_(section, steps) {}
 
-  void Scale() {
+  void Scale(const std::vector<std::string>& orders) {
     const std::vector<uint64_t> numbers = NumbersOfKeys(budget_);
     if (numbers.size() < 2) {
       Refuse("--budget must be 10000 or more");
     }
     Json runs = Json::array();
     for (const BenchConfig& config : options_.configs) {
-      for (const char* order : {"sorted", "shuffled"}) {
+      for (const std::string& order : orders) {
         runs.push_back({{"config", config.name},
                         {"order", order},
                         {"points", Json::array()},
@@ -148,7 +149,7 @@ class GeneratedRun {
     for (uint64_t n : numbers) {
       const auto records = MakeRecords(n);
       for (size_t i = 0; i < runs.size(); i++) {
-        AddScalePoint(options_.configs[i / 2], *records, &runs[i]);
+        AddScalePoint(options_.configs[i / orders.size()], *records, &runs[i]);
         Report(runs,
                {{"targets", kTargets}, {"extrapolate_to", kExtrapolateTo}});
       }
@@ -390,7 +391,7 @@ class GeneratedRun {
     rocksdb::DB* const db = database.db();
     (*point)["stall_seconds"] = StallSeconds(db);
     // What the load left to do, but for the memtable.
-    Check(db->WaitForCompact(rocksdb::WaitForCompactOptions()));
+    Check(compat::WaitForCompact(db));
     (*point)["delta_keys"] =
         database.Property(Names::kNumEntriesActiveMemTable);
     (*point)["delta_bytes"] = database.Property(Names::kSizeAllMemTables);
@@ -447,13 +448,14 @@ class GeneratedRun {
 
 }  // namespace
 
-void RunScale(const RunContext& context, uint64_t budget) {
-  const size_t configs = context.options.configs.size();
+void RunScale(const RunContext& context, uint64_t budget,
+              const std::vector<std::string>& orders) {
+  const size_t loads = context.options.configs.size() * orders.size();
   uint64_t steps = 0;
   for (uint64_t n : NumbersOfKeys(budget)) {
-    steps += n * (1 + 2 * kStepsOfKey * configs);
+    steps += n * (1 + kStepsOfKey * loads);
   }
-  GeneratedRun("scale", context, budget, steps).Scale();
+  GeneratedRun("scale", context, budget, steps).Scale(orders);
 }
 
 void RunMemtableSize(const RunContext& context, uint64_t budget,

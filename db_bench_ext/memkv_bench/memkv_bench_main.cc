@@ -90,6 +90,8 @@ DEFINE_bool(
 DEFINE_bool(scale, false,
             "Instead: how size, memory and speed grow with the number of "
             "generated URLs, loaded sorted and shuffled.");
+DEFINE_string(scale_orders, "sorted,shuffled",
+              "Of --scale: in which orders, by commas.");
 DEFINE_bool(delta, false,
             "Instead: what the size of the memtable buys and costs, with "
             "generated URLs loaded in no order.");
@@ -212,6 +214,9 @@ void CheckFlags() {
         "--scale and --delta, which load generated keys once, from one thread");
   } else {
     RefuseFlags({"budget"}, "a run without --scale or --delta");
+  }
+  if (!FLAGS_scale) {
+    RefuseFlags({"scale_orders"}, "a run without --scale");
   }
   if (!FLAGS_delta) {
     RefuseFlags({"delta_sizes"}, "a run without --delta");
@@ -355,6 +360,21 @@ void MeasureGiven(BenchOptions options) {
   }
 }
 
+std::vector<std::string> ScaleOrders() {
+  const std::vector<std::string> orders =
+      rocksdb::StringSplit(FLAGS_scale_orders, ',');
+  for (const std::string& order : orders) {
+    if (order != "sorted" && order != "shuffled") {
+      Refuse("--scale_orders must be of sorted and shuffled: " +
+             FLAGS_scale_orders);
+    }
+  }
+  if (orders.empty()) {
+    Refuse("--scale_orders names none");
+  }
+  return orders;
+}
+
 // --scale and --delta: generated keys.
 void MeasureGenerated(BenchOptions options) {
   const uint64_t budget = FLAGS_budget > 0 ? FLAGS_budget
@@ -363,6 +383,7 @@ void MeasureGenerated(BenchOptions options) {
   // RocksDB makes less into 64 kB.
   const std::vector<uint64_t> sizes =
       AscendingSizes("--delta_sizes", FLAGS_delta_sizes, uint64_t{64} << 10);
+  const std::vector<std::string> orders = ScaleOrders();
   if (FLAGS_delta && (sizes.empty() || budget < 1000)) {
     Refuse("--delta needs --delta_sizes, and a --budget of 1000 or more");
   }
@@ -379,7 +400,7 @@ void MeasureGenerated(BenchOptions options) {
   BenchResults results(options);
   RunInTempDir(options, &results, [&](const std::string& dir) {
     const RunContext context = {options, dir, &results};
-    FLAGS_scale ? RunScale(context, budget)
+    FLAGS_scale ? RunScale(context, budget, orders)
                 : RunMemtableSize(context, budget, sizes);
   });
 }

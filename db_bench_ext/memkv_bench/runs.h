@@ -28,7 +28,9 @@ struct RunContext {
 
 void RunWorkloads(const RunContext& context, const BenchRecords& records);
 // How size, memory and speed grow with the number of keys, up to `budget`.
-void RunScale(const RunContext& context, uint64_t budget);
+// `orders` are of "sorted" and "shuffled".
+void RunScale(const RunContext& context, uint64_t budget,
+              const std::vector<std::string>& orders);
 // What the size of the memtable buys and costs. `sizes` ascend.
 void RunMemtableSize(const RunContext& context, uint64_t budget,
                      const std::vector<uint64_t>& sizes);

@@ -9,6 +9,8 @@
 
 namespace memkv {
 
+using ROCKSDB_NAMESPACE::BuiltinFilterPolicy;
+
 namespace {
 
 // What all of RocksDB's own filter policies call the filters they write.
@@ -16,6 +18,14 @@ constexpr const char* kBuiltinFilters = "rocksdb.BuiltinBloomFilter";
 
 // RocksDB's filters end in 5 bytes that say what they are.
 constexpr size_t kFilterMetadataSize = 5;
+
+// Whether a filter of RocksDB's is its Bloom filter in lines.
+// REQUIRES: more bytes than its metadata
+bool IsBloomInLines(std::string_view filter) {
+  const char* const metadata =
+      filter.data() + filter.size() - kFilterMetadataSize;
+  return static_cast<int8_t>(metadata[0]) == -1 && metadata[1] == 0;
+}
 
 // Whether RocksDB's readers stay within a filter of theirs.  They believe its
 // last bytes.  (Ribbon filters round down what they are given.)
@@ -25,9 +35,7 @@ bool FilterFits(std::string_view filter) {
   const auto* const metadata =
       reinterpret_cast<const uint8_t*>(filter.data()) + size;
   const auto kind = static_cast<int8_t>(metadata[0]);
-  if (kind == -1 && metadata[1] == 0) {
-    return size % 64 == 0;  // a Bloom filter in blocks of 64 bytes
-  }
+  if (IsBloomInLines(filter)) return size % FilterBlock::kBloomLineSize == 0;
   // The older Bloom filter is so many lines of one size.
   const uint32_t lines = LoadFixed32(metadata + 1);
   return kind < 1 || (lines != 0 && size % lines == 0);
@@ -67,13 +75,22 @@ bool FilterBlock::Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
               std::to_string(kFilterMetadataSize);
     return false;
   }
+  const std::string_view bytes = contents_.data.ToStringView();
   if (std::strcmp(policy.CompatibilityName(), kBuiltinFilters) == 0 &&
-      !FilterFits(contents_.data.ToStringView())) {
+      !FilterFits(bytes)) {
     *reason = "filter: " + std::to_string(contents_.data.size()) +
               " bytes, not as its last ones say";
     return false;
   }
-  bits_.reset(policy.GetFilterBitsReader(contents_.data));
+  if (policy.IsInstanceOf(BuiltinFilterPolicy::kClassName()) &&
+      IsBloomInLines(bytes)) {
+    hashed_ = BuiltinFilterPolicy::GetBuiltinFilterBitsReader(contents_.data);
+    bits_.reset(hashed_);
+    bloom_lines_ = static_cast<uint32_t>((bytes.size() - kFilterMetadataSize) /
+                                         kBloomLineSize);
+  } else {
+    bits_.reset(policy.GetFilterBitsReader(contents_.data));
+  }
   return true;
 }
 

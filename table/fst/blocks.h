@@ -21,6 +21,9 @@
 #include "table/key_trie/tokens.h"
 #include "table/segment/segment.h"
 #include "table/segment/value_run.h"
+#include "util/fastrange.h"
+#include "util/hash.h"
+#include "util/trie_coding.h"
 
 namespace memkv {
 
@@ -74,14 +77,40 @@ class FilterBlock {
  public:
   static constexpr ROCKSDB_NAMESPACE::CacheEntryRole kCacheEntryRole =
       ROCKSDB_NAMESPACE::CacheEntryRole::kFilterBlock;
+  // RocksDB's Bloom filter is made of lines of so many bytes; all bits of an
+  // entry are in one.
+  static constexpr size_t kBloomLineSize = 64;
   explicit FilterBlock(ROCKSDB_NAMESPACE::BlockContents&& contents)
       : contents_(std::move(contents)) {}
   bool Parse(const ROCKSDB_NAMESPACE::FilterPolicy& policy,
              std::string* reason);
   bool own_bytes() const { return contents_.own_bytes(); }
-  // False only if `entry` was not added to the filter.
-  bool MayMatch(const ROCKSDB_NAMESPACE::Slice& entry) const {
-    return bits_ == nullptr || bits_->MayMatch(entry);
+  // One that is to be looked up.
+  struct Sought {
+    ROCKSDB_NAMESPACE::Slice entry;
+    uint64_t hash = 0;
+  };
+  // Asks memory for what MayMatch() will read, so that the caller can do
+  // something else meanwhile.
+  Sought Seek(const ROCKSDB_NAMESPACE::Slice& entry) const {
+    Sought sought{entry};
+    if (hashed_ != nullptr) {
+      sought.hash = ROCKSDB_NAMESPACE::GetSliceHash64(entry);
+      const uint32_t line = ROCKSDB_NAMESPACE::FastRange32(
+          ROCKSDB_NAMESPACE::Lower32of64(sought.hash), bloom_lines_);
+      const auto* const bytes =
+          reinterpret_cast<const uint8_t*>(contents_.data.data()) +
+          size_t{line} * kBloomLineSize;
+      PrefetchLines(bytes, 1, 1);
+      PrefetchLines(bytes + kBloomLineSize - 1, 1, 1);  // if not aligned
+    }
+    return sought;
+  }
+  // False only if the entry was not added to the filter.
+  bool MayMatch(const Sought& sought) const {
+    return hashed_ != nullptr
+               ? hashed_->HashMayMatch(sought.hash)
+               : bits_ == nullptr || bits_->MayMatch(sought.entry);
   }
   // The same of n entries.
   void MayMatch(int n, ROCKSDB_NAMESPACE::Slice** entries,
@@ -96,6 +125,9 @@ class FilterBlock {
  private:
   ROCKSDB_NAMESPACE::BlockContents contents_;
   std::unique_ptr<ROCKSDB_NAMESPACE::FilterBitsReader> bits_;
+  // The same, if it is such a Bloom filter; else null.
+  ROCKSDB_NAMESPACE::BuiltinFilterBitsReader* hashed_ = nullptr;
+  uint32_t bloom_lines_ = 0;
 };
 
 using FilterEntry = ROCKSDB_NAMESPACE::CachableEntry<FilterBlock>;

@@ -74,20 +74,51 @@ bool FileFilter::Changed(const SliceTransform* current) const {
          current->AsString() != extractor_->AsString();
 }
 
-Status FileFilter::Ask(const BlockReadContext& context, int n, Slice** strings,
-                       bool* may_match) const {
+Status FileFilter::Find(const BlockReadContext& context,
+                        FilterEntry* filter) const {
+  const Status s = store_.GetFilter(context, filter);
+  return s.IsIncomplete() ? Status::OK() : s;
+}
+
+Status FileFilter::Ask(const BlockReadContext& context,
+                       const SliceTransform* current, const Slice& user_key,
+                       Question* question) const {
+  Slice entry = user_key;
+  if (!whole_keys_) {
+    if (Changed(current) || !extractor_->InDomain(user_key)) {
+      return Status::OK();
+    }
+    entry = extractor_->Transform(user_key);
+  }
+  question->counts_ = true;
+  const Status s = Find(context, &question->filter_);
+  if (const FilterBlock* const filter = question->filter_.GetValue()) {
+    question->sought_ = filter->Seek(entry);
+  }
+  return s;
+}
+
+bool FileFilter::MayMatch(const Question& question) const {
+  bool may_match = true;
+  if (const FilterBlock* const filter = question.filter_.GetValue()) {
+    may_match = filter->MayMatch(question.sought_);
+    if (may_match) {
+      PERF_COUNTER_ADD(bloom_sst_hit_count, 1);
+    } else {
+      PERF_COUNTER_ADD(bloom_sst_miss_count, 1);
+    }
+  }
+  if (question.counts_) CountKeys(1, may_match ? 1 : 0);
+  return may_match;
+}
+
+Status FileFilter::AskAll(const BlockReadContext& context, int n,
+                          Slice** strings, bool* may_match) const {
   std::fill(may_match, may_match + n, true);
   FilterEntry filter;
-  const Status s = store_.GetFilter(context, &filter);
-  if (!s.ok()) {
-    // The tries, which may be in memory, will answer.
-    return s.IsIncomplete() ? Status::OK() : s;
-  }
-  if (n == 1) {
-    *may_match = filter.GetValue()->MayMatch(**strings);
-  } else {
-    filter.GetValue()->MayMatch(n, strings, may_match);
-  }
+  const Status s = Find(context, &filter);
+  if (filter.GetValue() == nullptr) return s;
+  filter.GetValue()->MayMatch(n, strings, may_match);
   const auto passed =
       static_cast<uint64_t>(std::count(may_match, may_match + n, true));
   PERF_COUNTER_ADD(bloom_sst_hit_count, passed);
@@ -100,7 +131,7 @@ Status FileFilter::KeysMayMatch(const BlockReadContext& context,
                                 Slice** user_keys, bool* may_match) const {
   constexpr size_t kMost = ROCKSDB_NAMESPACE::MultiGetContext::MAX_BATCH_SIZE;
   if (whole_keys_) {
-    const Status s = Ask(context, n, user_keys, may_match);
+    const Status s = AskAll(context, n, user_keys, may_match);
     CountKeys(n, std::count(may_match, may_match + n, true));
     return s;
   }
@@ -119,7 +150,7 @@ Status FileFilter::KeysMayMatch(const BlockReadContext& context,
   if (m == 0) return Status::OK();
   std::array<bool, kMost> found;
   const Status s =
-      Ask(context, static_cast<int>(m), asked.data(), found.data());
+      AskAll(context, static_cast<int>(m), asked.data(), found.data());
   for (size_t j = 0; j < m; ++j) may_match[key_of[j]] = found[j];
   CountKeys(static_cast<std::ptrdiff_t>(m),
             std::count(found.data(), found.data() + m, true));
@@ -181,7 +212,7 @@ Status FileFilter::SeekMayMatch(const BlockReadContext& context, Seeks seeks,
     return Status::OK();
   }
   Slice* strings[] = {&prefix};
-  const Status s = Ask(context, 1, strings, may_match);
+  const Status s = AskAll(context, 1, strings, may_match);
   *asked = s.ok();
   if (!s.ok()) return s;
   compat::CountFilteredSeek(store_.ioptions().stats, *may_match,

@@ -52,10 +52,28 @@ class FileFilter {
   // Whether any read could ask; else the filter need not be in memory.
   bool useful() const { return whole_keys_ || extractor_ != nullptr; }
 
-  // Of gets.  Sets may_match[i] to whether the file may have *user_keys[i], of
-  // n keys, at most MultiGetContext::MAX_BATCH_SIZE; counts it.  `current` as
-  // above, at the time of the read.
-  // REQUIRES: the store has a filter
+  // A key of a get on its way through the filter.
+  class Question {
+   private:
+    friend class FileFilter;
+    FilterEntry filter_;  // empty: the key is let pass
+    FilterBlock::Sought sought_;
+    bool counts_ = false;  // whether whole keys or prefixes were to be asked
+  };
+
+  // Of gets, in two halves: what lies between, the processor does while it
+  // waits for the filter's memory.  `current` as above, at the time of the
+  // read; the key's bytes must stay until MayMatch(). REQUIRES: the store has a
+  // filter
+  ROCKSDB_NAMESPACE::Status Ask(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::SliceTransform* current,
+      const ROCKSDB_NAMESPACE::Slice& user_key, Question* question) const;
+  // Whether the file may have the key; counts it.
+  bool MayMatch(const Question& question) const;
+  // Both, of n keys, at most MultiGetContext::MAX_BATCH_SIZE: sets may_match[i]
+  // to whether the file may have *user_keys[i].
+  // REQUIRES: as above
   ROCKSDB_NAMESPACE::Status KeysMayMatch(
       const BlockReadContext& context,
       const ROCKSDB_NAMESPACE::SliceTransform* current, int n,
@@ -81,11 +99,14 @@ class FileFilter {
                  const ROCKSDB_NAMESPACE::Slice* upper_bound) const;
   // Of keys, or of their prefixes.
   void CountKeys(std::ptrdiff_t asked, std::ptrdiff_t passed) const;
-  // Asks for n strings; they all may match if the filter is not in memory and
-  // may not be read.
-  ROCKSDB_NAMESPACE::Status Ask(const BlockReadContext& context, int n,
-                                ROCKSDB_NAMESPACE::Slice** strings,
-                                bool* may_match) const;
+  // *filter is empty if it is not in memory and may not be read: then every
+  // string may match.  The tries, which may be in memory, will answer.
+  ROCKSDB_NAMESPACE::Status Find(const BlockReadContext& context,
+                                 FilterEntry* filter) const;
+  // Asks for n strings, without counting by key or prefix.
+  ROCKSDB_NAMESPACE::Status AskAll(const BlockReadContext& context, int n,
+                                   ROCKSDB_NAMESPACE::Slice** strings,
+                                   bool* may_match) const;
 
   const FileBlockStore& store_;
   const int level_;

@@ -63,14 +63,6 @@ Status FstTableReader::Get(const ReadOptions& read_options,
   if (!file_->order_status().ok()) return file_->order_status();
   const BlockReadContext context{read_options};
   const bool filtered = file_->store().has_filter() && !skip_filters;
-  if (filtered) {
-    Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
-    Slice* keys[] = {&user_key};
-    bool may_match = true;
-    const Status s = file_->filter().KeysMayMatch(context, prefix_extractor, 1,
-                                                  keys, &may_match);
-    if (!s.ok() || !may_match) return s;
-  }
   const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
   const key_trie::SoughtKey target(user_key.ToStringView());
   Status s;
@@ -78,7 +70,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
   lookup.target = &target;
   lookup.status = &s;
   SegmentEntry entry;
-  if (!Locate(context, &entry, &lookup)) {
+  if (!Locate(context, filtered, prefix_extractor, &entry, &lookup)) {
     if (s.IsIncomplete()) get_context->MarkKeyMayExist();
     return s;
   }
@@ -87,9 +79,18 @@ Status FstTableReader::Get(const ReadOptions& read_options,
                          get_context);
 }
 
-bool FstTableReader::Locate(const BlockReadContext& context,
+bool FstTableReader::Locate(const BlockReadContext& context, bool filtered,
+                            const SliceTransform* prefix_extractor,
                             SegmentEntry* entry, Lookup* lookup) const {
+  const FileFilter& filter = file_->filter();
+  FileFilter::Question question;
+  if (filtered) {
+    *lookup->status = filter.Ask(context, prefix_extractor,
+                                 lookup->target->view(), &question);
+    if (!lookup->status->ok()) return false;
+  }
   lookup->i = file_->index().SegmentFor(*lookup->target);
+  if (filtered && !filter.MayMatch(question)) return false;
   if (lookup->i == FileIndex::kCorrupt) {
     *lookup->status = file_->CorruptIndex();
     return false;
@@ -304,20 +305,13 @@ void FstTableReader::FindNewest(const ReadOptions& read_options,
   const BlockReadContext context{read_options};
   key->newest = Newest();
   key->status = file_->order_status();
-  bool may_match = true;
+  if (!key->status.ok()) return;
   const bool filtered = file_->store().has_filter();
-  if (key->status.ok() && filtered) {
-    Slice user_key = key->key->view();
-    Slice* asked = &user_key;
-    key->status = file_->filter().KeysMayMatch(context, prefix_extractor, 1,
-                                               &asked, &may_match);
-  }
-  if (!key->status.ok() || !may_match) return;
   Lookup lookup;
   lookup.target = key->key;
   lookup.status = &key->status;
   SegmentEntry entry;
-  if (!Locate(context, &entry, &lookup)) return;
+  if (!Locate(context, filtered, prefix_extractor, &entry, &lookup)) return;
   key->status = TakeNewest(context, lookup, newest, key);
   if (filtered && key->newest.found) file_->filter().CountTruePositive();
 }

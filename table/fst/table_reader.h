@@ -159,9 +159,11 @@ class FstTableReader : public compat::TableReaderBase {
   // holds what they refer to.
   size_t LocateAll(const BlockReadContext& context, Lookup* lookups, size_t n,
                    SegmentEntries* entries) const;
-  // The same of one key; false if it is not found, or an error.
-  bool Locate(const BlockReadContext& context, SegmentEntry* entry,
-              Lookup* lookup) const;
+  // The same of one key, which the filter is asked for if `filtered`; false if
+  // it is not found, or an error.
+  bool Locate(const BlockReadContext& context, bool filtered,
+              const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
+              SegmentEntry* entry, Lookup* lookup) const;
   // Fills in the newest entry of a key that was located.
   ROCKSDB_NAMESPACE::Status TakeNewest(const BlockReadContext& context,
                                        const Lookup& lookup, uint64_t newest,

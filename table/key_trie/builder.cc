@@ -25,6 +25,10 @@ constexpr size_t kBucketEstimate = 20;
 }  // namespace
 
 struct Builder::Coding {
+  Coding() = default;
+  explicit Coding(const TokenEncoder* encoder)
+      : tokens(encoder), width(encoder->width()) {}
+
   const TokenEncoder* tokens = nullptr;
   unsigned width = 8;
   // Without tokens: the symbols, none if codes are bytes, and the code of each
@@ -117,8 +121,11 @@ Builder::Builder(const Options& options)
           std::min(std::max(options.bucket_keys, uint32_t{1}), kMaxBucketKeys)),
       max_size_(std::min<uint64_t>(options.max_size, kMaxSize)) {}
 
+Builder::~Builder() = default;
+
 void Builder::Add(std::string_view key) {
   assert(num_keys_ == 0 || last_key_ < key);
+  symbol_coding_.reset();
   // What is refused here cannot fit: a code is at least a bit, and a token has
   // at most kMaxLength bytes.  It bounds the memory; Finish knows the exact
   // size and has the last word.
@@ -223,7 +230,7 @@ size_t Builder::MemoryUsage() const {
                                   &separators_, &last_key_, &last_separator_}) {
     bytes += held->capacity();
   }
-  return bytes;
+  return bytes + (symbol_coding_ == nullptr ? 0 : sizeof(Coding));
 }
 
 void Builder::WriteBucket(const Coding& coding, Scratch* scratch,
@@ -338,13 +345,15 @@ size_t Builder::EstimatedSize() const {
          num_buckets() * kBucketEstimate + separator_bytes_;
 }
 
-Builder::Coding Builder::ChooseCoding(const TokenEncoder* tokens) const {
-  Coding coding;
-  if (tokens != nullptr) {
-    coding.tokens = tokens;
-    coding.width = tokens->width();
-    return coding;
+const Builder::Coding& Builder::SymbolCoding() const {
+  if (symbol_coding_ == nullptr) {
+    symbol_coding_ = std::make_unique<const Coding>(ChooseSymbols());
   }
+  return *symbol_coding_;
+}
+
+Builder::Coding Builder::ChooseSymbols() const {
+  Coding coding;
   if (FindFixedBytes(&coding)) {
     SetSymbols(&coding);
     const uint64_t size = FixedBytes::kHeaderSize + coding.fixed_bytes.size();
@@ -389,8 +398,14 @@ void Builder::SetSymbols(Coding* coding) const {
     }
   } else {
     ForEachKey([&](uint32_t lcp, std::string_view suffix) {
-      for (size_t i = 0; i < suffix.size(); ++i) {
-        if (i == 0 || coding->fixed.UpToNext(uint64_t{lcp} + i) != 0) {
+      if (suffix.empty()) {
+        return;
+      }
+      occurs[static_cast<uint8_t>(suffix[0])] = true;
+      for (size_t i = 1; i < suffix.size(); ++i) {  // past a fixed byte
+        const uint64_t coded = coding->fixed.UpToNext(uint64_t{lcp} + i);
+        const size_t end = i + std::min<uint64_t>(coded, suffix.size() - i);
+        for (; i < end; ++i) {
           occurs[static_cast<uint8_t>(suffix[i])] = true;
         }
       }
@@ -415,7 +430,7 @@ void Builder::SetSymbols(Coding* coding) const {
 Builder::SymbolBits Builder::MeasureSymbols() const {
   Coding plain;
   SetSymbols(&plain);
-  const Coding best = ChooseCoding(nullptr);
+  const Coding& best = SymbolCoding();
   return {best.codes * best.width, plain.codes * plain.width};
 }
 
@@ -436,7 +451,7 @@ bool Builder::Finish(const TokenEncoder* tokens, std::string* out,
        !SeparatorTrieBuilder::Encode(Separators(), max_size_, &separators))) {
     return TooLarge(reason);
   }
-  const Coding coding = ChooseCoding(tokens);
+  const Coding coding = tokens != nullptr ? Coding(tokens) : SymbolCoding();
   const unsigned ordinal_bits = BitWidth(num_keys_);
   std::string buckets;
   std::vector<uint64_t> places;
@@ -495,7 +510,7 @@ Builder::Part Builder::EncodeBuckets(const TokenEncoder* tokens, uint32_t begin,
   // Of a bucket in the separator trie and the directory, beside the bytes that
   // the separator does not share: about.
   constexpr uint64_t kBucketEntry = 12;
-  const Coding coding = ChooseCoding(tokens);
+  const Coding coding = tokens != nullptr ? Coding(tokens) : SymbolCoding();
   Part part;
   Scratch scratch;
   Walk walk = Begin();
@@ -537,6 +552,7 @@ void Builder::Reset() {
   last_separator_.clear();
   separator_bytes_ = 0;
   whole_separator_bytes_ = 0;
+  symbol_coding_.reset();
 }
 
 }  // namespace key_trie

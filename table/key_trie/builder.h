@@ -14,7 +14,8 @@
 //      with the one before it, two varints for the sizes of both parts; of each
 //      bucket a byte and its separator, front coded in the same way.  Beside
 //      that there are the last key, the last separator and a word a key of the
-//      bucket that is open; Seal frees these, and the strings' slack.
+//      bucket that is open; Seal frees these, and the strings' slack.  What is
+//      found of the symbols takes less than 512 bytes.
 // (I2) Add is O(size of the key) and Finish O(keys + bytes).
 // (I3) The same keys, options and tokens give the same bytes.
 //
@@ -25,6 +26,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +48,7 @@ class Builder {
 
   Builder() : Builder(Options()) {}
   explicit Builder(const Options& options);
+  ~Builder();
 
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
@@ -184,7 +187,10 @@ class Builder {
     return b < bucket_sizes_.size() ? static_cast<uint8_t>(bucket_sizes_[b])
                                     : num_keys_ - head;
   }
-  Coding ChooseCoding(const TokenEncoder* tokens) const;
+  // The coding without tokens.  A trial of a part, the choice of tokens and
+  // Finish all ask for it, so it is kept until a key is added.
+  const Coding& SymbolCoding() const;
+  Coding ChooseSymbols() const;
   // Finds the fixed bytes of a coding.  False if there are none.
   bool FindFixedBytes(Coding* coding) const;
   // Sets the symbols of a coding without tokens: of what is not fixed.
@@ -228,6 +234,7 @@ class Builder {
   std::string last_separator_;
   size_t separator_bytes_ = 0;
   size_t whole_separator_bytes_ = 0;
+  mutable std::unique_ptr<const Coding> symbol_coding_;  // null: not known yet
 };
 
 }  // namespace key_trie

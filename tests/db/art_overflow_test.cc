@@ -280,12 +280,21 @@ TEST_P(ArtOverflowTest, EveryAllocationMayFailAndNothingChanges) {
   while (rep()->overflow() == nullptr ||
          rep()->overflow()->NumEntries() < 300) {
     const TestKey key{std::to_string(random_() % 3000), sorted_.size() + 1};
+    // Whether a batch has the entry, which could not be finished yet.
+    bool waits = false;
     for (int calls = 0;; ++calls) {
       ASSERT_LT(calls, 20);
       rep()->allocator().FailAfter(calls);
       try {
-        ASSERT_TRUE(sorted_.size() % 2 == 0 ? rep_.Insert(key)
-                                            : rep_.InsertSingleWriter(key));
+        if (sorted_.size() % 2 != 0) {
+          ASSERT_TRUE(rep_.InsertSingleWriter(key));
+        } else {
+          if (!waits) {
+            ASSERT_TRUE(rep_->InsertKeyConcurrently(rep_.NewKey(key)));
+          }
+          waits = true;
+          compat::FinishBatch(rep_.get());
+        }
         rep()->allocator().FailAfter(-1);
         break;
       } catch (const std::bad_alloc&) {

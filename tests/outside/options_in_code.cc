@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "open_database.h"
 #include "rocksdb/comparator.h"
 #include "rocksdb/db.h"
 #include "rocksdb/filter_policy.h"
@@ -74,22 +75,11 @@ Families MakeFamilies() {
           {"plain_table", plain_table}};
 }
 
-// What RocksDB before 9.11 puts into a DB*, later ones into a unique_ptr.
 template <typename Open>
-auto Opened(const Open& open, int)
-    -> decltype(open(static_cast<std::unique_ptr<rocksdb::DB>*>(nullptr)),
-                std::unique_ptr<rocksdb::DB>()) {
+std::unique_ptr<rocksdb::DB> Opened(const Open& open) {
   std::unique_ptr<rocksdb::DB> db;
-  Check("open", open(&db));
+  Check("open", OpenDatabase(open, &db));
   return db;
-}
-template <typename Open>
-auto Opened(const Open& open, long)
-    -> decltype(open(static_cast<rocksdb::DB**>(nullptr)),
-                std::unique_ptr<rocksdb::DB>()) {
-  rocksdb::DB* db = nullptr;
-  Check("open", open(&db));
-  return std::unique_ptr<rocksdb::DB>(db);
 }
 
 // What there is to say about one column family.
@@ -141,8 +131,7 @@ void UseFamilies() {
                          options, "families", MakeFamilies(), &handles, out)) {
         return rocksdb::DB::Open(options, "families", MakeFamilies(), &handles,
                                  out);
-      },
-      0);
+      });
   rocksdb::ColumnFamilyHandle* created = nullptr;
   Check("CreateColumnFamily",
         db->CreateColumnFamily(MakeOptions(), "created", &created));
@@ -168,26 +157,23 @@ void UseDefault() {
     const auto db = Opened(
         [&](auto* out) -> decltype(rocksdb::DB::Open(options, "one", out)) {
           return rocksdb::DB::Open(options, "one", out);
-        },
-        0);
+        });
     Write(db.get(), {db->DefaultColumnFamily()});
   }
   {
-    const auto db = Opened(
-        [&](auto* out) -> decltype(rocksdb::DB::OpenForReadOnly(options, "one",
-                                                                out)) {
+    const auto db =
+        Opened([&](auto* out) -> decltype(rocksdb::DB::OpenForReadOnly(
+                                  options, "one", out)) {
           return rocksdb::DB::OpenForReadOnly(options, "one", out);
-        },
-        0);
+        });
     Say("OpenForReadOnly", db.get(), db->DefaultColumnFamily());
   }
   {
-    const auto db = Opened(
-        [&](auto* out) -> decltype(rocksdb::DB::OpenAsSecondary(
-                           options, "one", "secondary", out)) {
+    const auto db =
+        Opened([&](auto* out) -> decltype(rocksdb::DB::OpenAsSecondary(
+                                  options, "one", "secondary", out)) {
           return rocksdb::DB::OpenAsSecondary(options, "one", "secondary", out);
-        },
-        0);
+        });
     Say("OpenAsSecondary", db.get(), db->DefaultColumnFamily());
   }
   {

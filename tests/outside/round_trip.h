@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "open_database.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "rocksdb/memtablerep.h"
@@ -32,9 +33,12 @@ inline int RoundTrip() {
   REQUIRE_OK(rocksdb::DestroyDB("db", options));
   std::string value;
   for (const char* written : {"of the tree", "of the file"}) {
-    rocksdb::DB* opened = nullptr;
-    REQUIRE_OK(rocksdb::DB::Open(options, "db", &opened));
-    const std::unique_ptr<rocksdb::DB> db(opened);
+    std::unique_ptr<rocksdb::DB> db;
+    REQUIRE_OK(OpenDatabase(
+        [&](auto* out) -> decltype(rocksdb::DB::Open(options, "db", out)) {
+          return rocksdb::DB::Open(options, "db", out);
+        },
+        &db));
     if (value.empty()) {
       REQUIRE_OK(db->Put(rocksdb::WriteOptions(), "key", "of the tree"));
       REQUIRE_OK(db->Get(rocksdb::ReadOptions(), "key", &value));
