@@ -40,6 +40,7 @@ set(memkv_bench_parts_sources
     database.cc
     figures.cc
     generated_runs.cc
+    memory_run.cc
     options.cc
     records.cc
     report.cc

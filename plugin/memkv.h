@@ -78,7 +78,9 @@ struct FstTableOptions {
   };
   enum class DefaultFilter {
     kAuto,  // a Bloom filter of whole keys, 10 bits each, in files that are not
-            // of the last level; none with Residency::kCache
+            // of the last level, and with Residency::kAuto in all that are
+            // written while tries do not fit in memory; none with
+            // Residency::kCache
     kNone,
   };
 
@@ -98,10 +100,11 @@ struct FstTableOptions {
   // The filter of new files where no filter_policy is named.  A read passes
   // files that do not have its key by their filters, without their tries; in
   // the last level most keys that are sought are there, and a trie in memory
-  // answers for the others.  The files of an SstFileWriter, whose level nobody
-  // knows, have none.  Such a filter is in memory while its file is open, with
-  // Residency::kAuto within pinned_keys_limit: where there is no room it is not
-  // asked.  With kNone no filter that a file has is asked.
+  // answers for the others, but one on disk would be read.  The files of an
+  // SstFileWriter, whose level nobody knows, have none.  Such a filter is in
+  // memory while its file is open, with Residency::kAuto within three quarters
+  // of pinned_keys_limit: while there is no room it is not asked.  With kNone
+  // no filter that a file has is asked.
   // String form: default_filter=auto|none
   DefaultFilter default_filter = DefaultFilter::kAuto;
 

@@ -161,6 +161,19 @@ rocksdb::Cache* BenchDatabase::BlockCache() const {
                                                    : table->block_cache.get();
 }
 
+void BenchDatabase::SetBlockCache(uint64_t bytes) {
+  const rocksdb::Cache* const cache = BlockCache();
+  if (cache == nullptr) {
+    Refuse("--memory: " + name() + " has no block cache");
+  }
+  // Not SetCapacity(): how many shards a cache has depends on its first one.
+  options_.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>()
+      ->block_cache =
+      std::string(cache->Name()).find("HyperClock") != std::string::npos
+          ? compat::NewHyperClockCache(bytes)
+          : rocksdb::NewLRUCache(bytes);
+}
+
 void BenchDatabase::Mismatch(const std::string& asked,
                              const std::string& expected,
                              const std::string& found) const {

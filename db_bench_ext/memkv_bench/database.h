@@ -74,6 +74,9 @@ class BenchDatabase {
   uint64_t Property(const std::string& property) const;
   // Null if there is none.
   rocksdb::Cache* BlockCache() const;
+  // Gives the options another block cache of the kind that they have, of so
+  // many bytes, from the next Open on. InvalidArgument if they have none.
+  void SetBlockCache(uint64_t bytes);
 
   // Corruption: a wrong answer, by what it was asked.
   [[noreturn]] void Mismatch(const std::string& asked,

@@ -346,6 +346,51 @@ ReportTable MemtableSizeTable(const Json& document) {
   return table;
 }
 
+// Beside each figure how many times as good it is as the baseline's.
+ReportTable MemoryTable(const Json& document) {
+  const Json& memory = document.at("memory");
+  const bool direct = memory.at("direct_reads");
+  struct Shown {
+    std::string title;
+    Show show;
+    std::string field;
+  };
+  std::vector<Shown> columns = {
+      {"memory, B/key", Fixed<2>, "memory_bytes_a_key"},
+      {"files, B/key", Fixed<2>, "disk_bytes_a_key"}};
+  for (const std::string workload :
+       {"get", "miss", "multiget", "seek", "scan"}) {
+    columns.push_back({workload + (direct ? ", wall" : ", CPU"), Nanos,
+                       workload + (direct ? "_wall_nanos" : "_cpu_nanos")});
+  }
+  columns.push_back({"reads a get", Fixed<3>, "get_reads"});
+  columns.push_back({"reads a miss", Fixed<3>, "miss_reads"});
+  ReportTable table = {direct ? "by memory, files read past the page cache"
+                              : "by memory, files in the page cache",
+                       {{"block cache", ""}}};
+  for (const Shown& column : columns) table.rows[0].push_back(column.title);
+  // Capacities first.
+  const Json& runs = memory.at("runs");
+  for (size_t i = 0; i < runs[0].at("points").size(); i++) {
+    const Json& first = runs[0].at("points")[i];
+    for (const Json& run : runs) {
+      const Json& point = run.at("points")[i];
+      std::vector<std::string> row = {ShowSize(point.at("block_cache_size")),
+                                      run.at("config")};
+      for (const Shown& column : columns) {
+        const double own = Number(point.at(column.field));
+        const double base = Number(first.at(column.field));
+        row.push_back(column.show(own));
+        if (&run != &runs[0] && own > 0 && base > 0) {
+          row.back() += " (" + Times(base / own) + ")";
+        }
+      }
+      table.rows.push_back(std::move(row));
+    }
+  }
+  return table;
+}
+
 // ---- Sentences -------------------------------------------------------------
 
 std::string LimitSentence(const Json& document) {
@@ -494,6 +539,9 @@ std::vector<ReportTable> PointTables(const Json& document, bool whole) {
   }
   if (document.contains("delta")) {
     tables.push_back(MemtableSizeTable(document));
+  }
+  if (document.contains("memory")) {
+    tables.push_back(MemoryTable(document));
   }
   return tables;
 }

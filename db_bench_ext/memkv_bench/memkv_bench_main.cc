@@ -9,6 +9,7 @@
 //   memkv_bench --demo
 //   memkv_bench --scale --budget=100000000 --json=scale.json
 //   memkv_bench --delta --delta_sizes=16M,64M,256M --html=delta.html
+//   memkv_bench --memory=8M,32M,128M --keys=urls.txt --html=memory.html
 //   memkv_bench --report=report.json --html=report.html
 //
 // The same records go into a database of each configuration, which take turns
@@ -99,6 +100,12 @@ DEFINE_uint64(budget, 0,
               "100 million and 5 million.");
 DEFINE_string(delta_sizes, "8M,16M,32M,64M,128M,256M,512M,1G",
               "Of --delta: sizes of a memtable, by commas, ascending.");
+DEFINE_string(memory, "",
+              "Instead: what reading costs with block caches of these sizes, "
+              "by commas, ascending, as 8M,32M,128M.");
+DEFINE_bool(direct_reads, false,
+            "Of --memory: files are read past the page cache, and times are "
+            "wall times.");
 DEFINE_string(agree_with, "",
               "An earlier report, as JSON, of the same command: the report "
               "says which ratios differ from its.");
@@ -192,6 +199,14 @@ void RefuseFlags(std::initializer_list<const char*> flags,
 void CheckFlags() {
   if (FLAGS_scale && FLAGS_delta) {
     Refuse("--scale and --delta are two runs");
+  }
+  if (!FLAGS_memory.empty()) {
+    RefuseFlags({"scale", "delta", "workloads", "threads", "memory_limit",
+                 "demo", "keep"},
+                "--memory, which has a load and reads of its own, of one "
+                "thread");
+  } else {
+    RefuseFlags({"direct_reads"}, "a run without --memory");
   }
   if (FLAGS_scale || FLAGS_delta) {
     RefuseFlags(
@@ -298,7 +313,26 @@ void ReadInput(BenchOptions* options, KeySet* input) {
   }
 }
 
-void MeasureWorkloads(BenchOptions options) {
+// Sizes by commas in the value of `flag`, each at least `least`.
+std::vector<uint64_t> AscendingSizes(const char* flag, const std::string& value,
+                                     uint64_t least) {
+  std::vector<uint64_t> sizes;
+  for (const std::string& size : rocksdb::StringSplit(value, ',')) {
+    const uint64_t bytes = ParseBytes(size);
+    if (bytes < least || (!sizes.empty() && bytes <= sizes.back())) {
+      Refuse(std::string(flag) + " must ascend from " +
+             std::to_string(least >> 10) + "K or more: " + value);
+    }
+    sizes.push_back(bytes);
+  }
+  return sizes;
+}
+
+// --memory, or workloads: keys that are given.
+void MeasureGiven(BenchOptions options) {
+  const std::vector<uint64_t> capacities =
+      AscendingSizes("--memory", FLAGS_memory, kLeastBlockCache);
+  if (!capacities.empty()) options.workloads.clear();
   KeySet input;
   ReadInput(&options, &input);
   const BenchRecords records(input.records, options.value_size,
@@ -315,26 +349,15 @@ void MeasureWorkloads(BenchOptions options) {
       2 * options.configs.size() * (input.records.KeyBytes() + value_bytes),
       "--dir");
   RunInTempDir(options, &results, [&](const std::string& dir) {
-    RunWorkloads({options, dir, &results}, records);
+    const RunContext context = {options, dir, &results};
+    capacities.empty()
+        ? RunWorkloads(context, records)
+        : RunMemory(context, records, capacities, FLAGS_direct_reads);
   });
   if (FLAGS_demo) {
     std::printf("\nmemkv demo: OK, %zu records verified\n",
                 input.records.size());
   }
-}
-
-std::vector<uint64_t> MemtableSizes() {
-  std::vector<uint64_t> sizes;
-  for (const std::string& size : rocksdb::StringSplit(FLAGS_delta_sizes, ',')) {
-    const uint64_t bytes = ParseBytes(size);
-    // RocksDB makes less into 64 kB.
-    if (bytes < (64 << 10) || (!sizes.empty() && bytes <= sizes.back())) {
-      Refuse("--delta_sizes must ascend from 64K or more: " +
-             FLAGS_delta_sizes);
-    }
-    sizes.push_back(bytes);
-  }
-  return sizes;
 }
 
 std::vector<std::string> ScaleOrders() {
@@ -357,7 +380,9 @@ void MeasureGenerated(BenchOptions options) {
   const uint64_t budget = FLAGS_budget > 0 ? FLAGS_budget
                           : FLAGS_scale    ? 100000000
                                            : 5000000;
-  const std::vector<uint64_t> sizes = MemtableSizes();
+  // RocksDB makes less into 64 kB.
+  const std::vector<uint64_t> sizes =
+      AscendingSizes("--delta_sizes", FLAGS_delta_sizes, uint64_t{64} << 10);
   const std::vector<std::string> orders = ScaleOrders();
   if (FLAGS_delta && (sizes.empty() || budget < 1000)) {
     Refuse("--delta needs --delta_sizes, and a --budget of 1000 or more");
@@ -401,7 +426,7 @@ void Main(const std::string& command) {
   if (FLAGS_scale || FLAGS_delta) {
     MeasureGenerated(options);
   } else {
-    MeasureWorkloads(options);
+    MeasureGiven(options);
   }
 }
 

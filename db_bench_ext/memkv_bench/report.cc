@@ -108,9 +108,10 @@ std::string MarkdownReport(const Json& document) {
   const Json& keys = document.at("keys");
   text += (keys.is_null() ? "" : ShowWhole(keys.at("count")) + " keys; ") +
           MachineSentence(document);
-  if (document.contains("scale") || document.contains("delta")) {
+  const std::vector<ReportTable> points = PointTables(document, false);
+  if (!points.empty()) {
     text += ".\n";
-    for (const ReportTable& table : PointTables(document, false)) {
+    for (const ReportTable& table : points) {
       text += MarkdownTable(table);
     }
   } else {
@@ -199,9 +200,9 @@ void AddCompared(const std::string& what, const Json& results,
   }
 }
 
-// Of points of --scale or --delta, which have no times_as_good, because they
-// were measured once: those of the baseline beside those of the others that
-// were loaded in the same order.
+// Of points of --scale, --delta or --memory, which have no times_as_good: those
+// of the baseline beside those of the others that were loaded in the same
+// order.
 void AddPoints(const Json& document, const char* section,
                const std::vector<std::string>& fields,
                std::vector<Ratio>* ratios) {
@@ -216,11 +217,11 @@ void AddPoints(const Json& document, const char* section,
         baseline[{order, i}] = points[i];
         continue;
       }
-      const std::string what =
-          (order.empty() ? "" : order + ", ") +
-          (points[i].contains("write_buffer_size")
-               ? ShowSize(points[i].at("write_buffer_size"))
-               : ShowWhole(points[i].at("keys")) + " keys");
+      std::string what = ShowWhole(points[i].at("keys")) + " keys";
+      for (const char* size : {"write_buffer_size", "block_cache_size"}) {
+        if (points[i].contains(size)) what = ShowSize(points[i].at(size));
+      }
+      what = (order.empty() ? "" : order + ", ") + what;
       const Json& base = baseline[{order, i}];
       for (const std::string& field : fields) {
         const double before = base.value(field, 0.0);
@@ -251,13 +252,22 @@ std::vector<Ratio> RatiosOf(const Json& document) {
             {"load_seconds", "write_amplification", LookUpField(document, ""),
              LookUpField(document, "settled_"), "memory_bytes", "peak_bytes"},
             &ratios);
+  if (document.contains("memory")) {
+    const std::string nanos =
+        document.at("memory").at("direct_reads") ? "_wall_nanos" : "_cpu_nanos";
+    AddPoints(
+        document, "memory",
+        {"memory_bytes_a_key", "disk_bytes_a_key", "get" + nanos,
+         "miss" + nanos, "multiget" + nanos, "seek" + nanos, "scan" + nanos},
+        &ratios);
+  }
   return ratios;
 }
 
 // The names of what was measured.
 Json Measured(const Json& document) {
   Json names = Json::array();
-  for (const char* section : {"sizes", "scale", "delta"}) {
+  for (const char* section : {"sizes", "scale", "delta", "memory"}) {
     if (document.contains(section)) {
       names.push_back(section);
     }
@@ -304,6 +314,10 @@ void CheckSameCommand(const Json& first, const Json& second, bool only_asked) {
     }
   }
   RequireSame("workloads", Measured(first), Measured(second));
+  if (first.contains("memory")) {
+    RequireSame("reads", first.at("memory").at("direct_reads"),
+                second.at("memory").at("direct_reads"));
+  }
   for (const char* section : {"scale", "delta"}) {
     if (first.contains(section)) {
       RequireSame("budget", first.at(section).at("budget"),

@@ -72,8 +72,8 @@ struct ReportTable {
   std::vector<std::vector<std::string>> rows;
 };
 std::vector<ReportTable> TablesOf(const Json& document);
-// Those of --scale and --delta: what was measured at each point, and fits.
-// `whole`: with what follows from other columns, or is for a closer look.
+// Those of --scale, --delta and --memory: what was measured at each point, and
+// fits. `whole`: with what follows from other columns, or is for a closer look.
 std::vector<ReportTable> PointTables(const Json& document, bool whole);
 // Of a point of --scale or --delta: the time of a look-up by the clock that
 // holds for its report. What waits for files is measured by the wall.

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 #include <numeric>
 
@@ -14,7 +13,6 @@
 #include "db_bench_ext/keys/random.h"
 #include "db_bench_ext/memkv_bench/runs.h"
 #include "db_bench_ext/memkv_bench/workloads.h"
-#include "rocksdb/write_batch.h"
 #include "util/coding.h"
 
 namespace memkv {
@@ -30,36 +28,6 @@ uint64_t EntryBytes(uint64_t key_size, uint64_t value_size) {
   return static_cast<uint64_t>(rocksdb::VarintLength(internal) +
                                rocksdb::VarintLength(value_size)) +
          internal + value_size;
-}
-
-// Writes records order[begin, end) in batches: their next version, or as they
-// are loaded. Waits for nothing.
-void WriteRecords(const BenchRecords& records,
-                  const std::vector<uint32_t>& order, size_t begin, size_t end,
-                  bool next_version, unsigned threads,
-                  BenchDatabase* database) {
-  std::atomic<size_t> next{begin};
-  Measured ignored;
-  RunThreads(threads, &ignored, [&](unsigned) {
-    rocksdb::WriteBatch batch;
-    std::string buffer;
-    for (;;) {
-      const size_t from = next.fetch_add(kBatchRecords);
-      if (from >= end) {
-        return;
-      }
-      const size_t to = std::min(end, from + kBatchRecords);
-      for (size_t at = from; at < to; at++) {
-        const size_t i = order[at];
-        // A record is in `order` once, so this thread has it to itself.
-        uint16_t& version = database->model.versions[i];
-        version = static_cast<uint16_t>(version + (next_version ? 1 : 0));
-        Check(batch.Put(records.key(i), records.Value(i, version, &buffer)));
-      }
-      Check(database->db()->Write(rocksdb::WriteOptions(), &batch));
-      batch.Clear();
-    }
-  });
 }
 
 // kFlush: fills half a memtable with records from the front of `order`, and

@@ -1,7 +1,7 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// The three kinds of run of memkv_bench. A step that fails, a wrong answer
+// The four kinds of run of memkv_bench. A step that fails, a wrong answer
 // among them, is a Failure; what was measured until then is in the results.
 //
 // docs/benchmarks.md says what each does, in which order, and what it compares.
@@ -34,5 +34,10 @@ void RunScale(const RunContext& context, uint64_t budget,
 // What the size of the memtable buys and costs. `sizes` ascend.
 void RunMemtableSize(const RunContext& context, uint64_t budget,
                      const std::vector<uint64_t>& sizes);
+
+// What reading costs with each of these capacities of the block cache, which
+// ascend. `direct_reads`: past the page cache.
+void RunMemory(const RunContext& context, const BenchRecords& records,
+               const std::vector<uint64_t>& capacities, bool direct_reads);
 
 }  // namespace memkv

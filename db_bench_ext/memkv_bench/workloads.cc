@@ -16,6 +16,7 @@
 #include "rocksdb/convenience.h"
 #include "rocksdb/iostats_context.h"
 #include "rocksdb/table.h"
+#include "rocksdb/write_batch.h"
 
 namespace memkv {
 
@@ -302,6 +303,34 @@ Plan MakePlan(Workload workload, const BenchRecords& records, uint64_t ops,
     make(timed, &plan.warm_up);
   }
   return plan;
+}
+
+void WriteRecords(const BenchRecords& records,
+                  const std::vector<uint32_t>& order, size_t begin, size_t end,
+                  bool next_version, unsigned threads,
+                  BenchDatabase* database) {
+  std::atomic<size_t> next{begin};
+  Measured ignored;
+  RunThreads(threads, &ignored, [&](unsigned) {
+    rocksdb::WriteBatch batch;
+    std::string buffer;
+    for (;;) {
+      const size_t from = next.fetch_add(kBatchRecords);
+      if (from >= end) {
+        return;
+      }
+      const size_t to = std::min(end, from + kBatchRecords);
+      for (size_t at = from; at < to; at++) {
+        const size_t i = order[at];
+        // A record is in `order` once, so this thread has it to itself.
+        uint16_t& version = database->model.versions[i];
+        version = static_cast<uint16_t>(version + (next_version ? 1 : 0));
+        Check(batch.Put(records.key(i), records.Value(i, version, &buffer)));
+      }
+      Check(database->db()->Write(rocksdb::WriteOptions(), &batch));
+      batch.Clear();
+    }
+  });
 }
 
 // ---- How a plan is done ----------------------------------------------------

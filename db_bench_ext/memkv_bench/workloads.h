@@ -81,6 +81,12 @@ struct Measured {
 void RunThreads(unsigned threads, Measured* measured,
                 const std::function<void(unsigned)>& body);
 
+// Writes records order[begin, end) in batches: their next version, or as they
+// are loaded. Waits for nothing.
+void WriteRecords(const BenchRecords& records,
+                  const std::vector<uint32_t>& order, size_t begin, size_t end,
+                  bool next_version, unsigned threads, BenchDatabase* database);
+
 enum class Act {
   kGet,
   kUpdate,           // a version of a record that is there

@@ -213,28 +213,49 @@ Status FileBlockStore::ReadTokens(const BlockReadContext& context,
 Status FileBlockStore::SetFilter(
     const BlockReadContext& context,
     std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> policy,
-    const BlockHandle& handle, bool pin) {
+    const BlockHandle& handle, bool pin,
+    std::unique_ptr<PinBudget::FilterShare> share) {
   filter_policy_ = std::move(policy);
   filter_handle_ = handle;
-  if (!pin) return Status::OK();
-  BlockContents contents;
-  const Status s = ReadRaw(context, handle, BlockType::kFilter, &contents);
-  if (!s.ok()) return s;
-  auto block = std::make_unique<FilterBlock>(std::move(contents));
-  std::string reason;
-  if (!block->Parse(*filter_policy_, &reason)) {
-    return Corrupt(handle.offset(), reason);
-  }
-  pinned_filter_bytes_ = block->ApproximateMemoryUsage();
-  pinned_filter_ = std::move(block);
-  return s;
+  pinned_filter_.Start(std::move(share));
+  return pin || pinned_filter_.budgeted() ? PinFilter(context) : Status::OK();
+}
+
+Status FileBlockStore::PinFilter(const BlockReadContext& context) const {
+  return pinned_filter_.Add([&](std::unique_ptr<FilterBlock>* out) {
+    BlockContents contents;
+    const Status s =
+        ReadRaw(context, filter_handle_, BlockType::kFilter, &contents);
+    if (!s.ok()) return s;
+    auto block = std::make_unique<FilterBlock>(std::move(contents));
+    std::string reason;
+    if (!block->Parse(*filter_policy_, &reason)) {
+      return Corrupt(filter_handle_.offset(), reason);
+    }
+    *out = std::move(block);
+    return s;
+  });
 }
 
 Status FileBlockStore::GetFilter(const BlockReadContext& context,
                                  FilterEntry* entry) const {
-  if (pinned_filter_ != nullptr && !context.bypass_cache) {
-    entry->SetUnownedValue(pinned_filter_.get());
-    return Status::OK();
+  if (!context.bypass_cache) {
+    const ROCKSDB_NAMESPACE::ReadOptions& ro = context.read_options;
+    FilterBlock* held = pinned_filter_.Find();
+    if (held == nullptr && pinned_filter_.budgeted()) {
+      // Not through the block cache: what is larger than a shard of it would be
+      // read for every get.
+      if (ro.read_tier != ROCKSDB_NAMESPACE::kBlockCacheTier && ro.fill_cache) {
+        const Status s = PinFilter(context);
+        if (!s.ok()) return s;
+        held = pinned_filter_.Find();
+      }
+      if (held == nullptr) return Status::Incomplete("no room for the filter");
+    }
+    if (held != nullptr) {
+      entry->SetUnownedValue(held);
+      return Status::OK();
+    }
   }
   return GetParsed<FilterBlock>(
       context, filter_handle_,

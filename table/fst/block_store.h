@@ -5,11 +5,12 @@
 // them, and keeps them where the options say.  Value blocks always go through
 // the block cache.  Segments do too (residency=cache), or are held from the
 // beginning (pin) or from their first use on, as far as a budget goes (auto),
-// until the file is closed.
+// until the file is closed.  A filter is held, or goes through the block cache,
+// or is held once a budget has room for it and is not asked before.
 //
 // Thread safety: ReadTokens(), SetFilter(), PinSegments() and
 // PinSegmentsOnUse() come first; then every Get*() may be called from any
-// thread.  All that changes then is in PinnedSegments.
+// thread.  All that changes then is in PinnedSegments and PinnedFilter.
 //
 // Lifetime: a CachableEntry keeps its block alive; an entry of a pinned
 // segment refers to the store.  A FileBlockStore outlives the readers and
@@ -41,6 +42,7 @@
 #include "table/block_based/block_type.h"
 #include "table/format.h"
 #include "table/fst/blocks.h"
+#include "table/fst/pinned_filter.h"
 #include "table/fst/pinned_segments.h"
 #include "table/key_trie/tokens.h"
 #include "table/segment/file_index.h"
@@ -105,12 +107,18 @@ class FileBlockStore {
   }
 
   // From now on there is a filter, of `policy`, at `handle`; if `pin`, reads it
-  // and holds it.
+  // and holds it.  If `share` is not null, as soon as there is room in it.
   ROCKSDB_NAMESPACE::Status SetFilter(
       const BlockReadContext& context,
       std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> policy,
-      const ROCKSDB_NAMESPACE::BlockHandle& handle, bool pin);
-  bool has_filter() const { return filter_policy_ != nullptr; }
+      const ROCKSDB_NAMESPACE::BlockHandle& handle, bool pin,
+      std::unique_ptr<PinBudget::FilterShare> share);
+  // Whether there is a filter that may be asked now.
+  bool has_filter() const {
+    return filter_policy_ != nullptr &&
+           (!pinned_filter_.budgeted() || pinned_filter_.Find() != nullptr ||
+            pinned_filter_.MayAdd());
+  }
 
   // From now on holds segments of `index` when they are used, as far as there
   // is room for them in `share`.  segment_bytes: what they are together, 0 if
@@ -138,7 +146,8 @@ class FileBlockStore {
   ROCKSDB_NAMESPACE::Status GetSegment(const BlockReadContext& context,
                                        const FileIndex& index, uint32_t i,
                                        SegmentEntry* entry) const;
-  // REQUIRES: has_filter()
+  // REQUIRES: SetFilter().  Status::Incomplete, too, if there is no room for it
+  // now, or the read is not to keep what it reads.
   ROCKSDB_NAMESPACE::Status GetFilter(const BlockReadContext& context,
                                       FilterEntry* entry) const;
   // Value block b of `segment`.
@@ -159,15 +168,19 @@ class FileBlockStore {
   }
   // Of segments and a filter that are held, and of the token table.
   size_t pinned_bytes() const {
-    return pinned_.MemoryUsage() + pinned_filter_bytes_ +
+    return pinned_.MemoryUsage() + pinned_filter_.MemoryUsage() +
            (tokens_ != nullptr ? tokens_->MemoryUsage() : 0);
   }
+  // Of a filter's bytes: those that a budget has charged.
+  size_t charged_filter_bytes() const { return pinned_filter_.charged_bytes(); }
 
  private:
   // Reads segment i and holds it.  *entry is empty if there is no room.
   ROCKSDB_NAMESPACE::Status PinSegment(const BlockReadContext& context,
                                        const FileIndex& index, uint32_t i,
                                        SegmentEntry* entry) const;
+  // Reads the filter and holds it, if there is room.
+  ROCKSDB_NAMESPACE::Status PinFilter(const BlockReadContext& context) const;
   template <typename TBlock, typename ParseFn>
   ROCKSDB_NAMESPACE::Status GetParsed(
       const BlockReadContext& context,
@@ -185,9 +198,8 @@ class FileBlockStore {
   uint64_t tokens_store_ = 0;  // (B2): the store's number, 0 without tokens
   std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy_;
   ROCKSDB_NAMESPACE::BlockHandle filter_handle_;
-  std::unique_ptr<FilterBlock> pinned_filter_;
-  size_t pinned_filter_bytes_ = 0;
-  // Look-ups, which are const, add to it.
+  // Look-ups, which are const, add to these.
+  mutable PinnedFilter pinned_filter_;
   mutable PinnedSegments pinned_;
 };
 

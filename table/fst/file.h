@@ -54,7 +54,7 @@ class FstFile {
     // Reads the files' filters if not null; else they are not consulted.
     std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> filter_policy;
     // The options name no policy: filters are asked for whole keys alone, and
-    // with kAuto only those that pin_budget has room for.
+    // with kAuto only while pin_budget has room for them.
     bool default_filter = false;
     // Where the file's token table is to be found while it is open, if not
     // null.
@@ -219,8 +219,6 @@ class FstFile {
   // That builders may find the file's token table, while it is open.
   TokenTableRegistry::Registration token_table_;
   FileFilter filter_;
-  // What a filter that is held takes of the pin budget, or null.
-  std::unique_ptr<PinBudget::Share> filter_share_;
   ROCKSDB_NAMESPACE::BlockHandle properties_handle_;
   ROCKSDB_NAMESPACE::BlockHandle range_del_handle_;
   std::shared_ptr<const ROCKSDB_NAMESPACE::TableProperties> properties_;

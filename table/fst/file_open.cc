@@ -375,16 +375,14 @@ Status FstFile::ReadFilter(const BlockReadContext& context,
   filter_.Open(directory_, *properties_, options.prefix_extractor,
                settings_.whole_key_filtering, !settings_.default_filter);
   if (!filter_.useful()) return Status::OK();
+  std::unique_ptr<PinBudget::FilterShare> share;
   if (settings_.default_filter && settings_.pin_budget != nullptr) {
-    const uint64_t bytes = directory_.filter.size();
-    auto share = std::make_unique<PinBudget::Share>(
-        settings_.pin_budget, settings_.pinned_keys_limit, bytes);
-    // A part of it is of no use.
-    if (share->Take(bytes, bytes) == 0) return Status::OK();
-    filter_share_ = std::move(share);
+    share = std::make_unique<PinBudget::FilterShare>(
+        settings_.pin_budget, settings_.pinned_keys_limit,
+        directory_.filter.size());
   }
   return store_.SetFilter(context, settings_.filter_policy, directory_.filter,
-                          settings_.pin_filter);
+                          settings_.pin_filter, std::move(share));
 }
 
 Status FstFile::PinSegments(BlockReadContext context, bool mapped) {
@@ -538,8 +536,7 @@ bool FstFile::CheckRangeDeletion(std::string_view key, std::string_view value,
 Status FstFile::ReserveMemory() {
   if (settings_.reservation == nullptr) return Status::OK();
   // The budget has charged what it gave.
-  const size_t charged =
-      filter_share_ == nullptr ? 0 : directory_.filter.size();
+  const size_t charged = store_.charged_filter_bytes();
   const Status s = settings_.reservation->MakeCacheReservation(
       MemoryUsage() - charged, &reservation_handle_);
   if (!s.IsMemoryLimit()) return s;

@@ -61,6 +61,20 @@ bool PinBudget::Charge(uint64_t used) {
          !reservation_->UpdateCacheReservation(used).IsMemoryLimit();
 }
 
+bool PinBudget::Use(uint64_t bytes) {
+  if (!Charge(used() + bytes)) {
+    Charge(used());
+    return false;
+  }
+  used_.store(used() + bytes, std::memory_order_relaxed);
+  return true;
+}
+
+void PinBudget::GiveBack(uint64_t bytes) {
+  used_.store(used() - bytes, std::memory_order_relaxed);
+  Charge(used());
+}
+
 PinBudget::Share::Share(std::shared_ptr<PinBudget> budget, uint64_t limit,
                         uint64_t segments)
     : budget_(std::move(budget)),
@@ -73,26 +87,73 @@ PinBudget::Share::Share(std::shared_ptr<PinBudget> budget, uint64_t limit,
 PinBudget::Share::~Share() {
   budget_->segments_.fetch_sub(segments_, std::memory_order_relaxed);
   const std::lock_guard<std::mutex> lock(budget_->mutex_);
-  if (taken_ == 0) return;
-  const uint64_t used = budget_->used() - taken_;
-  budget_->used_.store(used, std::memory_order_relaxed);
-  budget_->Charge(used);
+  if (taken_ != 0) budget_->GiveBack(taken_);
 }
 
 uint64_t PinBudget::Share::Take(uint64_t least, uint64_t most) {
   const std::lock_guard<std::mutex> lock(budget_->mutex_);
   const uint64_t limit = budget_->Limit(asked_limit_);
   limit_.store(limit, std::memory_order_relaxed);
-  const uint64_t used = budget_->used();
-  if (used + least > limit) return 0;
-  const uint64_t taken = std::min(most, limit - used);
-  if (!budget_->Charge(used + taken)) {
-    budget_->Charge(used);
-    return 0;
-  }
-  budget_->used_.store(used + taken, std::memory_order_relaxed);
+  const uint64_t spoken_for =
+      budget_->used() + budget_->owed_.load(std::memory_order_relaxed);
+  if (spoken_for + least > limit) return 0;
+  const uint64_t taken = std::min(most, limit - spoken_for);
+  if (!budget_->Use(taken)) return 0;
   taken_ += taken;
   return taken;
+}
+
+PinBudget::FilterShare::FilterShare(std::shared_ptr<PinBudget> budget,
+                                    uint64_t limit, uint64_t bytes)
+    : budget_(std::move(budget)),
+      asked_limit_(limit),
+      bytes_(bytes),
+      limit_(budget_->Limit(limit)) {
+  budget_->segments_.fetch_add(bytes_, std::memory_order_relaxed);
+  const std::lock_guard<std::mutex> lock(budget_->mutex_);
+  Promise(limit_.load(std::memory_order_relaxed));
+}
+
+PinBudget::FilterShare::~FilterShare() {
+  budget_->segments_.fetch_sub(bytes_, std::memory_order_relaxed);
+  const std::lock_guard<std::mutex> lock(budget_->mutex_);
+  if (promised_.load(std::memory_order_relaxed)) {
+    budget_->filters_.fetch_sub(bytes_, std::memory_order_relaxed);
+    if (!taken_) budget_->owed_.fetch_sub(bytes_, std::memory_order_relaxed);
+  }
+  if (taken_) budget_->GiveBack(bytes_);
+}
+
+void PinBudget::FilterShare::Promise(uint64_t limit) {
+  if (promised_.load(std::memory_order_relaxed) ||
+      budget_->filters() + bytes_ > FilterLimit(limit)) {
+    return;
+  }
+  budget_->filters_.fetch_add(bytes_, std::memory_order_relaxed);
+  budget_->owed_.fetch_add(bytes_, std::memory_order_relaxed);
+  promised_.store(true, std::memory_order_relaxed);
+}
+
+bool PinBudget::FilterShare::MayTake() const {
+  const uint64_t limit = limit_.load(std::memory_order_relaxed);
+  return promised_.load(std::memory_order_relaxed)
+             ? budget_->used() + bytes_ <= limit
+             : budget_->filters() + bytes_ <= FilterLimit(limit);
+}
+
+bool PinBudget::FilterShare::Take() {
+  const std::lock_guard<std::mutex> lock(budget_->mutex_);
+  if (taken_) return true;
+  const uint64_t limit = budget_->Limit(asked_limit_);
+  limit_.store(limit, std::memory_order_relaxed);
+  Promise(limit);
+  if (!promised_.load(std::memory_order_relaxed) ||
+      budget_->used() + bytes_ > limit || !budget_->Use(bytes_)) {
+    return false;
+  }
+  budget_->owed_.fetch_sub(bytes_, std::memory_order_relaxed);
+  taken_ = true;
+  return true;
 }
 
 }  // namespace memkv

@@ -1,16 +1,28 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// How much of their segments the open files of a process may pin with
-// residency=auto: a share of the block cache's capacity, charged to it, so that
-// what is pinned and what is cached are together what the user configured.  All
-// files that share a block cache share one budget, whatever database they are
-// of.
+// How much of their segments and default filters the open files of a process
+// may pin with residency=auto: a share of the block cache's capacity, charged
+// to it, so that what is pinned and what is cached are together what the user
+// configured.  All files that share a block cache share one budget, whatever
+// database they are of.
 //
 // A file takes bytes when a segment of it is first used, and gives all back
 // when it is closed: segments of a file that is open are not let go, for
 // readers use them without a reference.  So who comes first is served, until
 // compaction replaces the file.
+//
+// A filter is held whole or not at all.  Its bytes are promised when its file
+// is opened, if filters have not been promised three quarters of the limit.
+// What is promised is kept from segments, which would fill the room for good,
+// and taken when there is room: a compaction opens its output while the files
+// that it replaces still hold theirs.
+//
+// Invariants
+// (B1) used <= the limit: of segments, and of filters that are held.
+// (B2) promised filters <= three quarters of the limit, when each was promised.
+// (B3) A segment takes nothing that used + owed would exceed the limit by; owed
+//      is what is promised and not yet taken.
 //
 // Thread safety: all methods are thread-safe.
 //
@@ -51,12 +63,15 @@ class PinBudget {
   }
   // Bytes that are pinned.
   uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+  // Bytes that filters have, or will have when there is room.
+  uint64_t filters() const { return filters_.load(std::memory_order_relaxed); }
+  // The most that filters may be promised of a limit.
+  static uint64_t FilterLimit(uint64_t limit) { return limit / 4 * 3; }
 
-  // What one open file has of it.
+  // What the segments of one open file have of it.
   class Share {
    public:
-    // `segments`: bytes of all segments of the file, about, or of its filter;
-    // `limit` as above.
+    // `segments`: bytes of all segments of the file, about; `limit` as above.
     Share(std::shared_ptr<PinBudget> budget, uint64_t limit, uint64_t segments);
     ~Share();
     Share(const Share&) = delete;
@@ -65,7 +80,9 @@ class PinBudget {
     // Whether there is room for so many bytes, about: by the capacity that the
     // block cache had when a file was last opened or closed.
     bool MayTake(uint64_t bytes) const {
-      return budget_->used() + bytes <= limit_.load(std::memory_order_relaxed);
+      return budget_->used() + budget_->owed_.load(std::memory_order_relaxed) +
+                 bytes <=
+             limit_.load(std::memory_order_relaxed);
     }
     // Whether the segments of all open files fit, about.
     bool FitsAll() const {
@@ -84,10 +101,45 @@ class PinBudget {
     uint64_t taken_ = 0;  // of budget_->mutex_
   };
 
+  // What the filter of one open file has of it: its bytes, or nothing.
+  class FilterShare {
+   public:
+    // Promises it `bytes` if filters may have so many more.
+    FilterShare(std::shared_ptr<PinBudget> budget, uint64_t limit,
+                uint64_t bytes);
+    ~FilterShare();
+    FilterShare(const FilterShare&) = delete;
+    FilterShare& operator=(const FilterShare&) = delete;
+
+    uint64_t bytes() const { return bytes_; }
+    // Whether Take() would change anything, about.
+    bool MayTake() const;
+    // Takes the bytes if there is room, else promises them if that may be.
+    // Whether they are taken, now or before.
+    bool Take();
+
+   private:
+    // REQUIRES: budget_->mutex_
+    void Promise(uint64_t limit);
+
+    const std::shared_ptr<PinBudget> budget_;
+    const uint64_t asked_limit_;
+    const uint64_t bytes_;
+    // As Share::limit_.
+    std::atomic<uint64_t> limit_;
+    std::atomic<bool> promised_{false};  // written with budget_->mutex_
+    bool taken_ = false;                 // of budget_->mutex_
+  };
+
  private:
   // Charges `used` to the block cache.  False if it has no room.
   // REQUIRES: mutex_
   bool Charge(uint64_t used);
+  // Takes bytes and charges them.  False if the block cache has no room.
+  // REQUIRES: mutex_
+  bool Use(uint64_t bytes);
+  // REQUIRES: mutex_
+  void GiveBack(uint64_t bytes);
 
   const std::shared_ptr<ROCKSDB_NAMESPACE::Cache> block_cache_;  // may be null
   std::mutex mutex_;
@@ -95,7 +147,9 @@ class PinBudget {
   const std::unique_ptr<ROCKSDB_NAMESPACE::CacheReservationManager>
       reservation_;
   std::atomic<uint64_t> used_{0};      // written with mutex_
-  std::atomic<uint64_t> segments_{0};  // of all open files
+  std::atomic<uint64_t> filters_{0};   // promised; written with mutex_
+  std::atomic<uint64_t> owed_{0};      // of that, not taken; with mutex_
+  std::atomic<uint64_t> segments_{0};  // and filters, of all open files
 };
 
 }  // namespace memkv

@@ -280,6 +280,36 @@ awk '/"write_buffer_size": / { large = $2 + 0 == 16777216; small = $2 + 0 == 655
 quietly --report=delta.json --agree_with=delta.json
 grep -qF '18 of 18 ratios agree' out.txt || fail 'delta.json disagrees with itself'
 
+# By memory: of the smallest of caches a get reads files, of the largest none,
+# and a miss of neither where there is a filter.
+quietly --memory=1M,64M --keys=gen:urls:60000 --value_size=8 --value_ratio=1 --ops=2000 --repeat=2 \
+  --configs='stock=@stock-lz4;write_buffer_size=1M,memkv=@memkv;write_buffer_size=1M' \
+  --json=memory.json --html=memory.html --markdown=memory.md
+"$check" "$schema" memory.json
+render memory
+if [[ -n $node ]]; then
+  [[ $(grep -c '<svg' memory.page) -eq 1 ]] || fail 'memory.html has no chart'
+  grep -qF 'multiget, CPU time' memory.svg || fail 'memory.svg is not of the memory'
+fi
+[[ $(grep -cE '^\| (1 MB|64 MB) \| (stock|memkv) \|' memory.md) -eq 4 ]] || fail 'memory.md lacks points'
+grep -qE '^block cache .*  get, CPU  .*  reads a miss$' out.txt || fail 'the terminal shows no memory'
+awk '/"block_cache_size": / { small = $2 + 0 == 1048576 }
+  /"get_reads": / { if (small ? $2 + 0 < 0.1 : $2 + 0 > 0.001) exit 1; n++ }
+  /"miss_reads": / { if ($2 + 0 > 0.1) exit 1; n++ }
+  END { if (n != 8) exit 1 }' memory.json || fail 'memory.json: reads are not what caches make them'
+quietly --report=memory.json --agree_with=memory.json
+grep -qF '14 of 14 ratios agree' out.txt || fail 'memory.json disagrees with itself'
+quietly --memory=1M --direct_reads --keys=gen:urls:20000 --ops=500 --repeat=1 --json=direct.json --html=direct.html
+"$check" "$schema" direct.json
+grep -qE '^block cache .*  get, wall  ' out.txt || fail 'direct reads are not said'
+refuses 'not of the same' --report=memory.json --agree_with=direct.json
+refuses '--memory must ascend from 1024K or more: 2M,1M' --memory=2M,1M
+refuses '--memory must ascend' --memory=4K
+refuses '--workloads is not for --memory' --memory=1M --workloads=get
+refuses '--direct_reads is not for a run without --memory' --direct_reads
+refuses '--memory: bare has no block cache' --memory=1M --keys=gen:hex:10 \
+  --configs='bare=table_factory={id=BlockBasedTable;no_block_cache=true;}'
+
 # Both with a limit, which is the same for every kind of run: what waits for files
 # is measured by the wall, and says what it read of them.
 limited=(--memory_limit=2M --value_size=100 --ops=1000 --configs='stock-lz4,memkv-cache')

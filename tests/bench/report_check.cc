@@ -11,7 +11,8 @@
 //   * ratios that agree with an earlier report's and those that do not are all;
 //   * components add up to the total of the last repeat, and those that
 //     memory_limit limits to no more than that;
-//   * points of --scale and --delta ascend, and of a complete report every run
+//   * points of --scale, --delta and --memory ascend, and of a complete report
+//   every run
 //     has all of them; with memory_limit they say what was read of files.
 //
 // Otherwise each complaint is a line on standard error.
@@ -258,6 +259,7 @@ int main(int argc, char** argv) {
     CheckSizes(report);
     CheckPoints(report, "scale", "keys", 2, {""});
     CheckPoints(report, "delta", "write_buffer_size", 1, {"", "settled_"});
+    CheckPoints(report, "memory", "block_cache_size", 1, {});
     CheckAgreement(report);
   }
   return complaints == 0 ? 0 : 1;

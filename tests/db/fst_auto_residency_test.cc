@@ -19,6 +19,7 @@
 #include "db/dbformat.h"
 #include "plugin/memkv.h"
 #include "rocksdb/cache.h"
+#include "rocksdb/filter_policy.h"
 #include "table/fst/pin_budget.h"
 #include "table/fst/pinned_segments.h"
 #include "table/fst/table_reader.h"
@@ -328,6 +329,133 @@ TEST_F(FstAutoResidencyTest, ADamagedSegmentTakesNothingHoweverOftenItIsRead) {
   EXPECT_EQ(pinned.MemoryUsage(), before);
   EXPECT_EQ(budget->used(), 0u);
   EXPECT_EQ(pinned.Find(1), nullptr);
+}
+
+// Room that a filter is promised is kept from segments until it is taken.
+TEST(PinBudgetTest, FiltersAreHeldWholeWithinThreeQuartersAndBeforeSegments) {
+  const auto budget = std::make_shared<PinBudget>(nullptr);
+  using FilterShare = PinBudget::FilterShare;
+  auto segments = std::make_unique<PinBudget::Share>(budget, 1000, 5000);
+  EXPECT_EQ(segments->Take(1, 900), 900u);
+  // There is no room now, and none for segments until there was.
+  FilterShare first(budget, 1000, 500);
+  EXPECT_EQ(budget->filters(), 500u);
+  EXPECT_FALSE(first.MayTake());
+  EXPECT_FALSE(first.Take());
+  EXPECT_FALSE(segments->MayTake(1));
+  EXPECT_EQ(segments->Take(1, 100), 0u);
+  segments = std::make_unique<PinBudget::Share>(budget, 1000, 5000);
+  EXPECT_EQ(segments->Take(1, 900), 500u);
+  EXPECT_TRUE(first.MayTake());
+  EXPECT_TRUE(first.Take());
+  EXPECT_TRUE(first.Take());  // once
+  EXPECT_EQ(budget->used(), 1000u);
+  segments.reset();
+
+  // More than three quarters are promised to none, nor taken.
+  auto second = std::make_unique<FilterShare>(budget, 1000, 250);
+  FilterShare third(budget, 1000, 1);
+  EXPECT_EQ(budget->filters(), 750u);
+  EXPECT_FALSE(third.MayTake());
+  EXPECT_FALSE(third.Take());
+  EXPECT_TRUE(second->Take());
+  EXPECT_EQ(budget->used(), 750u);
+  second.reset();
+  EXPECT_EQ(budget->used(), 500u);
+  EXPECT_TRUE(third.MayTake());
+  EXPECT_TRUE(third.Take());
+  EXPECT_EQ(budget->used(), 501u);
+  // What was promised and never taken is nobody's when the file is closed.
+  { FilterShare fourth(budget, 1000, 249); }
+  EXPECT_EQ(budget->filters(), 501u);
+  segments = std::make_unique<PinBudget::Share>(budget, 1000, 5000);
+  EXPECT_EQ(segments->Take(1, 900), 499u);
+}
+
+// A table whose files have filters, and one whose options name no policy and
+// that reads them within `limit`.
+struct FilterTables {
+  explicit FilterTables(size_t limit) {
+    MemoryTable::Settings named;
+    named.block_based.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    written = std::make_unique<MemoryTable>(named);
+    MemoryTable::Settings unnamed;
+    unnamed.fst.default_filter = FstTableOptions::DefaultFilter::kAuto;
+    unnamed.fst.pinned_keys_limit = limit;
+    unnamed.block_based.block_cache = rocksdb::NewLRUCache(8 << 20);
+    budget = PinBudget::Of(unnamed.block_based.block_cache);
+    table = std::make_unique<MemoryTable>(unnamed);
+  }
+  std::unique_ptr<MemoryTable> written;
+  std::shared_ptr<PinBudget> budget;
+  std::unique_ptr<MemoryTable> table;
+};
+
+TEST_F(FstAutoResidencyTest, AFilterThatIsReadLateIsReadByReadsThatKeepIt) {
+  FilterTables tables(100000);
+  ASSERT_NO_FATAL_FAILURE(Build(tables.written.get()));
+  const auto filter = tables.written->built_directory().filter;
+  std::string bytes = tables.written->bytes();
+  for (const bool damaged : {false, true}) {
+    if (damaged) bytes[filter.offset()] ^= 1;
+    auto others = std::make_unique<PinBudget::Share>(tables.budget, 100000, 0);
+    ASSERT_EQ(others->Take(1, 100000), 100000u);
+    std::unique_ptr<TableReader> reader;
+    ASSERT_TRUE(tables.table->Open(bytes, ReadOptions(), &reader).ok());
+    EXPECT_FALSE(FileOf(*reader).store().has_filter());
+    EXPECT_TRUE(Get(*tables.table, reader.get(), 1).ok());
+    others.reset();
+    ReadOptions ro;
+    ro.fill_cache = false;
+    EXPECT_TRUE(Get(*tables.table, reader.get(), 1, ro).ok());
+    ro = ReadOptions();
+    ro.read_tier = rocksdb::kBlockCacheTier;
+    Get(*tables.table, reader.get(), 1, ro).PermitUncheckedError();
+    EXPECT_EQ(FileOf(*reader).store().charged_filter_bytes(), 0u);
+    const Status s = Get(*tables.table, reader.get(), 1);
+    if (damaged) {
+      EXPECT_TRUE(s.IsCorruption()) << s.ToString();
+      EXPECT_NE(s.ToString().find(MemoryTable::kFileName), std::string::npos);
+      EXPECT_NE(s.ToString().find(std::to_string(filter.offset())),
+                std::string::npos)
+          << s.ToString();
+    } else {
+      EXPECT_TRUE(s.ok()) << s.ToString();
+      EXPECT_EQ(FileOf(*reader).store().charged_filter_bytes(), filter.size());
+      ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(*tables.table, reader.get()));
+    }
+    reader.reset();
+    EXPECT_EQ(tables.budget->used(), 0u);
+    EXPECT_EQ(tables.budget->filters(), 0u);
+  }
+}
+
+TEST_F(FstAutoResidencyTest, ThreadsThatAskAtOnceReadAFilterOnce) {
+  FilterTables tables(200000);
+  ASSERT_NO_FATAL_FAILURE(Build(tables.written.get()));
+  auto others = std::make_unique<PinBudget::Share>(tables.budget, 200000, 0);
+  ASSERT_EQ(others->Take(1, 200000), 200000u);
+  std::unique_ptr<TableReader> reader;
+  ASSERT_TRUE(
+      tables.table->Open(tables.written->bytes(), ReadOptions(), &reader).ok());
+  std::atomic<int> begun{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      begun.fetch_add(1);
+      for (int i = 0; i < kKeys; ++i) {
+        const Status s = Get(*tables.table, reader.get(), i);
+        ASSERT_TRUE(s.ok()) << s.ToString();
+      }
+    });
+  }
+  while (begun.load() != 4) std::this_thread::yield();
+  others.reset();
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(*tables.table, reader.get()));
+  EXPECT_EQ(FileOf(*reader).store().charged_filter_bytes(),
+            tables.written->built_directory().filter.size());
+  EXPECT_LE(tables.budget->used(), 200000u);
 }
 
 class FstAutoResidencyDbTest : public FstDbTest {};

@@ -13,7 +13,9 @@
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/sst_file_writer.h"
 #include "rocksdb/statistics.h"
+#include "rocksdb/table.h"
 #include "rocksdb/table_properties.h"
+#include "table/fst/pin_budget.h"
 #include "tests/util/fst_db_fixture.h"
 
 namespace memkv {
@@ -79,6 +81,54 @@ TEST_F(FstDefaultFilterTest, FilesAboveTheLastLevelHaveOne) {
   ASSERT_NO_FATAL_FAILURE(CompactAll());
   EXPECT_EQ(FilterBytes(), 0u);
   EXPECT_EQ(MissesByFilter(), 0u);
+}
+
+// A limit that is less than one large segment, and more than all there is: the
+// tries do not fit, and segments and filters find room.
+const char kTriesDoNotFit[] = "pinned_keys_limit=200K";
+
+TEST_F(FstDefaultFilterTest, TheLastLevelHasOneWhereTriesDoNotFit) {
+  ASSERT_NO_FATAL_FAILURE(OpenWith(kTriesDoNotFit));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  ASSERT_NO_FATAL_FAILURE(CompactAll());
+  EXPECT_GE(FilterBytes(), uint64_t{kKeys} / 2 * 10 / 8);
+  EXPECT_GT(MissesByFilter(), uint64_t{kKeys} / 2 * 9 / 10);
+
+  ASSERT_NO_FATAL_FAILURE(
+      OpenWith(std::string("default_filter=none;") + kTriesDoNotFit));
+  EXPECT_EQ(MissesByFilter(), 0u);
+  ASSERT_NO_FATAL_FAILURE(CompactAll());
+  EXPECT_EQ(FilterBytes(), 0u);
+}
+
+TEST_F(FstDefaultFilterTest, OptimizeFiltersForHitsHoldsForTheLastLevel) {
+  options_ = MemkvOptions(kTriesDoNotFit);
+  options_.optimize_filters_for_hits = true;
+  ASSERT_NO_FATAL_FAILURE(Open(options_));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  EXPECT_GT(FilterBytes(), 0u);
+  ASSERT_NO_FATAL_FAILURE(CompactAll());
+  EXPECT_EQ(FilterBytes(), 0u);
+}
+
+// A compaction opens its output before the files that it replaces are closed,
+// which have taken all the room.
+TEST_F(FstDefaultFilterTest, IsHeldOnceClosedFilesMakeRoomForIt) {
+  ASSERT_NO_FATAL_FAILURE(
+      OpenWith("pinned_keys_limit=6000;segment_size=1K;key_buffer_size=0"));
+  ASSERT_NO_FATAL_FAILURE(Load());
+  ASSERT_NO_FATAL_FAILURE(Load());
+  // Of two filters of 1.25 kB; the rest is of segments.
+  EXPECT_GT(MissesByFilter(), 0u);
+  const auto budget = [this] {
+    return PinBudget::Of(
+        options_.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>()
+            ->block_cache);
+  };
+  EXPECT_GT(budget()->used(), 5000u);
+  ASSERT_NO_FATAL_FAILURE(CompactAll());
+  EXPECT_GT(MissesByFilter(), uint64_t{kKeys} / 2 * 9 / 10);
+  EXPECT_LE(budget()->used(), 6000u);
 }
 
 TEST_F(FstDefaultFilterTest, ThereIsNoneWhereItCouldNotBeHeld) {
