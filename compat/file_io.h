@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <string>
+#include <type_traits>
 
 #include "compat/version.h"
 #include "file/file_prefetch_buffer.h"
@@ -15,6 +16,8 @@
 #include "options/cf_options.h"
 #include "rocksdb/file_system.h"
 #include "rocksdb/options.h"
+#include "table/block_based/block_type.h"
+#include "table/block_based/reader_common.h"
 #include "table/block_fetcher.h"
 #include "table/format.h"
 #include "table/persistent_cache_options.h"
@@ -84,6 +87,49 @@ inline ROCKSDB_NAMESPACE::IOStatus Read(
   return file->Read(io_options, offset, n, result, scratch, aligned,
                     read_options.rate_limiter_priority);
 #endif
+}
+
+// Reads all of `requests`, which ascend and do not overlap, with one call: into
+// their buffers, or, with direct I/O, into *aligned.
+inline ROCKSDB_NAMESPACE::IOStatus MultiRead(
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    ROCKSDB_NAMESPACE::RandomAccessFileReader* file,
+    ROCKSDB_NAMESPACE::FSReadRequest* requests, size_t n,
+    DirectBuffer* aligned) {
+  ROCKSDB_NAMESPACE::IOOptions io_options;
+  ROCKSDB_NAMESPACE::IOStatus s =
+      file->PrepareIOOptions(read_options, io_options);
+  if (!s.ok()) return s;
+#if MEMKV_ROCKSDB >= 806
+  return file->MultiRead(io_options, requests, n, aligned);
+#else
+  return file->MultiRead(io_options, requests, n, aligned,
+                         read_options.rate_limiter_priority);
+#endif
+}
+
+// Checks the trailer of a block of `size` bytes that was read from `offset`.
+// What RocksDB's function takes has grown.
+template <typename TFooter>
+ROCKSDB_NAMESPACE::Status VerifyChecksum(
+    const TFooter& footer, const char* data, size_t size,
+    const std::string& file_name, uint64_t offset,
+    ROCKSDB_NAMESPACE::BlockType block_type) {
+  using Verify = decltype(ROCKSDB_NAMESPACE::VerifyBlockChecksum);
+  if constexpr (std::is_invocable_v<Verify, const TFooter&, const char*, size_t,
+                                    const std::string&, uint64_t,
+                                    ROCKSDB_NAMESPACE::BlockType>) {
+    return ROCKSDB_NAMESPACE::VerifyBlockChecksum(footer, data, size, file_name,
+                                                  offset, block_type);
+  } else if constexpr (std::is_invocable_v<Verify, const TFooter&, const char*,
+                                           size_t, const std::string&,
+                                           uint64_t>) {
+    return ROCKSDB_NAMESPACE::VerifyBlockChecksum(footer, data, size, file_name,
+                                                  offset);
+  } else {
+    return ROCKSDB_NAMESPACE::VerifyBlockChecksum(footer.checksum_type(), data,
+                                                  size, file_name, offset);
+  }
 }
 
 // Reads `n` bytes at `offset` into *out, through a direct-I/O buffer if the

@@ -3,6 +3,7 @@
 
 #include "table/fst/block_store.h"
 
+#include <array>
 #include <atomic>
 #include <type_traits>
 
@@ -10,6 +11,8 @@
 #include "compat/file_io.h"
 #include "compat/statistics.h"
 #include "options/cf_options.h"
+#include "table/fst/blocks_together.h"
+#include "table/multiget_context.h"
 
 namespace memkv {
 
@@ -17,7 +20,6 @@ using ROCKSDB_NAMESPACE::BlockContents;
 using ROCKSDB_NAMESPACE::BlockHandle;
 using ROCKSDB_NAMESPACE::BlockType;
 using ROCKSDB_NAMESPACE::CachableEntry;
-using ROCKSDB_NAMESPACE::Cache;
 using ROCKSDB_NAMESPACE::CacheKey;
 using ROCKSDB_NAMESPACE::CompressionType;
 using ROCKSDB_NAMESPACE::MemoryAllocator;
@@ -70,7 +72,27 @@ auto SegmentParser(const FileIndex& index, const key_trie::Tokens* tokens,
   };
 }
 
+auto ValueParser(size_t num_values) {
+  return [num_values](ValueBlock* block, std::string* reason) {
+    return block->Parse(num_values, reason);
+  };
+}
+
+// Blocks lie before the end of the metaindex.
+uint64_t BlocksEnd(const ROCKSDB_NAMESPACE::Footer& footer) {
+  return footer.metaindex_handle().offset() + footer.metaindex_handle().size();
+}
+
+// Of a batch.
+constexpr size_t kMostTogether =
+    ROCKSDB_NAMESPACE::MultiGetContext::MAX_BATCH_SIZE;
+
 }  // namespace
+
+bool FileBlockStore::LiesInFile(const BlockHandle& handle) const {
+  const uint64_t end = BlocksEnd(footer_);
+  return handle.offset() <= end && handle.size() <= end - handle.offset();
+}
 
 Status FileBlockStore::Corrupt(uint64_t offset, const std::string& what) const {
   return Status::Corruption(file_->file_name() + ": block at offset " +
@@ -84,13 +106,17 @@ Status FileBlockStore::ReadStored(const BlockReadContext& context,
                                   CompressionType* compression) const {
   // A handle that was not written by a builder must not become a huge
   // allocation.
-  const uint64_t end =
-      footer_.metaindex_handle().offset() + footer_.metaindex_handle().size();
-  if (handle.offset() > end || handle.size() > end - handle.offset()) {
-    return Corrupt(handle.offset(),
-                   "its " + std::to_string(handle.size()) +
-                       " bytes reach beyond the metaindex, which ends at " +
-                       std::to_string(end));
+  if (!LiesInFile(handle)) {
+    return Corrupt(handle.offset(), "its " + std::to_string(handle.size()) +
+                                        " bytes reach beyond the metaindex, "
+                                        "which ends at " +
+                                        std::to_string(BlocksEnd(footer_)));
+  }
+  if (context.together != nullptr) {
+    bool taken = false;
+    const Status s = context.together->Take(handle, type, ioptions_.stats,
+                                            contents, compression, &taken);
+    if (!s.ok() || taken) return s;
   }
   return compat::FetchStoredBlock(context.read_options, ioptions_, file_.get(),
                                   context.prefetch_buffer, footer_, handle,
@@ -121,77 +147,100 @@ Status FileBlockStore::GetParsed(const BlockReadContext& context,
                                  const BlockHandle& handle,
                                  const ParseFn& parse,
                                  CachableEntry<TBlock>* entry) const {
+  const Status s = FindParsed(context, handle, parse, entry);
+  return s.ok() && entry->IsEmpty() ? LoadParsed(context, handle, parse, entry)
+                                    : s;
+}
+
+template <typename TBlock, typename ParseFn>
+Status FileBlockStore::FindParsed(const BlockReadContext& context,
+                                  const BlockHandle& handle,
+                                  const ParseFn& parse,
+                                  CachableEntry<TBlock>* entry) const {
+  if (!UsesCache(context)) return Status::OK();
   constexpr Tickers kTickers = TickersOf<TBlock>();
   ROCKSDB_NAMESPACE::Statistics* const stats = ioptions_.stats;
-  const bool use_cache = block_cache_ != nullptr && !context.bypass_cache;
   compat::TypedCache<TBlock> cache(block_cache_.get());
-  CacheKey key;
+  const CacheKey key = KeyOf(base_cache_key_, handle);
+  auto* const cached = cache.Lookup(key.AsSlice(), stats);
+  if (cached == nullptr) {
+    RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_MISS);
+    RecordTick(stats, kTickers.miss);
+    return Status::OK();
+  }
+  RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_HIT);
+  RecordTick(stats, kTickers.hit);
+  const size_t usage = block_cache_->GetUsage(cached);
+  RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_READ, usage);
+  compat::CountCacheHit(kTickers.type, usage);
+  if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
+    if (cache.Value(cached)->store() != tokens_store_) {  // (B2)
+      BlockContents contents = CopyOf(cache.Value(cached)->bytes(),
+                                      block_cache_->memory_allocator());
+      // Some caches keep an old entry when another of its key comes in.
+      block_cache_->Erase(key.AsSlice());
+      cache.Release(cached);
+      return KeepParsed(context, handle, parse, std::move(contents), entry);
+    }
+  }
+  entry->SetCachedValue(cache.Value(cached), block_cache_.get(), cached);
+  return Status::OK();
+}
+
+template <typename TBlock, typename ParseFn>
+Status FileBlockStore::LoadParsed(const BlockReadContext& context,
+                                  const BlockHandle& handle,
+                                  const ParseFn& parse,
+                                  CachableEntry<TBlock>* entry) const {
+  if (context.read_options.read_tier == ROCKSDB_NAMESPACE::kBlockCacheTier) {
+    return Status::Incomplete("no blocking io");
+  }
   BlockContents contents;
-  bool at_hand = false;
-  if (use_cache) {
-    key = KeyOf(base_cache_key_, handle);
-    auto* const cached = cache.Lookup(key.AsSlice(), stats);
-    if (cached != nullptr) {
-      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_HIT);
-      RecordTick(stats, kTickers.hit);
-      const size_t usage = block_cache_->GetUsage(cached);
-      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_READ, usage);
-      compat::CountCacheHit(kTickers.type, usage);
-      if constexpr (std::is_same_v<TBlock, SegmentBlock>) {
-        if (cache.Value(cached)->store() != tokens_store_) {  // (B2)
-          contents = CopyOf(cache.Value(cached)->bytes(),
-                            block_cache_->memory_allocator());
-          at_hand = true;
-          // Some caches keep an old entry when another of its key comes in.
-          block_cache_->Erase(key.AsSlice());
-          cache.Release(cached);
-        }
-      }
-      if (!at_hand) {
-        entry->SetCachedValue(cache.Value(cached), block_cache_.get(), cached);
-        return Status::OK();
-      }
-    } else {
-      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_MISS);
-      RecordTick(stats, kTickers.miss);
-    }
-  }
-  Status s;
-  if (!at_hand) {
-    if (context.read_options.read_tier == ROCKSDB_NAMESPACE::kBlockCacheTier) {
-      return Status::Incomplete("no blocking io");
-    }
-    s = ReadRaw(context, handle, kTickers.type, &contents,
-                use_cache ? block_cache_->memory_allocator() : nullptr);
-    if (!s.ok()) return s;
-  }
+  const Status s =
+      ReadRaw(context, handle, TickersOf<TBlock>().type, &contents,
+              UsesCache(context) ? block_cache_->memory_allocator() : nullptr);
+  return s.ok() ? KeepParsed(context, handle, parse, std::move(contents), entry)
+                : s;
+}
+
+template <typename TBlock, typename ParseFn>
+Status FileBlockStore::KeepParsed(const BlockReadContext& context,
+                                  const BlockHandle& handle,
+                                  const ParseFn& parse,
+                                  BlockContents&& contents,
+                                  CachableEntry<TBlock>* entry) const {
   auto block = std::make_unique<TBlock>(std::move(contents));
   std::string reason;
   if (!parse(block.get(), &reason)) return Corrupt(handle.offset(), reason);
 
   // A block in a mapped file must not outlive the file in the cache.
-  if (use_cache && context.read_options.fill_cache && block->own_bytes()) {
-    typename compat::TypedCache<TBlock>::TypedHandle* cached = nullptr;
-    const size_t charge = block->ApproximateMemoryUsage();
-    s = cache.Insert(key.AsSlice(), block.get(), charge, &cached,
-                     std::is_same_v<TBlock, ValueBlock>
-                         ? ROCKSDB_NAMESPACE::Cache::Priority::LOW
-                         : index_priority_);
-    if (s.ok()) {
-      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_ADD);
-      RecordTick(stats, kTickers.add);
-      RecordTick(stats, kTickers.bytes_insert, charge);
-      RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_WRITE, charge);
-      entry->SetCachedValue(block.release(), block_cache_.get(), cached);
-      return Status::OK();
-    }
+  if (!UsesCache(context) || !context.read_options.fill_cache ||
+      !block->own_bytes()) {
+    entry->SetOwnedValue(std::move(block));
+    return Status::OK();
+  }
+  constexpr Tickers kTickers = TickersOf<TBlock>();
+  ROCKSDB_NAMESPACE::Statistics* const stats = ioptions_.stats;
+  compat::TypedCache<TBlock> cache(block_cache_.get());
+  typename compat::TypedCache<TBlock>::TypedHandle* cached = nullptr;
+  const size_t charge = block->ApproximateMemoryUsage();
+  const Status s = cache.Insert(KeyOf(base_cache_key_, handle).AsSlice(),
+                                block.get(), charge, &cached,
+                                std::is_same_v<TBlock, ValueBlock>
+                                    ? ROCKSDB_NAMESPACE::Cache::Priority::LOW
+                                    : index_priority_);
+  if (!s.ok()) {
     // A full cache with a strict limit: the read fails, as BlockBasedTable's
     // does.  The cache has not taken the block.
     RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_ADD_FAILURES);
     return s;
   }
-  entry->SetOwnedValue(std::move(block));
-  return Status::OK();
+  RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_ADD);
+  RecordTick(stats, kTickers.add);
+  RecordTick(stats, kTickers.bytes_insert, charge);
+  RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_BYTES_WRITE, charge);
+  entry->SetCachedValue(block.release(), block_cache_.get(), cached);
+  return s;
 }
 
 Status FileBlockStore::ReadTokens(const BlockReadContext& context,
@@ -307,6 +356,14 @@ Status FileBlockStore::PinSegment(const BlockReadContext& context,
   return s;
 }
 
+bool FileBlockStore::MayPin(const BlockReadContext& context,
+                            uint64_t stored) const {
+  const ROCKSDB_NAMESPACE::ReadOptions& ro = context.read_options;
+  return !context.bypass_cache && pinned_.MayAdd(stored, context.sequential) &&
+         ro.fill_cache && !context.for_compaction &&
+         ro.read_tier != ROCKSDB_NAMESPACE::kBlockCacheTier;
+}
+
 Status FileBlockStore::GetSegment(const BlockReadContext& context,
                                   const FileIndex& index, uint32_t i,
                                   SegmentEntry* entry) const {
@@ -316,18 +373,62 @@ Status FileBlockStore::GetSegment(const BlockReadContext& context,
     return Status::OK();
   }
   const BlockLocation at = index.Location(i);
-  if (!context.bypass_cache) {
-    const ROCKSDB_NAMESPACE::ReadOptions& ro = context.read_options;
-    if (pinned_.MayAdd(at.size, context.sequential) && ro.fill_cache &&
-        !context.for_compaction &&
-        ro.read_tier != ROCKSDB_NAMESPACE::kBlockCacheTier) {
-      const Status s = PinSegment(context, index, i, entry);
-      if (!s.ok() || !entry->IsEmpty()) return s;
-    }
+  if (MayPin(context, at.size)) {
+    const Status s = PinSegment(context, index, i, entry);
+    if (!s.ok() || !entry->IsEmpty()) return s;
   }
   return GetParsed<SegmentBlock>(
       context, BlockHandle(at.offset, at.size),
       SegmentParser(index, tokens_.get(), tokens_store_), entry);
+}
+
+bool FileBlockStore::ReadsTogether(const BlockReadContext& context,
+                                   size_t n) const {
+  // A mapped file answers without a call.
+  return n > 1 && !ioptions_.allow_mmap_reads &&
+         context.read_options.read_tier != ROCKSDB_NAMESPACE::kBlockCacheTier;
+}
+
+void FileBlockStore::ReadTogether(const BlockReadContext& context,
+                                  BlocksTogether* together) const {
+  together->Read(
+      context.read_options, footer_, file_.get(),
+      UsesCache(context) ? block_cache_->memory_allocator() : nullptr);
+}
+
+void FileBlockStore::GetSegments(const BlockReadContext& context,
+                                 const FileIndex& index,
+                                 const uint32_t* numbers, size_t n,
+                                 SegmentEntry* entries,
+                                 Status* statuses) const {
+  BlocksTogether together;
+  BlockReadContext with = context;
+  // Those that the block cache does not have; it is not asked again.
+  std::array<bool, kMostTogether> missed = {};
+  const auto parse = SegmentParser(index, tokens_.get(), tokens_store_);
+  const auto handle_of = [&](size_t k) {
+    const BlockLocation at = index.Location(numbers[k]);
+    return BlockHandle(at.offset, at.size);
+  };
+  if (ReadsTogether(context, n)) {
+    for (size_t k = 0; k < n; ++k) {
+      if (HoldsSegment(numbers[k])) continue;
+      const BlockHandle handle = handle_of(k);
+      if (!MayPin(context, handle.size())) {
+        statuses[k] = FindParsed(context, handle, parse, &entries[k]);
+        if (!statuses[k].ok() || !entries[k].IsEmpty()) continue;
+        missed[k] = true;
+      }
+      if (LiesInFile(handle)) together.Add(handle);
+    }
+    ReadTogether(context, &together);
+    with.together = &together;
+  }
+  for (size_t k = 0; k < n; ++k) {
+    if (!statuses[k].ok() || !entries[k].IsEmpty()) continue;
+    statuses[k] = missed[k] ? LoadParsed(with, handle_of(k), parse, &entries[k])
+                            : GetSegment(with, index, numbers[k], &entries[k]);
+  }
 }
 
 Status FileBlockStore::GetValues(const BlockReadContext& context,
@@ -339,12 +440,44 @@ Status FileBlockStore::GetValues(const BlockReadContext& context,
   if (begin >= end) {
     return Corrupt(at.offset, "value block holds no entries");
   }
-  return GetParsed<ValueBlock>(
-      context, BlockHandle(at.offset, at.size),
-      [&](ValueBlock* block, std::string* reason) {
-        return block->Parse(end - begin, reason);
-      },
-      entry);
+  return GetParsed<ValueBlock>(context, BlockHandle(at.offset, at.size),
+                               ValueParser(end - begin), entry);
+}
+
+void FileBlockStore::GetValuesTogether(const BlockReadContext& context,
+                                       const Segment* const* segments,
+                                       const uint32_t* blocks, size_t n,
+                                       ValueEntry* entries,
+                                       Status* statuses) const {
+  if (!ReadsTogether(context, n)) return;
+  BlocksTogether together;
+  std::array<bool, kMostTogether> missed = {};
+  // Of block k: calls use(handle, parse) if it holds entries.
+  const auto with_block = [&](size_t k, const auto& use) {
+    const BlockLocation at = segments[k]->ValueBlockLocation(blocks[k]);
+    const uint32_t begin = segments[k]->ValueBlockFirstEntry(blocks[k]);
+    const uint32_t end = segments[k]->ValueBlockFirstEntry(blocks[k] + 1);
+    const BlockHandle handle(at.offset, at.size);
+    if (begin >= end || !LiesInFile(handle)) return;
+    statuses[k] = use(handle, ValueParser(end - begin));
+  };
+  for (size_t k = 0; k < n; ++k) {
+    with_block(k, [&](const BlockHandle& handle, const auto& parse) {
+      const Status s = FindParsed(context, handle, parse, &entries[k]);
+      missed[k] = s.ok() && entries[k].IsEmpty();
+      if (missed[k]) together.Add(handle);
+      return s;
+    });
+  }
+  ReadTogether(context, &together);
+  BlockReadContext with = context;
+  with.together = &together;
+  for (size_t k = 0; k < n; ++k) {
+    if (!missed[k]) continue;
+    with_block(k, [&](const BlockHandle& handle, const auto& parse) {
+      return LoadParsed(with, handle, parse, &entries[k]);
+    });
+  }
 }
 
 }  // namespace memkv

@@ -49,6 +49,8 @@
 
 namespace memkv {
 
+class BlocksTogether;
+
 // What a read of a block depends on beside the block itself.
 struct BlockReadContext {
   const ROCKSDB_NAMESPACE::ReadOptions& read_options;
@@ -58,6 +60,8 @@ struct BlockReadContext {
   bool bypass_cache = false;
   // Of a segment: it is the next one of a walk.
   bool sequential = false;
+  // Blocks that were read before, which are taken from it.
+  BlocksTogether* together = nullptr;
 };
 
 class FileBlockStore {
@@ -146,6 +150,12 @@ class FileBlockStore {
   ROCKSDB_NAMESPACE::Status GetSegment(const BlockReadContext& context,
                                        const FileIndex& index, uint32_t i,
                                        SegmentEntry* entry) const;
+  // The same of n of them, which ascend or descend.  What is not in memory is
+  // read with one call, if it is several.
+  // REQUIRES: n <= MultiGetContext::MAX_BATCH_SIZE; *entries are empty
+  void GetSegments(const BlockReadContext& context, const FileIndex& index,
+                   const uint32_t* numbers, size_t n, SegmentEntry* entries,
+                   ROCKSDB_NAMESPACE::Status* statuses) const;
   // REQUIRES: SetFilter().  Status::Incomplete, too, if there is no room for it
   // now, or the read is not to keep what it reads.
   ROCKSDB_NAMESPACE::Status GetFilter(const BlockReadContext& context,
@@ -154,6 +164,13 @@ class FileBlockStore {
   ROCKSDB_NAMESPACE::Status GetValues(const BlockReadContext& context,
                                       const Segment& segment, uint32_t b,
                                       ValueEntry* entry) const;
+  // The value blocks blocks[i] of *segments[i], of n, which are distinct: as
+  // GetSegments().  An entry that stays empty without an error is left to
+  // GetValues().
+  void GetValuesTogether(const BlockReadContext& context,
+                         const Segment* const* segments, const uint32_t* blocks,
+                         size_t n, ValueEntry* entries,
+                         ROCKSDB_NAMESPACE::Status* statuses) const;
 
   // "<file>: block at offset N: <what>", as Corruption.
   ROCKSDB_NAMESPACE::Status Corrupt(uint64_t offset,
@@ -181,10 +198,41 @@ class FileBlockStore {
                                        SegmentEntry* entry) const;
   // Reads the filter and holds it, if there is room.
   ROCKSDB_NAMESPACE::Status PinFilter(const BlockReadContext& context) const;
+  // Whether segment i would be held if it were read.
+  bool MayPin(const BlockReadContext& context, uint64_t stored) const;
+  // Whether the block lies where blocks can be.
+  bool LiesInFile(const ROCKSDB_NAMESPACE::BlockHandle& handle) const;
+  bool UsesCache(const BlockReadContext& context) const {
+    return block_cache_ != nullptr && !context.bypass_cache;
+  }
+  // Whether reading several blocks with one call is better than one by one.
+  bool ReadsTogether(const BlockReadContext& context, size_t n) const;
+  void ReadTogether(const BlockReadContext& context,
+                    BlocksTogether* together) const;
+  // FindParsed(), and then LoadParsed().
   template <typename TBlock, typename ParseFn>
   ROCKSDB_NAMESPACE::Status GetParsed(
       const BlockReadContext& context,
       const ROCKSDB_NAMESPACE::BlockHandle& handle, const ParseFn& parse,
+      ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) const;
+  // Looks into the block cache.  OK and an empty entry if the block is not
+  // there.
+  template <typename TBlock, typename ParseFn>
+  ROCKSDB_NAMESPACE::Status FindParsed(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle, const ParseFn& parse,
+      ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) const;
+  // Reads the block; puts it into the block cache, if the options say so.
+  template <typename TBlock, typename ParseFn>
+  ROCKSDB_NAMESPACE::Status LoadParsed(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle, const ParseFn& parse,
+      ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) const;
+  template <typename TBlock, typename ParseFn>
+  ROCKSDB_NAMESPACE::Status KeepParsed(
+      const BlockReadContext& context,
+      const ROCKSDB_NAMESPACE::BlockHandle& handle, const ParseFn& parse,
+      ROCKSDB_NAMESPACE::BlockContents&& contents,
       ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) const;
 
   const ROCKSDB_NAMESPACE::ImmutableOptions& ioptions_;

@@ -40,9 +40,23 @@ bool PinsValue(const Slice& value, const ValueEntry& block, Cleanable* pin) {
   return true;
 }
 
+// A deletion has no value, so none is worth a read.
+bool HasValue(uint64_t tag) {
+  const auto type = static_cast<ROCKSDB_NAMESPACE::ValueType>(tag & 0xff);
+  return type != ROCKSDB_NAMESPACE::kTypeDeletion &&
+         type != ROCKSDB_NAMESPACE::kTypeSingleDeletion;
+}
+
 }  // namespace
 
 static_assert(FstTableReader::kMostKeys <= KeyTrieReader::kMaxBatch);
+
+// A value block of a segment, by its number in it; empty unless it was read.
+struct FstTableReader::Values {
+  ValueEntry block;
+  uint32_t number = 0;
+  Status status;  // why it could not be read
+};
 
 // One of several look-ups, and how far it has come.
 struct FstTableReader::Lookup {
@@ -54,6 +68,8 @@ struct FstTableReader::Lookup {
   uint32_t k = 0;  // the key's index in it
   uint32_t begin = 0;
   uint32_t end = 0;
+  uint64_t tag = 0;          // the newest that is asked for
+  Values* values = nullptr;  // what was read of them, with others
 };
 
 Status FstTableReader::Get(const ReadOptions& read_options,
@@ -74,9 +90,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
     if (s.IsIncomplete()) get_context->MarkKeyMayExist();
     return s;
   }
-  return DeliverVersions(context, lookup.i, *lookup.segment, lookup.k,
-                         lookup.begin, lookup.end, internal_key, filtered,
-                         get_context);
+  return DeliverVersions(context, lookup, internal_key, filtered, get_context);
 }
 
 bool FstTableReader::Locate(const BlockReadContext& context, bool filtered,
@@ -169,6 +183,7 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
       lookups[n].target = &targets[n].emplace(user_key.ToStringView());
       lookups[n].status = key->s;
       lookups[n].number = n;
+      lookups[n].tag = ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(key->ikey);
       ++n;
     }
   }
@@ -179,12 +194,45 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
       key_of[j]->get_context->MarkKeyMayExist();
     }
   }
+  std::array<Values, kMostKeys> values;
+  ReadValuesTogether(context, lookups.data(), found, &values);
   for (size_t j = 0; j < found; ++j) {
-    const Lookup& lookup = lookups[j];
-    const auto* const key = key_of[lookup.number];
-    *key->s = DeliverVersions(context, lookup.i, *lookup.segment, lookup.k,
-                              lookup.begin, lookup.end, key->ikey, filtered,
+    const auto* const key = key_of[lookups[j].number];
+    *key->s = DeliverVersions(context, lookups[j], key->ikey, filtered,
                               key->get_context);
+  }
+}
+
+void FstTableReader::ReadValuesTogether(
+    const BlockReadContext& context, Lookup* lookups, size_t n,
+    std::array<Values, kMostKeys>* values) const {
+  std::array<const Segment*, kMostKeys> segments = {};
+  std::array<uint32_t, kMostKeys> blocks;
+  size_t m = 0;
+  for (size_t j = 0; j < n; ++j) {
+    Lookup* const lookup = &lookups[j];
+    const Segment* const segment = lookup->segment;
+    if (segment->values_inline()) continue;
+    const uint32_t e =
+        file_->SeekEntry(*segment, lookup->begin, lookup->end, lookup->tag);
+    if (e == lookup->end || !HasValue(segment->Tag(e))) continue;
+    const uint32_t b = segment->ValueBlockOf(e);
+    // Keys go one way, so those of a block are neighbours.
+    if (m == 0 || segments[m - 1] != segment || blocks[m - 1] != b) {
+      segments[m] = segment;
+      blocks[m++] = b;
+    }
+    lookup->values = &(*values)[m - 1];
+    lookup->values->number = b;
+  }
+  if (m < 2) return;
+  std::array<ValueEntry, kMostKeys> entries;
+  std::array<Status, kMostKeys> statuses;
+  file_->store().GetValuesTogether(context, segments.data(), blocks.data(), m,
+                                   entries.data(), statuses.data());
+  for (size_t k = 0; k < m; ++k) {
+    (*values)[k].block = std::move(entries[k]);
+    (*values)[k].status = statuses[k];
   }
 }
 
@@ -206,8 +254,8 @@ size_t FstTableReader::LocateAll(const BlockReadContext& context,
   index.SegmentsFor(targets.data(), n, found.data());
 
   // Keys go one way, so those of a segment are neighbours.
-  const Segment* segment = nullptr;
-  uint32_t segment_number = 0;
+  std::array<uint32_t, kMostKeys> numbers;
+  size_t m = 0;
   go_on([&](size_t j, Lookup* lookup) {
     lookup->i = found[j];
     if (lookup->i == FileIndex::kCorrupt) {
@@ -215,17 +263,21 @@ size_t FstTableReader::LocateAll(const BlockReadContext& context,
       return false;
     }
     if (lookup->i == index.num_segments()) return false;
-    if (segment == nullptr || lookup->i != segment_number) {
-      segment = nullptr;
-      SegmentEntry* const entry = &(*entries)[j];
-      *lookup->status =
-          file_->store().GetSegment(context, index, lookup->i, entry);
-      if (!lookup->status->ok()) return false;
-      segment = &entry->GetValue()->segment();
-      segment_number = lookup->i;
-      PrefetchObject(segment);
+    if (m == 0 || numbers[m - 1] != lookup->i) numbers[m++] = lookup->i;
+    return true;
+  });
+  std::array<Status, kMostKeys> statuses;
+  file_->store().GetSegments(context, index, numbers.data(), m, entries->data(),
+                             statuses.data());
+  m = 0;
+  go_on([&](size_t /*j*/, Lookup* lookup) {
+    if (numbers[m] != lookup->i) ++m;
+    if (!statuses[m].ok()) {
+      *lookup->status = statuses[m];
+      return false;
     }
-    lookup->segment = segment;
+    lookup->segment = &(*entries)[m].GetValue()->segment();
+    PrefetchObject(lookup->segment);
     return true;
   });
 
@@ -288,13 +340,16 @@ void FstTableReader::FindNewest(const ReadOptions& read_options,
     lookups[m].target = keys[j]->key;
     lookups[m].status = &keys[j]->status;
     lookups[m].number = j;
+    lookups[m].tag = newest;
     ++m;
   }
   SegmentEntries entries;
   m = LocateAll(context, lookups.data(), m, &entries);
+  std::array<Values, kMostKeys> values;
+  ReadValuesTogether(context, lookups.data(), m, &values);
   for (size_t j = 0; j < m; ++j) {
     Sought* const sought = keys[lookups[j].number];
-    sought->status = TakeNewest(context, lookups[j], newest, sought);
+    sought->status = TakeNewest(context, lookups[j], sought);
     if (filtered && sought->newest.found) file_->filter().CountTruePositive();
   }
 }
@@ -312,15 +367,25 @@ void FstTableReader::FindNewest(const ReadOptions& read_options,
   lookup.status = &key->status;
   SegmentEntry entry;
   if (!Locate(context, filtered, prefix_extractor, &entry, &lookup)) return;
-  key->status = TakeNewest(context, lookup, newest, key);
+  lookup.tag = newest;
+  key->status = TakeNewest(context, lookup, key);
   if (filtered && key->newest.found) file_->filter().CountTruePositive();
 }
 
+Status FstTableReader::ReadValue(const BlockReadContext& context, uint32_t i,
+                                 const Segment& segment, uint32_t e,
+                                 Values* values,
+                                 ValueRunView::NumberBytes* number,
+                                 Slice* value) const {
+  if (!values->status.ok()) return values->status;
+  return file_->ReadValue(context, i, segment, e, &values->block,
+                          &values->number, /*pinner=*/nullptr, number, value);
+}
+
 Status FstTableReader::TakeNewest(const BlockReadContext& context,
-                                  const Lookup& lookup, uint64_t newest,
-                                  Sought* sought) const {
+                                  const Lookup& lookup, Sought* sought) const {
   const uint32_t e =
-      file_->SeekEntry(*lookup.segment, lookup.begin, lookup.end, newest);
+      file_->SeekEntry(*lookup.segment, lookup.begin, lookup.end, lookup.tag);
   if (e == lookup.end) return Status::OK();
   sought->newest.tag = file_->EffectiveTag(*lookup.segment, e);
   if (!FstFile::HasValueType(sought->newest.tag)) {
@@ -330,16 +395,15 @@ Status FstTableReader::TakeNewest(const BlockReadContext& context,
   if ((sought->newest.tag & 0xff) != ROCKSDB_NAMESPACE::kTypeValue) {
     return Status::OK();
   }
-  ValueEntry block;
-  uint32_t block_number = 0;
+  Values alone;
+  Values* const values = lookup.values != nullptr ? lookup.values : &alone;
   ValueRunView::NumberBytes number;
   Slice value;
   const Status s =
-      file_->ReadValue(context, lookup.i, *lookup.segment, e, &block,
-                       &block_number, /*pinner=*/nullptr, &number, &value);
+      ReadValue(context, lookup.i, *lookup.segment, e, values, &number, &value);
   if (!s.ok()) return s;
   Cleanable pin;
-  if (PinsValue(value, block, &pin)) {
+  if (PinsValue(value, values->block, &pin)) {
     sought->value->PinSlice(value, &pin);
   } else {
     sought->value->PinSelf(value);
@@ -348,13 +412,14 @@ Status FstTableReader::TakeNewest(const BlockReadContext& context,
 }
 
 Status FstTableReader::DeliverVersions(const BlockReadContext& context,
-                                       uint32_t i, const Segment& segment,
-                                       uint32_t k, uint32_t begin, uint32_t end,
+                                       const Lookup& lookup,
                                        const Slice& internal_key, bool filtered,
                                        GetContext* get_context) const {
+  const uint32_t i = lookup.i;
+  const Segment& segment = *lookup.segment;
   // Only the last key of a segment may have continuations.
   const uint32_t limit =
-      k + 1 == segment.num_keys() ? file_->index().NextGroup(i) : i + 1;
+      lookup.k + 1 == segment.num_keys() ? file_->index().NextGroup(i) : i + 1;
   uint32_t at = i;
   if (limit != i + 1) {
     at = file_->Continue(
@@ -364,8 +429,8 @@ Status FstTableReader::DeliverVersions(const BlockReadContext& context,
   bool more = true;
   Status s;
   if (at == i) {
-    s = AnswerFrom(context, i, segment, begin, end, internal_key, get_context,
-                   &matched, &more);
+    s = AnswerFrom(context, i, segment, lookup.begin, lookup.end, internal_key,
+                   lookup.values, get_context, &matched, &more);
     ++at;
   }
   for (; s.ok() && more && at < limit; ++at) {
@@ -378,7 +443,8 @@ Status FstTableReader::DeliverVersions(const BlockReadContext& context,
     }
     const Segment& continuation = entry.GetValue()->segment();
     s = AnswerFrom(context, at, continuation, 0, continuation.num_entries(),
-                   internal_key, get_context, &matched, &more);
+                   internal_key, /*values=*/nullptr, get_context, &matched,
+                   &more);
   }
   if (s.ok() && matched && filtered) file_->filter().CountTruePositive();
   return s;
@@ -387,12 +453,12 @@ Status FstTableReader::DeliverVersions(const BlockReadContext& context,
 Status FstTableReader::AnswerFrom(const BlockReadContext& context, uint32_t i,
                                   const Segment& segment, uint32_t begin,
                                   uint32_t end, const Slice& internal_key,
-                                  GetContext* get_context, bool* matched,
-                                  bool* more) const {
+                                  Values* values, GetContext* get_context,
+                                  bool* matched, bool* more) const {
   const uint64_t target =
       ROCKSDB_NAMESPACE::ExtractInternalKeyFooter(internal_key);
-  ValueEntry block;
-  uint32_t block_number = 0;
+  Values alone;
+  if (values == nullptr) values = &alone;
   for (uint32_t e = file_->SeekEntry(segment, begin, end, target); e < end;
        ++e) {
     ParsedInternalKey parsed;
@@ -404,19 +470,16 @@ Status FstTableReader::AnswerFrom(const BlockReadContext& context, uint32_t i,
                                              &parsed.type);
     ValueRunView::NumberBytes number;
     Slice value;
-    // A deletion has no value, so none is worth a read.
-    if (parsed.type != ROCKSDB_NAMESPACE::kTypeDeletion &&
-        parsed.type != ROCKSDB_NAMESPACE::kTypeSingleDeletion) {
+    if (HasValue(tag)) {
       const Status s =
-          file_->ReadValue(context, i, segment, e, &block, &block_number,
-                           /*pinner=*/nullptr, &number, &value);
+          ReadValue(context, i, segment, e, values, &number, &value);
       if (!s.ok()) {
         if (s.IsIncomplete()) get_context->MarkKeyMayExist();
         return s;
       }
     }
     Cleanable pin;
-    const bool pinned = PinsValue(value, block, &pin);
+    const bool pinned = PinsValue(value, values->block, &pin);
     Status read_status;
     *more = compat::SaveValue(get_context, parsed, value, matched, &read_status,
                               pinned ? &pin : nullptr);

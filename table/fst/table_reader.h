@@ -152,6 +152,7 @@ class FstTableReader : public compat::TableReaderBase {
       std::array<bool, kMostKeys>* may_match) const;
   // One look-up of several in the tries.
   struct Lookup;
+  struct Values;
   using SegmentEntries = std::array<SegmentEntry, kMostKeys>;
   // Finds the entries of keys, at most as many as a batch of RocksDB's has,
   // which go one way.  Those that are found become the first of `lookups`,
@@ -164,23 +165,33 @@ class FstTableReader : public compat::TableReaderBase {
   bool Locate(const BlockReadContext& context, bool filtered,
               const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
               SegmentEntry* entry, Lookup* lookup) const;
+  // Reads the value blocks of keys that were located, with one call if there
+  // are several.  Errors are in (*values)[i].status.
+  void ReadValuesTogether(const BlockReadContext& context, Lookup* lookups,
+                          size_t n,
+                          std::array<Values, kMostKeys>* values) const;
+  // The value of entry e of segment i, from *values if that has its block.
+  ROCKSDB_NAMESPACE::Status ReadValue(const BlockReadContext& context,
+                                      uint32_t i, const Segment& segment,
+                                      uint32_t e, Values* values,
+                                      ValueRunView::NumberBytes* number,
+                                      ROCKSDB_NAMESPACE::Slice* value) const;
   // Fills in the newest entry of a key that was located.
   ROCKSDB_NAMESPACE::Status TakeNewest(const BlockReadContext& context,
-                                       const Lookup& lookup, uint64_t newest,
+                                       const Lookup& lookup,
                                        Sought* sought) const;
-  // Answers from the entries of key k of `segment`, which is segment i: the
-  // key's, [begin, end), and those of its continuations.
+  // Answers from the entries of a key that was located, and those of its
+  // continuations.
   ROCKSDB_NAMESPACE::Status DeliverVersions(
-      const BlockReadContext& context, uint32_t i, const Segment& segment,
-      uint32_t k, uint32_t begin, uint32_t end,
+      const BlockReadContext& context, const Lookup& lookup,
       const ROCKSDB_NAMESPACE::Slice& internal_key, bool filtered,
       ROCKSDB_NAMESPACE::GetContext* get_context) const;
   // Of one segment.  Sets *matched if the key was found, and *more to whether
-  // older entries are asked for.
+  // older entries are asked for.  values: of this segment, or null.
   ROCKSDB_NAMESPACE::Status AnswerFrom(
       const BlockReadContext& context, uint32_t i, const Segment& segment,
       uint32_t begin, uint32_t end,
-      const ROCKSDB_NAMESPACE::Slice& internal_key,
+      const ROCKSDB_NAMESPACE::Slice& internal_key, Values* values,
       ROCKSDB_NAMESPACE::GetContext* get_context, bool* matched,
       bool* more) const;
 
