@@ -3,8 +3,10 @@
 
 #include "table/fst/block_store.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <optional>
 #include <type_traits>
 
 #include "compat/compression.h"
@@ -401,16 +403,20 @@ void FileBlockStore::GetSegments(const BlockReadContext& context,
                                  const uint32_t* numbers, size_t n,
                                  SegmentEntry* entries,
                                  Status* statuses) const {
-  BlocksTogether together;
+  std::optional<BlocksTogether> together;
   BlockReadContext with = context;
   // Those that the block cache does not have; it is not asked again.
   std::array<bool, kMostTogether> missed = {};
+  const bool all_held =
+      std::all_of(numbers, numbers + n,
+                  [this](uint32_t number) { return HoldsSegment(number); });
   const auto parse = SegmentParser(index, tokens_.get(), tokens_store_);
   const auto handle_of = [&](size_t k) {
     const BlockLocation at = index.Location(numbers[k]);
     return BlockHandle(at.offset, at.size);
   };
-  if (ReadsTogether(context, n)) {
+  if (!all_held && ReadsTogether(context, n)) {
+    together.emplace();
     for (size_t k = 0; k < n; ++k) {
       if (HoldsSegment(numbers[k])) continue;
       const BlockHandle handle = handle_of(k);
@@ -419,10 +425,10 @@ void FileBlockStore::GetSegments(const BlockReadContext& context,
         if (!statuses[k].ok() || !entries[k].IsEmpty()) continue;
         missed[k] = true;
       }
-      if (LiesInFile(handle)) together.Add(handle);
+      if (LiesInFile(handle)) together->Add(handle);
     }
-    ReadTogether(context, &together);
-    with.together = &together;
+    ReadTogether(context, &*together);
+    with.together = &*together;
   }
   for (size_t k = 0; k < n; ++k) {
     if (!statuses[k].ok() || !entries[k].IsEmpty()) continue;

@@ -194,7 +194,7 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
       key_of[j]->get_context->MarkKeyMayExist();
     }
   }
-  std::array<Values, kMostKeys> values;
+  std::optional<std::array<Values, kMostKeys>> values;
   ReadValuesTogether(context, lookups.data(), found, &values);
   for (size_t j = 0; j < found; ++j) {
     const auto* const key = key_of[lookups[j].number];
@@ -205,7 +205,7 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
 
 void FstTableReader::ReadValuesTogether(
     const BlockReadContext& context, Lookup* lookups, size_t n,
-    std::array<Values, kMostKeys>* values) const {
+    std::optional<std::array<Values, kMostKeys>>* values) const {
   std::array<const Segment*, kMostKeys> segments = {};
   std::array<uint32_t, kMostKeys> blocks;
   size_t m = 0;
@@ -222,7 +222,8 @@ void FstTableReader::ReadValuesTogether(
       segments[m] = segment;
       blocks[m++] = b;
     }
-    lookup->values = &(*values)[m - 1];
+    if (!values->has_value()) values->emplace();
+    lookup->values = &(**values)[m - 1];
     lookup->values->number = b;
   }
   if (m < 2) return;
@@ -231,8 +232,8 @@ void FstTableReader::ReadValuesTogether(
   file_->store().GetValuesTogether(context, segments.data(), blocks.data(), m,
                                    entries.data(), statuses.data());
   for (size_t k = 0; k < m; ++k) {
-    (*values)[k].block = std::move(entries[k]);
-    (*values)[k].status = statuses[k];
+    (**values)[k].block = std::move(entries[k]);
+    (**values)[k].status = statuses[k];
   }
 }
 
@@ -345,7 +346,7 @@ void FstTableReader::FindNewest(const ReadOptions& read_options,
   }
   SegmentEntries entries;
   m = LocateAll(context, lookups.data(), m, &entries);
-  std::array<Values, kMostKeys> values;
+  std::optional<std::array<Values, kMostKeys>> values;
   ReadValuesTogether(context, lookups.data(), m, &values);
   for (size_t j = 0; j < m; ++j) {
     Sought* const sought = keys[lookups[j].number];

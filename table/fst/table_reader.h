@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -166,10 +167,11 @@ class FstTableReader : public compat::TableReaderBase {
               const ROCKSDB_NAMESPACE::SliceTransform* prefix_extractor,
               SegmentEntry* entry, Lookup* lookup) const;
   // Reads the value blocks of keys that were located, with one call if there
-  // are several.  Errors are in (*values)[i].status.
-  void ReadValuesTogether(const BlockReadContext& context, Lookup* lookups,
-                          size_t n,
-                          std::array<Values, kMostKeys>* values) const;
+  // are several.  Errors are in *lookups[i].values; *values holds them, if any
+  // key has its value in a block.
+  void ReadValuesTogether(
+      const BlockReadContext& context, Lookup* lookups, size_t n,
+      std::optional<std::array<Values, kMostKeys>>* values) const;
   // The value of entry e of segment i, from *values if that has its block.
   ROCKSDB_NAMESPACE::Status ReadValue(const BlockReadContext& context,
                                       uint32_t i, const Segment& segment,
