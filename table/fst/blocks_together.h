@@ -5,12 +5,14 @@
 // (RandomAccessFileReader::MultiRead), as BlockBasedTable reads data blocks:
 // neighbours with one request, direct I/O aligned and merged by RocksDB.
 //
-// A read that failed is the error of the blocks that it was for.  A block that
-// came short, or with a wrong checksum, is not handed out: its reader then
-// reads it alone, and says what is wrong as it does for a single look-up, or
-// finds that it is not.  So an error is of the keys of its block alone.
+// A read that failed is the error of all blocks that it was for, neighbours
+// among them, as with BlockBasedTable.  A block that came short, or with a
+// wrong checksum, is not handed out: its reader then reads it alone, and says
+// what is wrong as it does for a single look-up, or finds that it is not.  So
+// damage is an error of the keys of its block alone.
 //
-// Memory: at most kMostBytes of stored blocks, each until it is taken.
+// Memory: at most kMostBytes of stored blocks, until the batch ends; those of a
+// request of one uncompressed block go to who takes it, others are copied.
 //
 // Thread safety: none; it belongs to the thread of its batch.
 

@@ -98,17 +98,18 @@ Status FileFilter::Ask(const BlockReadContext& context,
   return s;
 }
 
-bool FileFilter::MayMatch(const Question& question) const {
+bool FileFilter::MayMatch(Question* question) const {
   bool may_match = true;
-  if (const FilterBlock* const filter = question.filter_.GetValue()) {
-    may_match = filter->MayMatch(question.sought_);
+  if (const FilterBlock* const filter = question->filter_.GetValue()) {
+    may_match = filter->MayMatch(question->sought_);
+    question->filter_.Reset();
     if (may_match) {
       PERF_COUNTER_ADD(bloom_sst_hit_count, 1);
     } else {
       PERF_COUNTER_ADD(bloom_sst_miss_count, 1);
     }
   }
-  if (question.counts_) CountKeys(1, may_match ? 1 : 0);
+  if (question->counts_) CountKeys(1, may_match ? 1 : 0);
   return may_match;
 }
 

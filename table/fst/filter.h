@@ -69,8 +69,8 @@ class FileFilter {
       const BlockReadContext& context,
       const ROCKSDB_NAMESPACE::SliceTransform* current,
       const ROCKSDB_NAMESPACE::Slice& user_key, Question* question) const;
-  // Whether the file may have the key; counts it.
-  bool MayMatch(const Question& question) const;
+  // Whether the file may have the key; counts it, and lets go of the filter.
+  bool MayMatch(Question* question) const;
   // Both, of n keys, at most MultiGetContext::MAX_BATCH_SIZE: sets may_match[i]
   // to whether the file may have *user_keys[i].
   // REQUIRES: as above

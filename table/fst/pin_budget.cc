@@ -148,12 +148,24 @@ bool PinBudget::FilterShare::Take() {
   limit_.store(limit, std::memory_order_relaxed);
   Promise(limit);
   if (!promised_.load(std::memory_order_relaxed) ||
-      budget_->used() + bytes_ > limit || !budget_->Use(bytes_)) {
+      budget_->used() + bytes_ > limit) {
+    return false;
+  }
+  if (!budget_->Use(bytes_)) {
+    // The block cache is full: not for every get anew.
+    limit_.store(budget_->used(), std::memory_order_relaxed);
     return false;
   }
   budget_->owed_.fetch_sub(bytes_, std::memory_order_relaxed);
   taken_ = true;
   return true;
+}
+
+void PinBudget::FilterShare::PutBack() {
+  const std::lock_guard<std::mutex> lock(budget_->mutex_);
+  budget_->GiveBack(bytes_);
+  budget_->owed_.fetch_add(bytes_, std::memory_order_relaxed);
+  taken_ = false;
 }
 
 }  // namespace memkv

@@ -78,13 +78,13 @@ class PinBudget {
     Share& operator=(const Share&) = delete;
 
     // Whether there is room for so many bytes, about: by the capacity that the
-    // block cache had when a file was last opened or closed.
+    // block cache had when the file was opened or last took some.
     bool MayTake(uint64_t bytes) const {
       return budget_->used() + budget_->owed_.load(std::memory_order_relaxed) +
                  bytes <=
              limit_.load(std::memory_order_relaxed);
     }
-    // Whether the segments of all open files fit, about.
+    // Whether the segments and default filters of all open files fit, about.
     bool FitsAll() const {
       return budget_->segments_.load(std::memory_order_relaxed) <=
              limit_.load(std::memory_order_relaxed);
@@ -117,6 +117,8 @@ class PinBudget {
     // Takes the bytes if there is room, else promises them if that may be.
     // Whether they are taken, now or before.
     bool Take();
+    // What was taken stays promised.  REQUIRES: it is taken
+    void PutBack();
 
    private:
     // REQUIRES: budget_->mutex_

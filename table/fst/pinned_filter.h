@@ -16,6 +16,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -52,7 +53,11 @@ class PinnedFilter {
       return ROCKSDB_NAMESPACE::Status::OK();
     }
     const ROCKSDB_NAMESPACE::Status s = read(&block_);
-    if (s.ok()) held_.store(block_.get(), std::memory_order_release);
+    if (s.ok()) {
+      held_.store(block_.get(), std::memory_order_release);
+    } else if (share_ != nullptr) {
+      share_->PutBack();
+    }
     return s;
   }
 
@@ -62,7 +67,8 @@ class PinnedFilter {
     return held == nullptr ? 0 : held->ApproximateMemoryUsage();
   }
   size_t charged_bytes() const {
-    return budgeted() && Find() != nullptr ? share_->bytes() : 0;
+    // The bytes of a mapped file are not allocated.
+    return budgeted() ? std::min<size_t>(share_->bytes(), MemoryUsage()) : 0;
   }
 
  private:

@@ -104,7 +104,7 @@ bool FstTableReader::Locate(const BlockReadContext& context, bool filtered,
     if (!lookup->status->ok()) return false;
   }
   lookup->i = file_->index().SegmentFor(*lookup->target);
-  if (filtered && !filter.MayMatch(question)) return false;
+  if (filtered && !filter.MayMatch(&question)) return false;
   if (lookup->i == FileIndex::kCorrupt) {
     *lookup->status = file_->CorruptIndex();
     return false;

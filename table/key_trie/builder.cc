@@ -230,7 +230,10 @@ size_t Builder::MemoryUsage() const {
                                   &separators_, &last_key_, &last_separator_}) {
     bytes += held->capacity();
   }
-  return bytes + (symbol_coding_ == nullptr ? 0 : sizeof(Coding));
+  return symbol_coding_ == nullptr
+             ? bytes
+             : bytes + sizeof(Coding) + symbol_coding_->symbols.capacity() +
+                   symbol_coding_->fixed_bytes.capacity();
 }
 
 void Builder::WriteBucket(const Coding& coding, Scratch* scratch,

@@ -15,7 +15,7 @@
 //      bucket a byte and its separator, front coded in the same way.  Beside
 //      that there are the last key, the last separator and a word a key of the
 //      bucket that is open; Seal frees these, and the strings' slack.  What is
-//      found of the symbols takes less than 512 bytes.
+//      found of the symbols takes less than a kilobyte.
 // (I2) Add is O(size of the key) and Finish O(keys + bytes).
 // (I3) The same keys, options and tokens give the same bytes.
 //

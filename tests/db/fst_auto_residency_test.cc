@@ -419,6 +419,10 @@ TEST_F(FstAutoResidencyTest, AFilterThatIsReadLateIsReadByReadsThatKeepIt) {
       EXPECT_NE(s.ToString().find(std::to_string(filter.offset())),
                 std::string::npos)
           << s.ToString();
+      // What was taken for it is back, and the next read tries again.
+      EXPECT_EQ(tables.budget->filters(), filter.size());
+      EXPECT_TRUE(Get(*tables.table, reader.get(), 1).IsCorruption());
+      EXPECT_LT(tables.budget->used(), filter.size());
     } else {
       EXPECT_TRUE(s.ok()) << s.ToString();
       EXPECT_EQ(FileOf(*reader).store().charged_filter_bytes(), filter.size());

@@ -171,7 +171,7 @@ TEST(KeyTrieTest, SealedKeysAreHeldInLittleMoreThanTheirSuffixes) {
   // and a fifteenth of a byte or so for buckets: less than the estimate.  The
   // last key and the last separator are held besides, and what Finish found of
   // the symbols.
-  constexpr size_t kSymbols = 512;
+  constexpr size_t kSymbols = 1024;
   std::mt19937_64 rng(TestSeed());
   for (const KeyShape& shape : KeyShapes()) {
     SCOPED_TRACE(shape.name);
