@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstring>
 #include <string>
+#include <thread>
 
 #include "memtable/art/tree_iterator.h"
 #include "tests/race/art_crowd.h"
@@ -55,6 +56,10 @@ TEST(ArtArenaRaceTest, ReadersFollowReferencesWhileTheTablesGrow) {
     for (int w = 0; w < kWriters; ++w) {
       crowd.Add([&, w] {
         for (int i = 0; i < kEntries; ++i) {
+          // Not before a reader is on its way.
+          while (i == kEntries / 10 && walked.load() == 0 && !HasFailure()) {
+            std::this_thread::yield();
+          }
           const std::string key =
               std::to_string(w) + "/" + std::to_string(i * 7919 % kEntries);
           const ArtRef ref =
