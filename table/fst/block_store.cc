@@ -80,6 +80,19 @@ auto ValueParser(size_t num_values) {
   };
 }
 
+// Where value block b of a segment is, and how many values it should hold, 0
+// if the segment's bytes are damaged.
+struct ValueBlockPlace {
+  BlockHandle handle;
+  size_t num_values = 0;
+};
+ValueBlockPlace PlaceOf(const Segment& segment, uint32_t b) {
+  const BlockLocation at = segment.ValueBlockLocation(b);
+  const uint32_t begin = segment.ValueBlockFirstEntry(b);
+  const uint32_t end = segment.ValueBlockFirstEntry(b + 1);
+  return {BlockHandle(at.offset, at.size), begin < end ? end - begin : 0};
+}
+
 // Blocks lie before the end of the metaindex.
 uint64_t BlocksEnd(const ROCKSDB_NAMESPACE::Footer& footer) {
   return footer.metaindex_handle().offset() + footer.metaindex_handle().size();
@@ -440,14 +453,12 @@ void FileBlockStore::GetSegments(const BlockReadContext& context,
 Status FileBlockStore::GetValues(const BlockReadContext& context,
                                  const Segment& segment, uint32_t b,
                                  ValueEntry* entry) const {
-  const BlockLocation at = segment.ValueBlockLocation(b);
-  const uint32_t begin = segment.ValueBlockFirstEntry(b);
-  const uint32_t end = segment.ValueBlockFirstEntry(b + 1);
-  if (begin >= end) {
-    return Corrupt(at.offset, "value block holds no entries");
+  const ValueBlockPlace place = PlaceOf(segment, b);
+  if (place.num_values == 0) {
+    return Corrupt(place.handle.offset(), "value block holds no entries");
   }
-  return GetParsed<ValueBlock>(context, BlockHandle(at.offset, at.size),
-                               ValueParser(end - begin), entry);
+  return GetParsed<ValueBlock>(context, place.handle,
+                               ValueParser(place.num_values), entry);
 }
 
 void FileBlockStore::GetValuesTogether(const BlockReadContext& context,
@@ -458,31 +469,23 @@ void FileBlockStore::GetValuesTogether(const BlockReadContext& context,
   if (!ReadsTogether(context, n)) return;
   BlocksTogether together;
   std::array<bool, kMostTogether> missed = {};
-  // Of block k: calls use(handle, parse) if it holds entries.
-  const auto with_block = [&](size_t k, const auto& use) {
-    const BlockLocation at = segments[k]->ValueBlockLocation(blocks[k]);
-    const uint32_t begin = segments[k]->ValueBlockFirstEntry(blocks[k]);
-    const uint32_t end = segments[k]->ValueBlockFirstEntry(blocks[k] + 1);
-    const BlockHandle handle(at.offset, at.size);
-    if (begin >= end || !LiesInFile(handle)) return;
-    statuses[k] = use(handle, ValueParser(end - begin));
-  };
+  std::array<ValueBlockPlace, kMostTogether> places;
   for (size_t k = 0; k < n; ++k) {
-    with_block(k, [&](const BlockHandle& handle, const auto& parse) {
-      const Status s = FindParsed(context, handle, parse, &entries[k]);
-      missed[k] = s.ok() && entries[k].IsEmpty();
-      if (missed[k]) together.Add(handle);
-      return s;
-    });
+    places[k] = PlaceOf(*segments[k], blocks[k]);
+    const ValueBlockPlace& place = places[k];
+    if (place.num_values == 0 || !LiesInFile(place.handle)) continue;
+    statuses[k] = FindParsed(context, place.handle,
+                             ValueParser(place.num_values), &entries[k]);
+    missed[k] = statuses[k].ok() && entries[k].IsEmpty();
+    if (missed[k]) together.Add(place.handle);
   }
   ReadTogether(context, &together);
   BlockReadContext with = context;
   with.together = &together;
   for (size_t k = 0; k < n; ++k) {
     if (!missed[k]) continue;
-    with_block(k, [&](const BlockHandle& handle, const auto& parse) {
-      return LoadParsed(with, handle, parse, &entries[k]);
-    });
+    statuses[k] = LoadParsed(with, places[k].handle,
+                             ValueParser(places[k].num_values), &entries[k]);
   }
 }
 
