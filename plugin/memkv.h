@@ -97,14 +97,15 @@ struct FstTableOptions {
   // reads fail if the cache is full of what is charged to it.
   size_t pinned_keys_limit = 0;
 
-  // The filter of new files where no filter_policy is named.  A read passes
-  // files that do not have its key by their filters, without their tries; in
-  // the last level most keys that are sought are there, and a trie in memory
-  // answers for the others, but one on disk would be read.  The files of an
-  // SstFileWriter, whose level nobody knows, have none.  Such a filter is in
-  // memory while its file is open, with Residency::kAuto within three quarters
-  // of pinned_keys_limit: while there is no room it is not asked.  With kNone
-  // no filter that a file has is asked.
+  // The filter of new files where no filter_policy is named: with kAuto a Bloom
+  // filter of whole keys, 10 bits each, by which a get passes files that do not
+  // have its key.  While all tries of a file are in memory, its filter is asked
+  // if about a quarter of the keys or more that gets seek there are not there.
+  // Such a filter is in memory while its file is open, with Residency::kAuto
+  // within three quarters of pinned_keys_limit: while there is no room it is
+  // not asked.  With kNone new files have none, and none that a file has is
+  // asked.  RocksDB's optimize_filters_for_hits leaves that of the last level
+  // out.
   // String form: default_filter=auto|none
   DefaultFilter default_filter = DefaultFilter::kAuto;
 

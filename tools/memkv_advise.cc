@@ -165,7 +165,6 @@ void PrintTable(const Figures& m) {
 struct Sample {
   KeyStats keys;
   uint64_t value_bytes = 0;
-  bool has_filter = false;
 };
 
 // Below this, sizes are not worth a migration; from this on they are.
@@ -219,11 +218,6 @@ std::vector<std::string> Reasons(const Figures& m, const Sample& sample) {
         "the sample is small, {} records: what a file and a database take "
         "whatever is in them weighs in its figures",
         sample.keys.count()));
-  }
-  if (m.miss.verdict == "worse" && !sample.has_filter) {
-    reasons.push_back(
-        "a filter_policy makes look-ups that find nothing faster, and files "
-        "larger");
   }
   return reasons;
 }
@@ -291,9 +285,6 @@ int Advise(const CommandLine& line) {
     sample.keys.Add(input.records.key(i));
   }
   sample.value_bytes = records.ValueBytes();
-  sample.has_filter =
-      own.table_factory->GetOptions<BlockBasedTableOptions>()->filter_policy !=
-      nullptr;
   // A database, while it is compacted, and its log.
   RequireSpace(
       options.dir,

@@ -54,6 +54,7 @@ std::vector<BuiltInConfig> BuiltIn() {
                   "pin_top_level_index_and_filter=true")}},
       {{"memkv", memkv("", "", lz4)}},
       {{"memkv-bloom", memkv("", bloom, lz4)}},
+      {{"memkv-no-filter", memkv("default_filter=none;", "", lz4)}},
       {{"memkv-zstd", memkv("", "", "compression=kZSTD")}},
       {{"memkv-cache", memkv(cache, "", lz4)}},
       {{"memkv-cache-bloom", memkv(cache, bloom, lz4)}},

@@ -139,6 +139,8 @@ class FileBlockStore {
 
   // Whether segment i is held.
   bool HoldsSegment(uint32_t i) const { return pinned_.Find(i) != nullptr; }
+  // Whether all are.
+  bool HoldsAllSegments() const { return pinned_.complete(); }
 
   // Whether segment i lies beside the one before or behind it, with no value
   // blocks between: whether reading ahead of segments alone reads what will be

@@ -373,7 +373,7 @@ Status FstFile::ReadFilter(const BlockReadContext& context,
     return Status::OK();
   }
   filter_.Open(directory_, *properties_, options.prefix_extractor,
-               settings_.whole_key_filtering, !settings_.default_filter);
+               settings_.whole_key_filtering, settings_.default_filter);
   if (!filter_.useful()) return Status::OK();
   std::unique_ptr<PinBudget::FilterShare> share;
   if (settings_.default_filter && settings_.pin_budget != nullptr) {

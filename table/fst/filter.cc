@@ -34,14 +34,15 @@ FileFilter::FileFilter(const FileBlockStore& store, int level)
 void FileFilter::Open(const FileDirectory& directory,
                       const TableProperties& properties,
                       const std::shared_ptr<const SliceTransform>& current,
-                      bool whole_keys, bool prefixes) {
+                      bool whole_keys, bool default_filter) {
   whole_keys_ = whole_keys && (directory.features &
                                FileDirectory::kFilterHasNoWholeKeys) == 0;
+  default_filter_ = default_filter;
   const auto& user = properties.user_collected_properties;
   const auto has_prefixes = user.find(
       ROCKSDB_NAMESPACE::BlockBasedTablePropertyNames::kPrefixFiltering);
   const std::string& name = properties.prefix_extractor_name;
-  if (!prefixes || has_prefixes == user.end() ||
+  if (default_filter || has_prefixes == user.end() ||
       has_prefixes->second != ROCKSDB_NAMESPACE::kPropTrue || name.empty()) {
     return;
   }

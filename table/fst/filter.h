@@ -13,7 +13,10 @@
 // prefix, which is the file's of the target (need_upper_bound_check, as RocksDB
 // calls it); and gets and backward seeks are not.
 //
-// Thread safety: immutable after Open().
+// A default filter, which no option names, is passed over by gets while all
+// segments of its file are in memory and most keys that are sought are there.
+//
+// Thread safety: immutable after Open(), except for what FilterUse counts.
 
 #pragma once
 
@@ -22,6 +25,7 @@
 
 #include "rocksdb/slice_transform.h"
 #include "table/fst/block_store.h"
+#include "table/fst/filter_use.h"
 #include "table/fst/format.h"
 
 namespace memkv {
@@ -38,19 +42,32 @@ class FileFilter {
   // `store` must outlive the filter.
   FileFilter(const FileBlockStore& store, int level);
 
-  // `current` is the column family's extractor, or null; `whole_keys` and
-  // `prefixes`: these are asked for if they are in the filter.
+  // `current` is the column family's extractor, or null; whole_keys: these are
+  // asked for if they are in the filter.  default_filter: no option names a
+  // policy, so prefixes are not asked for.
   void Open(
       const FileDirectory& directory,
       const ROCKSDB_NAMESPACE::TableProperties& properties,
       const std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform>& current,
-      bool whole_keys, bool prefixes);
+      bool whole_keys, bool default_filter);
   // Of statistics that tell the last level's files from others.
   bool at_last_level() const {
     return level_ == store_.ioptions().num_levels - 1;
   }
   // Whether any read could ask; else the filter need not be in memory.
   bool useful() const { return whole_keys_ || extractor_ != nullptr; }
+  // Whether gets ask it now.
+  bool GetsAsk() const {
+    return store_.has_filter() &&
+           (!default_filter_ || !store_.HoldsAllSegments() || use_.Pays());
+  }
+  // Of a get, whether it asked or not, or of several: so many keys were in the
+  // file, and were not.
+  void CountUse(size_t found, size_t missed) const {
+    if (default_filter_) {
+      use_.Count(static_cast<int64_t>(found), static_cast<int64_t>(missed));
+    }
+  }
 
   // A key of a get on its way through the filter.
   class Question {
@@ -111,6 +128,8 @@ class FileFilter {
   const FileBlockStore& store_;
   const int level_;
   bool whole_keys_ = false;  // are asked for
+  bool default_filter_ = false;
+  mutable FilterUse use_;
   // Of the prefixes in the filter; null if there are none.
   std::shared_ptr<const ROCKSDB_NAMESPACE::SliceTransform> extractor_;
 };

@@ -12,6 +12,7 @@ using ROCKSDB_NAMESPACE::BlockContents;
 void PinnedSegments::Start(uint32_t num_segments, uint64_t expected_bytes,
                            std::unique_ptr<PinBudget::Share> share) {
   slots_ = std::make_unique<std::atomic<SegmentBlock*>[]>(num_segments);
+  num_segments_ = num_segments;
   share_ = std::move(share);
   bytes_.Expect(expected_bytes);
   memory_usage_.store(num_segments * sizeof(slots_[0]),
@@ -42,6 +43,7 @@ SegmentBlock* PinnedSegments::Add(uint32_t i, BlockContents* contents,
                       std::memory_order_relaxed);
   blocks_.push_back(std::move(block));
   slots_[i].store(blocks_.back().get(), std::memory_order_release);
+  complete_.store(blocks_.size() == num_segments_, std::memory_order_relaxed);
   return blocks_.back().get();
 }
 

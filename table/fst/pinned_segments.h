@@ -47,6 +47,9 @@ class PinnedSegments {
                              : slots_[i].load(std::memory_order_acquire);
   }
 
+  // Whether all segments are held.
+  bool complete() const { return complete_.load(std::memory_order_relaxed); }
+
   // Whether a segment of `stored` bytes in the file may find room, about.
   // sequential: it is the next one of a walk, which uses it once.
   bool MayAdd(uint64_t stored, bool sequential) const {
@@ -82,11 +85,13 @@ class PinnedSegments {
   bool TakeRoom(size_t size, size_t* piece);
 
   std::unique_ptr<std::atomic<SegmentBlock*>[]> slots_;
+  uint32_t num_segments_ = 0;
   std::unique_ptr<PinBudget::Share> share_;
   std::mutex mutex_;
   PinnedBytes bytes_;
   std::vector<std::unique_ptr<SegmentBlock>> blocks_;  // of slots; in bytes_
   // Written with the mutex.
+  std::atomic<bool> complete_{false};
   std::atomic<size_t> memory_usage_{0};
   // Taken of the share for objects to come, which have room in a piece.
   std::atomic<uint64_t> paid_{0};

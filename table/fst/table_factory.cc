@@ -452,14 +452,10 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
       (config_.fst.residency == FstTableOptions::Residency::kAuto &&
        PinBudgetOf(bbto)->FitsAll(config_.fst.pinned_keys_limit,
                                   kPinnedSegment));
-  // SstFileWriter's files have no level.  In the last level most keys that are
-  // sought are there, and a trie in memory answers for the others.
-  const bool filtered = options.level_at_creation >= 0 &&
-                        (!options.is_bottommost || !stay_in_memory);
   return new FstTableBuilder(
       config_.fst, SegmentSizesOf(config_.fst, stay_in_memory), bbto, options,
-      filtered ? DefaultFilterPolicy(bbto) : nullptr, shared_->token_tables,
-      file, order == TrieOrder::kMirrored);
+      DefaultFilterPolicy(bbto), shared_->token_tables, file,
+      order == TrieOrder::kMirrored);
 }
 
 std::shared_ptr<PinBudget> FstTableFactory::PinBudgetOf(

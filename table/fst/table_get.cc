@@ -78,7 +78,7 @@ Status FstTableReader::Get(const ReadOptions& read_options,
                            bool skip_filters) {
   if (!file_->order_status().ok()) return file_->order_status();
   const BlockReadContext context{read_options};
-  const bool filtered = file_->store().has_filter() && !skip_filters;
+  const bool filtered = !skip_filters && file_->filter().GetsAsk();
   const Slice user_key = ROCKSDB_NAMESPACE::ExtractUserKey(internal_key);
   const key_trie::SoughtKey target(user_key.ToStringView());
   Status s;
@@ -86,7 +86,10 @@ Status FstTableReader::Get(const ReadOptions& read_options,
   lookup.target = &target;
   lookup.status = &s;
   SegmentEntry entry;
-  if (!Locate(context, filtered, prefix_extractor, &entry, &lookup)) {
+  const bool found =
+      Locate(context, filtered, prefix_extractor, &entry, &lookup);
+  file_->filter().CountUse(found, !found);
+  if (!found) {
     if (s.IsIncomplete()) get_context->MarkKeyMayExist();
     return s;
   }
@@ -129,16 +132,20 @@ Status FstTableReader::MultiGetFilter(const ReadOptions& read_options,
                                       const SliceTransform* prefix_extractor,
                                       MultiGetContext::Range* mget_range) {
   // What Get() would answer, MultiGet() says.
-  if (!file_->order_status().ok() || !file_->store().has_filter())
+  if (!file_->order_status().ok() || !file_->filter().GetsAsk())
     return Status::OK();
   std::array<bool, kMostKeys> may_match;
   const Status s =
       AskFilter(read_options, prefix_extractor, mget_range, &may_match);
   if (!s.ok()) return s;
   size_t i = 0;
+  size_t missed = 0;
   for (auto key = mget_range->begin(); key != mget_range->end(); ++key, ++i) {
-    if (!may_match[i]) mget_range->SkipKey(key);
+    if (may_match[i]) continue;
+    mget_range->SkipKey(key);
+    ++missed;
   }
+  file_->filter().CountUse(/*found=*/0, missed);
   return s;
 }
 
@@ -162,7 +169,7 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
                               const SliceTransform* prefix_extractor,
                               bool skip_filters) {
   const BlockReadContext context{read_options};
-  const bool filtered = file_->store().has_filter() && !skip_filters;
+  const bool filtered = !skip_filters && file_->filter().GetsAsk();
   std::array<bool, kMostKeys> may_match;
   may_match.fill(true);
   Status s = file_->order_status();
@@ -189,6 +196,7 @@ void FstTableReader::MultiGet(const ReadOptions& read_options,
   }
   SegmentEntries entries;
   const size_t found = LocateAll(context, lookups.data(), n, &entries);
+  file_->filter().CountUse(found, i - found);
   for (size_t j = 0; j < n; ++j) {
     if (key_of[j]->s->IsIncomplete()) {
       key_of[j]->get_context->MarkKeyMayExist();
@@ -320,7 +328,7 @@ void FstTableReader::FindNewest(const ReadOptions& read_options,
   Status s = file_->order_status();
   std::array<bool, kMostKeys> may_match;
   may_match.fill(true);
-  const bool filtered = file_->store().has_filter();
+  const bool filtered = file_->filter().GetsAsk();
   if (s.ok() && filtered) {
     std::array<Slice, kMostKeys> user_keys;
     std::array<Slice*, kMostKeys> asked;
@@ -346,6 +354,7 @@ void FstTableReader::FindNewest(const ReadOptions& read_options,
   }
   SegmentEntries entries;
   m = LocateAll(context, lookups.data(), m, &entries);
+  file_->filter().CountUse(m, n - m);
   std::optional<std::array<Values, kMostKeys>> values;
   ReadValuesTogether(context, lookups.data(), m, &values);
   for (size_t j = 0; j < m; ++j) {
@@ -362,12 +371,15 @@ void FstTableReader::FindNewest(const ReadOptions& read_options,
   key->newest = Newest();
   key->status = file_->order_status();
   if (!key->status.ok()) return;
-  const bool filtered = file_->store().has_filter();
+  const bool filtered = file_->filter().GetsAsk();
   Lookup lookup;
   lookup.target = key->key;
   lookup.status = &key->status;
   SegmentEntry entry;
-  if (!Locate(context, filtered, prefix_extractor, &entry, &lookup)) return;
+  const bool found =
+      Locate(context, filtered, prefix_extractor, &entry, &lookup);
+  file_->filter().CountUse(found, !found);
+  if (!found) return;
   lookup.tag = newest;
   key->status = TakeNewest(context, lookup, key);
   if (filtered && key->newest.found) file_->filter().CountTruePositive();

@@ -88,8 +88,8 @@ class FstFilterTest : public FstDbTest {
   Options options_;
 };
 
-TEST_F(FstFilterTest, ThereIsNoneAtTheLastLevelByDefault) {
-  ASSERT_NO_FATAL_FAILURE(Load(""));
+TEST_F(FstFilterTest, ThereIsNoneWithoutAPolicyOrADefault) {
+  ASSERT_NO_FATAL_FAILURE(Load("default_filter=none"));
   EXPECT_EQ(FiltersOfFiles().bytes, 0u);
   ASSERT_NO_FATAL_FAILURE(ExpectHitsAndMisses());
   EXPECT_EQ(Ticker(rocksdb::BLOOM_FILTER_USEFUL), 0u);
@@ -196,7 +196,7 @@ TEST_F(FstFilterTest, NoneIsWrittenWhereRocksDbWritesNone) {
 
 TEST_F(FstFilterTest, ChangesOnALiveDatabaseForFilesWrittenLater) {
   NEEDS_LIVE_TABLE_OPTIONS();
-  ASSERT_NO_FATAL_FAILURE(Load(""));
+  ASSERT_NO_FATAL_FAILURE(Load("default_filter=none"));
   ASSERT_NO_FATAL_FAILURE(
       SetTableOption("filter_policy", "bloomfilter:10:false"));
   EXPECT_EQ(FiltersOfFiles().files, 0u);

@@ -284,15 +284,15 @@ TEST_F(FstPrefixFilterTest, FilesThatDoNotSaySoHaveNoPrefixes) {
     }
     FileFilter filter(store, 0);
     filter.Open(FileDirectory(), properties, extractor, /*whole_keys=*/false,
-                /*prefixes=*/true);
+                /*default_filter=*/false);
     EXPECT_EQ(filter.useful(), std::string(property) == "1") << property;
     FileFilter of_keys(store, 0);
     of_keys.Open(FileDirectory(), properties, extractor, /*whole_keys=*/true,
-                 /*prefixes=*/true);
+                 /*default_filter=*/false);
     EXPECT_TRUE(of_keys.useful());
     FileFilter unasked(store, 0);
     unasked.Open(FileDirectory(), properties, extractor, /*whole_keys=*/false,
-                 /*prefixes=*/false);
+                 /*default_filter=*/true);
     EXPECT_FALSE(unasked.useful());
   }
 }

@@ -21,6 +21,7 @@ class FstValuesTest : public FstDbTest {
   void OpenTable(const std::string& options, bool reverse) {
     rocksdb::Options all = MemkvOptions(options);
     all.disable_auto_compactions = true;
+    all.target_file_size_base = 64 << 20;
     if (reverse) all.comparator = rocksdb::ReverseBytewiseComparator();
     ASSERT_NO_FATAL_FAILURE(Open(all));
   }

@@ -66,7 +66,6 @@ TEST_F(AdviseTest, KeysThatShareMuchAreRecommended) {
   EXPECT_FALSE(result.Says("Recommendation: no")) << result.output;
   EXPECT_TRUE(result.Says("times smaller")) << result.output;
   EXPECT_FALSE(result.Says("values dominate")) << result.output;
-  EXPECT_FALSE(result.Says("a filter_policy makes")) << result.output;
   EXPECT_TRUE(Everything() == before);
 }
 
