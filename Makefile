@@ -21,7 +21,9 @@
 #   make ceph_faults     kill it, take the library away, go there and back
 #   make quick           the cores and their unit tests with sanitizers, format
 #                        and lint, without RocksDB: the loop of who edits a core
-#   make check           build and run every test, sanitizers included
+#   make check           build and run every test, sanitizers included, but for those
+#                        that have passed before with the same program and inputs
+#                        (tests/unless_passed.sh); ANEW=1 runs these, too
 #   make rocksdb_tests   run RocksDB's own database tests on memkv; the first
 #                        time, build them: docs/rocksdb_tests.md
 #   make stress          run RocksDB's stress and crash tests on memkv, for
@@ -96,7 +98,8 @@ check:
 	@for flavour in $(FLAVOURS); do $(MAKE) $$flavour || exit 1; done
 	@mkdir -p build/check
 	@printf 'subdirs(%s)\n' '$(FLAVOURS:%=../%)' > build/check/CTestTestfile.cmake
-	@ctest --test-dir build/check --no-tests=error --output-on-failure -j $(JOBS)
+	@$(if $(ANEW),,echo 'What has passed before, with the same program and inputs, is not run again; ANEW=1 runs it')
+	@MEMKV_SKIP_PASSED=$(if $(ANEW),0,1) ctest --test-dir build/check --no-tests=error --output-on-failure -j $(JOBS)
 
 # BINARIES='db_test ...' are those to run, all by default; MEMKV_FORCE=none runs
 # them on RocksDB alone.

@@ -13,6 +13,15 @@
 set(memkv_root "${CMAKE_CURRENT_LIST_DIR}/..")
 get_filename_component(memkv_root "${memkv_root}" ABSOLUTE)
 
+# Half of the time goes into RocksDB's headers.  What is shipped is compiled source
+# by source.
+set(memkv_default_unity OFF)
+if(MEMKV_FLAVOUR STREQUAL "sanitize")
+  set(memkv_default_unity ON)
+endif()
+option(MEMKV_UNITY "Compile eight sources of the adapters at a time, for tests"
+       ${memkv_default_unity})
+
 add_link_options(${MEMKV_SANITIZER_FLAGS})
 
 # What every target of ours has in common.
@@ -32,10 +41,13 @@ endfunction()
 # inlined, unless GCC is told that no other definition will take their place; and
 # libmemkv.so exports its interface alone.  That helps the table, and costs the
 # memtable: docs/decisions/measurements/0007-reading-tables.md.
-# Flavours that only test are not told: an option of its own would keep a source
-# out of a unity build.
+# What only tests is not told: an option of its own would keep a source out of a
+# unity build.
 if(MEMKV_FLAVOUR STREQUAL "release")
   set(memkv_table_sources ${MEMKV_ALL_SOURCES})
+  if(MEMKV_UNITY)
+    set(memkv_table_sources ${MEMKV_CORE_SOURCES})
+  endif()
   list(FILTER memkv_table_sources INCLUDE REGEX "^table/")
   list(TRANSFORM memkv_table_sources PREPEND "${memkv_root}/")
   set_property(
@@ -69,14 +81,12 @@ endif()
 
 memkv_add_objects(memkv_adapter_objects ${MEMKV_ADAPTER_SOURCES})
 target_link_libraries(memkv_adapter_objects PUBLIC memkv_rocksdb)
-# In sanitize half of the time goes into RocksDB's headers.  table/fst/format.cc
-# has names that clash with what others say `using` of.
-if(MEMKV_FLAVOUR STREQUAL "sanitize")
-  set_target_properties(memkv_adapter_objects PROPERTIES UNITY_BUILD ON
-                                                         UNITY_BUILD_BATCH_SIZE 8)
-  set_property(SOURCE "${memkv_root}/table/fst/format.cc"
-               PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
-endif()
+set_target_properties(
+  memkv_adapter_objects PROPERTIES UNITY_BUILD ${MEMKV_UNITY}
+                                   UNITY_BUILD_BATCH_SIZE 8)
+# It has names that clash with what others say `using` of.
+set_property(SOURCE "${memkv_root}/table/fst/format.cc"
+             PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
 
 add_library(memkv STATIC $<TARGET_OBJECTS:memkv_core_objects>
                          $<TARGET_OBJECTS:memkv_adapter_objects>)

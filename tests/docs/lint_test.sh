@@ -68,7 +68,16 @@ for file in tests/fuzz/*_fuzz.cc; do
     complain "$file: not in tests/CMakeLists.txt"
 done
 
-# Likewise a source.  plugin/memkv_autoload.cc belongs to the shared library.
+# One whose threads race is run every time.
+once=$(awk -v RS=')' '/memkv_(test|fuzz)\(/ && !/EVERY_RUN/ { gsub("\n", " "); print $0 " " }' tests/CMakeLists.txt)
+while read -r file; do
+  name=$(basename "${file%.cc}")
+  ! grep -qE " (${name%_test}|$name\.cc) " <<<"$once" ||
+    complain "$file: its threads race, and tests/CMakeLists.txt does not say EVERY_RUN"
+done < <(grep -rlE 'std::(thread|async)|pthread_create' tests/{unit,model,corruption,golden,db,fuzz})
+
+# A source that no build knows.  plugin/memkv_autoload.cc belongs to the shared
+# library.
 sources=" $(sed -n 's/^memkv_SOURCES = //p' memkv.mk) "
 for file in {plugin,memtable,memtable/*,table/*,view,compat,util}/*.cc; do
   [[ $sources == *" $file "* || $file == plugin/memkv_autoload.cc ]] ||

@@ -40,10 +40,13 @@ echo "ok: what cannot be built is not configured"
 
 # Each build is refused by what it lacks, until the last has all.
 bench=("$debian/run_debian.sh" db_bench --num=20000 --benchmarks=fillrandom,compact,readrandom)
-build=$PWD/build
+# As deep a folder as that of debian_test.sh: it takes the cores from ccache, where
+# paths are relative.  Ceph's library (ceph_test.sh) is compiled as users compile it.
+build=$PWD/build/headers
 # builds_and_says REGEX ARGUMENTS...: what db_bench says of the library.
 builds_and_says() {
-  configure -B "$build" "-DMEMKV_ROCKSDB_SOURCE_DIR=$source" -DMEMKV_LIBRARY_NAME=memkv-host "${@:2}" ||
+  configure -B "$build" "-DMEMKV_ROCKSDB_SOURCE_DIR=$source" -DMEMKV_LIBRARY_NAME=memkv-host \
+    -DMEMKV_UNITY=ON "${@:2}" ||
     fail "$(cat configure.log)"
   cmake --build "$build" -j 2 --target memkv_shared >build.log 2>&1 || fail "$(tail -n 40 build.log)"
   LD_PRELOAD=$build/libmemkv-host.so "${bench[@]}" --db=db >bench.log 2>&1 ||
