@@ -77,9 +77,7 @@ struct FstTableOptions {
     kCache,  // tries go through the block cache, as value blocks always do
   };
   enum class DefaultFilter {
-    kAuto,  // a Bloom filter of whole keys, 10 bits each, in files that are not
-            // of the last level, and with Residency::kAuto in all that are
-            // written while tries do not fit in memory; none with
+    kAuto,  // a Bloom filter of whole keys, 10 bits each; none with
             // Residency::kCache
     kNone,
   };

@@ -97,7 +97,7 @@ std::vector<Subject> SubjectsOfShapes() {
   return {{"front_coding", 0},
           {"key_trie", 0},
           {"block_based", 2, lz4 + "{id=BlockBasedTable;block_cache=8G}"},
-          {"fst", 2, lz4 + "{id=fst;block_cache=8G}"},
+          {"fst", 2, lz4 + "{id=fst;default_filter=none;block_cache=8G}"},
           {"fst_cache", 2, lz4 + "{id=fst;residency=cache;block_cache=8G}"}};
 }
 

@@ -10,8 +10,8 @@
 //   view_bench --keys=urls.txt --filter --walks=get,miss,multiget
 //
 // The stock database has the skip list and block-based tables with a Bloom
-// filter, memkv has that filter with --filter; all have lz4 and a block cache
-// that holds everything. Two states:
+// filter, memkv has that filter with --filter, else none; all have lz4 and a
+// block cache that holds everything. Two states:
 //   compacted  all records in one level, the memtable empty
 //   live       nine tenths of the records compacted; then the last tenth and
 //              new versions of a twentieth written over them, in an order that
@@ -119,7 +119,8 @@ class Bench {
                  nullptr};
     sides_[1] = {"memkv",
                  "memtable_factory=art;table_factory={id=fst;" +
-                     (FLAGS_filter ? filter : "") + "block_cache=8G}",
+                     (FLAGS_filter ? filter : "default_filter=none;") +
+                     "block_cache=8G}",
                  nullptr};
   }
 

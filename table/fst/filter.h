@@ -64,7 +64,7 @@ class FileFilter {
   // Of a get, whether it asked or not, or of several: so many keys were in the
   // file, and were not.
   void CountUse(size_t found, size_t missed) const {
-    if (default_filter_) {
+    if (default_filter_ && store_.has_filter()) {
       use_.Count(static_cast<int64_t>(found), static_cast<int64_t>(missed));
     }
   }

@@ -12,8 +12,8 @@
 //
 // Memory order: relaxed.  Threads that count at the same time lose counts of
 // each other, which changes nothing but how soon the answer changes.  Where
-// almost all keys are there, or almost none, the walk stands at a bound, and
-// nothing is written.
+// all keys are there, or almost none, the walk stands at a bound, and nothing
+// is written; else one call in kSampled writes at most, to a line of its own.
 
 #pragma once
 
@@ -25,7 +25,7 @@
 
 namespace memkv {
 
-class FilterUse {
+class alignas(64) FilterUse {
  public:
   // One call of Count() in so many is looked at.
   static constexpr int kSampled = 16;
