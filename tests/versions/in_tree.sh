@@ -5,8 +5,8 @@
 # in_tree.sh cmake|make SCRATCH DIR...: memkv as a plugin inside RocksDB's own build
 # (ROCKSDB_PLUGINS=memkv), for each RocksDB.  DIR is a checkout; it is copied to
 # SCRATCH and built there, by RocksDB's CMake (cmake) or its Makefile (make),
-# without optimisation, to save time: 5 minutes of a core each, and 15 with make.
-# A build that was interrupted is taken up again.
+# without optimisation, to save time: 8 minutes of a core each by CMake, and more by
+# make, which has no unity build.  A build that was interrupted is taken up again.
 #
 # RocksDB's db_bench and ldb, which know memkv by that alone, then write a database
 # of art and fst, flush it, compact it, open it again and read it.
