@@ -163,7 +163,8 @@ inline ROCKSDB_NAMESPACE::Status StepChecked(
 }
 
 // MultiGet of any memtable; below 11.1, of those that are not memkv's, as
-// RocksDB has it from then on for those that have none of their own.
+// RocksDB has it from then on for those that have none of their own. Without
+// run-time type information none is known as memkv's there.
 inline ROCKSDB_NAMESPACE::Status MultiGet(
     ROCKSDB_NAMESPACE::MemTableRep* rep, size_t n, const char* const* keys,
     void** callback_args, bool (*callback_func)(void* arg, const char* entry),
@@ -172,9 +173,13 @@ inline ROCKSDB_NAMESPACE::Status MultiGet(
   return rep->MultiGet(n, keys, callback_args, callback_func,
                        checks.allow_data_in_errors, checks.order, checks.entry);
 #else
+#if defined(__cpp_rtti)
   if (auto* const own = dynamic_cast<MemTableRepBase*>(rep); own != nullptr) {
     return own->GetMany(n, keys, callback_args, callback_func, checks);
   }
+#else
+  (void)checks;
+#endif
   std::unique_ptr<ROCKSDB_NAMESPACE::MemTableRep::Iterator> iter(
       rep->GetIterator());
   for (size_t i = 0; i < n; ++i) {
