@@ -392,7 +392,7 @@ refuses 'nonsense' --keys=gen:hex:10 \
 
 # A configuration that newer RocksDB has: by its options, or refused by name.
 "$bench" --list_configs >configs.txt
-[[ $(grep -cE '^(stock|plain|memkv|trie)' configs.txt) -eq 11 ]] || fail 'other configurations are listed'
+[[ $(grep -cE '^(stock|plain|memkv|trie)' configs.txt) -eq 12 ]] || fail 'other configurations are listed'
 grep -qx 'trie-index' configs.txt || fail 'trie-index is not listed'
 if grep -qE '^    not with RocksDB .* needs the trie index of RocksDB' configs.txt; then
   for configs in stock-lz4,trie-index 'mine=@trie-index;write_buffer_size=65536'; do
