@@ -70,13 +70,13 @@ inline void PutFixed(std::string* out, uint64_t value, size_t num_bytes) {
   }
 }
 
+// The bits that hold value.
+inline unsigned BitWidth(uint64_t value) {
+  return value == 0 ? 0 : 64 - static_cast<unsigned>(__builtin_clzll(value));
+}
+
 inline size_t VarintLength(uint64_t value) {
-  size_t length = 1;
-  while (value >= 0x80) {
-    value >>= 7;
-    ++length;
-  }
-  return length;
+  return (BitWidth(value | 1) + 6) / 7;
 }
 
 inline void PutVarint64(std::string* out, uint64_t value) {
@@ -155,11 +155,6 @@ inline void PrefetchLines(const uint8_t* p, size_t n, size_t max_lines) {
     __builtin_prefetch(p + i);
   }
 #endif
-}
-
-// The bits that hold value.
-inline unsigned BitWidth(uint64_t value) {
-  return value == 0 ? 0 : 64 - static_cast<unsigned>(__builtin_clzll(value));
 }
 
 // Asks for all lines of an object.

@@ -106,6 +106,7 @@ FstTableBuilder::FstTableBuilder(
       segment_size_ = sizes.uncompressed;  // until the first trial
     }
   }
+  EstimateClosed();
   if (filter_.policy_name() != nullptr) {
     props_.filter_policy_name = filter_.policy_name();
   }
@@ -242,7 +243,11 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
     filter_.Add(user_key);
   }
   ++key_entries_;
-  segment_->Add(user_key, tag, value.ToStringView());
+  if (same_key && !segment_->empty()) {
+    segment_->AddVersion(tag, value.ToStringView());
+  } else {
+    segment_->AddKey(user_key, tag, value.ToStringView());
+  }
   last_tag_ = tag;
   WriteValueBlocks(/*all=*/false);
   // RocksDB asks for the file's after every entry.
@@ -252,6 +257,7 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
 void FstTableBuilder::WriteValueBlocks(bool all) {
   while (ok() && segment_->values().TakeBlock(all, &raw_block_)) {
     pipeline_->AddValues(&raw_block_);
+    EstimateClosed();
   }
 }
 
@@ -269,6 +275,7 @@ void FstTableBuilder::SealSegment() {
   if (segment_->values().in_blocks()) pipeline_->WriteAll();
   if (!ok()) return;
   last_user_key_ = segment_->last_key();
+  const SegmentBuilder::Room room = segment_->room();
   segment_->Seal();
   if (waiting_ == nullptr) {
     pipeline_->AddSegment(std::move(segment_), tokens_.encoder.get(),
@@ -285,7 +292,9 @@ void FstTableBuilder::SealSegment() {
     if (!wait) WriteWaitingSegments();
   }
   segment_ = NewSegment();
+  segment_->Reserve(room);
   segment_estimate_ = 0;
+  EstimateClosed();
 }
 
 void FstTableBuilder::WriteWaitingSegments() {
@@ -427,28 +436,31 @@ BlockHandle FstTableBuilder::WriteProperties(const FileDirectory& directory) {
   return writer_.Write(block.Finish(), /*compress=*/false);
 }
 
+void FstTableBuilder::EstimateClosed() {
+  ratio_ = waiting_ != nullptr ? waiting_->ratio()
+           : written_estimates_ != 0
+               ? static_cast<double>(key_bytes_) /
+                     static_cast<double>(written_estimates_)
+               : SizeTrial::kUntried;
+  const double value_ratio = raw_value_bytes_ == 0
+                                 ? 1
+                                 : static_cast<double>(value_bytes_) /
+                                       static_cast<double>(raw_value_bytes_);
+  closed_estimate_ =
+      static_cast<double>(writer_.offset() + index_.EstimatedSize()) +
+      ratio_ * static_cast<double>(pipeline_->estimates()) +
+      value_ratio * static_cast<double>(pipeline_->value_bytes()) +
+      static_cast<double>(waiting_ != nullptr
+                              ? waiting_->EstimatedBytes() +
+                                    waiting_->EstimatedTokenBytes()
+                              : tokens_.stored_bytes);
+}
+
 uint64_t FstTableBuilder::EstimatedFileSize() const {
   if (closed_) return writer_.offset();
-  const double written = written_estimates_ != 0
-                             ? static_cast<double>(key_bytes_) /
-                                   static_cast<double>(written_estimates_)
-                         : waiting_ != nullptr ? waiting_->ratio()
-                                               : SizeTrial::kUntried;
-  double rest =
-      static_cast<double>(index_.EstimatedSize()) + filter_.EstimatedSize();
-  rest +=
-      written * static_cast<double>(segment_estimate_ + pipeline_->estimates());
-  if (pipeline_->value_bytes() != 0) {
-    rest += static_cast<double>(pipeline_->value_bytes()) *
-            (raw_value_bytes_ == 0 ? 1
-                                   : static_cast<double>(value_bytes_) /
-                                         static_cast<double>(raw_value_bytes_));
-  }
-  rest += static_cast<double>(waiting_ != nullptr
-                                  ? waiting_->EstimatedBytes() +
-                                        waiting_->EstimatedTokenBytes()
-                                  : tokens_.stored_bytes);
-  return writer_.offset() + static_cast<uint64_t>(rest);
+  return static_cast<uint64_t>(closed_estimate_ +
+                               ratio_ * static_cast<double>(segment_estimate_) +
+                               filter_.EstimatedSize());
 }
 
 bool FstTableBuilder::NeedCompact() const {

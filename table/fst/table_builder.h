@@ -110,6 +110,9 @@ class FstTableBuilder : public compat::TableBuilderBase {
   void SealSegment();
   // Writes the segments that wait for the token table, once there is one.
   void WriteWaitingSegments();
+  // Estimates all but the segment at hand and the filter: RocksDB asks for the
+  // size after every entry, and this changes with blocks.
+  void EstimateClosed();
   // Takes note of a block that the pipeline has written.
   void AddWritten(const BlockPipeline::Written& block);
   ROCKSDB_NAMESPACE::BlockHandle WriteTokens();
@@ -154,6 +157,10 @@ class FstTableBuilder : public compat::TableBuilderBase {
   uint64_t last_tag_ = 0;
   std::string raw_block_;
   uint64_t written_estimates_ = 0;  // of the segments that are written
+  // What segments take of their estimates; and what the file will take without
+  // the segment at hand and the filter.
+  double ratio_ = SizeTrial::kUntried;
+  double closed_estimate_ = 0;
   uint64_t key_bytes_ = 0;
   uint64_t segment_bytes_ = 0;  // the same before they were compressed
   uint64_t value_bytes_ = 0;

@@ -10,12 +10,12 @@
 // Thread safety: none; one thread at a time.
 //
 // Invariants:
-// (I1) Keys are held front coded: of each key the suffix that it does not share
-//      with the one before it, two varints for the sizes of both parts; of each
-//      bucket a byte and its separator, front coded in the same way.  Beside
-//      that there are the last key, the last separator and a word a key of the
-//      bucket that is open; Seal frees these, and the strings' slack.  What is
-//      found of the symbols takes less than a kilobyte.
+// (I1) Keys are held front coded (front_coded_keys.h): of each key the suffix
+//      that it does not share with the one before it, two varints for the sizes
+//      of both parts; of each bucket a byte and its separator, front coded in
+//      the same way.  Beside that there are the last key, the last separator
+//      and a word a key of the bucket that is open; Seal frees these, and all
+//      slack.  What is found of the symbols takes less than a kilobyte.
 // (I2) Add is O(size of the key) and Finish O(keys + bytes).
 // (I3) The same keys, options and tokens give the same bytes.
 //
@@ -31,9 +31,13 @@
 #include <string_view>
 #include <vector>
 
+#include "table/key_trie/front_coded_keys.h"
+#include "util/byte_buffer.h"
+
 namespace memkv {
 namespace key_trie {
 
+class SymbolEncoder;
 class TokenEncoder;
 
 class Builder {
@@ -56,12 +60,22 @@ class Builder {
   // REQUIRES: key is bytewise greater than every key added since Reset.
   void Add(std::string_view key);
 
-  uint32_t num_keys() const { return num_keys_; }
+  // What keys are held in, in bytes; and allocates as much.
+  struct Room {
+    size_t size_bytes = 0;
+    size_t suffix_bytes = 0;
+  };
+  Room room() const { return {keys_.size_bytes(), suffix_bytes()}; }
+  void Reserve(const Room& room) {
+    keys_.Reserve(room.size_bytes, room.suffix_bytes);
+  }
+
+  uint32_t num_keys() const { return keys_.size(); }
 
   // REQUIRES: not sealed
-  std::string_view last_key() const { return last_key_; }
+  std::string_view last_key() const { return last_key_.view(); }
   // What keys do not share with the ones before them.
-  size_t suffix_bytes() const { return suffixes_.size(); }
+  size_t suffix_bytes() const { return keys_.suffixes().size(); }
   // SIZE_MAX and 0 if there are no keys.
   size_t shortest_key() const { return shortest_key_; }
   size_t longest_key() const { return longest_key_; }
@@ -73,18 +87,18 @@ class Builder {
   // the one before it: what a token table is trained on.
   template <class F>
   void ForEachSuffix(F f) const {
-    ForEachKey([&f](uint32_t, std::string_view suffix) { f(suffix); });
+    keys_.ForEach([&f](const FrontCodedKey& key) { f(key.suffix); });
   }
 
   // The same with every `every`-th suffix, beginning behind *skip others. *skip
   // becomes how many of the next builder's are to be skipped.
   template <class F>
   void ForEveryNthSuffix(uint64_t every, uint64_t* skip, F f) const {
-    Walk walk = Begin();
-    uint64_t left = num_keys_;
+    FrontCodedKeys::Walk walk = keys_.Begin();
+    uint64_t left = num_keys();
     for (; *skip < left; *skip = every - 1) {
-      SkipKeys(&walk, *skip);
-      f(NextKey(&walk).suffix);
+      walk.Skip(*skip);
+      f(walk.Next().suffix);
       left -= *skip + 1;
     }
     *skip -= left;
@@ -107,7 +121,8 @@ class Builder {
               std::string* reason) const;
 
   uint32_t num_buckets() const {
-    return num_keys_ == 0 ? 0 : static_cast<uint32_t>(bucket_sizes_.size() + 1);
+    return num_keys() == 0 ? 0
+                           : static_cast<uint32_t>(bucket_sizes_.size() + 1);
   }
   // The bits of all codes without tokens, and what they would be if no byte
   // were fixed (table/key_trie/fixed_bytes.h).  O(bytes).
@@ -131,100 +146,42 @@ class Builder {
   void Reset();
 
  private:
-  struct Key {
-    uint32_t lcp;  // with the key before
-    std::string_view suffix;
-  };
-  // Where the next key is, of those held.
-  struct Walk {
-    const uint8_t* sizes;
-    const char* suffix;
-  };
   // A key of the bucket that is open.
   struct OpenKey {
     uint32_t lcp;
     char first_byte;  // of its suffix
   };
-  // How the codes of suffixes are written: tokens, or with symbols.
   struct Coding;
-  class FixedBytesFinder;
   // Of a bucket being written, to keep its memory.
   struct Scratch;
 
-  Walk Begin() const {
-    return {reinterpret_cast<const uint8_t*>(sizes_.data()), suffixes_.data()};
-  }
-  // REQUIRES: there is one
-  static Key NextKey(Walk* walk) {
-    const auto next = [walk] {
-      uint32_t value = *walk->sizes++;
-      if (value >= 0x80) {
-        value &= 0x7f;
-        for (unsigned shift = 7;; shift += 7) {
-          const uint32_t byte = *walk->sizes++;
-          value |= (byte & 0x7f) << shift;
-          if (byte < 0x80) {
-            break;
-          }
-        }
-      }
-      return value;
-    };
-    Key key;
-    key.lcp = next();
-    const uint32_t size = next();
-    key.suffix = {walk->suffix, size};
-    walk->suffix += size;
-    return key;
-  }
-  // REQUIRES: there are n
-  static void SkipKeys(Walk* walk, uint64_t n);
   // Ends the bucket that is open, which has bucket_keys_ keys and the one added
   // last behind it.
   void CutBucket();
   std::vector<std::string> Separators() const;
   uint32_t KeysOfBucket(uint32_t b, uint32_t head) const {
     return b < bucket_sizes_.size() ? static_cast<uint8_t>(bucket_sizes_[b])
-                                    : num_keys_ - head;
+                                    : num_keys() - head;
   }
-  // The coding without tokens.  A trial of a part, the choice of tokens and
-  // Finish all ask for it, so it is kept until a key is added.
-  const Coding& SymbolCoding() const;
-  Coding ChooseSymbols() const;
-  // Finds the fixed bytes of a coding.  False if there are none.
-  bool FindFixedBytes(Coding* coding) const;
-  // Sets the symbols of a coding without tokens: of what is not fixed.
-  void SetSymbols(Coding* coding) const;
-  // Calls f(lcp, suffix) with every key's.
-  template <class F>
-  void ForEachKey(F f) const {
-    Walk walk = Begin();
-    for (uint32_t i = 0; i < num_keys_; ++i) {
-      const Key key = NextKey(&walk);
-      f(key.lcp, key.suffix);
-    }
-  }
+  // A trial of a part, the choice of tokens and Finish all ask for it, so it is
+  // kept until a key is added.
+  const SymbolEncoder& Symbols() const;
+  Coding CodingOf(const TokenEncoder* tokens) const;
   // Appends the bucket of keys that *scratch has.
   void WriteBucket(const Coding& coding, Scratch* scratch,
                    std::string* out) const;
   // The suffixes of a bucket: the first code of each, then the others.
-  static void WriteTokens(const Coding& coding, Scratch* scratch,
+  static void WriteTokens(const TokenEncoder& tokens, Scratch* scratch,
                           std::string* out);
-  static void WriteBytes(const Coding& coding, const std::vector<Key>& keys,
-                         std::string* out);
   bool TooLarge(std::string* reason) const;
 
   const uint32_t bucket_keys_;
   const uint64_t max_size_;
   bool overflow_ = false;
-  uint32_t num_keys_ = 0;
-  std::string last_key_;
+  FrontCodedKeys keys_;
+  ByteBuffer last_key_;
   size_t shortest_key_ = SIZE_MAX;
   size_t longest_key_ = 0;
-  // Of every key: its LCP with the key before and the size of its suffix, a
-  // varint each; and the suffix.
-  std::string sizes_;
-  std::string suffixes_;
   // Of every bucket but the last, how many keys it has.
   std::string bucket_sizes_;
   std::vector<OpenKey> open_;  // of the last bucket
@@ -234,7 +191,7 @@ class Builder {
   std::string last_separator_;
   size_t separator_bytes_ = 0;
   size_t whole_separator_bytes_ = 0;
-  mutable std::unique_ptr<const Coding> symbol_coding_;  // null: not known yet
+  mutable std::unique_ptr<const SymbolEncoder> symbols_;  // null: not known yet
 };
 
 }  // namespace key_trie

@@ -33,27 +33,43 @@ bool TakeArray(size_t n, const char* what, std::string_view* rest,
 
 }  // namespace
 
-void SegmentBuilder::Add(std::string_view user_key, uint64_t tag,
-                         std::string_view value) {
+SegmentBuilder::Room SegmentBuilder::room() const {
   assert(!sealed_);
-  if (num_keys_ == 0 || last_key_ != user_key) {
-    if (mirrored_) {
-      key_bytes_.append(user_key.data(), user_key.size());
-      key_ends_.push_back(key_bytes_.size());
-    } else {
-      trie_.Add(user_key);
-    }
+  return {num_entries_, trie_.room(), values_.pending_bytes()};
+}
+
+void SegmentBuilder::Reserve(const Room& room) {
+  const auto more = [](size_t n) { return n + n / 16; };
+  tags_.reserve(more(room.entries));
+  trie_.Reserve({more(room.keys.size_bytes), more(room.keys.suffix_bytes)});
+  if (room.value_bytes != 0) {
+    values_.Reserve(more(room.entries), more(room.value_bytes));
+  }
+}
+
+void SegmentBuilder::AddKey(std::string_view user_key, uint64_t tag,
+                            std::string_view value) {
+  assert(!sealed_);
+  if (mirrored_) {
+    key_bytes_.append(user_key.data(), user_key.size());
+    key_ends_.push_back(key_bytes_.size());
     last_key_.assign(user_key.data(), user_key.size());
-    if (!first_entries_.empty()) first_entries_.push_back(num_entries_);
-    ++num_keys_;
-  } else if (first_entries_.empty()) {
+  } else {
+    trie_.Add(user_key);
+  }
+  if (!first_entries_.empty()) first_entries_.push_back(num_entries_);
+  ++num_keys_;
+  AddEntry(tag, value);
+}
+
+void SegmentBuilder::AddVersion(uint64_t tag, std::string_view value) {
+  assert(!sealed_ && !empty());
+  if (first_entries_.empty()) {
     // The first second version.
     first_entries_.resize(num_keys_);
     std::iota(first_entries_.begin(), first_entries_.end(), uint64_t{0});
   }
-  tags_.push_back(tag);
-  ++num_entries_;
-  values_.Add(value);
+  AddEntry(tag, value);
 }
 
 size_t SegmentBuilder::EstimatedSize() const {
@@ -83,6 +99,7 @@ void SegmentBuilder::Seal() {
   std::string().swap(key_bytes_);
   std::vector<size_t>().swap(key_ends_);
   sealed_estimate_ = EstimatedSize();
+  if (!mirrored_) last_key_.assign(trie_.last_key());
   sealed_ = true;
   trie_.Seal();
   last_key_.shrink_to_fit();

@@ -68,14 +68,36 @@ class SegmentBuilder {
   SegmentBuilder(const SegmentBuilder&) = delete;
   SegmentBuilder& operator=(const SegmentBuilder&) = delete;
 
+  // What its keys, tags and values are held in; and allocates as much, and a
+  // little more: a segment is about as large as the one before.
+  struct Room {
+    size_t entries = 0;
+    KeyTrieBuilder::Room keys;
+    size_t value_bytes = 0;
+  };
+  // REQUIRES: not sealed
+  Room room() const;
+  void Reserve(const Room& room);
+
   // Adds the next entry in internal-key order.
-  void Add(std::string_view user_key, uint64_t tag, std::string_view value);
+  void Add(std::string_view user_key, uint64_t tag, std::string_view value) {
+    if (empty() || last_key() != user_key) {
+      AddKey(user_key, tag, value);
+    } else {
+      AddVersion(tag, value);
+    }
+  }
+  // The same of a key behind the last one, and of the last one.
+  void AddKey(std::string_view user_key, uint64_t tag, std::string_view value);
+  void AddVersion(uint64_t tag, std::string_view value);
 
   bool empty() const { return num_entries_ == 0; }
   uint32_t num_keys() const { return num_keys_; }
   uint32_t num_entries() const { return static_cast<uint32_t>(num_entries_); }
   // REQUIRES: !empty().
-  const std::string& last_key() const { return last_key_; }
+  std::string_view last_key() const {
+    return mirrored_ || sealed_ ? last_key_ : trie_.last_key();
+  }
   // A little more than Finish() would append now without tokens; the same once
   // it is sealed.
   size_t EstimatedSize() const;
@@ -120,10 +142,17 @@ class SegmentBuilder {
   void Reset();
 
  private:
+  void AddEntry(uint64_t tag, std::string_view value) {
+    tags_.push_back(tag);
+    ++num_entries_;
+    values_.Add(value);
+  }
+
   const bool mirrored_;
   bool sealed_ = false;
   uint32_t num_keys_ = 0;
   uint64_t num_entries_ = 0;
+  // Until it is sealed, of a mirrored file alone: the trie has it.
   std::string last_key_;
   // Of a mirrored file until it is sealed: keys descend, the trie's ascend.
   std::string key_bytes_;

@@ -32,18 +32,24 @@ constexpr size_t kFewestNumbers = 32;
 
 // REQUIRES: 1 to kMaxNumberSize bytes
 uint64_t LittleEndianNumber(std::string_view value) {
-  uint64_t number = 0;
-  memcpy(&number, value.data(), value.size());
-  return LoadFixed64(reinterpret_cast<const uint8_t*>(&number));
+  const auto* const p = reinterpret_cast<const uint8_t*>(value.data());
+  const size_t n = value.size();
+  // By loads of known size, some bytes twice.
+  if (n == 8) return LoadFixed64(p);
+  if (n >= 4) {
+    return LoadFixed32(p) | uint64_t{LoadFixed32(p + n - 4)} << (8 * (n - 4));
+  }
+  return p[0] | uint64_t{p[n / 2]} << (8 * (n / 2)) |
+         uint64_t{p[n - 1]} << (8 * (n - 1));
 }
-uint64_t BigEndianNumber(std::string_view value) {
-  return __builtin_bswap64(LittleEndianNumber(value)) >>
-         (64 - 8 * value.size());
+// The other way round.
+uint64_t BigEndianNumber(uint64_t little_endian, size_t size) {
+  return __builtin_bswap64(little_endian) >> (64 - 8 * size);
 }
 
 // What a run of n numbers takes.
 size_t NumbersSize(const NumberRange& range, size_t n) {
-  return 2 + PackedArrayBuilder::EncodedSize(range.min, range.max, n);
+  return 2 + range.EncodedSize(n);
 }
 
 // Whether that is worth it beside a run of `size` bytes, whose values need not
@@ -110,8 +116,9 @@ void ValueRunBuilder::Add(std::string_view value) {
                  value.size() <= kMaxNumberSize &&
                  (largest_ == 0 || value.size() == largest_);
   if (are_numbers_) {
-    little_endian_.Add(LittleEndianNumber(value));
-    big_endian_.Add(BigEndianNumber(value));
+    const uint64_t number = LittleEndianNumber(value);
+    little_endian_.Add(number);
+    big_endian_.Add(BigEndianNumber(number, value.size()));
   }
   largest_ = std::max(largest_, value.size());
   value_bytes_ += value.size();
@@ -190,9 +197,12 @@ bool ValueRunBuilder::EncodeNumbers(size_t end, size_t size,
   // Not all that were added, perhaps.
   NumberRange little_endian;
   NumberRange big_endian;
+  std::vector<uint64_t> numbers;
+  numbers.reserve(n);
   for (size_t i = taken_; i < end; ++i) {
-    little_endian.Add(LittleEndianNumber(Value(i)));
-    big_endian.Add(BigEndianNumber(Value(i)));
+    numbers.push_back(LittleEndianNumber(Value(i)));
+    little_endian.Add(numbers.back());
+    big_endian.Add(BigEndianNumber(numbers.back(), largest_));
   }
   const size_t little_endian_size = NumbersSize(little_endian, n);
   const size_t big_endian_size = NumbersSize(big_endian, n);
@@ -200,10 +210,8 @@ bool ValueRunBuilder::EncodeNumbers(size_t end, size_t size,
     return false;
   }
   const bool is_big = big_endian_size < little_endian_size;
-  std::vector<uint64_t> numbers;
-  for (size_t i = taken_; i < end; ++i) {
-    numbers.push_back(is_big ? BigEndianNumber(Value(i))
-                             : LittleEndianNumber(Value(i)));
+  if (is_big) {
+    for (uint64_t& number : numbers) number = BigEndianNumber(number, largest_);
   }
   out->push_back(kNumbers);
   out->push_back(static_cast<char>(largest_ | (is_big ? kBigEndian : 0)));

@@ -41,13 +41,26 @@
 namespace memkv {
 
 // The least and the greatest of some values of one size, as numbers.
-struct NumberRange {
+class NumberRange {
+ public:
   void Add(uint64_t number) {
-    min = number < min ? number : min;
-    max = number > max ? number : max;
+    if (number >= min_ && number <= max_) return;
+    min_ = number < min_ ? number : min_;
+    max_ = number > max_ ? number : max_;
+    // Asked for after each value, and changed by few.
+    width_ = BitWidth(max_ - min_);
+    head_ = VarintLength(min_);
   }
-  uint64_t min = std::numeric_limits<uint64_t>::max();
-  uint64_t max = 0;
+  // What a packed array of n of them takes.
+  size_t EncodedSize(size_t n) const {
+    return 1 + head_ + (n * width_ + 7) / 8;
+  }
+
+ private:
+  uint64_t min_ = std::numeric_limits<uint64_t>::max();
+  uint64_t max_ = 0;
+  size_t width_ = 0;
+  size_t head_ = 1;
 };
 
 class ValueRunBuilder {
@@ -57,6 +70,12 @@ class ValueRunBuilder {
   ValueRunBuilder& operator=(const ValueRunBuilder&) = delete;
 
   void Add(std::string_view value);
+  // Allocates what so many values of so many bytes in all need.
+  void Reserve(size_t values, size_t bytes) {
+    ends_.reserve(values);
+    bytes_.reserve(bytes);
+  }
+
   bool empty() const { return num_values() == 0; }
   size_t num_values() const { return num_added() - taken_; }
   // Bytes of the values themselves.
