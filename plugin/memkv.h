@@ -110,10 +110,9 @@ struct FstTableOptions {
   // Bytes of user keys, before compression, that one trie ("segment") holds.
   // A segment is the unit that is read, verified and cached.
   // 0: 256 KiB, which is smallest, with Residency::kPin, and with kAuto while
-  // the tries of all open files fit in pinned_keys_limit.  Otherwise about as
-  // large as a data block: 16 KiB in the output of a compaction where the
-  // compression would not save an eighth of the segments, which are then not
-  // compressed; else 8 KiB.
+  // the tries of all open files fit in pinned_keys_limit.  Otherwise 8 KiB, and
+  // not compressed in the output of a compaction where that would not save an
+  // eighth of them.
   // Range: 0, [1 KiB, 16 MiB].
   size_t segment_size = 0;
 

@@ -53,7 +53,8 @@ Json FeaturesOf(const FileDirectory& directory) {
         std::make_pair(FileDirectory::kContinuations, "continuations"),
         std::make_pair(FileDirectory::kFixedBytes, "fixed bytes"),
         std::make_pair(FileDirectory::kTokenSuffixes, "token suffixes"),
-        std::make_pair(FileDirectory::kNumbers, "numbers")}) {
+        std::make_pair(FileDirectory::kNumbers, "numbers"),
+        std::make_pair(FileDirectory::kUnpadded, "no padding")}) {
     if ((directory.features & bit) != 0) {
       names.push_back(name);
     }

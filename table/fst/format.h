@@ -63,9 +63,11 @@ struct FileDirectory {
   static constexpr uint32_t kTokenSuffixes = 16;
   // Some value runs are numbers.
   static constexpr uint32_t kNumbers = 32;
-  static constexpr uint32_t kKnownFeatures = kFilterHasNoWholeKeys | kBounds |
-                                             kContinuations | kFixedBytes |
-                                             kTokenSuffixes | kNumbers;
+  // Some segments have key tries without padding.
+  static constexpr uint32_t kUnpadded = 64;
+  static constexpr uint32_t kKnownFeatures =
+      kFilterHasNoWholeKeys | kBounds | kContinuations | kFixedBytes |
+      kTokenSuffixes | kNumbers | kUnpadded;
 
   uint32_t version = kVersion;
   uint32_t features = 0;

@@ -69,20 +69,22 @@ std::string ShortSuccessor(const Slice& internal_key,
   return successor;
 }
 
+// Up to here a segment is small; see SegmentBuilder.
+constexpr size_t kSmallSegment = size_t{16} << 10;
+
 // Of whole separators in a segment; see SegmentBuilder::separator_bytes().
 constexpr size_t kMaxSeparatorBytes = size_t{16} << 20;
 
 }  // namespace
 
 FstTableBuilder::FstTableBuilder(
-    const FstTableOptions& options, const SegmentSizes& sizes,
+    const FstTableOptions& options, const SegmentForm& form,
     const BlockBasedTableOptions& block_based, const TableBuilderOptions& tbo,
     std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> default_filter,
     std::shared_ptr<const TokenTableRegistry> token_tables,
     WritableFileWriter* file, bool mirrored)
     : options_(options),
-      segment_sizes_(sizes),
-      segment_size_(sizes.compressed),
+      segment_form_(form),
       ioptions_(tbo.ioptions),
       writer_(block_based, tbo, &collectors_, file),
       filter_(block_based, tbo, std::move(default_filter)),
@@ -101,10 +103,7 @@ FstTableBuilder::FstTableBuilder(
     waiting_ = std::make_unique<WaitingSegments>(
         block_based, std::move(token_tables), options.key_buffer_size, mirrored,
         [this](std::string_view raw) { return writer_.StoredSize(raw); },
-        /*tries_compression=*/sizes.uncompressed != 0);
-    if (sizes.uncompressed != 0) {
-      segment_size_ = sizes.uncompressed;  // until the first trial
-    }
+        /*tries_compression=*/form.may_stay_uncompressed);
   }
   EstimateClosed();
   if (filter_.policy_name() != nullptr) {
@@ -265,8 +264,10 @@ std::unique_ptr<SegmentBuilder> FstTableBuilder::NewSegment() {
   std::unique_ptr<SegmentBuilder> spare = pipeline_->TakeSpareSegment();
   if (spare != nullptr) return spare;
   return std::make_unique<SegmentBuilder>(
-      mirrored_, SegmentValues::Limits{options_.inline_value_size,
-                                       options_.value_block_size});
+      mirrored_,
+      SegmentValues::Limits{options_.inline_value_size,
+                            options_.value_block_size},
+      /*small=*/segment_form_.size <= kSmallSegment);
 }
 
 void FstTableBuilder::SealSegment() {
@@ -282,17 +283,12 @@ void FstTableBuilder::SealSegment() {
                           compress_segments_);
   } else {
     const bool wait = waiting_->Add(std::move(segment_));
-    if (segment_sizes_.uncompressed != 0) {
-      using Compression = SizeTrial::Compression;
-      segment_size_ = waiting_->compression() == Compression::kPays
-                          ? segment_sizes_.compressed
-                          : segment_sizes_.uncompressed;
-      compress_segments_ = waiting_->compression() != Compression::kDoesNotPay;
-    }
+    compress_segments_ =
+        waiting_->compression() != SizeTrial::Compression::kDoesNotPay;
     if (!wait) WriteWaitingSegments();
   }
   segment_ = NewSegment();
-  segment_->Reserve(room);
+  if (!closed_) segment_->Reserve(room);
   segment_estimate_ = 0;
   EstimateClosed();
 }
@@ -333,6 +329,7 @@ void FstTableBuilder::AddWritten(const BlockPipeline::Written& block) {
   has_fixed_bytes_ =
       has_fixed_bytes_ || SegmentBuilder::HasFixedBytes(block.raw);
   has_numbers_ = has_numbers_ || segment.HasNumbers();
+  has_unpadded_ = has_unpadded_ || segment.unpadded();
   props_.data_size = writer_.offset();
 }
 
@@ -384,6 +381,7 @@ void FstTableBuilder::WriteIndex(FileDirectory* directory) {
     directory->features |= FileDirectory::kTokenSuffixes;
   }
   if (has_numbers_) directory->features |= FileDirectory::kNumbers;
+  if (has_unpadded_) directory->features |= FileDirectory::kUnpadded;
   raw_block_.clear();
   std::string reason;
   if (!index_.Finish(last_user_key_, &raw_block_, &reason)) {

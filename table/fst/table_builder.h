@@ -42,12 +42,11 @@ namespace memkv {
 
 class FstTableBuilder : public compat::TableBuilderBase {
  public:
-  // What options.segment_size means: of segments that are stored compressed,
-  // as the options say; and of those that are stored as they are, in the output
-  // of a compaction where compression hardly pays.  0: there are none of these.
-  struct SegmentSizes {
-    size_t compressed;
-    size_t uncompressed;
+  // What options.segment_size means; and whether segments are stored as they
+  // are in the output of a compaction where compression hardly pays.
+  struct SegmentForm {
+    size_t size;
+    bool may_stay_uncompressed;
   };
   // `mirrored`: the comparator is reverse bytewise, else it is bytewise.  The
   // checksum, the filter and whether compression is verified are
@@ -55,7 +54,7 @@ class FstTableBuilder : public compat::TableBuilderBase {
   // well here as where it was trained. `default_filter`: see FileFilterBuilder.
   // `file` must outlive the builder; `block_based` and `tbo` need not.
   FstTableBuilder(
-      const FstTableOptions& options, const SegmentSizes& sizes,
+      const FstTableOptions& options, const SegmentForm& form,
       const ROCKSDB_NAMESPACE::BlockBasedTableOptions& block_based,
       const ROCKSDB_NAMESPACE::TableBuilderOptions& tbo,
       std::shared_ptr<const ROCKSDB_NAMESPACE::FilterPolicy> default_filter,
@@ -123,12 +122,11 @@ class FstTableBuilder : public compat::TableBuilderBase {
 
   // Of the segment at hand.
   uint64_t SegmentSize() const {
-    return FileIndexBuilder::SegmentSize(segment_size_, index_.num_cuts());
+    return FileIndexBuilder::SegmentSize(segment_form_.size, index_.num_cuts());
   }
 
   const FstTableOptions options_;
-  const SegmentSizes segment_sizes_;
-  size_t segment_size_;  // one of them
+  const SegmentForm segment_form_;
   // Unless a trial says that it does not pay: then a reader finds all segments
   // of the file as they are searched.
   bool compress_segments_ = true;
@@ -170,6 +168,7 @@ class FstTableBuilder : public compat::TableBuilderBase {
   uint64_t inline_value_bytes_ = 0;
   bool has_fixed_bytes_ = false;  // some key trie
   bool has_numbers_ = false;      // some value run
+  bool has_unpadded_ = false;     // some segment
   uint64_t tail_size_ = 0;
   bool closed_ = false;
 };

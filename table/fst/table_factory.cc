@@ -200,18 +200,17 @@ OptionTypeInfo SizeOption(const SizeRange& range, size_t base) {
 }
 
 constexpr size_t kPinnedSegment = size_t{256} << 10;
+constexpr size_t kCachedSegment = size_t{8} << 10;
 
 // What `segment_size` means for a file that is written now.
-FstTableBuilder::SegmentSizes SegmentSizesOf(const FstTableOptions& fst,
-                                             bool stay_in_memory) {
-  if (fst.segment_size != 0) return {fst.segment_size, 0};
-  // One that is read alone should be about as large as a data block, and need
-  // not be uncompressed where that saves little; one that stays in memory is
-  // uncompressed once, and should be whatever is smallest.
-  constexpr size_t kUncompressed = size_t{16} << 10;
-  constexpr size_t kCached = size_t{8} << 10;
-  if (stay_in_memory) return {kPinnedSegment, 0};
-  return {kCached, kUncompressed};
+FstTableBuilder::SegmentForm SegmentFormOf(const FstTableOptions& fst,
+                                           bool stay_in_memory) {
+  if (fst.segment_size != 0) return {fst.segment_size, false};
+  // One that stays in memory is uncompressed once, and should be whatever is
+  // smallest; one that is read alone should be about as large as a data block,
+  // and need not be uncompressed where that saves little.
+  return stay_in_memory ? FstTableBuilder::SegmentForm{kPinnedSegment, false}
+                        : FstTableBuilder::SegmentForm{kCachedSegment, true};
 }
 
 template <typename T>
@@ -453,7 +452,7 @@ ROCKSDB_NAMESPACE::TableBuilder* FstTableFactory::NewTableBuilder(
        PinBudgetOf(bbto)->FitsAll(config_.fst.pinned_keys_limit,
                                   kPinnedSegment));
   return new FstTableBuilder(
-      config_.fst, SegmentSizesOf(config_.fst, stay_in_memory), bbto, options,
+      config_.fst, SegmentFormOf(config_.fst, stay_in_memory), bbto, options,
       DefaultFilterPolicy(bbto), shared_->token_tables, file,
       order == TrieOrder::kMirrored);
 }

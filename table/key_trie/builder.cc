@@ -58,6 +58,8 @@ void Builder::Add(std::string_view key) {
   if (overflow_ || num_keys() == kMaxKeys || raw > kMaxSize ||
       raw / Tokens::kMaxLength > max_size_ || num_keys() / 8 > max_size_) {
     overflow_ = true;
+    last_key_.Truncate(0);
+    last_key_.Append(key);
     return;
   }
   const size_t lcp = CommonPrefix(key, last_key());

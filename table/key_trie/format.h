@@ -41,7 +41,8 @@ namespace key_trie {
 //  24  4  size of the buckets
 // Then the symbols, the fixed bytes (fixed_bytes.h; kFixedSymbols only), the
 // separators of the buckets (separators.h), the directory, the buckets, and
-// kPadding zero bytes, so that vectors may be loaded where a byte is.
+// kPadding zero bytes, so that vectors may be loaded where a byte is;
+// or without these where a segment has other bytes behind the buckets.
 //
 // The directory is a packed array (util/packed_array.h) of one element a
 // bucket, and one more: offset << BitWidth(number of keys) | ordinal of the

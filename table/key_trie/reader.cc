@@ -26,12 +26,12 @@ std::string Number(uint64_t n) { return std::to_string(n); }
 
 }  // namespace
 
-bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
-                  std::string* reason) {
-  constexpr size_t kAround = kHeaderSize + kPadding;
-  if (data.size() < kAround || data.size() > kMaxSize) {
+bool Reader::Open(std::string_view data, size_t padding, const Tokens* tokens,
+                  Reader* out, std::string* reason) {
+  const size_t around = kHeaderSize + padding;
+  if (data.size() < around || data.size() > kMaxSize) {
     *reason = "key trie: " + Number(data.size()) + " bytes, expected " +
-              Number(kAround) + " to " + Number(kMaxSize);
+              Number(around) + " to " + Number(kMaxSize);
     return false;
   }
   const uint8_t* p = Bytes(data);
@@ -80,7 +80,7 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
   size_t at = kHeaderSize + num_symbols;
   size_t fixed_size = 0;
   if (has_fixed) {
-    // The padding and the sections are there to be read, or sizes do not fit.
+    // What is not within the data makes sizes that do not fit.
     fixed_size = FixedBytes::kHeaderSize;
     if (at + fixed_size <= data.size()) {
       codes.fixed.base = LoadFixed32(p + at);
@@ -92,9 +92,9 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
   const uint64_t sections = uint64_t{num_symbols} + fixed_size +
                             separators_size + directory_size +
                             reader.buckets_size_;
-  if (sections != data.size() - kAround) {
+  if (sections != data.size() - around) {
     *reason = "key trie: sections of " + Number(sections) + " bytes in " +
-              Number(data.size() - kAround);
+              Number(data.size() - around);
     return false;
   }
   if (reader.num_keys_ > kMaxKeys || reader.num_buckets_ > reader.num_keys_ ||
@@ -142,8 +142,9 @@ bool Reader::Open(std::string_view data, const Tokens* tokens, Reader* out,
     return false;
   }
   at += directory_size;
-  reader.ordinal_bits_ = BitWidth(reader.num_keys_);
+  reader.ordinal_bits_ = static_cast<uint8_t>(BitWidth(reader.num_keys_));
   reader.buckets_ = p + at;
+  reader.padding_ = static_cast<uint8_t>(padding);
   *out = reader;
   return true;
 }

@@ -19,8 +19,9 @@
 // allocate nothing.
 //
 // Invariants:
-// (I1) Whatever the bytes, no method reads outside them, loops without end,
-//      recurses, or allocates more than a small multiple of their number.
+// (I1) Whatever the bytes, no method reads outside them and kPadding bytes
+//      behind an unpadded one, loops without end, recurses, or allocates more
+//      than a small multiple of their number.
 //      Bytes that no builder writes give a wrong but well-formed answer or
 //      kCorrupt.
 // (I2) Open checks that the header and the section sizes agree, in O(1).
@@ -61,7 +62,16 @@ class Reader {
   // the file's, or nullptr if it has none; it must outlive every copy.  False,
   // with *out untouched and *reason set to one sentence, if (I2) fails.
   [[nodiscard]] static bool Open(std::string_view data, const Tokens* tokens,
-                                 Reader* out, std::string* reason);
+                                 Reader* out, std::string* reason) {
+    return Open(data, kPadding, tokens, out, reason);
+  }
+  // The same of a key trie without its padding.
+  // REQUIRES: kPadding bytes behind data are readable, and stay so
+  [[nodiscard]] static bool OpenUnpadded(std::string_view data,
+                                         const Tokens* tokens, Reader* out,
+                                         std::string* reason) {
+    return Open(data, 0, tokens, out, reason);
+  }
 
   // Whether the key trie that begins so has fixed bytes.
   // REQUIRES: data is one that Builder has written
@@ -107,6 +117,10 @@ class Reader {
   [[nodiscard]] bool Validate(std::string* reason) const;
 
  private:
+  [[nodiscard]] static bool Open(std::string_view data, size_t padding,
+                                 const Tokens* tokens, Reader* out,
+                                 std::string* reason);
+
   friend class Cursor;
   friend class Validator;
 
@@ -140,7 +154,8 @@ class Reader {
   uint32_t num_keys_ = 0;
   uint32_t num_buckets_ = 0;
   uint32_t buckets_size_ = 0;
-  unsigned ordinal_bits_ = 0;
+  uint8_t ordinal_bits_ = 0;
+  uint8_t padding_ = kPadding;  // that is part of it
   SuffixCoding codes_;
   SeparatorTrie separators_;  // of the buckets, if there are any
   // Of bucket b, and behind the last one: offset << ordinal_bits_ | ordinal of

@@ -128,7 +128,8 @@ class FixedBytesFinder {
     for (size_t at = 1; at < size_; ++at) {
       suffixes += begins_[at];
       suffixes -= ends_[at];
-      if (differ_[at] == 0 && suffixes * kShare > int64_t{num_keys}) {
+      // The first key's counts twice: it has been so in all files.
+      if (differ_[at] == 0 && (suffixes + 1) * kShare > int64_t{num_keys}) {
         f(at, bytes_[at], static_cast<uint64_t>(suffixes));
       }
     }
@@ -169,8 +170,8 @@ SymbolEncoder SymbolEncoder::Of(const FrontCodedKeys& keys) {
   if (!encoder.FindFixedBytes(keys)) return WithoutFixedBytes(keys);
   encoder.SetSymbols(keys);
   const uint64_t n = encoder.fixed_bytes_.size();
-  // A code a position more than are saved: it has been so in all files, and
-  // decides only between two that are about as small.
+  // As there, a code a position more than are saved.  It decides only between
+  // two that are about as small.
   const uint64_t saved = (encoder.saved_codes_ + n) * encoder.width_ / 8;
   return encoder.width_ < 8 && saved > FixedBytes::kHeaderSize + n
              ? encoder

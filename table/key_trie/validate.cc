@@ -44,7 +44,7 @@ class Validator {
       return false;
     }
     const uint8_t* const padding = trie_.buckets_ + trie_.buckets_size_;
-    if (std::any_of(padding, padding + kPadding,
+    if (std::any_of(padding, padding + trie_.padding_,
                     [](uint8_t byte) { return byte != 0; })) {
       *reason = "key trie: the bytes after the buckets are not zero";
       return false;

@@ -18,7 +18,8 @@ namespace {
 constexpr size_t kHeaderSize = 16;
 constexpr unsigned char kManyVersions = 1 << 0;
 constexpr unsigned char kValuesInline = 1 << 1;
-constexpr unsigned char kKnownFlags = kManyVersions | kValuesInline;
+constexpr unsigned char kUnpadded = 1 << 2;
+constexpr unsigned char kKnownFlags = kManyVersions | kValuesInline | kUnpadded;
 
 // Entries and keys of a segment are counted in 31 bits, so that sums of two
 // counts stay in 32.
@@ -35,16 +36,14 @@ bool TakeArray(size_t n, const char* what, std::string_view* rest,
 
 SegmentBuilder::Room SegmentBuilder::room() const {
   assert(!sealed_);
-  return {num_entries_, trie_.room(), values_.pending_bytes()};
+  return {num_entries_, trie_.room(), values_.room()};
 }
 
 void SegmentBuilder::Reserve(const Room& room) {
   const auto more = [](size_t n) { return n + n / 16; };
   tags_.reserve(more(room.entries));
   trie_.Reserve({more(room.keys.size_bytes), more(room.keys.suffix_bytes)});
-  if (room.value_bytes != 0) {
-    values_.Reserve(more(room.entries), more(room.value_bytes));
-  }
+  values_.Reserve(room.values);
 }
 
 void SegmentBuilder::AddKey(std::string_view user_key, uint64_t tag,
@@ -136,6 +135,7 @@ bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
   unsigned char flags = 0;
   if (num_entries_ != num_keys_) flags |= kManyVersions;
   if (!values_.in_blocks()) flags |= kValuesInline;
+  if (unpadded()) flags |= kUnpadded;
   out->push_back(static_cast<char>(flags));
   out->append(3, '\0');
   PutFixed(out, num_keys_, 4);
@@ -146,11 +146,17 @@ bool SegmentBuilder::Finish(const key_trie::TokenEncoder* tokens,
   assert(trie_at == start + kHeaderSize);
   (void)start;
   if (!trie_.Finish(tokens, out, reason)) return false;
+  if (unpadded()) out->resize(out->size() - key_trie::kPadding);
   std::string trie_size;
   PutFixed(&trie_size, out->size() - trie_at, 4);
   out->replace(trie_size_at, trie_size.size(), trie_size);
   out->append(sections_);
   return true;
+}
+
+size_t SegmentBuilder::head_bytes() const {
+  return kHeaderSize + key_trie::kHeaderSize +
+         (unpadded() ? 0 : key_trie::kPadding);
 }
 
 bool SegmentBuilder::HasFixedBytes(std::string_view encoded) {
@@ -179,13 +185,12 @@ bool Segment::Open(std::string_view data, bool mirrored,
                    std::string* reason) {
   out->mirrored_ = mirrored;
   std::string_view rest = data;
-  uint32_t trie_size = 0;
-  bool values_inline = false;
-  if (!out->TakeHeader(&rest, &trie_size, &values_inline, reason) ||
-      !out->TakeTrie(trie_size, tokens, &rest, reason) ||
+  Header header;
+  if (!out->TakeHeader(&rest, &header, reason) ||
+      !out->TakeTrie(header, tokens, &rest, reason) ||
       !out->TakeTags(&rest, reason) ||
-      !(values_inline ? out->TakeInlineValues(&rest, reason)
-                      : out->TakeValueBlocks(&rest, reason))) {
+      !(header.values_inline ? out->TakeInlineValues(&rest, reason)
+                             : out->TakeValueBlocks(&rest, reason))) {
     return false;
   }
   if (!rest.empty()) {
@@ -196,8 +201,8 @@ bool Segment::Open(std::string_view data, bool mirrored,
   return true;
 }
 
-bool Segment::TakeHeader(std::string_view* rest, uint32_t* trie_size,
-                         bool* values_inline, std::string* reason) {
+bool Segment::TakeHeader(std::string_view* rest, Header* out,
+                         std::string* reason) {
   if (rest->size() < kHeaderSize) {
     *reason = "segment: " + std::to_string(rest->size()) +
               " bytes, a header has " + std::to_string(kHeaderSize);
@@ -210,11 +215,12 @@ bool Segment::TakeHeader(std::string_view* rest, uint32_t* trie_size,
     *reason = "segment: unknown flags";
     return false;
   }
-  *values_inline = (flags & kValuesInline) != 0;
+  out->values_inline = (flags & kValuesInline) != 0;
+  out->unpadded = (flags & kUnpadded) != 0;
   single_version_ = (flags & kManyVersions) == 0;
   num_keys_ = LoadFixed32(header + 4);
   num_entries_ = LoadFixed32(header + 8);
-  *trie_size = LoadFixed32(header + 12);
+  out->trie_size = LoadFixed32(header + 12);
   if (num_keys_ == 0 || num_keys_ > num_entries_ || num_entries_ > kMaxCount ||
       (single_version_ && num_keys_ != num_entries_)) {
     *reason = "segment: " + std::to_string(num_keys_) + " keys with " +
@@ -225,14 +231,23 @@ bool Segment::TakeHeader(std::string_view* rest, uint32_t* trie_size,
   return true;
 }
 
-bool Segment::TakeTrie(uint32_t size, const key_trie::Tokens* tokens,
+bool Segment::TakeTrie(const Header& header, const key_trie::Tokens* tokens,
                        std::string_view* rest, std::string* reason) {
+  const uint32_t size = header.trie_size;
   if (size > rest->size()) {
     *reason = "segment: trie of " + std::to_string(size) + " bytes in " +
               std::to_string(rest->size());
     return false;
   }
-  if (!KeyTrieReader::Open(rest->substr(0, size), tokens, &trie_, reason)) {
+  if (header.unpadded && rest->size() - size < key_trie::kPadding) {
+    *reason = "segment: a trie without padding, and " +
+              std::to_string(rest->size() - size) + " bytes behind it";
+    return false;
+  }
+  const std::string_view trie = rest->substr(0, size);
+  if (!(header.unpadded
+            ? KeyTrieReader::OpenUnpadded(trie, tokens, &trie_, reason)
+            : KeyTrieReader::Open(trie, tokens, &trie_, reason))) {
     *reason = "segment: " + *reason;
     return false;
   }

@@ -43,6 +43,7 @@
 #include <vector>
 
 #include "table/key_trie/builder.h"
+#include "table/key_trie/format.h"
 #include "table/key_trie/reader.h"
 #include "table/key_trie/token_encoder.h"
 #include "table/key_trie/tokens.h"
@@ -62,18 +63,22 @@ constexpr uint64_t kMaxEntrySequence = (uint64_t{1} << 56) - 2;
 // written, and nothing else: see MemoryUsage().
 class SegmentBuilder {
  public:
-  SegmentBuilder(bool mirrored, const SegmentValues::Limits& limits)
-      : mirrored_(mirrored), values_(limits) {}
+  // small: the segment is of some KiB, so it leaves the padding of its key trie
+  // out where enough follows that.
+  SegmentBuilder(bool mirrored, const SegmentValues::Limits& limits,
+                 bool small = false)
+      : mirrored_(mirrored), small_(small), values_(limits) {}
 
   SegmentBuilder(const SegmentBuilder&) = delete;
   SegmentBuilder& operator=(const SegmentBuilder&) = delete;
 
-  // What its keys, tags and values are held in; and allocates as much, and a
-  // little more: a segment is about as large as the one before.
+  // What its tags, its keys (but of a mirrored file) and its values are held
+  // in; and allocates as much, and a little more: a segment is about as large
+  // as the one before.
   struct Room {
     size_t entries = 0;
     KeyTrieBuilder::Room keys;
-    size_t value_bytes = 0;
+    ValueRunBuilder::Room values;
   };
   // REQUIRES: not sealed
   Room room() const;
@@ -125,6 +130,13 @@ class SegmentBuilder {
               std::string* reason) const;
   // Whether the key trie of what Finish() has appended has fixed bytes.
   static bool HasFixedBytes(std::string_view encoded);
+  // Whether it has no padding.  REQUIRES: sealed
+  bool unpadded() const {
+    return small_ && sections_.size() >= key_trie::kPadding;
+  }
+  // What Finish() appends beside the trie's sections and those behind it, in
+  // bytes.  REQUIRES: sealed
+  size_t head_bytes() const;
   // Whether its own values are numbers.  REQUIRES: sealed
   bool HasNumbers() const {
     return !values_.in_blocks() &&
@@ -149,6 +161,7 @@ class SegmentBuilder {
   }
 
   const bool mirrored_;
+  const bool small_;
   bool sealed_ = false;
   uint32_t num_keys_ = 0;
   uint64_t num_entries_ = 0;
@@ -288,10 +301,16 @@ class Segment {
     PackedArrayView sizes;
   };
 
+  // What the header says of the sections.
+  struct Header {
+    uint32_t trie_size = 0;
+    bool unpadded = false;
+    bool values_inline = false;
+  };
+
   // What Open() consists of: each takes its section off *rest.
-  bool TakeHeader(std::string_view* rest, uint32_t* trie_size,
-                  bool* values_inline, std::string* reason);
-  bool TakeTrie(uint32_t size, const key_trie::Tokens* tokens,
+  bool TakeHeader(std::string_view* rest, Header* out, std::string* reason);
+  bool TakeTrie(const Header& header, const key_trie::Tokens* tokens,
                 std::string_view* rest, std::string* reason);
   bool TakeTags(std::string_view* rest, std::string* reason);
   bool TakeInlineValues(std::string_view* rest, std::string* reason);

@@ -41,9 +41,9 @@ class SegmentValues {
     pending_.Add(value);
     ++num_values_;
   }
-  // Of those in no block; and allocates what so many values need.
-  size_t pending_bytes() const { return pending_.value_bytes(); }
-  void Reserve(size_t values, size_t bytes) { pending_.Reserve(values, bytes); }
+  // What those in no block are held in; and allocates as much.
+  ValueRunBuilder::Room room() const { return pending_.room(); }
+  void Reserve(const ValueRunBuilder::Room& room) { pending_.Reserve(room); }
   // If a value block is due, moves its values to the end of *out; AddBlock()
   // with the place they were written to must follow, for each block in turn,
   // before Seal().  With `all`, no more values will come.

@@ -33,7 +33,6 @@ constexpr double kDictionaryGrowth = 0.75;
 // Pieces that a part of a segment's sections is taken in: keys, versions and
 // values lie one after the other.
 constexpr size_t kPieces = 16;
-constexpr double kHeads = 172;
 
 }  // namespace
 
@@ -100,7 +99,9 @@ void SizeTrial::Measure(const SegmentBuilder& segment) {
     }
   }
   // The heads of segment and trie, and its padding.
-  block.append(static_cast<size_t>(kHeads / whole), '\0');
+  block.append(
+      static_cast<size_t>(static_cast<double>(segment.head_bytes()) / whole),
+      '\0');
   const size_t stored_block =
       compression_ == Compression::kDoesNotPay ? block.size() : stored_(block);
   const double stored =

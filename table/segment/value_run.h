@@ -25,6 +25,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -70,10 +71,21 @@ class ValueRunBuilder {
   ValueRunBuilder& operator=(const ValueRunBuilder&) = delete;
 
   void Add(std::string_view value);
-  // Allocates what so many values of so many bytes in all need.
-  void Reserve(size_t values, size_t bytes) {
-    ends_.reserve(values);
-    bytes_.reserve(bytes);
+  // What values are held in; nothing if each is kept once.
+  struct Room {
+    size_t values = 0;
+    size_t bytes = 0;
+  };
+  Room room() const {
+    return keeps_distinct_ ? Room() : Room{ends_.size(), bytes_.size()};
+  }
+  // Allocates as much, and a little more, within kKeptCapacity.
+  void Reserve(const Room& room) {
+    const auto more = [](size_t n, size_t size) {
+      return std::min(n + n / 16, kKeptCapacity / size);
+    };
+    ends_.reserve(more(room.values, sizeof(uint64_t)));
+    bytes_.reserve(more(room.bytes, 1));
   }
 
   bool empty() const { return num_values() == 0; }

@@ -284,7 +284,7 @@ class FileFieldsParser {
     Expect(in->at() == end, "separators end elsewhere");
   }
 
-  void ParseTrie(FieldsReader* in) {
+  void ParseTrie(FieldsReader* in, bool padded) {
     in->Fixed("trie: encoding", 1);
     const uint64_t coding = in->number(in->Fixed("trie: coding", 1));
     const bool symbols = coding != key_trie::kTokenCodes;
@@ -328,7 +328,7 @@ class FileFieldsParser {
       return part.Length(begin, first_fields[i]) << shift |
              (places[i] & ((uint64_t{1} << shift) - 1));
     };
-    in->Bytes("trie: padding", key_trie::kPadding);
+    if (padded) in->Bytes("trie: padding", key_trie::kPadding);
   }
 
   void ParseBucket(FieldsReader* in, uint64_t keys, uint64_t size, bool symbols,
@@ -357,7 +357,7 @@ class FileFieldsParser {
     const size_t entries = in->Fixed("segment: number of entries", 4);
     const size_t trie_size = in->Fixed("segment: size of the trie", 4);
     const size_t trie = in->next();
-    ParseTrie(in);
+    ParseTrie(in, (flags & 4) == 0);
     in->field(trie_size).computed = LengthOf(trie, in->next());
     if ((flags & 1) != 0) in->Array("segment: first entries", keys);
     in->Array("segment: sequence numbers", entries);

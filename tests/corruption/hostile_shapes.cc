@@ -127,6 +127,15 @@ const struct {
          plan->points.push_back({PathKey(i), 9, kTypeValue, value});
        }
      }},
+    {"unpadded",
+     [](Plan* plan) {
+       // Of a small segment: its values are more than the padding would be.
+       for (int i = 0; i < 100; ++i) {
+         plan->points.push_back({PathKey(i), 50u + i % 7, kTypeValue,
+                                 "value " + std::to_string(i * i)});
+       }
+       plan->settings.fst.segment_size = 8192;
+     }},
     {"numbers",
      [](Plan* plan) {
        // Inline, and in a value block.

@@ -78,6 +78,7 @@ class Dump {
     size_t used = n;
     while (used > 0 && bytes_.at(at_ + used - 1) == '\0') --used;
     if (used > 0) Bytes(used, meaning);
+    if (used == n) return;
     char head[16];
     std::snprintf(head, sizeof(head), "%5zu  ", at_);
     text_ += head + std::string(26, ' ') + std::to_string(n - used) +

@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "table/segment/segment.h"
+#include "tests/util/exact_bytes.h"
 #include "util/trie_coding.h"
 
 namespace memkv {
@@ -38,9 +40,9 @@ SegmentValues::Limits Limits(size_t block_size) {
 
 // Builds as a table does; block_size 0 keeps the values inside.
 Built Build(const std::vector<Entry>& entries, bool mirrored,
-            size_t block_size = 0) {
+            size_t block_size = 0, bool small = false) {
   Built built;
-  SegmentBuilder builder(mirrored, Limits(block_size));
+  SegmentBuilder builder(mirrored, Limits(block_size), small);
   uint64_t offset = 1000;
   const auto write_blocks = [&](bool all) {
     std::string block;
@@ -181,6 +183,83 @@ TEST(FstSegmentTest, ManyVersionsComeBackInBothOrdersInlineAndInBlocks) {
     const std::vector<Entry> reversed = Reversed(entries);
     ASSERT_NO_FATAL_FAILURE(
         ExpectHolds(Build(reversed, true, block_size), reversed, true));
+  }
+}
+
+TEST(FstSegmentTest, SmallOnesLeaveThePaddingOutWhereEnoughFollows) {
+  size_t unpadded = 0;
+  for (const bool mirrored : {false, true}) {
+    for (const size_t block_size : {0, 100}) {
+      std::vector<Entry> entries;
+      for (int i = 100; i < 160; ++i) {
+        const Entry entry = {"key " + std::to_string(i), Tag(3 * i % 50),
+                             std::to_string(i * i)};
+        entries.insert(mirrored ? entries.begin() : entries.end(), entry);
+        const Built padded = Build(entries, mirrored, block_size);
+        Built small = Build(entries, mirrored, block_size, /*small=*/true);
+        // So that they end where they are allocated.
+        small.bytes.shrink_to_fit();
+        const size_t trie = LoadFixed32(
+            reinterpret_cast<const uint8_t*>(padded.bytes.data()) + 12);
+        const bool enough =
+            padded.bytes.size() - 16 - trie >= key_trie::kPadding;
+        ASSERT_EQ(padded.bytes.size() - small.bytes.size(),
+                  enough ? key_trie::kPadding : 0);
+        unpadded += enough ? 1 : 0;
+        ASSERT_NO_FATAL_FAILURE(ExpectHolds(small, entries, mirrored));
+      }
+    }
+  }
+  EXPECT_GT(unpadded, 50u);
+  // A byte more decides.
+  std::set<size_t> follow;
+  for (size_t size = 60; size < 200; ++size) {
+    const std::vector<Entry> entries = {
+        {"key", Tag(7), std::string(size, 'v')}};
+    const Built padded = Build(entries, false);
+    const Built small = Build(entries, false, 0, /*small=*/true);
+    const size_t trie =
+        LoadFixed32(reinterpret_cast<const uint8_t*>(padded.bytes.data()) + 12);
+    follow.insert(padded.bytes.size() - 16 - trie);
+    ASSERT_EQ(padded.bytes.size() - small.bytes.size(),
+              *follow.rbegin() >= key_trie::kPadding ? key_trie::kPadding : 0);
+    const ExactBytes exact(small.bytes);
+    Segment segment;
+    std::string reason;
+    ASSERT_TRUE(Segment::Open(
+        {reinterpret_cast<const char*>(exact.bytes()), small.bytes.size()},
+        false, nullptr, &segment, &reason))
+        << reason;
+    ASSERT_TRUE(segment.Validate(&reason)) << reason;
+    for (const char* key : {"", "k", "key", "keys", "z"}) {
+      ASSERT_EQ(segment.FindKey(key),
+                key == std::string("key") ? 0 : Segment::kNotFound);
+    }
+  }
+  EXPECT_EQ(follow.count(key_trie::kPadding - 1), 1u);
+  EXPECT_EQ(follow.count(key_trie::kPadding), 1u);
+}
+
+TEST(FstSegmentTest, RoomIsWhatIsHeldAndOfRepeatedValuesNone) {
+  for (const bool repeat : {false, true}) {
+    SegmentBuilder builder(false, {8, 1 << 20});
+    for (int i = 10000; i < 12000; ++i) {
+      std::string value(100, 'v');
+      if (!repeat) value = std::to_string(i);
+      builder.Add("key " + std::to_string(i), Tag(1), value);
+      std::string block;
+      ASSERT_FALSE(builder.values().TakeBlock(false, &block));
+    }
+    const SegmentBuilder::Room room = builder.room();
+    EXPECT_EQ(room.entries, 2000u);
+    EXPECT_EQ(room.values.values, repeat ? 0u : 2000u);
+    EXPECT_EQ(room.values.bytes, repeat ? 0u : 2000u * 5);
+    SegmentBuilder next(false, {8, 1 << 20});
+    const size_t empty = next.MemoryUsage();
+    next.Reserve(room);
+    EXPECT_GT(next.MemoryUsage(), empty);
+    EXPECT_LE(next.MemoryUsage(),
+              empty + builder.MemoryUsage() + builder.MemoryUsage() / 16);
   }
 }
 

@@ -37,6 +37,20 @@ TEST(KeyTrieTest, BuilderAppendsAndStartsAfreshAfterReset) {
   }
 }
 
+TEST(KeyTrieTest, TheLastKeyIsTheLastOneWhereTheyAreTooMany) {
+  KeyTrieBuilder::Options options;
+  options.max_size = 10;
+  KeyTrieBuilder builder(options);
+  for (int i = 100; i < 140; ++i) {
+    const std::string key = std::to_string(i) + std::string(100, 'x');
+    builder.Add(key);
+    EXPECT_EQ(builder.last_key(), key);
+  }
+  std::string out;
+  std::string reason;
+  EXPECT_FALSE(builder.Finish(nullptr, &out, &reason));
+}
+
 TEST(KeyTrieTest, ResetForgetsHalfABuild) {
   KeyTrieBuilder::Options options;
   options.bucket_keys = 2;

@@ -114,12 +114,25 @@ class OwnedKeyTrie {
   OwnedKeyTrie(const OwnedKeyTrie&) = delete;
   OwnedKeyTrie& operator=(const OwnedKeyTrie&) = delete;
 
-  // False also if the tokens do not open.
+  // False also if the tokens do not open.  Every second key trie is read
+  // without its padding, and other bytes behind it.
   bool Open() {
-    return !tokens_refused_ &&
-           KeyTrieReader::Open(std::string_view(bytes_.get(), size_),
-                               has_tokens_ ? &tokens_ : nullptr, &reader_,
-                               &reason_);
+    const std::string_view bytes(bytes_.get(), size_);
+    const key_trie::Tokens* const tokens = has_tokens_ ? &tokens_ : nullptr;
+    if (tokens_refused_ ||
+        !KeyTrieReader::Open(bytes, tokens, &reader_, &reason_)) {
+      return false;
+    }
+    const size_t unpadded = size_ - key_trie::kPadding;
+    if (size_ % 2 == 0 ||
+        bytes.find_first_not_of('\0', unpadded) != bytes.npos) {
+      return true;
+    }
+    for (size_t i = unpadded; i < size_; ++i) {
+      bytes_[i] = static_cast<char>(0xff - i * i);
+    }
+    return KeyTrieReader::OpenUnpadded(bytes.substr(0, unpadded), tokens,
+                                       &reader_, &reason_);
   }
 
   bool tokens_refused() const { return tokens_refused_; }
