@@ -61,6 +61,9 @@ class FileFilter {
     return store_.has_filter() &&
            (!default_filter_ || !store_.HoldsAllSegments() || use_.Pays());
   }
+  // Of one that does: whether it should wait for the answer before it does
+  // anything else, since most keys are not in the file.
+  bool GetsWait() const { return use_.MostAreMissed(); }
   // Of a get, whether it asked or not, or of several: so many keys were in the
   // file, and were not.
   void CountUse(size_t found, size_t missed) const {

@@ -101,13 +101,17 @@ bool FstTableReader::Locate(const BlockReadContext& context, bool filtered,
                             SegmentEntry* entry, Lookup* lookup) const {
   const FileFilter& filter = file_->filter();
   FileFilter::Question question;
+  bool asked = !filtered;
   if (filtered) {
     *lookup->status = filter.Ask(context, prefix_extractor,
                                  lookup->target->view(), &question);
     if (!lookup->status->ok()) return false;
+    // Else the line of the filter comes while the segment is looked for.
+    asked = filter.GetsWait();
+    if (asked && !filter.MayMatch(&question)) return false;
   }
   lookup->i = file_->index().SegmentFor(*lookup->target);
-  if (filtered && !filter.MayMatch(&question)) return false;
+  if (!asked && !filter.MayMatch(&question)) return false;
   if (lookup->i == FileIndex::kCorrupt) {
     *lookup->status = file_->CorruptIndex();
     return false;

@@ -45,6 +45,24 @@ TEST(FilterUseTest, PaysWhereAQuarterIsMissed) {
   }
 }
 
+TEST(FilterUseTest, KnowsWhereThreeQuartersAreMissed) {
+  constexpr int kSettle = 2000;
+  FilterUse use;
+  EXPECT_FALSE(use.MostAreMissed());
+  for (const double often : {0.85, 0.95, 1.0}) {
+    Paid(&use, kSettle, 0);
+    EXPECT_FALSE(use.MostAreMissed()) << often;
+    Paid(&use, kSettle, often);
+    EXPECT_TRUE(use.MostAreMissed()) << often;
+  }
+  for (const double rare : {0.0, 0.3, 0.5, 0.6}) {
+    Paid(&use, kSettle, 1.0);
+    EXPECT_TRUE(use.MostAreMissed()) << rare;
+    Paid(&use, kSettle, rare);
+    EXPECT_FALSE(use.MostAreMissed()) << rare;
+  }
+}
+
 TEST(FilterUseTest, ABatchCountsAsItsKeysDo) {
   FilterUse one_by_one;
   FilterUse batches;
@@ -57,6 +75,7 @@ TEST(FilterUseTest, ABatchCountsAsItsKeysDo) {
     }
     if (i % 100 > 50) {
       EXPECT_EQ(batches.Pays(), one_by_one.Pays()) << i;
+      EXPECT_EQ(batches.MostAreMissed(), one_by_one.MostAreMissed()) << i;
     }
   }
 }
