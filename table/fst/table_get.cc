@@ -101,17 +101,17 @@ bool FstTableReader::Locate(const BlockReadContext& context, bool filtered,
                             SegmentEntry* entry, Lookup* lookup) const {
   const FileFilter& filter = file_->filter();
   FileFilter::Question question;
-  bool asked = !filtered;
+  bool answered = !filtered;
   if (filtered) {
     *lookup->status = filter.Ask(context, prefix_extractor,
                                  lookup->target->view(), &question);
     if (!lookup->status->ok()) return false;
     // Else the line of the filter comes while the segment is looked for.
-    asked = filter.GetsWait();
-    if (asked && !filter.MayMatch(&question)) return false;
+    answered = filter.GetsWait();
+    if (answered && !filter.MayMatch(&question)) return false;
   }
   lookup->i = file_->index().SegmentFor(*lookup->target);
-  if (!asked && !filter.MayMatch(&question)) return false;
+  if (!answered && !filter.MayMatch(&question)) return false;
   if (lookup->i == FileIndex::kCorrupt) {
     *lookup->status = file_->CorruptIndex();
     return false;
