@@ -69,6 +69,23 @@ class TypedCache {
 
 #endif
 
+// Whether what the handle of `cache` holds was inserted as a TValue, by the
+// TypedCache of that.
+template <typename TValue>
+bool Holds(const ROCKSDB_NAMESPACE::Cache& cache,
+           ROCKSDB_NAMESPACE::Cache::Handle* handle) {
+#if MEMKV_ROCKSDB >= 801
+  return cache.GetCacheItemHelper(handle) ==
+         TypedCache<TValue>::GetBasicHelper();
+#elif MEMKV_ROCKSDB >= 800
+  return cache.GetCacheItemHelper(handle) == &TypedCache<TValue>::kBasicHelper;
+#else
+  return cache.GetDeleter(handle) ==
+         ROCKSDB_NAMESPACE::GetCacheEntryDeleterForRole<
+             TValue, TValue::kCacheEntryRole>();
+#endif
+}
+
 // Has the cleanable release the handle, which is `cache`'s.
 inline void ReleaseWith(ROCKSDB_NAMESPACE::Cleanable* cleanable,
                         ROCKSDB_NAMESPACE::Cache* cache,

@@ -65,20 +65,44 @@ CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
   return base.WithOffset(handle.offset() >> 2);
 }
 
-// Makes a block a segment of a file with that token table, of that store.
-auto SegmentParser(const FileIndex& index, const key_trie::Tokens* tokens,
-                   uint64_t store) {
-  return [mirrored = index.mirrored(), tokens, store](SegmentBlock* block,
-                                                      std::string* reason) {
-    return block->Parse(mirrored, tokens, store, reason);
-  };
-}
+// What is made of a block, in two functions: of its bytes; and whether one that
+// was made already is that.  In a damaged file a block may have been read as
+// another one.
 
-auto ValueParser(size_t num_values) {
-  return [num_values](ValueBlock* block, std::string* reason) {
+// A segment of a file with that token table, of that store.
+struct SegmentParser {
+  SegmentParser(const FileIndex& index, const key_trie::Tokens* table,
+                uint64_t of)
+      : mirrored(index.mirrored()), tokens(table), store(of) {}
+  bool operator()(SegmentBlock* block, std::string* reason) const {
+    return block->Parse(mirrored, tokens, store, reason);
+  }
+  bool Made(const SegmentBlock& /*block*/) const { return true; }
+
+  bool mirrored;
+  const key_trie::Tokens* tokens;
+  uint64_t store;
+};
+
+struct ValueParser {
+  bool operator()(ValueBlock* block, std::string* reason) const {
     return block->Parse(num_values, reason);
-  };
-}
+  }
+  bool Made(const ValueBlock& block) const {
+    return block.values().size() == num_values;
+  }
+
+  size_t num_values;
+};
+
+struct FilterParser {
+  bool operator()(FilterBlock* block, std::string* reason) const {
+    return block->Parse(policy, reason);
+  }
+  bool Made(const FilterBlock& /*block*/) const { return true; }
+
+  const ROCKSDB_NAMESPACE::FilterPolicy& policy;
+};
 
 // Where value block b of a segment is, and how many values it should hold, 0
 // if the segment's bytes are damaged.
@@ -177,7 +201,12 @@ Status FileBlockStore::FindParsed(const BlockReadContext& context,
   ROCKSDB_NAMESPACE::Statistics* const stats = ioptions_.stats;
   compat::TypedCache<TBlock> cache(block_cache_.get());
   const CacheKey key = KeyOf(base_cache_key_, handle);
-  auto* const cached = cache.Lookup(key.AsSlice(), stats);
+  auto* cached = cache.Lookup(key.AsSlice(), stats);
+  if (cached != nullptr && !(compat::Holds<TBlock>(*block_cache_, cached) &&
+                             parse.Made(*cache.Value(cached)))) {
+    cache.Release(cached);
+    cached = nullptr;
+  }
   if (cached == nullptr) {
     RecordTick(stats, ROCKSDB_NAMESPACE::BLOCK_CACHE_MISS);
     RecordTick(stats, kTickers.miss);
@@ -321,12 +350,8 @@ Status FileBlockStore::GetFilter(const BlockReadContext& context,
       return Status::OK();
     }
   }
-  return GetParsed<FilterBlock>(
-      context, filter_handle_,
-      [&](FilterBlock* block, std::string* reason) {
-        return block->Parse(*filter_policy_, reason);
-      },
-      entry);
+  return GetParsed<FilterBlock>(context, filter_handle_,
+                                FilterParser{*filter_policy_}, entry);
 }
 
 bool FileBlockStore::IsContiguous(const FileIndex& index, uint32_t i) const {
@@ -423,7 +448,7 @@ void FileBlockStore::GetSegments(const BlockReadContext& context,
   const bool all_held =
       std::all_of(numbers, numbers + n,
                   [this](uint32_t number) { return HoldsSegment(number); });
-  const auto parse = SegmentParser(index, tokens_.get(), tokens_store_);
+  const SegmentParser parse(index, tokens_.get(), tokens_store_);
   const auto handle_of = [&](size_t k) {
     const BlockLocation at = index.Location(numbers[k]);
     return BlockHandle(at.offset, at.size);
@@ -458,7 +483,7 @@ Status FileBlockStore::GetValues(const BlockReadContext& context,
     return Corrupt(place.handle.offset(), "value block holds no entries");
   }
   return GetParsed<ValueBlock>(context, place.handle,
-                               ValueParser(place.num_values), entry);
+                               ValueParser{place.num_values}, entry);
 }
 
 void FileBlockStore::GetValuesTogether(const BlockReadContext& context,
@@ -475,7 +500,7 @@ void FileBlockStore::GetValuesTogether(const BlockReadContext& context,
     const ValueBlockPlace& place = places[k];
     if (place.num_values == 0 || !LiesInFile(place.handle)) continue;
     statuses[k] = FindParsed(context, place.handle,
-                             ValueParser(place.num_values), &entries[k]);
+                             ValueParser{place.num_values}, &entries[k]);
     missed[k] = statuses[k].ok() && entries[k].IsEmpty();
     if (missed[k]) together.Add(place.handle);
   }
@@ -485,7 +510,7 @@ void FileBlockStore::GetValuesTogether(const BlockReadContext& context,
   for (size_t k = 0; k < n; ++k) {
     if (!missed[k]) continue;
     statuses[k] = LoadParsed(with, places[k].handle,
-                             ValueParser(places[k].num_values), &entries[k]);
+                             ValueParser{places[k].num_values}, &entries[k]);
   }
 }
 

@@ -221,8 +221,8 @@ void SuffixCursor::ReadAroundFixed(uint64_t length, char* out) const {
         std::min(codes_->fixed.UpToNext(lcp + i), length - i);
     // What is too much of the last eight, others write over.
     for (uint64_t k = 0; k < coded; k += 8) {
-      const uint64_t eight = codes_->EightSymbols(bucket_->codes, code + k);
-      memcpy(out + i + k, &eight, sizeof(eight));
+      StoreFixed64(reinterpret_cast<uint8_t*>(out + i + k),
+                   codes_->EightSymbols(bucket_->codes, code + k));
     }
     i += coded;
     code += coded;

@@ -221,9 +221,8 @@ bool SuffixCursor::Read(Write write) {
         memcpy(out + 1, bucket_->codes + code_, length - 1);
       } else if (codes_->fixed.empty()) {
         for (uint64_t i = 1; i < length; i += 8) {
-          const uint64_t eight =
-              codes_->EightSymbols(bucket_->codes, code_ + i - 1);
-          memcpy(out + i, &eight, sizeof(eight));
+          StoreFixed64(reinterpret_cast<uint8_t*>(out + i),
+                       codes_->EightSymbols(bucket_->codes, code_ + i - 1));
         }
       } else {
         ReadAroundFixed(length, out);

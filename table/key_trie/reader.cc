@@ -57,7 +57,8 @@ bool Reader::Open(std::string_view data, size_t padding, const Tokens* tokens,
                       num_symbols <= (1u << codes.width) &&
                       (codes.width < 8 || num_symbols == 0);
   } else if (codes.coding == kTokenCodes) {
-    if (tokens == nullptr || codes.width != tokens->width()) {
+    if (tokens == nullptr || tokens->empty() ||
+        codes.width != tokens->width()) {
       *reason = "key trie: codes of " + Number(codes.width) +
                 " bits, but the file's tokens have " +
                 (tokens == nullptr ? "none" : Number(tokens->width()));

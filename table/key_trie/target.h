@@ -91,11 +91,12 @@ class SoughtKey {
   // where it has ended.
   // REQUIRES: at < size()
   uint64_t EightAt(size_t at) const {
-    uint64_t eight = 0;
-    memcpy(&eight, data_ + at,
-           data_ == copy_ || size_ - at > sizeof(eight) ? sizeof(eight)
-                                                        : size_ - at);
-    return eight;
+    if (data_ == copy_ || size_ - at >= sizeof(uint64_t)) {
+      return LoadFixed64(data_ + at);
+    }
+    uint8_t last[sizeof(uint64_t)] = {};
+    memcpy(last, data_ + at, size_ - at);
+    return LoadFixed64(last);
   }
 
   // The length of the common prefix of the key from `at` on and of bytes[0, n),

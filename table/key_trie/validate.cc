@@ -10,10 +10,11 @@
 
 #include <algorithm>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "table/key_trie/format.h"
 #include "table/key_trie/reader.h"
+#include "table/key_trie/separators.h"
 
 namespace memkv {
 namespace key_trie {
@@ -167,8 +168,10 @@ class Validator {
       }
       if (keys.index() == 0) {
         widths = Widths();
-        separators_.push_back(
-            keys.key().substr(0, i == 0 ? 0 : keys.lcp() + 1));
+        if (i != 0) {
+          separators_.Add(
+              std::string_view(keys.key()).substr(0, keys.lcp() + 1));
+        }
       } else {
         widths.max_lcp = std::max(widths.max_lcp, keys.lcp());
         widths.min_lcp = std::min(widths.min_lcp, keys.lcp());
@@ -247,7 +250,8 @@ class Validator {
   }
 
   const Reader& trie_;
-  std::vector<std::string> separators_;  // of the buckets, by their keys
+  // Of the buckets but the first, by their keys.
+  SeparatorList separators_;
 };
 
 bool Reader::Validate(std::string* reason) const {

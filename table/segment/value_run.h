@@ -209,7 +209,8 @@ class ValueRunView {
   [[nodiscard]] bool Get(size_t i, Last* last) const {
     if (number_size_ != 0) return Get(i, &last->number, &last->value);
     const uint64_t j = DistinctOf(i);
-    if (j == last->distinct) return true;
+    // A damaged index may have kNone.
+    if (j == last->distinct && j < num_distinct_) return true;
     if (!GetDistinct(j, &last->value)) return false;
     last->distinct = j;
     return true;

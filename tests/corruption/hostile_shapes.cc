@@ -211,6 +211,16 @@ const struct {
        AddModules(plan);
        plan->settings.fst.segment_size = 8 << 10;
      }},
+    {"dictionary and value blocks",
+     [](Plan* plan) {
+       AddModules(plan);
+       for (TableEntry& entry : plan->points) {
+         entry.value = LongValue(static_cast<int>(entry.user_key.size())) +
+                       entry.user_key;
+       }
+       plan->settings.fst.segment_size = 8 << 10;
+       plan->settings.fst.value_block_size = 4 << 10;
+     }},
     {"dictionary taken over",
      [](Plan* plan) {
        AddModules(plan);

@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "table/key_trie/builder.h"
+#include "table/key_trie/reader.h"
+#include "tests/corruption/allocation_watch.h"
 #include "tests/corruption/key_trie_damage.h"
 
 namespace memkv {
@@ -203,6 +206,25 @@ TEST(KeyTrieDamagedBytesTest, HugeClaimsDoNotAllocate) {
     cursor.Reset(&reader);
     EXPECT_FALSE(cursor.corrupt());
   }
+}
+
+// Each key is the one before it and a byte, so separators are as long as keys.
+TEST(KeyTrieDamagedBytesTest, ValidatingTakesNoMoreThanAFewTimesTheBytes) {
+  constexpr size_t kLong = 1 << 16;
+  KeyTrieBuilder::Options options;
+  options.bucket_keys = 1;
+  KeyTrieBuilder builder(options);
+  for (size_t i = 0; i < 1000; ++i) builder.Add(std::string(kLong + i, 'a'));
+  std::string bytes;
+  std::string reason;
+  ASSERT_TRUE(builder.Finish(/*tokens=*/nullptr, &bytes, &reason)) << reason;
+  KeyTrieReader reader;
+  ASSERT_TRUE(KeyTrieReader::Open(bytes, /*tokens=*/nullptr, &reader, &reason))
+      << reason;
+  const AllocationWatch watch;
+  EXPECT_TRUE(reader.Validate(&reason)) << reason;
+  // And the key at hand, some times.
+  EXPECT_LT(watch.most_held(), 8 * (bytes.size() + kLong));
 }
 
 }  // namespace memkv

@@ -483,6 +483,26 @@ TEST(FstValueRunTest, FlippedBitsNeverLeadOutsideTheRun) {
   EXPECT_GT(named, 10u);
 }
 
+// Who walks has the value of another run, and may ask for what that index says.
+TEST(FstValueRunTest, AnIndexThatNamesNoValueIsNotTheLastOne) {
+  // One distinct value, "A", and an index whose numbers are all 2^64 - 1.
+  const std::string run(
+      "\x02\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00\x01"
+      "A",
+      16);
+  ValueRunView view;
+  size_t consumed = 0;
+  std::string reason;
+  ASSERT_TRUE(ValueRunView::Open(run, 3, &view, &consumed, &reason)) << reason;
+  ValueRunView::Last last;
+  last.value = "of another run";
+  for (size_t i = 0; i < view.size(); ++i) EXPECT_FALSE(view.Get(i, &last));
+  ValueRunView::NumberBytes number;
+  std::string_view value;
+  EXPECT_FALSE(view.Get(0, &number, &value));
+  EXPECT_FALSE(view.Validate(&reason));
+}
+
 TEST(FstValueRunTest, UnknownKindIsRefused) {
   ValueRunView view;
   size_t consumed = 0;
