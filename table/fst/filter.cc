@@ -78,7 +78,7 @@ bool FileFilter::Changed(const SliceTransform* current) const {
 Status FileFilter::Find(const BlockReadContext& context,
                         FilterEntry* filter) const {
   const Status s = store_.GetFilter(context, filter);
-  return s.IsIncomplete() ? Status::OK() : s;
+  return s.IsIncomplete() || s.IsMemoryLimit() ? Status::OK() : s;
 }
 
 Status FileFilter::Ask(const BlockReadContext& context,

@@ -119,8 +119,9 @@ class FileFilter {
                  const ROCKSDB_NAMESPACE::Slice* upper_bound) const;
   // Of keys, or of their prefixes.
   void CountKeys(std::ptrdiff_t asked, std::ptrdiff_t passed) const;
-  // *filter is empty if it is not in memory and may not be read: then every
-  // string may match.  The tries, which may be in memory, will answer.
+  // *filter is empty if it is not in memory and may not be read, or a full
+  // block cache with a strict limit has no room for it: then every string may
+  // match. The tries, which may be in memory, will answer.
   ROCKSDB_NAMESPACE::Status Find(const BlockReadContext& context,
                                  FilterEntry* filter) const;
   // Asks for n strings, without counting by key or prefix.

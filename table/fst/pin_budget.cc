@@ -97,10 +97,15 @@ uint64_t PinBudget::Share::Take(uint64_t least, uint64_t most) {
   const uint64_t spoken_for =
       budget_->used() + budget_->owed_.load(std::memory_order_relaxed);
   if (spoken_for + least > limit) return 0;
-  const uint64_t taken = std::min(most, limit - spoken_for);
-  if (!budget_->Use(taken)) return 0;
-  taken_ += taken;
-  return taken;
+  for (const uint64_t taken : {std::min(most, limit - spoken_for), least}) {
+    if (budget_->Use(taken)) {
+      taken_ += taken;
+      return taken;
+    }
+  }
+  // The block cache is full: not for every read anew.
+  limit_.store(spoken_for, std::memory_order_relaxed);
+  return 0;
 }
 
 PinBudget::FilterShare::FilterShare(std::shared_ptr<PinBudget> budget,

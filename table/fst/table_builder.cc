@@ -72,8 +72,12 @@ std::string ShortSuccessor(const Slice& internal_key,
 // Up to here a segment is small; see SegmentBuilder.
 constexpr size_t kSmallSegment = size_t{16} << 10;
 
-// Of whole separators in a segment; see SegmentBuilder::separator_bytes().
-constexpr size_t kMaxSeparatorBytes = size_t{16} << 20;
+// Of whole keys and separators in a segment of more than kFewKeys that are so
+// long; see SegmentBuilder::whole_bytes().
+constexpr size_t kMaxWholeBytes = size_t{16} << 20;
+constexpr size_t kFewKeys = 4;
+// Of a segment, so that its key trie stays below the format's 2 GiB.
+constexpr size_t kMaxSegmentBytes = size_t{1} << 30;
 
 }  // namespace
 
@@ -195,11 +199,14 @@ void FstTableBuilder::Add(const Slice& internal_key, const Slice& value) {
 }
 
 bool FstTableBuilder::CutsBefore(std::string_view user_key) {
+  const size_t size = segment_estimate_;
+  const size_t whole = segment_->whole_bytes();
   // A continuation holds one key.
-  if (continues_ || segment_->separator_bytes() >= kMaxSeparatorBytes) {
+  if (continues_ || size + user_key.size() > kMaxSegmentBytes ||
+      (whole >= kMaxWholeBytes &&
+       whole / kFewKeys >= segment_->last_key().size())) {
     return true;
   }
-  const size_t size = segment_estimate_;
   if (size < SegmentSize()) return false;
   if (full_size_ == 0) full_size_ = size;
   return size / kLargestSegment >= full_size_ ||
@@ -251,6 +258,7 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
   WriteValueBlocks(/*all=*/false);
   // RocksDB asks for the file's after every entry.
   segment_estimate_ = segment_->EstimatedSize();
+  waiting_value_bytes_ = segment_->values().waiting_bytes();
 }
 
 void FstTableBuilder::WriteValueBlocks(bool all) {
@@ -290,6 +298,7 @@ void FstTableBuilder::SealSegment() {
   segment_ = NewSegment();
   if (!closed_) segment_->Reserve(room);
   segment_estimate_ = 0;
+  waiting_value_bytes_ = 0;
   EstimateClosed();
 }
 
@@ -440,14 +449,14 @@ void FstTableBuilder::EstimateClosed() {
                ? static_cast<double>(key_bytes_) /
                      static_cast<double>(written_estimates_)
                : SizeTrial::kUntried;
-  const double value_ratio = raw_value_bytes_ == 0
-                                 ? 1
-                                 : static_cast<double>(value_bytes_) /
-                                       static_cast<double>(raw_value_bytes_);
+  value_ratio_ = raw_value_bytes_ == 0
+                     ? 1
+                     : static_cast<double>(value_bytes_) /
+                           static_cast<double>(raw_value_bytes_);
   closed_estimate_ =
       static_cast<double>(writer_.offset() + index_.EstimatedSize()) +
       ratio_ * static_cast<double>(pipeline_->estimates()) +
-      value_ratio * static_cast<double>(pipeline_->value_bytes()) +
+      value_ratio_ * static_cast<double>(pipeline_->value_bytes()) +
       static_cast<double>(waiting_ != nullptr
                               ? waiting_->EstimatedBytes() +
                                     waiting_->EstimatedTokenBytes()
@@ -456,9 +465,10 @@ void FstTableBuilder::EstimateClosed() {
 
 uint64_t FstTableBuilder::EstimatedFileSize() const {
   if (closed_) return writer_.offset();
-  return static_cast<uint64_t>(closed_estimate_ +
-                               ratio_ * static_cast<double>(segment_estimate_) +
-                               filter_.EstimatedSize());
+  return static_cast<uint64_t>(
+      closed_estimate_ + ratio_ * static_cast<double>(segment_estimate_) +
+      value_ratio_ * static_cast<double>(waiting_value_bytes_) +
+      filter_.EstimatedSize());
 }
 
 bool FstTableBuilder::NeedCompact() const {

@@ -139,10 +139,11 @@ class FstTableBuilder : public compat::TableBuilderBase {
   ROCKSDB_NAMESPACE::SequenceNumber largest_seqno_ = 0;
   const bool mirrored_;
   std::unique_ptr<SegmentBuilder> segment_;
-  bool continues_ = false;       // the last key of the segment before
-  size_t segment_estimate_ = 0;  // the segment's EstimatedSize()
-  size_t full_size_ = 0;         // the same when it was full first
-  uint64_t key_entries_ = 0;     // of its last key
+  bool continues_ = false;          // the last key of the segment before
+  size_t segment_estimate_ = 0;     // the segment's EstimatedSize()
+  size_t waiting_value_bytes_ = 0;  // of its values()
+  size_t full_size_ = 0;            // the same when it was full first
+  uint64_t key_entries_ = 0;        // of its last key
   // Null if segments do not wait, or no longer.
   std::unique_ptr<WaitingSegments> waiting_;
   WaitingSegments::Choice tokens_;  // of what is written
@@ -155,9 +156,10 @@ class FstTableBuilder : public compat::TableBuilderBase {
   uint64_t last_tag_ = 0;
   std::string raw_block_;
   uint64_t written_estimates_ = 0;  // of the segments that are written
-  // What segments take of their estimates; and what the file will take without
-  // the segment at hand and the filter.
+  // What segments take of their estimates, and value blocks of theirs; and what
+  // the file will take without the segment at hand and the filter.
   double ratio_ = SizeTrial::kUntried;
+  double value_ratio_ = 1;
   double closed_estimate_ = 0;
   uint64_t key_bytes_ = 0;
   uint64_t segment_bytes_ = 0;  // the same before they were compressed

@@ -259,7 +259,10 @@ Status FstTableReader::ApproximateKeyAnchors(const ReadOptions& read_options,
   constexpr uint32_t kAnchors = 128;
   const uint32_t segments = index.num_segments();
   if (segments == 0) return Status::OK();
-  const BlockReadContext context{read_options};
+  // A compaction asks, whose inputs go.
+  ReadOptions once(read_options);
+  once.fill_cache = false;
+  const BlockReadContext context{once};
   // Many segments: every step-th is an anchor.  Few: several keys of each are.
   const uint32_t per_segment = std::max(1u, kAnchors / segments);
   const uint32_t step = std::max(1u, segments / kAnchors);

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <numeric>
 
+#include "util/common_prefix.h"
 #include "util/trie_coding.h"
 
 namespace memkv {
@@ -50,6 +51,7 @@ void SegmentBuilder::AddKey(std::string_view user_key, uint64_t tag,
                             std::string_view value) {
   assert(!sealed_);
   if (mirrored_) {
+    suffix_bytes_ += user_key.size() - CommonPrefix(user_key, last_key_);
     key_bytes_.append(user_key.data(), user_key.size());
     key_ends_.push_back(key_bytes_.size());
     last_key_.assign(user_key.data(), user_key.size());
@@ -73,9 +75,10 @@ void SegmentBuilder::AddVersion(uint64_t tag, std::string_view value) {
 
 size_t SegmentBuilder::EstimatedSize() const {
   if (sealed_) return sealed_estimate_;
-  // Two bytes stand for a sequence number and type, which often vanish.
-  return kHeaderSize + trie_.EstimatedSize() + key_bytes_.size() +
-         2 * tags_.size() + values_.EstimatedSize();
+  // Two bytes stand for a sequence number and type, which often vanish, and as
+  // many for what the trie has beside suffixes.
+  return kHeaderSize + trie_.EstimatedSize() + suffix_bytes_ +
+         2 * key_ends_.size() + 2 * tags_.size() + values_.EstimatedSize();
 }
 
 size_t SegmentBuilder::MemoryUsage() const {
@@ -97,6 +100,7 @@ void SegmentBuilder::Seal() {
   }
   std::string().swap(key_bytes_);
   std::vector<size_t>().swap(key_ends_);
+  suffix_bytes_ = 0;
   sealed_estimate_ = EstimatedSize();
   if (!mirrored_) last_key_.assign(trie_.last_key());
   sealed_ = true;
@@ -170,6 +174,7 @@ void SegmentBuilder::Reset() {
   last_key_.clear();
   key_bytes_.clear();
   key_ends_.clear();
+  suffix_bytes_ = 0;
   first_entries_.clear();
   tags_.clear();
   values_.Reset();

@@ -108,10 +108,12 @@ class SegmentBuilder {
   size_t EstimatedSize() const;
   // What is allocated, in bytes.
   size_t MemoryUsage() const;
-  // What Finish() will allocate for separators of buckets, in bytes: much where
-  // keys have a long common prefix.  Without those of a mirrored file that is
-  // not sealed.
-  size_t separator_bytes() const { return trie_.whole_separator_bytes(); }
+  // Bytes of whole keys that it holds, as that of a mirrored file does until it
+  // is sealed, and of whole separators of buckets, which Finish() will
+  // allocate: much where keys have a long common prefix.
+  size_t whole_bytes() const {
+    return key_bytes_.size() + trie_.whole_separator_bytes();
+  }
 
   // Ends the segment: no entry may be added until Reset().
   // REQUIRES: values().TakeBlock(true) has said that no value block is due
@@ -170,6 +172,8 @@ class SegmentBuilder {
   // Of a mirrored file until it is sealed: keys descend, the trie's ascend.
   std::string key_bytes_;
   std::vector<size_t> key_ends_;
+  // Of those: what each has beside its common prefix with the one before.
+  size_t suffix_bytes_ = 0;
   // Until it is sealed.  The first entry of each key; none as long as each key
   // has one entry.
   std::vector<uint64_t> first_entries_;

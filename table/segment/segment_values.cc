@@ -45,7 +45,9 @@ void SegmentValues::AddBlock(const BlockLocation& location) {
 }
 
 size_t SegmentValues::EstimatedSize() const {
-  return 8 * first_values_.size() + pending_.EstimatedSize();
+  constexpr size_t kBlock = 8;
+  const size_t blocks = kBlock * first_values_.size();
+  return leaves() ? blocks + kBlock : blocks + pending_.EstimatedSize();
 }
 
 size_t SegmentValues::MemoryUsage() const {

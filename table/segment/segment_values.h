@@ -54,8 +54,13 @@ class SegmentValues {
   bool in_blocks() const { return num_blocks_ != 0; }
   // Stored bytes of all value blocks, without trailers.
   uint64_t block_bytes() const { return block_bytes_; }
-  // About what Seal() would append now, without what is in blocks.
+  // About what Seal() would append now: without values that are in blocks, or
+  // will be, by what is known of them.
   size_t EstimatedSize() const;
+  // About what the next block would hold now, in bytes.
+  size_t waiting_bytes() const {
+    return leaves() ? pending_.EstimatedSize() : 0;
+  }
   // What is allocated, in bytes.
   size_t MemoryUsage() const;
 
@@ -68,6 +73,11 @@ class SegmentValues {
 
  private:
   bool KeepInside(bool all);
+  // Whether those in no block wait for one, as it looks now.
+  bool leaves() const {
+    return in_blocks() || (pending_.largest_value() > limits_.inline_size &&
+                           !pending_.keeps_distinct());
+  }
 
   const Limits limits_;
   ValueRunBuilder pending_;  // those in no block

@@ -20,6 +20,8 @@
 #include "plugin/memkv.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/perf_context.h"
+#include "rocksdb/perf_level.h"
 #include "table/fst/pin_budget.h"
 #include "table/fst/pinned_segments.h"
 #include "table/fst/table_reader.h"
@@ -253,6 +255,25 @@ TEST_F(FstAutoResidencyTest, AFullStrictCachePinsNothingAndAllIsAnswered) {
   ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(table, reader.get()));
   EXPECT_EQ(NumHeld(*reader), 0u);
   EXPECT_EQ(PinBudget::Of(cache)->used(), 0u);
+  // Nor does anything that is refused push out what is cached.
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+  rocksdb::get_perf_context()->Reset();
+  ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(table, reader.get()));
+  EXPECT_EQ(rocksdb::get_perf_context()->block_read_count, 0u);
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+}
+
+TEST_F(FstAutoResidencyTest, PlanningACompactionPinsAndCachesNothing) {
+  const auto cache = rocksdb::NewLRUCache(8 << 20);
+  MemoryTable table(Settings(cache, 0));
+  ASSERT_NO_FATAL_FAILURE(Build(&table));
+  const auto reader = Open(table);
+  const size_t usage = cache->GetUsage();
+  std::vector<TableReader::Anchor> anchors;
+  ASSERT_TRUE(reader->ApproximateKeyAnchors(ReadOptions(), anchors).ok());
+  EXPECT_GT(anchors.size(), 60u);
+  EXPECT_EQ(NumHeld(*reader), 0u);
+  EXPECT_EQ(cache->GetUsage(), usage);
 }
 
 TEST_F(FstAutoResidencyTest, MappedFilesArePinnedWithoutACopy) {

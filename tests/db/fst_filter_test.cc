@@ -152,6 +152,18 @@ TEST_F(FstFilterTest, FilterStaysInMemoryUnlessIndexAndFilterBlocksAreCached) {
   }
 }
 
+TEST_F(FstFilterTest, OneThatAFullStrictCacheHasNoRoomForIsNotAsked) {
+  ASSERT_NO_FATAL_FAILURE(
+      Load("filter_policy=bloomfilter:40:false;residency=cache;"
+           "segment_size=1024;cache_index_and_filter_blocks=true;block_cache="
+           "{capacity=8K;num_shard_bits=0;strict_capacity_limit=true}"));
+  EXPECT_GT(FiltersOfFiles().bytes, 8u << 10);
+  for (int i = 0; i < kKeys; ++i) {
+    ASSERT_EQ(Get(Key(i)), std::to_string(i));
+    ASSERT_EQ(Get(Key(i) + "x"), "NOT_FOUND");
+  }
+}
+
 TEST_F(FstFilterTest, MultiGetAsksItToo) {
   ASSERT_NO_FATAL_FAILURE(Load(kBloom));
   std::vector<std::string> keys;

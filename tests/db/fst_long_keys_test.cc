@@ -68,7 +68,9 @@ class FstLongKeysTest : public ::testing::TestWithParam<Shape> {
     const auto& properties = *reader->GetTableProperties();
     const FileIndex& index =
         static_cast<const FstTableReader&>(*reader).file().index();
-    EXPECT_GT(index.num_segments(), 4u);
+    // The first bound of a mirrored file may be its longest key, which pays
+    // later.
+    EXPECT_GT(index.num_segments(), reverse ? 2u : 4u);
     // Its head and padding, some bytes a segment, a part of the data, and where
     // each key goes on from the one before, those once.
     size_t longest = 0;

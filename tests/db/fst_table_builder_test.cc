@@ -29,8 +29,10 @@
 #include "rocksdb/sst_file_reader.h"
 #include "rocksdb/sst_file_writer.h"
 #include "table/fst/format.h"
+#include "table/fst/table_reader.h"
 #include "table/table_builder.h"
 #include "tests/util/fst_db_fixture.h"
+#include "tests/util/fst_memory_table.h"
 #include "tests/util/idle_writable_file.h"
 
 namespace {
@@ -439,6 +441,40 @@ TEST(FstTableBuilderTest, EstimateIsCloseFromTheFirstMegabyteOn) {
     }
     EXPECT_GT(compared, 0u);
   }
+}
+
+// A segment is as large as it is said to be, whatever becomes of its values,
+// and in either order of its keys.
+TEST(FstTableBuilderTest, SegmentsHoldAsManyKeysMirroredOrWithValuesInBlocks) {
+  uint32_t plain = 0;
+  for (const bool reverse : {false, true}) {
+    for (const size_t value_size : {0, 100}) {
+      MemoryTable::Settings settings;
+      settings.fst.segment_size = 8 << 10;
+      settings.fst.value_block_size = 16 << 10;
+      settings.fst.key_buffer_size = 0;
+      settings.reverse = reverse;
+      MemoryTable table(settings);
+      std::mt19937_64 rng(TestSeed());
+      std::vector<TableEntry> entries;
+      for (int i = 0; i < 20000; ++i) {
+        const int at = reverse ? 99999 - i : 10000 + i;
+        entries.push_back({std::string(56, 'p') + std::to_string(at * 1000 + 7),
+                           7, rocksdb::kTypeValue,
+                           RandomBytes(&rng, value_size)});
+      }
+      ASSERT_TRUE(table.Build(entries).ok());
+      std::unique_ptr<rocksdb::TableReader> reader;
+      ASSERT_TRUE(
+          table.Open(table.bytes(), rocksdb::ReadOptions(), &reader).ok());
+      const uint32_t segments =
+          FstTableReader::From(*reader)->file().index().num_segments();
+      if (plain == 0) plain = segments;
+      EXPECT_GT(segments, plain * 2 / 3) << reverse << " " << value_size;
+      EXPECT_LT(segments, plain * 3 / 2) << reverse << " " << value_size;
+    }
+  }
+  EXPECT_GT(plain, 10u);
 }
 
 TEST_F(FstTableBuilderDbTest, OutputsAreCutAsStockCutsThem) {
