@@ -14,6 +14,7 @@
 #include "db/range_tombstone_fragmenter.h"
 #include "rocksdb/options.h"
 #include "rocksdb/snapshot.h"
+#include "rocksdb/table_properties.h"
 #include "table/get_context.h"
 #include "table/table_builder.h"
 #include "table/table_reader.h"
@@ -179,6 +180,28 @@ inline ROCKSDB_NAMESPACE::TableReaderOptions ReaderOptionsOf(
           kProtectionBytes};
 #else
   return {ioptions, prefix_extractor, env_options, comparator};
+#endif
+}
+
+// Whether a table's keys have their user-defined timestamps, if the comparator
+// has any; below 8.4 all have.
+inline bool HasTimestamps(
+    const ROCKSDB_NAMESPACE::TableProperties& properties) {
+#if MEMKV_ROCKSDB >= 804
+  return properties.user_defined_timestamps_persisted != 0;
+#else
+  (void)properties;
+  return true;
+#endif
+}
+// Says it to a reader that is to be opened, which does not look itself.
+inline void SetHasTimestamps(bool has,
+                             ROCKSDB_NAMESPACE::TableReaderOptions* options) {
+#if MEMKV_ROCKSDB >= 804
+  options->user_defined_timestamps_persisted = has;
+#else
+  (void)has;
+  (void)options;
 #endif
 }
 

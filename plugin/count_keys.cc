@@ -248,8 +248,13 @@ Status CountKeys(DB* db, ColumnFamilyHandle* column_family,
     return Status::NotSupported(
         "CountKeys of a column family with user-defined timestamps");
   }
+  // Of all keys of the range, whatever prefixes they have.
+  ReadOptions options(read_options);
+  options.total_order_seek = true;
+  options.auto_prefix_mode = false;
+  options.prefix_same_as_start = false;
   SuperVersion* const sv = impl->GetAndRefSuperVersion(cfd);
-  Status s = Counter(read_options, range, cfd, sv).Count(count);
+  Status s = Counter(options, range, cfd, sv).Count(count);
   impl->ReturnAndCleanupSuperVersion(cfd, sv);
   return s;
 }

@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "db_bench_ext/common/check.h"
@@ -86,6 +87,10 @@ int Main(int argc, char** argv) {
   } catch (const Failure& failure) {
     std::fflush(stdout);
     fmt::print(stderr, "memkv: {}\n", failure.what());
+    return kFound;
+  } catch (const std::system_error& error) {
+    // Of fmt::print(), which could not write.
+    fmt::print(stderr, "memkv: standard output: {}\n", error.code().message());
     return kFound;
   }
   // A report that was not written is none.

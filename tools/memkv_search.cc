@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <vector>
 
 #include "db_bench_ext/common/check.h"
 #include "rocksdb/env.h"
@@ -32,13 +33,14 @@ void ParseEdits(const std::string& argument, bool hex, SearchPattern* pattern) {
   if (hex) pattern->text = DecodeKey("edit_distance", pattern->text);
 }
 
-std::string ReadPrefixes(const std::string& file, bool hex) {
+// One a line; empty lines are passed over.
+std::vector<std::string> ReadPrefixes(const std::string& file, bool hex) {
   std::string text;
   Check(rocksdb::ReadFileToString(rocksdb::Env::Default(), file, &text));
-  if (!hex) return text;
-  std::string prefixes;
+  std::vector<std::string> prefixes;
   for (const std::string& line : rocksdb::StringSplit(text, '\n')) {
-    prefixes += DecodeKey("prefixes", line) + "\n";
+    if (line.empty()) continue;
+    prefixes.push_back(hex ? DecodeKey("prefixes", line) : line);
   }
   return prefixes;
 }
@@ -64,7 +66,7 @@ SearchPattern ParsePattern(const CommandLine& line) {
   if (line.Has("prefixes")) {
     ++given;
     pattern.kind = SearchPattern::Kind::kPrefixes;
-    pattern.text = ReadPrefixes(line.Get("prefixes"), hex);
+    pattern.prefixes = ReadPrefixes(line.Get("prefixes"), hex);
   }
   if (given != 1) {
     throw UsageError(

@@ -43,7 +43,8 @@ TableFile::TableFile(std::string path, const Comparator* comparator)
       env_options_(options_),
       comparator_(comparator) {}
 
-Status TableFile::OpenReader(SequenceNumber largest_seqno) {
+Status TableFile::OpenReader(SequenceNumber largest_seqno,
+                             bool has_timestamps) {
   rocksdb::FileSystem* const fs = ioptions_.fs.get();
   std::unique_ptr<rocksdb::FSRandomAccessFile> file;
   Status s = fs->NewRandomAccessFile(path_, rocksdb::FileOptions(env_options_),
@@ -57,6 +58,7 @@ Status TableFile::OpenReader(SequenceNumber largest_seqno) {
   auto reader_options = compat::ReaderOptionsOf(
       ioptions_, options_.prefix_extractor, env_options_, comparator_);
   reader_options.largest_seqno = largest_seqno;
+  compat::SetHasTimestamps(has_timestamps, &reader_options);
   s = options_.table_factory->NewTableReader(
       ReadOptions(), reader_options,
       std::make_unique<rocksdb::RandomAccessFileReader>(std::move(file), path_),
@@ -76,7 +78,10 @@ Status TableFile::Open(const std::string& path, const Comparator* comparator,
   const Comparator* const first =
       comparator != nullptr ? comparator : rocksdb::BytewiseComparator();
   std::unique_ptr<TableFile> opened(new TableFile(path, first));
-  Status s = opened->OpenReader(largest_seqno);
+  Status s = opened->OpenReader(largest_seqno, /*has_timestamps=*/true);
+  if (s.ok() && !compat::HasTimestamps(*opened->properties_)) {
+    s = opened->OpenReader(largest_seqno, /*has_timestamps=*/false);
+  }
   if (!s.ok()) {
     return s;
   }

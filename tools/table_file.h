@@ -54,7 +54,9 @@ class TableFile {
 
  private:
   TableFile(std::string path, const rocksdb::Comparator* comparator);
-  rocksdb::Status OpenReader(rocksdb::SequenceNumber largest_seqno);
+  // has_timestamps: whether its keys have those of their comparator.
+  rocksdb::Status OpenReader(rocksdb::SequenceNumber largest_seqno,
+                             bool has_timestamps);
 
   const std::string path_;
   const rocksdb::Options options_;

@@ -4,13 +4,11 @@
 #include "tools/view_walks.h"
 
 #include <utility>
-#include <vector>
 
 #include "db_bench_ext/common/check.h"
 #include "plugin/memkv_search.h"
 #include "plugin/memkv_view.h"
 #include "tools/command.h"
-#include "util/string_util.h"
 
 namespace memkv {
 
@@ -35,13 +33,8 @@ Status MakeAutomaton(const SearchPattern& pattern,
       return NewGlobAutomaton(pattern.text, automaton);
     case SearchPattern::Kind::kEditDistance:
       return NewEditDistanceAutomaton(pattern.text, pattern.edits, automaton);
-    default: {
-      std::vector<std::string> prefixes;
-      for (std::string& line : rocksdb::StringSplit(pattern.text, '\n')) {
-        if (!line.empty()) prefixes.push_back(std::move(line));
-      }
-      return NewPrefixesAutomaton(std::move(prefixes), automaton);
-    }
+    default:
+      return NewPrefixesAutomaton(pattern.prefixes, automaton);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "rocksdb/db.h"
 #include "rocksdb/iterator.h"
@@ -22,8 +23,9 @@ namespace memkv {
 struct SearchPattern {
   enum class Kind { kRegex, kGlob, kEditDistance, kPrefixes };
   Kind kind = Kind::kRegex;
-  std::string text;  // of kPrefixes: one a line; empty lines are passed over
+  std::string text;  // of all but kPrefixes
   size_t edits = 0;
+  std::vector<std::string> prefixes;
 };
 
 std::unique_ptr<rocksdb::Iterator> NewScan(rocksdb::DB* db,

@@ -53,7 +53,10 @@ bool ReadGlob(PatternReader* reader, std::vector<GlobPart>* parts) {
     } else if (reader->Take("?")) {
       part.bytes = but_slash;
     } else if (reader->Take("[")) {
-      if (!reader->Brackets(/*escapes=*/false, &part.bytes)) return false;
+      if (!reader->Brackets(/*escapes=*/false, /*either_case=*/false,
+                            &part.bytes)) {
+        return false;
+      }
       part.bytes &= but_slash;
     } else {
       if (reader->Take("\\") && reader->done()) {

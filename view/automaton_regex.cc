@@ -108,7 +108,9 @@ class RegexParser {
         if (!Group(node)) return false;
         break;
       case '[':
-        if (!reader_.Brackets(/*escapes=*/true, &node->bytes)) return false;
+        if (!reader_.Brackets(/*escapes=*/true, either_case_, &node->bytes)) {
+          return false;
+        }
         break;
       case '.':
         node->bytes.set();

@@ -161,7 +161,7 @@ bool PatternReader::BracketItem(bool escapes, ByteSet* set) {
   return true;
 }
 
-bool PatternReader::Brackets(bool escapes, ByteSet* set) {
+bool PatternReader::Brackets(bool escapes, bool either_case, ByteSet* set) {
   const size_t begin = at_ - 1;
   set->reset();
   const bool negated = Take("^") || (!escapes && Take("!"));
@@ -187,6 +187,7 @@ bool PatternReader::Brackets(bool escapes, ByteSet* set) {
     }
     *set |= item;
   }
+  if (either_case) AddOtherCase(set);
   if (negated) set->flip();
   return true;
 }

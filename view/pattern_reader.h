@@ -42,8 +42,9 @@ class PatternReader {
 
   // The set in brackets that begins with the [ that was just taken.
   // `escapes`: \d, \x00 and the like are those of Escape(), and only ^ negates;
-  // otherwise ! does, too, and \ makes any byte behind it itself.
-  bool Brackets(bool escapes, ByteSet* set);
+  // otherwise ! does, too, and \ makes any byte behind it itself.  either_case:
+  // what the brackets name, they name in both cases.
+  bool Brackets(bool escapes, bool either_case, ByteSet* set);
   // Behind a \ that was just taken: a set such as that of \d, or one byte.
   bool Escape(ByteSet* set);
 

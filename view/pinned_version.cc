@@ -5,12 +5,15 @@
 
 #include "db/arena_wrapped_db_iter.h"
 #include "db/db_impl/db_impl.h"
+#include "db/job_context.h"
 #include "view/file_readers.h"
 
 namespace memkv {
 namespace view {
 
 using ROCKSDB_NAMESPACE::DBImpl;
+using ROCKSDB_NAMESPACE::Slice;
+using ROCKSDB_NAMESPACE::Status;
 
 PinnedVersion::PinnedVersion(
     ROCKSDB_NAMESPACE::DB* db,
@@ -26,7 +29,45 @@ PinnedVersion::PinnedVersion(
                                          : db_->GetLatestSequenceNumber();
 }
 
-PinnedVersion::~PinnedVersion() { db_->CleanupSuperVersion(super_version_); }
+PinnedVersion::~PinnedVersion() {
+  if (!super_version_->Unref()) return;
+  // As RocksDB's iterators do when they go: files that were compacted meanwhile
+  // are deleted now, and not by the next flush.
+  const bool in_background =
+      db_->immutable_db_options().avoid_unnecessary_blocking_io;
+  ROCKSDB_NAMESPACE::JobContext job(/*_job_id=*/0);
+  db_->mutex()->Lock();
+  super_version_->Cleanup();
+  db_->FindObsoleteFiles(&job, /*force=*/false, /*no_full_scan=*/true);
+  if (in_background) {
+    db_->AddSuperVersionsToFreeQueue(super_version_);
+    db_->SchedulePurge();
+  }
+  db_->mutex()->Unlock();
+  if (!in_background) delete super_version_;
+  if (job.HaveSomethingToDelete()) {
+    db_->PurgeObsoleteFiles(job, /*schedule_only=*/in_background);
+  }
+  job.Clean();
+}
+
+Status PinnedVersion::CheckTimestamp(const Slice* timestamp) const {
+  const ROCKSDB_NAMESPACE::Comparator* const order = cfd()->user_comparator();
+  const size_t size = timestamp == nullptr ? 0 : timestamp->size();
+  if (order->timestamp_size() != size) {
+    return Status::InvalidArgument(
+        "ReadOptions::timestamp is not of the size that the comparator has");
+  }
+  const Slice low = super_version_->full_history_ts_low;
+  if (size != 0 && !low.empty() &&
+      order->CompareTimestamp(*timestamp, low) < 0) {
+    return Status::InvalidArgument(
+        "Read timestamp: " + order->TimestampToString(*timestamp) +
+        " is smaller than full_history_ts_low: " +
+        order->TimestampToString(low));
+  }
+  return Status::OK();
+}
 
 const FileReaders& PinnedVersion::readers() const {
   std::call_once(readers_made_, [this] {
@@ -43,7 +84,9 @@ ROCKSDB_NAMESPACE::Iterator* PinnedVersion::NewRocksDBIterator(
   ROCKSDB_NAMESPACE::ReadOptions options(read_options);
   options.snapshot = &snapshot_;
   return db_->NewIteratorImpl(options, handle_, super_version_, sequence(),
-                              /*read_callback=*/nullptr);
+                              /*read_callback=*/nullptr,
+                              /*expose_blob_index=*/false,
+                              /*allow_refresh=*/false);
 }
 
 }  // namespace view

@@ -18,7 +18,9 @@
 
 #include "db/column_family.h"
 #include "rocksdb/options.h"
+#include "rocksdb/slice.h"
 #include "rocksdb/snapshot.h"
+#include "rocksdb/status.h"
 #include "rocksdb/types.h"
 
 namespace ROCKSDB_NAMESPACE {
@@ -58,10 +60,16 @@ class PinnedVersion {
   // it.
   const ROCKSDB_NAMESPACE::Snapshot* snapshot() const { return &snapshot_; }
 
+  // Whether there is a read at this timestamp, null for none; the status that
+  // DB::Get() has if there is not.
+  ROCKSDB_NAMESPACE::Status CheckTimestamp(
+      const ROCKSDB_NAMESPACE::Slice* timestamp) const;
+
   // Made when they are first asked for.
   const FileReaders& readers() const;
 
-  // RocksDB's own iterator over the same; owned by the caller.
+  // RocksDB's own iterator over the same, which stays there, whatever the
+  // options say of refreshing it; owned by the caller.
   ROCKSDB_NAMESPACE::Iterator* NewRocksDBIterator(
       const ROCKSDB_NAMESPACE::ReadOptions& read_options) const;
 

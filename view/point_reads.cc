@@ -216,18 +216,18 @@ void PointReads::TakeAnswer(int level, SequenceNumber deleted_up_to,
 
 void PointReads::HandOver(Lookup* lookup) {
   handed_over_->fetch_add(1, std::memory_order_relaxed);
-  // What a get does not obey, an iterator must not.
-  ReadOptions options(read_options_);
+  // What a get obeys, and nothing that an iterator alone does.
+  ReadOptions options;
+  options.timestamp = read_options_.timestamp;
+  options.deadline = read_options_.deadline;
+  options.io_timeout = read_options_.io_timeout;
+  options.read_tier = read_options_.read_tier;
+  options.rate_limiter_priority = read_options_.rate_limiter_priority;
+  options.verify_checksums = read_options_.verify_checksums;
+  options.fill_cache = read_options_.fill_cache;
+  options.ignore_range_deletions = read_options_.ignore_range_deletions;
+  options.io_activity = read_options_.io_activity;
   options.total_order_seek = true;
-  options.prefix_same_as_start = false;
-  options.iterate_lower_bound = nullptr;
-  options.iterate_upper_bound = nullptr;
-  options.iter_start_ts = nullptr;
-  options.max_skippable_internal_keys = 0;
-  options.table_filter = nullptr;
-  options.pin_data = false;
-  options.async_io = false;
-  options.readahead_size = 0;
   const std::unique_ptr<Iterator> it(pinned_.NewRocksDBIterator(options));
   it->Seek(*lookup->key);
   if (it->Valid() && order_->CompareWithoutTimestamp(

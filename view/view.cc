@@ -92,7 +92,6 @@ Iterator* View::NewIterator(const ReadOptions& read_options) const {
         Status::InvalidArgument("ReadOptions::snapshot is not the view's",
                                 "leave it null, and open the view with it"));
   }
-  const auto* const comparator = pinned->cfd()->user_comparator();
   if (compat::AsksForManagedIterator(read_options) ||
       read_options.read_tier == ROCKSDB_NAMESPACE::kPersistedTier ||
       read_options.tailing) {
@@ -100,12 +99,8 @@ Iterator* View::NewIterator(const ReadOptions& read_options) const {
         "a view has no managed or tailing iterators, and none of persisted "
         "data"));
   }
-  if (comparator->timestamp_size() != (read_options.timestamp == nullptr
-                                           ? 0
-                                           : read_options.timestamp->size())) {
-    return NewErrorIterator(Status::InvalidArgument(
-        "ReadOptions::timestamp is not of the size that the comparator has"));
-  }
+  const Status s = pinned->CheckTimestamp(read_options.timestamp);
+  if (!s.ok()) return NewErrorIterator(s);
   ReadOptions options(read_options);
   options.io_activity = Env::IOActivity::kDBIterator;
   return new view::ViewIterator(std::move(pinned), options, rep_->handed_over,

@@ -51,13 +51,7 @@ Status CheckGet(const ReadOptions& read_options, const PinnedVersion& pinned,
   if (read_options.read_tier == ROCKSDB_NAMESPACE::kPersistedTier) {
     return Status::NotSupported("a view has no reads of persisted data alone");
   }
-  if (pinned.cfd()->user_comparator()->timestamp_size() !=
-      (read_options.timestamp == nullptr ? 0
-                                         : read_options.timestamp->size())) {
-    return Status::InvalidArgument(
-        "ReadOptions::timestamp is not of the size that the comparator has");
-  }
-  return Status::OK();
+  return pinned.CheckTimestamp(read_options.timestamp);
 }
 
 ReadOptions OptionsOfGet(const ReadOptions& read_options,

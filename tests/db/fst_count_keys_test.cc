@@ -12,6 +12,7 @@
 #include "rocksdb/comparator.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
+#include "rocksdb/slice_transform.h"
 #include "tests/util/fst_db_fixture.h"
 
 namespace memkv {
@@ -161,6 +162,19 @@ TEST_P(FstCountKeysTest, ExactInAMemTableAlone) {
     ASSERT_NO_FATAL_FAILURE(Delete(Key(i)));
   }
   ExpectExact(1000);
+}
+
+TEST_P(FstCountKeysTest, APrefixFilterOfTheMemTableHidesNothing) {
+  Options options = QuietOptions();
+  options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(9));
+  options.memtable_prefix_bloom_size_ratio = 0.1;
+  ASSERT_NO_FATAL_FAILURE(Open(options));
+  ASSERT_NO_FATAL_FAILURE(PutKeys(0, 100));
+  const Slice start("pole/0000");
+  const Slice limit("zzzz/0000");
+  const KeyCount count = Count(RangePtr(&start, &limit));
+  EXPECT_EQ(100u, count.at_least);
+  EXPECT_EQ(100u, count.at_most);
 }
 
 TEST_P(FstCountKeysTest, ExactWhereRunsDoNotMeet) {

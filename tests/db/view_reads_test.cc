@@ -17,6 +17,7 @@
 #include "plugin/memkv_view.h"
 #include "rocksdb/comparator.h"
 #include "rocksdb/convenience.h"
+#include "rocksdb/slice_transform.h"
 #include "rocksdb/statistics.h"
 #include "tests/db/view_fixture.h"
 #include "view/key_positions.h"
@@ -172,6 +173,45 @@ TEST_F(ViewReadsTest, GetsRefuseWhatTheyCannotGive) {
     view->MultiGet(options, 1, &key, &value, &status);
     EXPECT_EQ(s.code(), status.code());
   }
+}
+
+// What a view does not serve itself, RocksDB's iterator reads: what a get does
+// not obey must not reach it.
+TEST_F(ViewReadsTest, GetsDoNotObeyWhatIsForIterators) {
+  Options options = MemkvOptions();
+  options.enable_blob_files = true;
+  options.min_blob_size = 0;
+  options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
+  Open(options);
+  Put("b", "in a blob file");
+  Flush();
+  const std::unique_ptr<View> view = OpenView();
+  const Slice bound("a");
+  std::vector<ReadOptions> for_iterators(8);
+  for_iterators[0].allow_unprepared_value = true;
+  for_iterators[1].iterate_upper_bound = &bound;
+  for_iterators[2].prefix_same_as_start = true;
+  for_iterators[3].auto_prefix_mode = true;
+  for_iterators[4].table_filter = [](const rocksdb::TableProperties&) {
+    return false;
+  };
+  for_iterators[5].max_skippable_internal_keys = 1;
+  for_iterators[6].tailing = true;
+  for_iterators[7].pin_data = true;
+  for (const ReadOptions& read_options : for_iterators) {
+    std::string by_get;
+    ASSERT_TRUE(db()->Get(read_options, "b", &by_get).ok());
+    PinnableSlice value;
+    ASSERT_TRUE(view->Get(read_options, "b", &value).ok());
+    EXPECT_EQ(by_get, value);
+    const Slice key("b");
+    Status status;
+    value.Reset();
+    view->MultiGet(read_options, 1, &key, &value, &status);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    EXPECT_EQ(by_get, value);
+  }
+  EXPECT_EQ(16u, view->handed_over());
 }
 
 TEST_F(ViewReadsTest, GetsCountInStatisticsWhatRocksDBCounts) {

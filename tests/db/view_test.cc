@@ -145,6 +145,63 @@ TEST_F(ViewTest, RefusesWhatItCannotGive) {
   EXPECT_TRUE(StatusOf(*view, options).IsInvalidArgument());
 }
 
+TEST_F(ViewTest, RefusesTimestampsWhoseHistoryIsCollapsed) {
+  Options options = MemkvOptions();
+  options.comparator = rocksdb::BytewiseComparatorWithU64Ts();
+  options.merge_operator = nullptr;
+  Open(options);
+  const auto timestamp = [](uint64_t t) {
+    std::string text;
+    rocksdb::EncodeU64Ts(t, &text);
+    return text;
+  };
+  for (const uint64_t t : {1, 5}) {
+    ASSERT_TRUE(
+        db()->Put(rocksdb::WriteOptions(), "k", timestamp(t), "v").ok());
+  }
+  ASSERT_TRUE(
+      db()->IncreaseFullHistoryTsLow(db()->DefaultColumnFamily(), timestamp(4))
+          .ok());
+  CompactAll();
+  const std::unique_ptr<View> view = OpenView();
+  for (const uint64_t t : {2, 4, 6}) {
+    const std::string read_at = timestamp(t);
+    const Slice at(read_at);
+    ReadOptions read_options;
+    read_options.timestamp = &at;
+    std::string value;
+    const Status expected = db()->Get(read_options, "k", &value);
+    EXPECT_EQ(t < 4, expected.IsInvalidArgument()) << expected.ToString();
+    rocksdb::PinnableSlice by_view;
+    EXPECT_EQ(expected.code(), view->Get(read_options, "k", &by_view).code());
+    const Slice key("k");
+    Status by_multi_get;
+    view->MultiGet(read_options, 1, &key, &by_view, &by_multi_get);
+    EXPECT_EQ(expected.code(), by_multi_get.code());
+    EXPECT_EQ(t < 4, StatusOf(*view, read_options).IsInvalidArgument());
+  }
+}
+
+TEST_F(ViewTest, FilesThatItHeldAreDeletedWhenItGoes) {
+  Options options = MemkvOptions();
+  options.disable_auto_compactions = true;
+  for (const bool in_background : {false, true}) {
+    Destroy();
+    options.avoid_unnecessary_blocking_io = in_background;
+    Open(options);
+    PutAll(0, 100, "old");
+    Flush();
+    const std::string held = SstFiles().at(0);
+    std::unique_ptr<View> view = OpenView();
+    CompactAll();
+    ASSERT_NE(held, SstFiles().at(0));
+    EXPECT_TRUE(env()->FileExists(held).ok());
+    view.reset();
+    if (in_background) Close();  // It waits for what is in the queue.
+    EXPECT_TRUE(env()->FileExists(held).IsNotFound());
+  }
+}
+
 TEST_F(ViewTest, OfAWrappedDatabaseIsRefused) {
   rocksdb::DBWithTTL* wrapped = nullptr;
   ASSERT_TRUE(

@@ -193,5 +193,22 @@ TEST_F(InspectTest, HelpAndVersionAreThere) {
   EXPECT_TOOL(0, "memkv 0.", "--version");
 }
 
+TEST_F(InspectTest, AReportThatCannotBeWrittenIsSaid) {
+  ASSERT_NO_FATAL_FAILURE(Open(Still(MemkvOptions())));
+  ASSERT_NO_FATAL_FAILURE(PutKeys(0, 100));
+  ASSERT_NO_FATAL_FAILURE(Flush());
+  // More than a buffer holds, and less.
+  for (const std::string& command :
+       {"inspect --json " + ShellQuoted(SstFiles().at(0)),
+        "verify " + ShellQuoted(path())}) {
+    const std::string text =
+        ShellQuoted(MEMKV_TOOL) + " " + command + " 2>&1 >/dev/full";
+    const ToolResult result = RunShell(text);
+    EXPECT_EQ(1, result.status) << result.output;
+    EXPECT_TRUE(result.Says("standard output: No space left on device"))
+        << result.output;
+  }
+}
+
 }  // namespace
 }  // namespace memkv

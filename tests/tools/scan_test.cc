@@ -93,6 +93,12 @@ TEST_F(ScanTest, KeysThatMatchAreFound) {
   ExpectLines("0x62696E2F637574 ==> 0x6F662062696E2F637574\n",
               {"search", path(), "--hex", "--limit=1", "--reverse",
                "--prefixes=" + folder() + "/prefixes.hex"});
+  // A line's end is a byte like others there.
+  ASSERT_NO_FATAL_FAILURE(Put("a\nb", ""));
+  ASSERT_NO_FATAL_FAILURE(Put("a", ""));
+  std::ofstream(folder() + "/prefixes.hex") << "610a\n";
+  ExpectLines("0x610A62\n", {"search", path(), "--hex", "--keys_only",
+                             "--prefixes=" + folder() + "/prefixes.hex"});
   ExpectLines("bin/cut ==> of bin/cut\n",
               {"search", path(), "--regex=.*/c.t", "--from=bin/cb"});
 }

@@ -41,14 +41,10 @@ inline std::string ShellQuoted(const std::string& word) {
   return quoted + "'";
 }
 
-// Runs memkv with these arguments; its output is that of both streams.
-inline ToolResult RunTool(const std::vector<std::string>& arguments) {
-  std::string command = ShellQuoted(MEMKV_TOOL);
-  for (const std::string& argument : arguments) {
-    command += " " + ShellQuoted(argument);
-  }
+// Runs a command of a shell's.
+inline ToolResult RunShell(const std::string& command) {
   ToolResult result;
-  FILE* const pipe = popen((command + " 2>&1").c_str(), "r");
+  FILE* const pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return result;
   char buffer[4096];
   for (size_t n; (n = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) {
@@ -60,6 +56,15 @@ inline ToolResult RunTool(const std::vector<std::string>& arguments) {
     result.status = WEXITSTATUS(status);
   }
   return result;
+}
+
+// Runs memkv with these arguments; its output is that of both streams.
+inline ToolResult RunTool(const std::vector<std::string>& arguments) {
+  std::string command = ShellQuoted(MEMKV_TOOL);
+  for (const std::string& argument : arguments) {
+    command += " " + ShellQuoted(argument);
+  }
+  return RunShell(command + " 2>&1");
 }
 
 // Expects an exit status and a piece of the output.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "db/dbformat.h"
 #include "file/random_access_file_reader.h"
 #include "options/cf_options.h"
 #include "rocksdb/file_system.h"
@@ -168,6 +169,28 @@ TEST_F(VerifyTest, OrderThatIsNotKnownIsSaid) {
   ASSERT_NO_FATAL_FAILURE(Open(options));
   EXPECT_TOOL(1, "a comparator of the application's is not known here",
               "verify", path());
+}
+
+// Such a file is block-based, and its keys are as if none had a timestamp.
+TEST_F(VerifyTest, TimestampsThatAreNotPersistedAreNoDamage) {
+  rocksdb::Options options = Still(MemkvOptions());
+  options.comparator = rocksdb::BytewiseComparatorWithU64Ts();
+  options.persist_user_defined_timestamps = false;
+  options.allow_concurrent_memtable_write = false;
+  ASSERT_NO_FATAL_FAILURE(Open(options));
+  std::string timestamp;
+  rocksdb::EncodeU64Ts(1, &timestamp);
+  for (const char* key : {"a", "b", "key00000001", "key00000002"}) {
+    ASSERT_TRUE(
+        db()->Put(rocksdb::WriteOptions(), key, timestamp, "value").ok());
+  }
+  std::string low;
+  rocksdb::EncodeU64Ts(2, &low);
+  ASSERT_TRUE(
+      db()->IncreaseFullHistoryTsLow(db()->DefaultColumnFamily(), low).ok());
+  ASSERT_NO_FATAL_FAILURE(Flush());
+  EXPECT_TOOL(0, "block_based, 4 entries", "verify", path());
+  EXPECT_TOOL(0, "1 file, 0 damaged", "verify", SstFiles().at(0));
 }
 
 // The properties of a block-based file may say what is not so.

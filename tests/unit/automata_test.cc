@@ -143,6 +143,30 @@ TEST(AutomataTest, RegexesTakeBytesAndClasses) {
   EXPECT_TRUE(Matches(Regex("\xc3\xa9+").get(), "\xc3\xa9\xa9"));
 }
 
+TEST(AutomataTest, EitherCaseInBracketsIsWhatStdRegexTakesForIt) {
+  std::mt19937_64 random(TestSeed());
+  const std::vector<std::string> items = {"a", "Z",   "1",   "a-m",
+                                          "P", "k-z", "C-E", "0-5"};
+  size_t matches = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::string brackets = round % 2 == 0 ? "[" : "[^";
+    for (size_t n = 1 + random() % 3; n > 0; --n) {
+      brackets += items[random() % items.size()];
+    }
+    brackets += ']';
+    const std::regex twin(brackets, std::regex::ECMAScript | std::regex::icase);
+    const Made made = Regex("(?i)" + brackets);
+    for (char byte = 1; byte < 127; ++byte) {
+      const std::string key(1, byte);
+      const bool expected = std::regex_match(key, twin);
+      matches += expected;
+      ASSERT_EQ(expected, Matches(made.get(), key))
+          << brackets << " of " << key;
+    }
+  }
+  EXPECT_GT(matches, 5000u);
+}
+
 TEST(AutomataTest, AWrongPatternIsRefusedWithThePlaceOfTheFault) {
   const struct {
     const char* pattern;
