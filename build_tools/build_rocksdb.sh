@@ -38,7 +38,7 @@ set -euo pipefail
 unset CXXFLAGS CFLAGS CPPFLAGS LDFLAGS MAKEFLAGS MFLAGS
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${MEMKV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/memkv}
+cache=$(realpath -m -- "${MEMKV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/memkv}")
 flavour=release
 source_dir=
 compiler=${CXX:-c++}

@@ -10,7 +10,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
-cache=${1:?usage: fetch_ceph_rocksdb.sh CACHE}
+cache=$(realpath -m -- "${1:?usage: fetch_ceph_rocksdb.sh CACHE}")
 version=18.2.7
 sha256=71c0795fa0d6312ec7b57dee4031559b7e62e086a78e6ae1ad8549e0b351e28f
 tree=$cache/src/ceph-$version

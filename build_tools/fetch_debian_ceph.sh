@@ -13,7 +13,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
-cache=${1:?usage: fetch_debian_ceph.sh CACHE}
+cache=$(realpath -m -- "${1:?usage: fetch_debian_ceph.sh CACHE}")
 version=18.2.7
 suite=trixie
 tree=$cache/debian/ceph-$version

@@ -11,7 +11,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
-cache=${1:?usage: fetch_debian_program.sh CACHE VERSION PACKAGE}
+cache=$(realpath -m -- "${1:?usage: fetch_debian_program.sh CACHE VERSION PACKAGE}")
 version=${2:?usage: fetch_debian_program.sh CACHE VERSION PACKAGE}
 package=${3:?usage: fetch_debian_program.sh CACHE VERSION PACKAGE}
 tree=$cache/debian/$package-$version

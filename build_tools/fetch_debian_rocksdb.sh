@@ -17,7 +17,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
-cache=${1:?usage: fetch_debian_rocksdb.sh CACHE VERSION}
+cache=$(realpath -m -- "${1:?usage: fetch_debian_rocksdb.sh CACHE VERSION}")
 version=${2:?usage: fetch_debian_rocksdb.sh CACHE VERSION}
 tree=$cache/debian/rocksdb-$version
 

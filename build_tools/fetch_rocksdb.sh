@@ -11,7 +11,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
-cache=${1:?usage: fetch_rocksdb.sh CACHE [VERSION]}
+cache=$(realpath -m -- "${1:?usage: fetch_rocksdb.sh CACHE [VERSION]}")
 version=${2:-9.10.0}
 case $version in
   7.8.3) sha256=b85408a374770897332bf15e51620a5f35720dd416a4749e3899057f9cfaf84d ;;

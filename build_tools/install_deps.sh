@@ -22,8 +22,7 @@ case ${1-} in
 esac
 
 packages='libsnappy-dev liblz4-dev libzstd-dev libjemalloc-dev libgflags-dev
-  libfmt-dev libgtest-dev libbenchmark-dev nlohmann-json3-dev libvalijson-dev
-  apt-file'
+  libfmt-dev libgtest-dev libbenchmark-dev nlohmann-json3-dev libvalijson-dev'
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
   for tool in cmake make c++; do

@@ -27,14 +27,20 @@ if(NOT memkv_cache AND NOT "$ENV{XDG_CACHE_HOME}" STREQUAL "")
 elseif(NOT memkv_cache)
   set(memkv_cache "$ENV{HOME}/.cache/memkv")
 endif()
+get_filename_component(memkv_cache "${memkv_cache}" ABSOLUTE)
 
 # Depend mode takes the names of included files from the compiler, which saves a
 # run of the preprocessor for each file that is compiled.
 set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env)
+# Who has a cache has a size for it.
+set(memkv_cache_settings)
+if(NOT DEFINED ENV{CCACHE_DIR})
+  set(memkv_cache_settings "CCACHE_DIR=${memkv_cache}/ccache"
+                           "CCACHE_MAXSIZE=2G")
+endif()
 foreach(
   setting
-  "CCACHE_DIR=${memkv_cache}/ccache"
-  "CCACHE_MAXSIZE=2G"
+  ${memkv_cache_settings}
   "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}"
   "CCACHE_NOHASHDIR=1"
   "CCACHE_DEPEND=1")

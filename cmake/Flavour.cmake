@@ -47,7 +47,10 @@ else()
                       "sanitize, debug, tsan, quick or fuzz")
 endif()
 
-if(CMAKE_BUILD_TYPE AND NOT CMAKE_BUILD_TYPE STREQUAL memkv_build_type)
+# A project that has memkv below it chooses its own, and not memkv's.
+if(memkv_alone
+   AND CMAKE_BUILD_TYPE
+   AND NOT CMAKE_BUILD_TYPE STREQUAL memkv_build_type)
   message(
     FATAL_ERROR
       "CMAKE_BUILD_TYPE is '${CMAKE_BUILD_TYPE}', but the flavour "
@@ -59,7 +62,7 @@ set(CMAKE_BUILD_TYPE "${memkv_build_type}")
 # In the flavour quick kernels are called, as on any machine, and not inlined.
 # Beside a RocksDB that is there memkv runs on the machines that it runs on.
 set(memkv_default_portable 1)
-if(CMAKE_HOST_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$"
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$"
    AND NOT MEMKV_FLAVOUR STREQUAL "quick"
    AND NOT MEMKV_ROCKSDB MATCHES "^(system|headers)$")
   set(memkv_default_portable haswell)

@@ -18,10 +18,10 @@ if(NOT MEMKV_FLAVOUR STREQUAL "release")
   message(FATAL_ERROR "MEMKV_ROCKSDB=headers is for the flavour release, not "
                       "'${MEMKV_FLAVOUR}'")
 endif()
-foreach(part TESTS BENCHMARKS TOOLS)
-  if(MEMKV_BUILD_${part})
-    message(FATAL_ERROR "With MEMKV_ROCKSDB=headers there is no RocksDB for "
-                        "programs: -DMEMKV_BUILD_${part}=OFF, or --preset headers")
+foreach(part BUILD_TESTS BUILD_BENCHMARKS BUILD_TOOLS INSTALL)
+  if(MEMKV_${part})
+    message(FATAL_ERROR "With MEMKV_ROCKSDB=headers there is no RocksDB for programs, "
+                        "nor to install: -DMEMKV_${part}=OFF, or --preset headers")
   endif()
 endforeach()
 set(MEMKV_ROCKSDB_SOURCE_DIR

@@ -14,7 +14,7 @@ separate_arguments(memkv_mk_headers UNIX_COMMAND "${CMAKE_MATCH_1}")
 
 # Our sources have local names in common, which a unity build would put together.
 set_source_files_properties(
-  ${memkv_mk_sources} DIRECTORY "${CMAKE_SOURCE_DIR}"
+  ${memkv_mk_sources} DIRECTORY "${PROJECT_SOURCE_DIR}"
   PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 
 # Views are for RocksDB 9.10 and later.  Their sources are on the list that
@@ -22,7 +22,7 @@ set_source_files_properties(
 if(rocksdb_VERSION VERSION_LESS 9.10)
   list(FILTER memkv_mk_sources INCLUDE REGEX "/view/[^/]*$")
   set_source_files_properties(
-    ${memkv_mk_sources} DIRECTORY "${CMAKE_SOURCE_DIR}"
+    ${memkv_mk_sources} DIRECTORY "${PROJECT_SOURCE_DIR}"
     PROPERTIES HEADER_FILE_ONLY ON)
   list(FILTER memkv_mk_headers EXCLUDE REGEX "memkv_(search|view)\\.h$")
 endif()

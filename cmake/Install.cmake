@@ -38,6 +38,10 @@ install(
           NAMELINK_COMPONENT dev)
 if(MEMKV_BUILD_BENCHMARKS)
   install(TARGETS memkv_bench RUNTIME DESTINATION bin COMPONENT tools)
+  install(
+    FILES "${memkv_root}/db_bench_ext/keys/fetch_contents.sh"
+    DESTINATION share/memkv
+    COMPONENT tools)
 endif()
 if(MEMKV_BUILD_TOOLS)
   install(

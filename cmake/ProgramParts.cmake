@@ -26,10 +26,10 @@ set(memkv_bench_common_sources
 list(TRANSFORM memkv_bench_common_sources
      PREPEND "${memkv_root}/db_bench_ext/")
 add_library(memkv_bench_common STATIC ${memkv_bench_common_sources})
-target_compile_definitions(
-  memkv_bench_common
-  PRIVATE
-    MEMKV_FETCH_CONTENTS="${memkv_root}/db_bench_ext/keys/fetch_contents.sh")
+# Where programs look for it, as they do where they are installed.
+configure_file("${memkv_root}/db_bench_ext/keys/fetch_contents.sh"
+               "${CMAKE_CURRENT_BINARY_DIR}/share/memkv/fetch_contents.sh"
+               COPYONLY)
 target_compile_options(memkv_bench_common PUBLIC ${memkv_fmt_options})
 target_link_libraries(
   memkv_bench_common PUBLIC memkv fmt::fmt "${MEMKV_GFLAGS_LIBRARY}"

@@ -106,9 +106,14 @@ set(default_libdir lib)
 if(MEMKV_ROCKSDB STREQUAL "system" AND CMAKE_LIBRARY_ARCHITECTURE)
   set(default_libdir "lib/${CMAKE_LIBRARY_ARCHITECTURE}")
 endif()
-set(CMAKE_INSTALL_LIBDIR
-    "${default_libdir}"
-    CACHE STRING "Where libraries go, below the prefix")
+# Below another project, as that has it.
+if(memkv_alone)
+  set(CMAKE_INSTALL_LIBDIR
+      "${default_libdir}"
+      CACHE STRING "Where libraries go, below the prefix")
+elseif(NOT CMAKE_INSTALL_LIBDIR)
+  set(CMAKE_INSTALL_LIBDIR "${default_libdir}")
+endif()
 set(libdir "${CMAKE_INSTALL_LIBDIR}")
 
 include(SharedLibrary)

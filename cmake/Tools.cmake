@@ -11,7 +11,7 @@ target_link_libraries(memkv_fst_sst_file_dumper PUBLIC memkv_rocksdb)
 # The system finds its libraries, and memkv beside them, by itself.
 set(memkv_tools_rpath)
 if(NOT MEMKV_ROCKSDB STREQUAL "system")
-  set(memkv_tools_rpath "$ORIGIN/../lib")
+  set(memkv_tools_rpath "$ORIGIN/../${libdir}")
 endif()
 
 foreach(tool memkv_ldb memkv_sst_dump)

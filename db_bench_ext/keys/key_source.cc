@@ -12,8 +12,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
+#include <system_error>
 #include <vector>
 
 #include "db_bench_ext/common/check.h"
@@ -24,8 +27,10 @@
 #include "util/math.h"
 #include "util/string_util.h"
 
-DEFINE_string(fetch_script, MEMKV_FETCH_CONTENTS,
-              "The script that writes the Contents lists.");
+DEFINE_string(fetch_script, "",
+              "The script that writes the Contents lists; by default "
+              "share/memkv/fetch_contents.sh beside the program, or beside its "
+              "folder.");
 
 namespace memkv {
 
@@ -75,12 +80,26 @@ bool SplitContentsLine(const std::string& line, Slice* path, Slice* packages) {
   return true;
 }
 
+std::string FetchScript() {
+  if (!FLAGS_fetch_script.empty()) return FLAGS_fetch_script;
+  const std::string script = "share/memkv/fetch_contents.sh";
+  std::error_code error;
+  const std::filesystem::path folder =
+      std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const auto& at : {folder / script, folder.parent_path() / script}) {
+    if (std::filesystem::exists(at, error)) return at.string();
+  }
+  Refuse("there is no " + script + " beside this program or its folder",
+         "--fetch_script=FILE names it");
+}
+
 void ReadContents(uint64_t limit, KeySet* input) {
+  const std::string script = FetchScript();
   // By a variable, so that no character of its name means anything to a shell.
-  setenv("MEMKV_FETCH_SCRIPT", FLAGS_fetch_script.c_str(), 1);
+  setenv("MEMKV_FETCH_SCRIPT", script.c_str(), 1);
   FILE* pipe = popen("sh \"$MEMKV_FETCH_SCRIPT\"", "r");
   if (pipe == nullptr) {
-    Check(Status::IOError(FLAGS_fetch_script, std::strerror(errno)));
+    Check(Status::IOError(script, std::strerror(errno)));
   }
   uint64_t dropped = 0;
   const uint64_t lines = ForEachLine(pipe, limit, [&](const std::string& line) {
@@ -98,9 +117,8 @@ void ReadContents(uint64_t limit, KeySet* input) {
   // A reader that stops early ends the script by SIGPIPE: no failure then.
   if (whole && result != 0) {
     Check(Status::IOError(
-        FLAGS_fetch_script,
-        fmt::format("left with status {}",
-                    WIFEXITED(result) ? WEXITSTATUS(result) : result)));
+        script, fmt::format("left with status {}",
+                            WIFEXITED(result) ? WEXITSTATUS(result) : result)));
   }
   const size_t merged =
       input->records.SortAndMerge(DuplicateRule::kUnionOfLists);
