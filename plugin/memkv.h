@@ -77,8 +77,9 @@ struct FstTableOptions {
     kCache,  // tries go through the block cache, as value blocks always do
   };
   enum class DefaultFilter {
-    kAuto,  // a Bloom filter of whole keys, 10 bits each; none with
-            // Residency::kCache
+    kAuto,  // a Bloom filter of whole keys, 10 bits each; none where nothing
+            // may be held: with Residency::kCache, or if pinned_keys_limit,
+            // which may follow from the block cache, leaves no bytes
     kNone,
   };
 
@@ -92,13 +93,14 @@ struct FstTableOptions {
   // memory with Residency::kAuto.  They are charged to the block cache, and
   // stay until their file is closed.  0: three quarters of the block cache's
   // capacity; none without a block cache, or with strict_capacity_limit, where
-  // reads fail if the cache is full of what is charged to it.
+  // reads fail if the cache is full of what is charged to it.  At most 2^60.
   size_t pinned_keys_limit = 0;
 
   // The filter of new files where no filter_policy is named: with kAuto a Bloom
   // filter of whole keys, 10 bits each, by which a get passes files that do not
   // have its key.  While all tries of a file are in memory, its filter is asked
-  // if about a quarter of the keys or more that gets seek there are not there.
+  // only if at least about a quarter of the gets that come to the file find
+  // nothing there.
   // Such a filter is in memory while its file is open, with Residency::kAuto
   // within three quarters of pinned_keys_limit: while there is no room it is
   // not asked.  With kNone new files have none, and none that a file has is
