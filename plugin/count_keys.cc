@@ -102,7 +102,8 @@ class Counter {
     deletes_ranges_ = deletes_ranges_ || !range_dels.IsEmpty();
 
     for (InternalIterator* iter : compat::MemTableIterators(
-             read_options_, *sv_, /*prefix_extractor=*/nullptr, &arena)) {
+             read_options_, *sv_,
+             sv_->mutable_cf_options.prefix_extractor.get(), &arena)) {
       if (s.ok()) {
         s = CountMemTable(iter);
       }

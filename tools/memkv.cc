@@ -89,8 +89,10 @@ int Main(int argc, char** argv) {
     fmt::print(stderr, "memkv: {}\n", failure.what());
     return kFound;
   } catch (const std::system_error& error) {
-    // Of fmt::print(), which could not write.
-    fmt::print(stderr, "memkv: standard output: {}\n", error.code().message());
+    // fmt::print() throws it where it cannot write.
+    fmt::print(stderr, "memkv: {}{}\n",
+               std::ferror(stdout) != 0 ? "standard output: " : "",
+               error.code().message());
     return kFound;
   }
   // A report that was not written is none.

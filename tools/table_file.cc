@@ -75,12 +75,18 @@ Status TableFile::OpenReader(SequenceNumber largest_seqno,
 Status TableFile::Open(const std::string& path, const Comparator* comparator,
                        SequenceNumber largest_seqno,
                        std::unique_ptr<TableFile>* out) {
-  const Comparator* const first =
-      comparator != nullptr ? comparator : rocksdb::BytewiseComparator();
-  std::unique_ptr<TableFile> opened(new TableFile(path, first));
+  const Comparator* const bytewise = rocksdb::BytewiseComparator();
+  const Comparator* const first = comparator != nullptr ? comparator : bytewise;
+  // The file says itself whether its keys have their comparator's timestamps:
+  // until then none is looked for.
+  const bool timestamped = first->timestamp_size() != 0;
+  std::unique_ptr<TableFile> opened(
+      new TableFile(path, timestamped ? bytewise : first));
   Status s = opened->OpenReader(largest_seqno, /*has_timestamps=*/true);
-  if (s.ok() && !compat::HasTimestamps(*opened->properties_)) {
-    s = opened->OpenReader(largest_seqno, /*has_timestamps=*/false);
+  if (s.ok() && timestamped) {
+    const bool has_timestamps = compat::HasTimestamps(*opened->properties_);
+    opened.reset(new TableFile(path, first));
+    s = opened->OpenReader(largest_seqno, has_timestamps);
   }
   if (!s.ok()) {
     return s;

@@ -40,6 +40,7 @@ PinnedVersion::~PinnedVersion() {
   super_version_->Cleanup();
   db_->FindObsoleteFiles(&job, /*force=*/false, /*no_full_scan=*/true);
   if (in_background) {
+    db_->ScheduleBgLogWriterClose(&job);
     db_->AddSuperVersionsToFreeQueue(super_version_);
     db_->SchedulePurge();
   }

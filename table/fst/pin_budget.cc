@@ -97,15 +97,19 @@ uint64_t PinBudget::Share::Take(uint64_t least, uint64_t most) {
   const uint64_t spoken_for =
       budget_->used() + budget_->owed_.load(std::memory_order_relaxed);
   if (spoken_for + least > limit) return 0;
-  for (const uint64_t taken : {std::min(most, limit - spoken_for), least}) {
-    if (budget_->Use(taken)) {
-      taken_ += taken;
-      return taken;
-    }
+  uint64_t taken = std::min(most, limit - spoken_for);
+  bool charged = !little_room_ && budget_->Use(taken);
+  if (!charged) {
+    // A block cache with a strict limit has let go of what it could to make
+    // room: it is not asked for so much again.
+    little_room_ = true;
+    taken = least;
+    charged = budget_->Use(taken);
   }
-  // The block cache is full: not for every read anew.
-  limit_.store(spoken_for, std::memory_order_relaxed);
-  return 0;
+  refused_.store(!charged, std::memory_order_relaxed);
+  if (!charged) return 0;
+  taken_ += taken;
+  return taken;
 }
 
 PinBudget::FilterShare::FilterShare(std::shared_ptr<PinBudget> budget,

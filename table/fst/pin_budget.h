@@ -39,6 +39,7 @@
 
 #include "cache/cache_reservation_manager.h"
 #include "compat/block_cache.h"
+#include "util/random.h"
 
 namespace memkv {
 
@@ -78,11 +79,15 @@ class PinBudget {
     Share& operator=(const Share&) = delete;
 
     // Whether there is room for so many bytes, about: by the capacity that the
-    // block cache had when the file was opened or last took some.
+    // block cache had when the file was opened or last took some.  While a
+    // block cache with a strict limit has refused them, one call in
+    // kAskedAgain.
     bool MayTake(uint64_t bytes) const {
       return budget_->used() + budget_->owed_.load(std::memory_order_relaxed) +
-                 bytes <=
-             limit_.load(std::memory_order_relaxed);
+                     bytes <=
+                 limit_.load(std::memory_order_relaxed) &&
+             (!refused_.load(std::memory_order_relaxed) ||
+              ROCKSDB_NAMESPACE::Random::GetTLSInstance()->OneIn(kAskedAgain));
     }
     // Whether the segments and default filters of all open files fit, about.
     bool FitsAll() const {
@@ -94,11 +99,15 @@ class PinBudget {
     uint64_t Take(uint64_t least, uint64_t most);
 
    private:
+    static constexpr int kAskedAgain = 1024;
+
     const std::shared_ptr<PinBudget> budget_;
     const uint64_t asked_limit_;
     const uint64_t segments_;
     std::atomic<uint64_t> limit_;
-    uint64_t taken_ = 0;  // of budget_->mutex_
+    std::atomic<bool> refused_{false};  // by the block cache; see MayTake()
+    uint64_t taken_ = 0;                // of budget_->mutex_
+    bool little_room_ = false;          // the same
   };
 
   // What the filter of one open file has of it: its bytes, or nothing.

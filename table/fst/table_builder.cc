@@ -77,7 +77,7 @@ constexpr size_t kSmallSegment = size_t{16} << 10;
 constexpr size_t kMaxWholeBytes = size_t{16} << 20;
 constexpr size_t kFewKeys = 4;
 // Of a segment, so that its key trie stays below the format's 2 GiB.
-constexpr size_t kMaxSegmentBytes = size_t{1} << 30;
+constexpr size_t kMaxSegmentEstimate = size_t{1} << 30;
 
 }  // namespace
 
@@ -202,7 +202,7 @@ bool FstTableBuilder::CutsBefore(std::string_view user_key) {
   const size_t size = segment_estimate_;
   const size_t whole = segment_->whole_bytes();
   // A continuation holds one key.
-  if (continues_ || size + user_key.size() > kMaxSegmentBytes ||
+  if (continues_ || size + user_key.size() > kMaxSegmentEstimate ||
       (whole >= kMaxWholeBytes &&
        whole / kFewKeys >= segment_->last_key().size())) {
     return true;

@@ -255,11 +255,12 @@ TEST_F(FstAutoResidencyTest, AFullStrictCachePinsNothingAndAllIsAnswered) {
   ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(table, reader.get()));
   EXPECT_EQ(NumHeld(*reader), 0u);
   EXPECT_EQ(PinBudget::Of(cache)->used(), 0u);
-  // Nor does anything that is refused push out what is cached.
+  // Nor does what is refused push out what is cached, but for the one read in
+  // many that asks again.
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
   rocksdb::get_perf_context()->Reset();
   ASSERT_NO_FATAL_FAILURE(ExpectAllKeys(table, reader.get()));
-  EXPECT_EQ(rocksdb::get_perf_context()->block_read_count, 0u);
+  EXPECT_LT(rocksdb::get_perf_context()->block_read_count, kKeys / 20u);
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
 }
 

@@ -7,7 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <set>
 #include <string>
@@ -18,6 +21,7 @@
 #include "plugin/memkv_view.h"
 #include "rocksdb/comparator.h"
 #include "rocksdb/convenience.h"
+#include "rocksdb/listener.h"
 #include "rocksdb/statistics.h"
 #include "rocksdb/utilities/db_ttl.h"
 #include "tests/db/view_fixture.h"
@@ -182,12 +186,35 @@ TEST_F(ViewTest, RefusesTimestampsWhoseHistoryIsCollapsed) {
   }
 }
 
+// What files were deleted.
+class Deletions : public rocksdb::EventListener {
+ public:
+  void OnTableFileDeleted(const rocksdb::TableFileDeletionInfo& info) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    files_.insert(info.file_path);
+    changed_.notify_all();
+  }
+  // Whether the file was deleted, or is soon.
+  bool WaitFor(const std::string& file) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::minutes(2),
+                             [&] { return files_.count(file) != 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<std::string> files_;
+};
+
 TEST_F(ViewTest, FilesThatItHeldAreDeletedWhenItGoes) {
   Options options = MemkvOptions();
   options.disable_auto_compactions = true;
   for (const bool in_background : {false, true}) {
     Destroy();
     options.avoid_unnecessary_blocking_io = in_background;
+    const auto deletions = std::make_shared<Deletions>();
+    options.listeners = {deletions};
     Open(options);
     PutAll(0, 100, "old");
     Flush();
@@ -197,8 +224,11 @@ TEST_F(ViewTest, FilesThatItHeldAreDeletedWhenItGoes) {
     ASSERT_NE(held, SstFiles().at(0));
     EXPECT_TRUE(env()->FileExists(held).ok());
     view.reset();
-    if (in_background) Close();  // It waits for what is in the queue.
-    EXPECT_TRUE(env()->FileExists(held).IsNotFound());
+    if (in_background) {
+      EXPECT_TRUE(deletions->WaitFor(held));
+    } else {
+      EXPECT_TRUE(env()->FileExists(held).IsNotFound());
+    }
   }
 }
 

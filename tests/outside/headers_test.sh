@@ -34,8 +34,10 @@ refused() {
   rm -rf refused
 }
 refused 'needs the sources of the program.s RocksDB: -DMEMKV_ROCKSDB_SOURCE_DIR='
-refused 'there is no RocksDB for programs: -DMEMKV_BUILD_TESTS=OFF' \
-  "-DMEMKV_ROCKSDB_SOURCE_DIR=$source" -DMEMKV_BUILD_TESTS=ON
+for part in BUILD_TESTS INSTALL; do
+  refused "there is no RocksDB for programs, nor to install: -DMEMKV_$part=OFF" \
+    "-DMEMKV_ROCKSDB_SOURCE_DIR=$source" -DMEMKV_$part=ON
+done
 echo "ok: what cannot be built is not configured"
 
 # Each build is refused by what it lacks, until the last has all.

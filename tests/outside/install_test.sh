@@ -25,7 +25,7 @@ for file in include/memkv/memkv.h include/memkv/c.h include/rocksdb/db.h lib/lib
   lib/libmemkv.so lib/librocksdb.a lib/librocksdb.so \
   lib/cmake/memkv/memkvConfig.cmake lib/pkgconfig/memkv.pc bin/memkv_bench bin/db_bench \
   bin/memkv bin/memkv_ldb bin/memkv_sst_dump bin/memkv-run lib/libmemkv_run.so \
-  share/man/man1/memkv.1 share/man/man1/memkv-run.1 \
+  share/man/man1/memkv.1 share/man/man1/memkv-run.1 share/memkv/fetch_contents.sh \
   share/bash-completion/completions/memkv; do
   [[ -e $file ]] || fail "$file is not installed"
 done

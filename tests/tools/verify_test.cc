@@ -184,6 +184,10 @@ TEST_F(VerifyTest, TimestampsThatAreNotPersistedAreNoDamage) {
     ASSERT_TRUE(
         db()->Put(rocksdb::WriteOptions(), key, timestamp, "value").ok());
   }
+  ASSERT_TRUE(db()->DeleteRange(rocksdb::WriteOptions(),
+                                db()->DefaultColumnFamily(), "x", "y",
+                                timestamp)
+                  .ok());
   std::string low;
   rocksdb::EncodeU64Ts(2, &low);
   ASSERT_TRUE(
