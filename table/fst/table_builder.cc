@@ -258,7 +258,6 @@ void FstTableBuilder::AddEntry(const Slice& internal_key, uint64_t tag,
   WriteValueBlocks(/*all=*/false);
   // RocksDB asks for the file's after every entry.
   segment_estimate_ = segment_->EstimatedSize();
-  waiting_value_bytes_ = segment_->values().waiting_bytes();
 }
 
 void FstTableBuilder::WriteValueBlocks(bool all) {
@@ -298,7 +297,6 @@ void FstTableBuilder::SealSegment() {
   segment_ = NewSegment();
   if (!closed_) segment_->Reserve(room);
   segment_estimate_ = 0;
-  waiting_value_bytes_ = 0;
   EstimateClosed();
 }
 
@@ -467,7 +465,7 @@ uint64_t FstTableBuilder::EstimatedFileSize() const {
   if (closed_) return writer_.offset();
   return static_cast<uint64_t>(
       closed_estimate_ + ratio_ * static_cast<double>(segment_estimate_) +
-      value_ratio_ * static_cast<double>(waiting_value_bytes_) +
+      value_ratio_ * static_cast<double>(segment_->values().waiting_bytes()) +
       filter_.EstimatedSize());
 }
 

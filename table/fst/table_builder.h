@@ -139,11 +139,10 @@ class FstTableBuilder : public compat::TableBuilderBase {
   ROCKSDB_NAMESPACE::SequenceNumber largest_seqno_ = 0;
   const bool mirrored_;
   std::unique_ptr<SegmentBuilder> segment_;
-  bool continues_ = false;          // the last key of the segment before
-  size_t segment_estimate_ = 0;     // the segment's EstimatedSize()
-  size_t waiting_value_bytes_ = 0;  // of its values()
-  size_t full_size_ = 0;            // the same when it was full first
-  uint64_t key_entries_ = 0;        // of its last key
+  bool continues_ = false;       // the last key of the segment before
+  size_t segment_estimate_ = 0;  // the segment's EstimatedSize()
+  size_t full_size_ = 0;         // the same when it was full first
+  uint64_t key_entries_ = 0;     // of its last key
   // Null if segments do not wait, or no longer.
   std::unique_ptr<WaitingSegments> waiting_;
   WaitingSegments::Choice tokens_;  // of what is written
