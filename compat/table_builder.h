@@ -155,13 +155,13 @@ inline void FinishCollectors(const Collectors& collectors,
                              ROCKSDB_NAMESPACE::Logger* logger,
                              ROCKSDB_NAMESPACE::PropertyBlockBuilder* block,
                              ROCKSDB_NAMESPACE::TableProperties* properties) {
-#if MEMKV_ROCKSDB >= 809
+#if MEMKV_ROCKSDB >= 906
   NotifyCollectTableCollectorsOnFinish(collectors, logger, block,
                                        properties->user_collected_properties,
                                        properties->readable_properties);
 #else
-  // What RocksDB has done in this function since 8.9.  Before, it left out what
-  // is in *properties already.
+  // What RocksDB has done in this function since 9.6.  Before, it left out what
+  // is in *properties already, unless there was a collector.
   for (const auto& collector : collectors) {
     if (!collector->Finish(&properties->user_collected_properties).ok()) {
       ROCKSDB_NAMESPACE::LogPropertiesCollectionError(logger, "Finish",

@@ -91,7 +91,8 @@ struct FstTableOptions {
 
   // Bytes of tries that all open files which share the block cache may keep in
   // memory with Residency::kAuto.  They are charged to the block cache, and
-  // stay until their file is closed.  0: three quarters of the block cache's
+  // stay until their file is closed or, in files of small segments, others are
+  // used more.  0: three quarters of the block cache's
   // capacity; none without a block cache, or with strict_capacity_limit, where
   // reads fail if the cache is full of what is charged to it.  At most 2^60.
   size_t pinned_keys_limit = 0;

@@ -33,9 +33,6 @@ constexpr uint64_t kTimelinePoints = 50;
 constexpr uint64_t kStepsOfKey = 4;
 // Between two looks at the memory that is allocated.
 constexpr uint64_t kKeysOfSample = 10000;
-// Without a limit: what a database holds should be its own, and not grow until
-// all of its blocks are there.
-constexpr uint64_t kBlockCache = uint64_t{256} << 20;
 
 double PerKey(int64_t bytes, const GeneratedRecords& records) {
   return static_cast<double>(bytes) / static_cast<double>(records.distinct());
@@ -439,7 +436,7 @@ class GeneratedRun {
   const uint64_t budget_;
   const std::string path_;
   BenchResults* const results_;
-  const MemoryLimit limit_{options_.memory_limit, kBlockCache};
+  const MemoryLimit limit_{options_.memory_limit, options_.block_cache};
   ProgressBar progress_;
   // Values are empty unless the options say otherwise.
   const size_t value_size_ =

@@ -62,15 +62,16 @@ DEFINE_bool(list_configs, false, "Show the built-in configurations.");
 DEFINE_string(workloads, "all",
               "By commas: load-sorted, load-shuffled, overwrite, flush, "
               "compact, get, miss, multiget, seek, scan, rscan, prefix-scan, "
-              "count, mixed-a to mixed-f, readwhilewriting, live-get, "
-              "live-miss, live-seek, live-scan; or writes, reads, mixed, live, "
-              "all.");
+              "count, hot-get, mixed-a to mixed-f, readwhilewriting, "
+              "live-get, live-miss, live-seek, live-scan; or writes, reads, "
+              "mixed, live, all.");
 DEFINE_uint32(threads, 1, "Threads that write, look up and mix.");
 DEFINE_string(memory_limit, "0",
               "Of table readers and block cache of a database, as 512M, in "
               "every kind of run; files are then read past the page cache, and "
               "what reads them is timed by the wall. 0: none; block caches are "
-              "as --configs say, and 256M with --scale and --delta.");
+              "as --configs say, or with --scale and --delta as --block_cache "
+              "says.");
 DEFINE_uint32(repeat, 3, "Repeats; medians are shown.");
 DEFINE_uint64(ops, 200000,
               "Look-ups of a workload and repeat, or of a point of --scale or "
@@ -100,6 +101,10 @@ DEFINE_uint64(budget, 0,
               "100 million and 5 million.");
 DEFINE_string(delta_sizes, "8M,16M,32M,64M,128M,256M,512M,1G",
               "Of --delta: sizes of a memtable, by commas, ascending.");
+DEFINE_string(block_cache, "256M",
+              "Of --scale and --delta: the capacity of block caches, whatever "
+              "--configs say, so that what a database holds does not grow "
+              "until all of its blocks are there.");
 DEFINE_string(memory, "",
               "Instead: what reading costs with block caches of these sizes, "
               "by commas, ascending, as 8M,32M,128M.");
@@ -213,7 +218,7 @@ void CheckFlags() {
         {"keys", "db", "limit", "workloads", "threads", "repeat", "demo"},
         "--scale and --delta, which load generated keys once, from one thread");
   } else {
-    RefuseFlags({"budget"}, "a run without --scale or --delta");
+    RefuseFlags({"budget", "block_cache"}, "a run without --scale or --delta");
   }
   if (!FLAGS_scale) {
     RefuseFlags({"scale_orders"}, "a run without --scale");
@@ -254,6 +259,7 @@ BenchOptions MakeOptions(const std::string& command) {
           ParseWorkloads(FLAGS_workloads),
           FLAGS_threads,
           ParseBytes(FLAGS_memory_limit),
+          ParseBytes(FLAGS_block_cache),
           FLAGS_repeat,
           FLAGS_ops,
           FLAGS_seed,

@@ -124,6 +124,8 @@ constexpr WorkloadInfo kInfos[kNumWorkloads] = {
      8},
     {"count", "keys of a range counted, 1000 or so", "a range", Group::kReads,
      200},
+    {"hot-get", "get, of keys in one twentieth, another one in each repeat",
+     "a look-up", Group::kReads},
     {"mixed-a", "YCSB A: 50 % reads, 50 % updates, Zipf 0.99", "an operation",
      Group::kMixed},
     {"mixed-b", "YCSB B: 95 % reads, 5 % updates, Zipf 0.99", "an operation",

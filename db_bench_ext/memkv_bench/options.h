@@ -34,6 +34,7 @@ enum class Workload {
   kReverseScan,
   kPrefixScan,
   kCount,
+  kHotGet,
   kMixedA,
   kMixedB,
   kMixedC,
@@ -48,7 +49,7 @@ enum class Workload {
   kLiveSeek,
   kLiveScan,
 };
-constexpr int kNumWorkloads = 24;
+constexpr int kNumWorkloads = 25;
 
 enum class Group { kWrites, kReads, kMixed, kNone, kLive };
 
@@ -78,6 +79,8 @@ struct BenchOptions {
   std::vector<Workload> workloads = {};  // in the order they run
   unsigned threads = 1;
   uint64_t memory_limit = 0;  // bytes; 0: none
+  // Bytes, of a database of generated keys if there is no limit.
+  uint64_t block_cache = uint64_t{256} << 20;
   unsigned repeat = 3;
   uint64_t ops = 200000;
   uint64_t seed = 1;

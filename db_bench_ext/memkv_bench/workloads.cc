@@ -82,6 +82,9 @@ constexpr uint64_t kSeekSteps = 10;
 constexpr uint64_t kPrefixKeys = 100;
 constexpr uint64_t kCountKeys = 1000;
 constexpr uint64_t kMostScanned = 100;  // by mixed-e
+// Of all keys; hot-get asks for one. Seeds of repeats differ by 3 more than a
+// multiple of it.
+constexpr uint64_t kHotParts = 20;
 
 // How many operations take about as long as `ops` look-ups.
 uint64_t OperationsOf(Workload workload, uint64_t ops) {
@@ -108,6 +111,7 @@ class Planner {
         threads_(threads),
         zipf_(std::max<uint64_t>(records.size(), 2), kZipf),
         random_(seed ^ (static_cast<uint64_t>(workload) << 32)),
+        hot_part_(seed % kHotParts),
         model_(model),
         before_(records, *model),
         inserted_(model->inserted.begin(), model->inserted.end()),
@@ -165,13 +169,23 @@ class Planner {
         break;
       }
       default: {
-        const size_t i = random_.Uniform(records_.size());
+        const size_t i = workload_ == Workload::kHotGet
+                             ? HotRecord()
+                             : random_.Uniform(records_.size());
         op.key = Own(records_.key(i).ToString());
         op.expected.Count(op.key.size() + records_.ValueSize(i));
         break;
       }
     }
     return op;
+  }
+
+  size_t HotRecord() {
+    const uint64_t first = records_.size() * hot_part_ / kHotParts;
+    const uint64_t behind = records_.size() * (hot_part_ + 1) / kHotParts;
+    return std::min<uint64_t>(
+        first + random_.Uniform(std::max<uint64_t>(behind - first, 1)),
+        records_.size() - 1);
   }
 
   // Keys are the plan's own, in the order in which they are asked for: an
@@ -264,6 +278,7 @@ class Planner {
   const unsigned threads_;
   const ZipfSource zipf_;
   RandomSource random_;
+  const uint64_t hot_part_;
   BenchModel* const model_;
   const ModelExpected before_;  // only reads ask it: they change nothing
   std::unordered_set<std::string> inserted_;

@@ -371,9 +371,10 @@ Status FileBlockStore::PinSegments(const BlockReadContext& context,
   alone.prefetch_buffer = nullptr;
   pinned_.Start(index.num_segments(), segment_bytes, /*share=*/nullptr);
   for (uint32_t i = 0; i < index.num_segments(); ++i) {
+    BlockContents contents;
     SegmentEntry entry;
-    const Status s =
-        PinSegment(IsContiguous(index, i) ? context : alone, index, i, &entry);
+    const Status s = PinSegment(IsContiguous(index, i) ? context : alone, index,
+                                i, &contents, &entry);
     if (!s.ok()) return s;
   }
   return Status::OK();
@@ -381,45 +382,71 @@ Status FileBlockStore::PinSegments(const BlockReadContext& context,
 
 Status FileBlockStore::PinSegment(const BlockReadContext& context,
                                   const FileIndex& index, uint32_t i,
+                                  BlockContents* contents,
                                   SegmentEntry* entry) const {
   const BlockLocation at = index.Location(i);
   const BlockHandle handle(at.offset, at.size);
-  BlockContents contents;
-  const Status s = ReadRaw(context, handle, BlockType::kData, &contents);
+  const Status s = ReadRaw(context, handle, BlockType::kData, contents);
   if (!s.ok()) return s;
   std::string reason;
-  SegmentBlock* const block =
-      pinned_.Add(i, &contents,
-                  SegmentParser(index, tokens_.get(), tokens_store_), &reason);
-  if (!reason.empty()) return Corrupt(at.offset, reason);
-  if (block != nullptr) entry->SetUnownedValue(block);
+  pinned_.Add(i, contents, SegmentParser(index, tokens_.get(), tokens_store_),
+              entry, &reason);
+  return reason.empty() ? s : Corrupt(at.offset, reason);
+}
+
+Status FileBlockStore::LoadSegment(const BlockReadContext& context,
+                                   const FileIndex& index, uint32_t i,
+                                   SegmentEntry* entry) const {
+  const BlockLocation at = index.Location(i);
+  const BlockHandle handle(at.offset, at.size);
+  const SegmentParser parse(index, tokens_.get(), tokens_store_);
+  Status s;
+  if (MayPin(context, at.size)) {
+    BlockContents contents;
+    s = PinSegment(context, index, i, &contents, entry);
+    if (!s.ok() || !entry->IsEmpty()) return s;
+    MemoryAllocator* const allocator =
+        UsesCache(context) ? block_cache_->memory_allocator() : nullptr;
+    if (allocator != nullptr) contents = CopyOf(contents.data, allocator);
+    s = KeepParsed(context, handle, parse, std::move(contents),
+                   entry->cachable());
+  } else {
+    s = LoadParsed(context, handle, parse, entry->cachable());
+  }
+  if (s.ok() && KeepsSegments(context) && !context.sequential) {
+    pinned_.CountUnheldRead();
+  }
   return s;
 }
 
-bool FileBlockStore::MayPin(const BlockReadContext& context,
-                            uint64_t stored) const {
-  const ROCKSDB_NAMESPACE::ReadOptions& ro = context.read_options;
-  return !context.bypass_cache && pinned_.MayAdd(stored, context.sequential) &&
-         ro.fill_cache && !context.for_compaction &&
-         ro.read_tier != ROCKSDB_NAMESPACE::kBlockCacheTier;
+Status FileBlockStore::FindSegment(const BlockReadContext& context,
+                                   const FileIndex& index, uint32_t i,
+                                   SegmentEntry* entry) const {
+  const bool counts = KeepsSegments(context) && !context.sequential;
+  if (!context.bypass_cache && pinned_.Find(i, counts, entry)) {
+    return Status::OK();
+  }
+  const BlockLocation at = index.Location(i);
+  const SegmentParser parse(index, tokens_.get(), tokens_store_);
+  const Status s = FindParsed(context, BlockHandle(at.offset, at.size), parse,
+                              entry->cachable());
+  if (!s.ok() || entry->IsEmpty() || !MayPin(context, at.size)) return s;
+  // There is room for it beside the block cache, where it need not stay then.
+  BlockContents contents = CopyOf(entry->GetValue()->bytes(), nullptr);
+  SegmentEntry pinned;
+  std::string reason;  // none: it was parsed
+  pinned_.Add(i, &contents, parse, &pinned, &reason);
+  if (pinned.IsEmpty()) return s;
+  entry->cachable()->ResetEraseIfLastRef();
+  *entry = std::move(pinned);
+  return s;
 }
 
 Status FileBlockStore::GetSegment(const BlockReadContext& context,
                                   const FileIndex& index, uint32_t i,
                                   SegmentEntry* entry) const {
-  SegmentBlock* const held = context.bypass_cache ? nullptr : pinned_.Find(i);
-  if (held != nullptr) {
-    entry->SetUnownedValue(held);
-    return Status::OK();
-  }
-  const BlockLocation at = index.Location(i);
-  if (MayPin(context, at.size)) {
-    const Status s = PinSegment(context, index, i, entry);
-    if (!s.ok() || !entry->IsEmpty()) return s;
-  }
-  return GetParsed<SegmentBlock>(
-      context, BlockHandle(at.offset, at.size),
-      SegmentParser(index, tokens_.get(), tokens_store_), entry);
+  const Status s = FindSegment(context, index, i, entry);
+  return s.ok() && entry->IsEmpty() ? LoadSegment(context, index, i, entry) : s;
 }
 
 bool FileBlockStore::ReadsTogether(const BlockReadContext& context,
@@ -441,37 +468,28 @@ void FileBlockStore::GetSegments(const BlockReadContext& context,
                                  const uint32_t* numbers, size_t n,
                                  SegmentEntry* entries,
                                  Status* statuses) const {
+  const bool reads_together = ReadsTogether(context, n);
   std::optional<BlocksTogether> together;
-  BlockReadContext with = context;
-  // Those that the block cache does not have; it is not asked again.
-  std::array<bool, kMostTogether> missed = {};
-  const bool all_held =
-      std::all_of(numbers, numbers + n,
-                  [this](uint32_t number) { return HoldsSegment(number); });
-  const SegmentParser parse(index, tokens_.get(), tokens_store_);
-  const auto handle_of = [&](size_t k) {
+  size_t missing = 0;
+  for (size_t k = 0; k < n; ++k) {
+    statuses[k] = FindSegment(context, index, numbers[k], &entries[k]);
+    if (!statuses[k].ok() || !entries[k].IsEmpty()) continue;
+    ++missing;
     const BlockLocation at = index.Location(numbers[k]);
-    return BlockHandle(at.offset, at.size);
-  };
-  if (!all_held && ReadsTogether(context, n)) {
-    together.emplace();
-    for (size_t k = 0; k < n; ++k) {
-      if (HoldsSegment(numbers[k])) continue;
-      const BlockHandle handle = handle_of(k);
-      if (!MayPin(context, handle.size())) {
-        statuses[k] = FindParsed(context, handle, parse, &entries[k]);
-        if (!statuses[k].ok() || !entries[k].IsEmpty()) continue;
-        missed[k] = true;
-      }
-      if (LiesInFile(handle)) together->Add(handle);
-    }
+    const BlockHandle handle(at.offset, at.size);
+    if (!reads_together || !LiesInFile(handle)) continue;
+    if (!together.has_value()) together.emplace();
+    together->Add(handle);
+  }
+  if (missing == 0) return;
+  BlockReadContext with = context;
+  if (together.has_value()) {
     ReadTogether(context, &*together);
     with.together = &*together;
   }
   for (size_t k = 0; k < n; ++k) {
     if (!statuses[k].ok() || !entries[k].IsEmpty()) continue;
-    statuses[k] = missed[k] ? LoadParsed(with, handle_of(k), parse, &entries[k])
-                            : GetSegment(with, index, numbers[k], &entries[k]);
+    statuses[k] = LoadSegment(with, index, numbers[k], &entries[k]);
   }
 }
 

@@ -5,16 +5,19 @@
 // them, and keeps them where the options say.  Value blocks always go through
 // the block cache.  Segments do too (residency=cache), or are held from the
 // beginning (pin) or from their first use on, as far as a budget goes (auto),
-// until the file is closed.  A filter is held, or goes through the block cache,
-// or is held once a budget has room for it and is not asked before.
+// until the file is closed or others are used more.  A filter is held, or goes
+// through the block cache, or is held once a budget has room for it and is not
+// asked before.
 //
 // Thread safety: ReadTokens(), SetFilter(), PinSegments() and
 // PinSegmentsOnUse() come first; then every Get*() may be called from any
 // thread.  All that changes then is in PinnedSegments and PinnedFilter.
 //
-// Lifetime: a CachableEntry keeps its block alive; an entry of a pinned
-// segment refers to the store.  A FileBlockStore outlives the readers and
-// iterators that use it (the table reader owns it).
+// Lifetime: an entry keeps its block alive.  But that of a segment which stays
+// until the file is closed, refers to the store, and that of a held one which
+// does not, to its slots.  A FileBlockStore outlives the readers and iterators
+// that use it (the table reader owns it); an iterator may be destroyed after it
+// if it shares the slots.
 //
 // A segment in the block cache refers to the token table of the store that put
 // it there, and may outlive it: the cache keeps segments of files that were
@@ -44,6 +47,7 @@
 #include "table/fst/blocks.h"
 #include "table/fst/pinned_filter.h"
 #include "table/fst/pinned_segments.h"
+#include "table/fst/segment_entry.h"
 #include "table/key_trie/tokens.h"
 #include "table/segment/file_index.h"
 
@@ -137,10 +141,15 @@ class FileBlockStore {
                                         const FileIndex& index,
                                         uint64_t segment_bytes);
 
-  // Whether segment i is held.
-  bool HoldsSegment(uint32_t i) const { return pinned_.Find(i) != nullptr; }
+  // Whether segment i is held, at the moment.
+  bool HoldsSegment(uint32_t i) const { return pinned_.Holds(i); }
   // Whether all are.
   bool HoldsAllSegments() const { return pinned_.complete(); }
+
+  // See PinnedSegments.
+  std::shared_ptr<const void> ShareSlots() const {
+    return pinned_.ShareSlots();
+  }
 
   // Whether segment i lies beside the one before or behind it, with no value
   // blocks between: whether reading ahead of segments alone reads what will be
@@ -194,14 +203,31 @@ class FileBlockStore {
   size_t charged_filter_bytes() const { return pinned_filter_.charged_bytes(); }
 
  private:
-  // Reads segment i and holds it.  *entry is empty if there is no room.
-  ROCKSDB_NAMESPACE::Status PinSegment(const BlockReadContext& context,
-                                       const FileIndex& index, uint32_t i,
-                                       SegmentEntry* entry) const;
+  // Reads segment i and holds it.  If there is no room *entry is empty, and
+  // *contents what was read.
+  ROCKSDB_NAMESPACE::Status PinSegment(
+      const BlockReadContext& context, const FileIndex& index, uint32_t i,
+      ROCKSDB_NAMESPACE::BlockContents* contents, SegmentEntry* entry) const;
+  // Segment i, held or cached; *entry stays empty if it is neither.
+  ROCKSDB_NAMESPACE::Status FindSegment(const BlockReadContext& context,
+                                        const FileIndex& index, uint32_t i,
+                                        SegmentEntry* entry) const;
+  // Reads it, and holds it or puts it into the block cache.
+  ROCKSDB_NAMESPACE::Status LoadSegment(const BlockReadContext& context,
+                                        const FileIndex& index, uint32_t i,
+                                        SegmentEntry* entry) const;
   // Reads the filter and holds it, if there is room.
   ROCKSDB_NAMESPACE::Status PinFilter(const BlockReadContext& context) const;
+  // Whether what a read of a segment brings may stay.
+  bool KeepsSegments(const BlockReadContext& context) const {
+    const ROCKSDB_NAMESPACE::ReadOptions& ro = context.read_options;
+    return !context.bypass_cache && ro.fill_cache && !context.for_compaction &&
+           ro.read_tier != ROCKSDB_NAMESPACE::kBlockCacheTier;
+  }
   // Whether segment i would be held if it were read.
-  bool MayPin(const BlockReadContext& context, uint64_t stored) const;
+  bool MayPin(const BlockReadContext& context, uint64_t stored) const {
+    return KeepsSegments(context) && pinned_.MayAdd(stored, context.sequential);
+  }
   // Whether the block lies where blocks can be.
   bool LiesInFile(const ROCKSDB_NAMESPACE::BlockHandle& handle) const;
   bool UsesCache(const BlockReadContext& context) const {

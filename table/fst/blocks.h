@@ -42,9 +42,12 @@ class SegmentBlock {
   const ROCKSDB_NAMESPACE::Slice& bytes() const { return contents_.data; }
   uint64_t store() const { return store_; }
   const Segment& segment() const { return segment_; }
-  size_t ApproximateMemoryUsage() const {
-    return sizeof(*this) + contents_.ApproximateMemoryUsage() -
-           sizeof(contents_);
+  size_t ApproximateMemoryUsage() const { return MemoryUsageOf(contents_); }
+  // The same of a block that is made of `contents`.
+  static size_t MemoryUsageOf(
+      const ROCKSDB_NAMESPACE::BlockContents& contents) {
+    return sizeof(SegmentBlock) + contents.ApproximateMemoryUsage() -
+           sizeof(contents);
   }
 
  private:
@@ -131,13 +134,11 @@ class FilterBlock {
 };
 
 using FilterEntry = ROCKSDB_NAMESPACE::CachableEntry<FilterBlock>;
-using SegmentEntry = ROCKSDB_NAMESPACE::CachableEntry<SegmentBlock>;
 using ValueEntry = ROCKSDB_NAMESPACE::CachableEntry<ValueBlock>;
 
 // Gives up a block: to `pinner`, which will release it, unless that is null.
-template <typename TBlock>
-void ReleaseTo(ROCKSDB_NAMESPACE::Cleanable* pinner,
-               ROCKSDB_NAMESPACE::CachableEntry<TBlock>* entry) {
+template <typename TEntry>
+void ReleaseTo(ROCKSDB_NAMESPACE::Cleanable* pinner, TEntry* entry) {
   if (pinner != nullptr) {
     entry->TransferTo(pinner);
   } else {

@@ -4,7 +4,6 @@
 #include "table/fst/pin_budget.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 namespace memkv {
@@ -75,6 +74,18 @@ void PinBudget::GiveBack(uint64_t bytes) {
   Charge(used());
 }
 
+void PinBudget::CountUnheldRead() {
+  const uint64_t before = unheld_reads_.fetch_add(1, std::memory_order_relaxed);
+  if ((before + 1) % kReadsAMove != 0) return;
+  const std::unique_lock<std::mutex> lock(holders_mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return;  // another thread moves it
+  size_t steps = kStepsAMove;
+  for (size_t n = holders_.size(); n != 0 && steps != 0; --n) {
+    if (hand_ >= holders_.size()) hand_ = 0;
+    if (holders_[hand_]->LetGo(&steps)) ++hand_;
+  }
+}
+
 PinBudget::Share::Share(std::shared_ptr<PinBudget> budget, uint64_t limit,
                         uint64_t segments)
     : budget_(std::move(budget)),
@@ -82,12 +93,16 @@ PinBudget::Share::Share(std::shared_ptr<PinBudget> budget, uint64_t limit,
       segments_(segments),
       limit_(budget_->Limit(limit)) {
   budget_->segments_.fetch_add(segments_, std::memory_order_relaxed);
+  const std::lock_guard<std::mutex> lock(budget_->mutex_);
+  ++budget_->asked_limits_[limit];
 }
 
 PinBudget::Share::~Share() {
   budget_->segments_.fetch_sub(segments_, std::memory_order_relaxed);
   const std::lock_guard<std::mutex> lock(budget_->mutex_);
   if (taken_ != 0) budget_->GiveBack(taken_);
+  const auto limit = budget_->asked_limits_.find(asked_limit_);
+  if (--limit->second == 0) budget_->asked_limits_.erase(limit);
 }
 
 uint64_t PinBudget::Share::Take(uint64_t least, uint64_t most) {
@@ -110,6 +125,35 @@ uint64_t PinBudget::Share::Take(uint64_t least, uint64_t most) {
   if (!charged) return 0;
   taken_ += taken;
   return taken;
+}
+
+void PinBudget::Share::GiveBack(uint64_t bytes) {
+  const std::lock_guard<std::mutex> lock(budget_->mutex_);
+  taken_ -= bytes;
+  budget_->GiveBack(bytes);
+}
+
+uint64_t PinBudget::Share::Excess() const {
+  const std::lock_guard<std::mutex> lock(budget_->mutex_);
+  uint64_t largest = 0;
+  for (const auto& [limit, files] : budget_->asked_limits_) {
+    largest = std::max(largest, budget_->Limit(limit));
+  }
+  return budget_->used() - std::min(budget_->used(), largest);
+}
+
+void PinBudget::Share::AddHolder(Holder* holder) {
+  const std::lock_guard<std::mutex> lock(budget_->holders_mutex_);
+  holder->place_ = budget_->holders_.size();
+  budget_->holders_.push_back(holder);
+}
+
+void PinBudget::Share::RemoveHolder(Holder* holder) {
+  const std::lock_guard<std::mutex> lock(budget_->holders_mutex_);
+  auto& holders = budget_->holders_;
+  holders[holder->place_] = holders.back();
+  holders[holder->place_]->place_ = holder->place_;
+  holders.pop_back();
 }
 
 PinBudget::FilterShare::FilterShare(std::shared_ptr<PinBudget> budget,

@@ -8,9 +8,13 @@
 // database they are of.
 //
 // A file takes bytes when a segment of it is first used, and gives all back
-// when it is closed: segments of a file that is open are not let go, for
-// readers use them without a reference.  So who comes first is served, until
-// compaction replaces the file.
+// when it is closed.  Files whose segments are large give back none before.
+// Those whose segments are small are *holders*: when segments are read that
+// there was no room for, a hand goes over what they hold, and lets go of what
+// was not used since it last came by, as that of a clock cache.  It moves by an
+// eighth of a segment for each such read.  So where all segments are used alike
+// it lets go of few: in a round, a segment that is held is used 8 h / (1 - h)
+// times, if h is the part of them that is.
 //
 // A filter is held whole or not at all.  Its bytes are promised when its file
 // is opened, if filters have not been promised three quarters of the limit.
@@ -19,23 +23,29 @@
 // that it replaces still hold theirs.
 //
 // Invariants
-// (B1) used <= the limit: of segments, and of filters that are held.
+// (B1) used <= the limit, as it was when bytes were last taken: of segments,
+// and
+//      of filters that are held.
 // (B2) promised filters <= three quarters of the limit, when each was promised.
 // (B3) A segment takes nothing that used + owed would exceed the limit by; owed
 //      is what is promised and not yet taken.
 //
 // Thread safety: all methods are thread-safe.
 //
-// Locks: one mutex, below which only the block cache's are taken.
+// Locks: one mutex of what is taken, below which only the block cache's are
+// taken; and one of the holders, below which theirs are, and then that one.
 // Memory order: the counters are also read without the mutex, relaxed: such an
 // answer is a guess, and Take() has the last word.
 
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "cache/cache_reservation_manager.h"
 #include "compat/block_cache.h"
@@ -69,6 +79,21 @@ class PinBudget {
   // The most that filters may be promised of a limit.
   static uint64_t FilterLimit(uint64_t limit) { return limit / 4 * 3; }
 
+  // Who holds what may be let go.
+  class Holder {
+   public:
+    virtual ~Holder() = default;
+    // Looks at as many of what is held as *steps says, from where the last call
+    // ended, and lets go of what was not used since it was last looked at.
+    // Subtracts from *steps.  True if it has come to the end, and will begin
+    // anew.
+    virtual bool LetGo(size_t* steps) = 0;
+
+   private:
+    friend class PinBudget;
+    size_t place_ = 0;  // in holders_
+  };
+
   // What the segments of one open file have of it.
   class Share {
    public:
@@ -97,6 +122,18 @@ class PinBudget {
     // Takes `most` bytes, or as many as are left, but no fewer than `least`.
     // Returns how many: 0 if there is no room for them.
     uint64_t Take(uint64_t least, uint64_t most);
+    // Gives back bytes that were taken.
+    void GiveBack(uint64_t bytes);
+    // By how much what is pinned exceeds the limit, the largest of all files'.
+    uint64_t Excess() const;
+
+    // A holder is asked from AddHolder() on, and not after RemoveHolder() has
+    // returned.
+    void AddHolder(Holder* holder);
+    void RemoveHolder(Holder* holder);
+    // A segment was read for which there was no room: moves the hand, if it is
+    // time.
+    void CountUnheldRead() { budget_->CountUnheldRead(); }
 
    private:
     static constexpr int kAskedAgain = 1024;
@@ -143,6 +180,11 @@ class PinBudget {
   };
 
  private:
+  // How often the hand moves, and by how many segments.
+  static constexpr uint64_t kReadsAMove = 64;
+  static constexpr size_t kStepsAMove = 8;
+
+  void CountUnheldRead();
   // Charges `used` to the block cache.  False if it has no room.
   // REQUIRES: mutex_
   bool Charge(uint64_t used);
@@ -161,6 +203,13 @@ class PinBudget {
   std::atomic<uint64_t> filters_{0};   // promised; written with mutex_
   std::atomic<uint64_t> owed_{0};      // of that, not taken; with mutex_
   std::atomic<uint64_t> segments_{0};  // and filters, of all open files
+  // The limits that open files were given, and how many of them; with mutex_.
+  std::map<uint64_t, size_t> asked_limits_;
+  std::atomic<uint64_t> unheld_reads_{0};
+
+  std::mutex holders_mutex_;
+  std::vector<Holder*> holders_;  // guarded by holders_mutex_
+  size_t hand_ = 0;               // at one of them; the same
 };
 
 }  // namespace memkv

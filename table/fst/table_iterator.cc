@@ -35,7 +35,8 @@ FstTableIterator::FstTableIterator(
       read_options_(read_options),
       filtered_seeks_(filtered_seeks),
       for_compaction_(caller == TableReaderCaller::kCompaction),
-      allow_unprepared_value_(allow_unprepared_value) {
+      allow_unprepared_value_(allow_unprepared_value),
+      slots_(file.store().ShareSlots()) {
   if (file.store().ioptions().allow_mmap_reads) return;
   if (for_compaction_) {
     readahead_.initial = compaction_readahead_size;

@@ -4,13 +4,14 @@
 // Walks the entries of an FST file in internal-key order, both ways.
 //
 // It holds the current segment and value block, by reference in the block
-// cache or as owner.  A key is the cursor's, with its tag written behind it, so
-// keys are never pinned; values are, while the PinnedIteratorsManager wants it,
-// for it then gets the blocks the iterator leaves (DBIter steps backwards only
-// over values that are pinned).  Numbers, which lie in no block (see
-// ValueRunView), are then put into one.  A value that lies in a block that is
-// not at hand is read when it is asked for, if the caller has promised to call
-// PrepareValue(); one that is at hand is there at once.
+// cache or in a slot, or as owner.  A key is the cursor's, with its tag written
+// behind it, so keys are never pinned; values are, while the
+// PinnedIteratorsManager wants it, for it then gets the blocks the iterator
+// leaves (DBIter steps backwards only over values that are pinned).  Numbers,
+// which lie in no block (see ValueRunView), are then put into one.  A value
+// that lies in a block that is not at hand is read when it is asked for, if the
+// caller has promised to call PrepareValue(); one that is at hand is there at
+// once.
 //
 // What is equal for all entries of a segment is found out when it is entered:
 // the tag, where inline values of one size begin, whether the upper bound lies
@@ -245,6 +246,7 @@ class FstTableIterator final : public compat::TableIteratorBase {
 
   ROCKSDB_NAMESPACE::PinnedIteratorsManager* pinned_iters_mgr_ = nullptr;
 
+  const std::shared_ptr<const void> slots_;  // of segments that are let go
   SegmentEntry segment_entry_;
   const Segment* segment_ = nullptr;  // within segment_entry_
   uint32_t segment_index_ = 0;

@@ -27,6 +27,7 @@
 #include "table/fst/table_reader.h"
 #include "table/get_context.h"
 #include "table/internal_iterator.h"
+#include "tests/db/fst_auto_residency_fixture.h"
 #include "tests/util/fst_db_fixture.h"
 #include "tests/util/fst_memory_table.h"
 #include "tests/util/random_bytes.h"
@@ -38,92 +39,6 @@ using rocksdb::ReadOptions;
 using rocksdb::Status;
 using rocksdb::TableReader;
 using rocksdb::TableReaderCaller;
-
-constexpr int kKeys = 4000;
-
-std::string KeyOf(int i) {
-  return "var/lib/dpkg/info/package-" + std::to_string(10000 + i) + ".list";
-}
-std::string ValueOf(int i) { return "value " + std::to_string(i); }
-
-class FstAutoResidencyTest : public ::testing::Test {
- protected:
-  // Segments of about 60 keys.
-  static MemoryTable::Settings Settings(
-      const std::shared_ptr<rocksdb::Cache>& cache, size_t limit) {
-    MemoryTable::Settings settings;
-    settings.fst.segment_size = 2048;
-    settings.fst.key_buffer_size = 0;
-    settings.fst.pinned_keys_limit = limit;
-    settings.block_based.block_cache = cache;
-    return settings;
-  }
-  static void Build(MemoryTable* table) {
-    std::vector<TableEntry> entries;
-    for (int i = 0; i < kKeys; ++i) {
-      entries.push_back({KeyOf(i), 7, rocksdb::kTypeValue, ValueOf(i)});
-    }
-    const Status s = table->Build(entries);
-    ASSERT_TRUE(s.ok()) << s.ToString();
-  }
-  static std::unique_ptr<TableReader> Open(const MemoryTable& table) {
-    std::unique_ptr<TableReader> reader;
-    const Status s = table.Open(table.bytes(), ReadOptions(), &reader);
-    EXPECT_TRUE(s.ok()) << s.ToString();
-    return reader;
-  }
-  static Status Get(const MemoryTable& table, TableReader* reader, int i,
-                    const ReadOptions& ro = ReadOptions()) {
-    const std::string key =
-        rocksdb::InternalKey(KeyOf(i), rocksdb::kMaxSequenceNumber,
-                             rocksdb::kValueTypeForSeek)
-            .Encode()
-            .ToString();
-    const auto result =
-        table.LookUp(KeyOf(i), [&](rocksdb::GetContext* context) {
-          return reader->Get(ro, key, context, nullptr, false);
-        });
-    if (result.status.ok() && result.state == rocksdb::GetContext::kFound) {
-      EXPECT_EQ(result.value, ValueOf(i));
-    }
-    return result.status;
-  }
-  static void ExpectAllKeys(const MemoryTable& table, TableReader* reader) {
-    for (int i = 0; i < kKeys; ++i) {
-      const Status s = Get(table, reader, i);
-      ASSERT_TRUE(s.ok()) << s.ToString();
-    }
-  }
-  static void ExpectScansAll(TableReader* reader, bool forward) {
-    const std::unique_ptr<rocksdb::InternalIterator> iter(
-        reader->NewIterator(ReadOptions(), nullptr, nullptr, false,
-                            TableReaderCaller::kUserIterator));
-    int n = 0;
-    for (forward ? iter->SeekToFirst() : iter->SeekToLast(); iter->Valid();
-         forward ? iter->Next() : iter->Prev(), ++n) {
-      ASSERT_EQ(iter->value().ToString(), ValueOf(forward ? n : kKeys - 1 - n));
-    }
-    ASSERT_TRUE(iter->status().ok()) << iter->status().ToString();
-    ASSERT_EQ(n, kKeys);
-  }
-  static const FstFile& FileOf(const TableReader& reader) {
-    return static_cast<const FstTableReader&>(reader).file();
-  }
-  static uint32_t NumHeld(const TableReader& reader) {
-    const FstFile& file = FileOf(reader);
-    uint32_t held = 0;
-    for (uint32_t i = 0; i < file.index().num_segments(); ++i) {
-      held += file.store().HoldsSegment(i) ? 1 : 0;
-    }
-    return held;
-  }
-  static uint32_t NumSegments(const TableReader& reader) {
-    return FileOf(reader).index().num_segments();
-  }
-  static size_t PinnedBytes(const TableReader& reader) {
-    return FileOf(reader).store().pinned_bytes();
-  }
-};
 
 TEST_F(FstAutoResidencyTest, NothingIsPinnedBeforeItIsUsedAndThenThatAlone) {
   const auto cache = rocksdb::NewLRUCache(8 << 20);
@@ -338,19 +253,20 @@ TEST_F(FstAutoResidencyTest, ADamagedSegmentTakesNothingHoweverOftenItIsRead) {
   for (int i = 0; i < 100; ++i) {
     rocksdb::BlockContents contents(std::unique_ptr<char[]>(new char[300]),
                                     300);
-    EXPECT_EQ(pinned.Add(
-                  1, &contents,
-                  [](SegmentBlock*, std::string* why) {
-                    *why = "damaged";
-                    return false;
-                  },
-                  &reason),
-              nullptr);
+    SegmentEntry entry;
+    pinned.Add(
+        1, &contents,
+        [](SegmentBlock*, std::string* why) {
+          *why = "damaged";
+          return false;
+        },
+        &entry, &reason);
+    EXPECT_TRUE(entry.IsEmpty());
     EXPECT_EQ(reason, "damaged");
   }
   EXPECT_EQ(pinned.MemoryUsage(), before);
   EXPECT_EQ(budget->used(), 0u);
-  EXPECT_EQ(pinned.Find(1), nullptr);
+  EXPECT_FALSE(pinned.Holds(1));
 }
 
 // Room that a filter is promised is kept from segments until it is taken.
@@ -498,7 +414,9 @@ TEST_F(FstAutoResidencyDbTest, SegmentsAreSmallOnceTheTriesDoNotFit) {
     std::vector<uint64_t> segments;
     for (int file = 0; file < 2; ++file) {
       for (int i = 0; i < 20000; ++i) {
-        Put(KeyOf(20000 * file + i) + RandomBytes(&rng, 20), "v");
+        Put(FstAutoResidencyTest::KeyOf(20000 * file + i) +
+                RandomBytes(&rng, 20),
+            "v");
       }
       Flush();
     }

@@ -296,7 +296,7 @@ TEST(BenchOptionsTest, ConfigurationsAreBuiltInOrTheUsersOwn) {
 
 TEST(BenchOptionsTest, WorkloadsRunInOneOrderAndOnce) {
   const std::vector<Workload> workloads = ParseWorkloads("scan,get,reads,get");
-  EXPECT_EQ(workloads.size(), 8u);
+  EXPECT_EQ(workloads.size(), 9u);
   EXPECT_TRUE(std::is_sorted(workloads.begin(), workloads.end()));
   EXPECT_EQ(ParseWorkloads("all").size(), static_cast<size_t>(kNumWorkloads));
   EXPECT_THROW(ParseWorkloads("get,nothing"), Failure);
