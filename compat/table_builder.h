@@ -161,9 +161,11 @@ inline void FinishCollectors(const Collectors& collectors,
                                        properties->readable_properties);
 #else
   // What RocksDB has done in this function since 9.6.  Before, it left out what
-  // is in *properties already, unless there was a collector.
+  // is in *properties already unless there was a collector, and a collector
+  // could take out what it found there.
   for (const auto& collector : collectors) {
-    if (!collector->Finish(&properties->user_collected_properties).ok()) {
+    ROCKSDB_NAMESPACE::UserCollectedProperties own;
+    if (!collector->Finish(&own).ok()) {
       ROCKSDB_NAMESPACE::LogPropertiesCollectionError(logger, "Finish",
                                                       collector->Name());
       continue;
@@ -171,6 +173,7 @@ inline void FinishCollectors(const Collectors& collectors,
     for (const auto& readable : collector->GetReadableProperties()) {
       properties->readable_properties.insert(readable);
     }
+    properties->user_collected_properties.merge(own);
   }
   block->Add(properties->user_collected_properties);
 #endif

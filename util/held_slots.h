@@ -48,6 +48,7 @@ class HeldSlot {
   // The object, until EndUse(); null if there is none, which needs no EndUse().
   // counts: the hand sees that it was used.
   T* Use(bool counts) {
+    if (!holds()) return nullptr;
     const uint32_t before = state_.fetch_add(1, std::memory_order_acquire);
     if ((before & kHeld) == 0) {
       EndUse();

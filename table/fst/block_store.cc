@@ -407,13 +407,18 @@ Status FileBlockStore::LoadSegment(const BlockReadContext& context,
     if (!s.ok() || !entry->IsEmpty()) return s;
     MemoryAllocator* const allocator =
         UsesCache(context) ? block_cache_->memory_allocator() : nullptr;
-    if (allocator != nullptr) contents = CopyOf(contents.data, allocator);
+    if (contents.own_bytes() &&
+        contents.allocation.get_deleter().allocator != allocator) {
+      contents = CopyOf(contents.data, allocator);
+    }
     s = KeepParsed(context, handle, parse, std::move(contents),
                    entry->cachable());
   } else {
     s = LoadParsed(context, handle, parse, entry->cachable());
   }
-  if (s.ok() && KeepsSegments(context) && !context.sequential) {
+  // A full block cache with a strict limit refuses what it has no room for.
+  if ((s.ok() || s.IsMemoryLimit()) && KeepsSegments(context) &&
+      !context.sequential) {
     pinned_.CountUnheldRead();
   }
   return s;
@@ -430,14 +435,18 @@ Status FileBlockStore::FindSegment(const BlockReadContext& context,
   const SegmentParser parse(index, tokens_.get(), tokens_store_);
   const Status s = FindParsed(context, BlockHandle(at.offset, at.size), parse,
                               entry->cachable());
-  if (!s.ok() || entry->IsEmpty() || !MayPin(context, at.size)) return s;
+  if (!s.ok() || entry->IsEmpty() ||
+      !MayPin(context, entry->GetValue()->ApproximateMemoryUsage())) {
+    return s;
+  }
   // There is room for it beside the block cache, where it need not stay then.
   BlockContents contents = CopyOf(entry->GetValue()->bytes(), nullptr);
   SegmentEntry pinned;
   std::string reason;  // none: it was parsed
   pinned_.Add(i, &contents, parse, &pinned, &reason);
   if (pinned.IsEmpty()) return s;
-  entry->cachable()->ResetEraseIfLastRef();
+  block_cache_->Erase(
+      KeyOf(base_cache_key_, BlockHandle(at.offset, at.size)).AsSlice());
   *entry = std::move(pinned);
   return s;
 }

@@ -131,6 +131,7 @@ void PinBudget::Share::GiveBack(uint64_t bytes) {
   const std::lock_guard<std::mutex> lock(budget_->mutex_);
   taken_ -= bytes;
   budget_->GiveBack(bytes);
+  refused_.store(false, std::memory_order_relaxed);
 }
 
 uint64_t PinBudget::Share::Excess() const {

@@ -11,10 +11,11 @@
 // when it is closed.  Files whose segments are large give back none before.
 // Those whose segments are small are *holders*: when segments are read that
 // there was no room for, a hand goes over what they hold, and lets go of what
-// was not used since it last came by, as that of a clock cache.  It moves by an
-// eighth of a segment for each such read.  So where all segments are used alike
-// it lets go of few: in a round, a segment that is held is used 8 h / (1 - h)
-// times, if h is the part of them that is.
+// was not used since it last came by, as that of a clock cache.  For
+// each such read it moves by an eighth of a segment that is held, or by two
+// that are not.  So where all segments are used alike it lets go of few: in a
+// round, a segment that is held is used 8 h / (1 - h) times and more, if h is
+// the part of them that is.
 //
 // A filter is held whole or not at all.  Its bytes are promised when its file
 // is opened, if filters have not been promised three quarters of the limit.

@@ -33,7 +33,7 @@ void PinnedSegments::Start(uint32_t num_segments, uint64_t expected_bytes,
   if (share_ == nullptr || num_segments < kFewestToLetGo) return;
   const uint64_t average = expected_bytes / num_segments;
   lets_go_ = average != 0 && average <= kLargestToLetGo;
-  average_usage_ = average + sizeof(SegmentBlock);
+  usual_size_.store(average + sizeof(SegmentBlock), std::memory_order_relaxed);
   if (lets_go_) share_->AddHolder(this);
 }
 
@@ -61,6 +61,11 @@ void PinnedSegments::Count(uint32_t num_held, size_t memory_usage) {
   num_held_ = num_held;
   complete_.store(num_held == slots_->size(), std::memory_order_relaxed);
   memory_usage_.store(memory_usage, std::memory_order_relaxed);
+  if (lets_go_ && num_held != 0) {
+    const size_t slots = slots_->size() * sizeof(SegmentEntry::Slot);
+    usual_size_.store((memory_usage - slots) / num_held,
+                      std::memory_order_relaxed);
+  }
 }
 
 std::unique_ptr<SegmentBlock> PinnedSegments::HoldAlone(BlockContents* contents,
@@ -80,6 +85,7 @@ bool PinnedSegments::LetGo(size_t* steps) {
   // To look at what is held is to wait for memory; an empty slot costs little.
   constexpr size_t kEmptySlots = 16;
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (num_held_ == 0) return true;
   size_t left = *steps * kEmptySlots;
   // What the block cache has no room for, as it was made smaller, goes at once.
   const uint64_t excess = share_->Excess();

@@ -110,7 +110,10 @@ class PinnedSegments final : private PinBudget::Holder {
     }
   }
   bool MayHaveRoom(uint64_t stored) const {
-    if (lets_go_) return share_->MayTake(std::max(stored, average_usage_));
+    if (lets_go_) {
+      return share_->MayTake(
+          std::max(stored, usual_size_.load(std::memory_order_relaxed)));
+    }
     const uint64_t too_large = too_large_.load(std::memory_order_relaxed);
     return (too_large == 0 &&
             paid_.load(std::memory_order_relaxed) >= sizeof(SegmentBlock)) ||
@@ -134,7 +137,6 @@ class PinnedSegments final : private PinBudget::Holder {
   std::unique_ptr<PinBudget::Share> share_;
   std::shared_ptr<SegmentEntry::Slots> slots_;
   bool lets_go_ = false;
-  uint64_t average_usage_ = 0;  // of a segment that is held, about
   std::mutex mutex_;
   PinnedBytes bytes_;  // of segments that stay
   uint32_t num_held_ = 0;
@@ -142,6 +144,8 @@ class PinnedSegments final : private PinBudget::Holder {
   // Written with the mutex.
   std::atomic<bool> complete_{false};
   std::atomic<size_t> memory_usage_{0};
+  // What a segment takes that may be let go, on average.
+  std::atomic<uint64_t> usual_size_{0};
   // Taken of the share for objects to come, which have room in a piece.
   std::atomic<uint64_t> paid_{0};
   // Bytes that there was no room for, when a segment was last read in vain; of

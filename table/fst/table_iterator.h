@@ -46,7 +46,7 @@ namespace memkv {
 
 class FstTableIterator final : public compat::TableIteratorBase {
  public:
-  // `file` must outlive the iterator.
+  // `file` must outlive the iterator's use, but not the iterator.
   FstTableIterator(const FstFile& file,
                    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
                    FileFilter::Seeks filtered_seeks,
