@@ -43,6 +43,7 @@ class FstAutoResidencyTest : public ::testing::Test {
   }
   static void Build(MemoryTable* table) {
     std::vector<TableEntry> entries;
+    entries.reserve(kKeys);
     for (int i = 0; i < kKeys; ++i) {
       entries.push_back({KeyOf(i), 7, rocksdb::kTypeValue, ValueOf(i)});
     }

@@ -72,7 +72,7 @@ class FstLettingGoTest : public FstAutoResidencyTest {
     }
   }
   // Gets keys with one look-up.
-  static void GetTogether(TableReader* reader, std::set<int> numbers) {
+  static void GetTogether(TableReader* reader, const std::set<int>& numbers) {
     std::deque<std::string> names;
     std::deque<key_trie::SoughtKey> keys;
     std::deque<rocksdb::PinnableSlice> values(numbers.size());
@@ -300,8 +300,10 @@ TEST_F(FstLettingGoTest, ThreadsReadWhileSegmentsAreLetGoAndFilesAreClosed) {
   ASSERT_NO_FATAL_FAILURE(Build(&table));
   const auto reader = Open(table);
   std::atomic<bool> stop{false};
+  constexpr int kThreads = 3;
   std::vector<std::thread> threads;
-  for (int t = 0; t < 3; ++t) {
+  threads.reserve(kThreads);
+  for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       std::mt19937_64 rng(TestSeed() + static_cast<unsigned>(t));
       while (!stop.load()) {
