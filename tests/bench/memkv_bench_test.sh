@@ -76,7 +76,7 @@ stops() {
   done
 }
 names=$(sed -n 's/.*{"enum": \[\("load-sorted".*\)\]},/\1/p' "$schema" | tr -d '",')
-[[ $(wc -w <<<"$names") -eq 24 ]] || fail "the schema has other workloads: $names"
+[[ $(wc -w <<<"$names") -eq 25 ]] || fail "the schema has other workloads: $names"
 
 # Everything, and a configuration of the user's own.
 quietly --keys=gen:urls:3000 --ops=2000 --repeat=2 --json=all.json \
@@ -252,6 +252,14 @@ quietly --scale --budget=20000 --value_size=4 --json=scale.json --html=scale.htm
 "$check" "$schema" scale.json
 [[ $(grep -c '"checked": ' scale.json) -eq 8 ]] || fail 'scale.json lacks points'
 [[ $(grep -c '"exponent": ' scale.json) -ge 4 ]] || fail 'scale.json lacks fits'
+cached() {
+  sed -n 's/.*"block_cache_bytes": \([0-9]*\).*/\1/p' "$1" | sort -n | tail -n 1
+}
+quietly --scale --budget=20000 --value_size=4 --block_cache=512K --configs=stock-lz4 \
+  --json=scale_cache.json
+(($(cached scale.json) > 1000000)) || fail 'scale: the block cache holds little'
+(($(cached scale_cache.json) < 524288)) || fail '--block_cache=512K is not obeyed'
+refuses '--block_cache is not for a run without --scale or --delta' --block_cache=1M
 render scale
 grep -qF '340,000,000' scale.page || fail 'scale.html extrapolates nothing'
 
