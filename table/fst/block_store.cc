@@ -65,6 +65,11 @@ CacheKey KeyOf(const ROCKSDB_NAMESPACE::OffsetableCacheKey& base,
   return base.WithOffset(handle.offset() >> 2);
 }
 
+BlockHandle HandleOf(const FileIndex& index, uint32_t i) {
+  const BlockLocation at = index.Location(i);
+  return {at.offset, at.size};
+}
+
 // What is made of a block, in two functions: of its bytes; and whether one that
 // was made already is that.  In a damaged file a block may have been read as
 // another one.
@@ -384,24 +389,22 @@ Status FileBlockStore::PinSegment(const BlockReadContext& context,
                                   const FileIndex& index, uint32_t i,
                                   BlockContents* contents,
                                   SegmentEntry* entry) const {
-  const BlockLocation at = index.Location(i);
-  const BlockHandle handle(at.offset, at.size);
+  const BlockHandle handle = HandleOf(index, i);
   const Status s = ReadRaw(context, handle, BlockType::kData, contents);
   if (!s.ok()) return s;
   std::string reason;
   pinned_.Add(i, contents, SegmentParser(index, tokens_.get(), tokens_store_),
               entry, &reason);
-  return reason.empty() ? s : Corrupt(at.offset, reason);
+  return reason.empty() ? s : Corrupt(handle.offset(), reason);
 }
 
 Status FileBlockStore::LoadSegment(const BlockReadContext& context,
                                    const FileIndex& index, uint32_t i,
                                    SegmentEntry* entry) const {
-  const BlockLocation at = index.Location(i);
-  const BlockHandle handle(at.offset, at.size);
+  const BlockHandle handle = HandleOf(index, i);
   const SegmentParser parse(index, tokens_.get(), tokens_store_);
   Status s;
-  if (MayPin(context, at.size)) {
+  if (MayPin(context, handle.size())) {
     BlockContents contents;
     s = PinSegment(context, index, i, &contents, entry);
     if (!s.ok() || !entry->IsEmpty()) return s;
@@ -417,8 +420,7 @@ Status FileBlockStore::LoadSegment(const BlockReadContext& context,
     s = LoadParsed(context, handle, parse, entry->cachable());
   }
   // A full block cache with a strict limit refuses what it has no room for.
-  if ((s.ok() || s.IsMemoryLimit()) && KeepsSegments(context) &&
-      !context.sequential) {
+  if ((s.ok() || s.IsMemoryLimit()) && CountsAsUse(context)) {
     pinned_.CountUnheldRead();
   }
   return s;
@@ -427,14 +429,12 @@ Status FileBlockStore::LoadSegment(const BlockReadContext& context,
 Status FileBlockStore::FindSegment(const BlockReadContext& context,
                                    const FileIndex& index, uint32_t i,
                                    SegmentEntry* entry) const {
-  const bool counts = KeepsSegments(context) && !context.sequential;
-  if (!context.bypass_cache && pinned_.Find(i, counts, entry)) {
+  if (!context.bypass_cache && pinned_.Find(i, CountsAsUse(context), entry)) {
     return Status::OK();
   }
-  const BlockLocation at = index.Location(i);
+  const BlockHandle handle = HandleOf(index, i);
   const SegmentParser parse(index, tokens_.get(), tokens_store_);
-  const Status s = FindParsed(context, BlockHandle(at.offset, at.size), parse,
-                              entry->cachable());
+  const Status s = FindParsed(context, handle, parse, entry->cachable());
   if (!s.ok() || entry->IsEmpty() ||
       !MayPin(context, entry->GetValue()->ApproximateMemoryUsage())) {
     return s;
@@ -445,8 +445,7 @@ Status FileBlockStore::FindSegment(const BlockReadContext& context,
   std::string reason;  // none: it was parsed
   pinned_.Add(i, &contents, parse, &pinned, &reason);
   if (pinned.IsEmpty()) return s;
-  block_cache_->Erase(
-      KeyOf(base_cache_key_, BlockHandle(at.offset, at.size)).AsSlice());
+  block_cache_->Erase(KeyOf(base_cache_key_, handle).AsSlice());
   *entry = std::move(pinned);
   return s;
 }
@@ -484,8 +483,7 @@ void FileBlockStore::GetSegments(const BlockReadContext& context,
     statuses[k] = FindSegment(context, index, numbers[k], &entries[k]);
     if (!statuses[k].ok() || !entries[k].IsEmpty()) continue;
     ++missing;
-    const BlockLocation at = index.Location(numbers[k]);
-    const BlockHandle handle(at.offset, at.size);
+    const BlockHandle handle = HandleOf(index, numbers[k]);
     if (!reads_together || !LiesInFile(handle)) continue;
     if (!together.has_value()) together.emplace();
     together->Add(handle);

@@ -224,6 +224,10 @@ class FileBlockStore {
     return !context.bypass_cache && ro.fill_cache && !context.for_compaction &&
            ro.read_tier != ROCKSDB_NAMESPACE::kBlockCacheTier;
   }
+  // Whether it is a use for which a segment shall be held: not of a walk.
+  bool CountsAsUse(const BlockReadContext& context) const {
+    return KeepsSegments(context) && !context.sequential;
+  }
   // Whether segment i would be held if it were read.
   bool MayPin(const BlockReadContext& context, uint64_t stored) const {
     return KeepsSegments(context) && pinned_.MayAdd(stored, context.sequential);

@@ -25,7 +25,6 @@
 #include "table/fst/pin_budget.h"
 #include "table/fst/pinned_segments.h"
 #include "table/fst/table_reader.h"
-#include "table/get_context.h"
 #include "table/internal_iterator.h"
 #include "tests/db/fst_auto_residency_fixture.h"
 #include "tests/util/fst_db_fixture.h"
