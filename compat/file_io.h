@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <type_traits>
 
@@ -170,6 +172,23 @@ class SizedRandomAccessFile : public ROCKSDB_NAMESPACE::FSRandomAccessFile {
 #endif
 };
 
+// Whether a table iterator's Seek() may begin to read, and be called again: the
+// buffers of versions below need readahead for that.
+constexpr bool kSeeksBeginReads = MEMKV_ROCKSDB >= 811;
+
+// Whether the file system reads without waiting; below 8.5 it does not say, and
+// RocksDB believes that it does.
+inline bool ReadsWithoutWaiting(ROCKSDB_NAMESPACE::FileSystem* fs) {
+#if MEMKV_ROCKSDB >= 805
+  int64_t ops = 0;
+  fs->SupportedOps(ops);
+  return ((ops >> ROCKSDB_NAMESPACE::FSSupportedOps::kAsyncIO) & 1) != 0;
+#else
+  (void)fs;
+  return true;
+#endif
+}
+
 // How to read ahead of what is read in a row.
 struct Readahead {
   size_t initial = 0;  // bytes
@@ -177,12 +196,31 @@ struct Readahead {
   // Begins after `reads_before` reads in a row, and not with the first one.
   bool automatic = false;
   uint64_t reads_before = 0;
+  // One half of it while the other one is used.  Below 8.11 the buffer does so
+  // by the ReadOptions.
+  bool without_waiting = false;
 };
+
+// Changes what a buffer is about to read, [*begin, *end) of the file, if that
+// is what it was asked for (`asked`) or what comes behind it.  Only from 8.11
+// on.
+using TrimReadahead =
+    std::function<void(bool asked, uint64_t& begin, uint64_t& end)>;
+inline bool AsksForTrimmedReadahead(
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options) {
+#if MEMKV_ROCKSDB >= 811
+  return read_options.auto_readahead_size;
+#else
+  (void)read_options;
+  return false;
+#endif
+}
 
 // A buffer that reads ahead.  ioptions: whose statistics count; may be null.
 inline ROCKSDB_NAMESPACE::FilePrefetchBuffer ReadAhead(
     const Readahead& readahead,
-    const ROCKSDB_NAMESPACE::ImmutableOptions* ioptions = nullptr) {
+    const ROCKSDB_NAMESPACE::ImmutableOptions* ioptions = nullptr,
+    const TrimReadahead& trim = nullptr) {
   ROCKSDB_NAMESPACE::FileSystem* const fs =
       ioptions == nullptr ? nullptr : ioptions->fs.get();
   ROCKSDB_NAMESPACE::SystemClock* const clock =
@@ -195,9 +233,12 @@ inline ROCKSDB_NAMESPACE::FilePrefetchBuffer ReadAhead(
   params.max_readahead_size = readahead.max;
   params.implicit_auto_readahead = readahead.automatic;
   params.num_file_reads_for_auto_readahead = readahead.reads_before;
-  return ROCKSDB_NAMESPACE::FilePrefetchBuffer(
-      params, /*enable=*/true, /*track_min_offset=*/false, fs, clock, stats);
+  params.num_buffers = readahead.without_waiting ? 2 : 1;
+  return ROCKSDB_NAMESPACE::FilePrefetchBuffer(params, /*enable=*/true,
+                                               /*track_min_offset=*/false, fs,
+                                               clock, stats, trim);
 #else
+  (void)trim;
   return ROCKSDB_NAMESPACE::FilePrefetchBuffer(
       readahead.initial, readahead.max, /*enable=*/true,
       /*track_min_offset=*/false, readahead.automatic, /*num_file_reads=*/0,
@@ -224,6 +265,20 @@ inline ROCKSDB_NAMESPACE::Status Prefetch(
   return buffer->Prefetch(io_options, file, offset, n,
                           read_options.rate_limiter_priority);
 #endif
+}
+
+// Begins to read `n` bytes at `offset` into *buffer.  TryAgain if that is under
+// way: the buffer waits for it when it is asked for these bytes.
+inline ROCKSDB_NAMESPACE::Status BeginPrefetch(
+    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
+    ROCKSDB_NAMESPACE::RandomAccessFileReader* file, uint64_t offset, size_t n,
+    ROCKSDB_NAMESPACE::FilePrefetchBuffer* buffer) {
+  ROCKSDB_NAMESPACE::IOOptions io_options;
+  const ROCKSDB_NAMESPACE::Status s =
+      file->PrepareIOOptions(read_options, io_options);
+  ROCKSDB_NAMESPACE::Slice there;
+  return s.ok() ? buffer->PrefetchAsync(io_options, file, offset, n, &there)
+                : s;
 }
 
 // For a block that is to stay compressed.

@@ -45,8 +45,18 @@ class TableBuilderBase : public ROCKSDB_NAMESPACE::TableBuilder {
     SetTimes(encoded, oldest_ancestor_time);
   }
 #endif
+  // What some versions do not ask for.
 #if MEMKV_ROCKSDB < 803
   virtual uint64_t GetTailSize() const = 0;
+#endif
+#if MEMKV_ROCKSDB < 1004
+  virtual uint64_t PreCompressionSize() const = 0;
+#endif
+#if MEMKV_ROCKSDB < 1007
+  virtual uint64_t GetWorkerCPUMicros() const = 0;
+#endif
+#if MEMKV_ROCKSDB < 1009
+  virtual uint64_t EstimatedTailSize() const = 0;
 #endif
 };
 

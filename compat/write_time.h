@@ -16,7 +16,6 @@
 #include "db/dbformat.h"
 #include "rocksdb/slice.h"
 #include "rocksdb/status.h"
-#include "table/internal_iterator.h"
 #if MEMKV_ROCKSDB >= 901
 #include "db/seqno_to_time_mapping.h"
 #endif
@@ -75,14 +74,6 @@ class WriteTimes {
 #if MEMKV_ROCKSDB >= 901
  private:
   ROCKSDB_NAMESPACE::SeqnoToTimeMapping mapping_;
-#endif
-};
-
-// RocksDB's iterator over a table, as memkv implements it.
-class TableIteratorBase : public ROCKSDB_NAMESPACE::InternalIterator {
-#if MEMKV_ROCKSDB < 901
- public:
-  virtual uint64_t write_unix_time() const = 0;
 #endif
 };
 

@@ -22,6 +22,9 @@ constexpr size_t kMaxSegmentBytes = 0x7fffffff;
 // A block may be as large before it is compressed, and after it.
 constexpr uint64_t kCopies = 2;
 
+// The number of the builder's thread; see OrderedJobs, (J4).
+constexpr unsigned kOwner = 0;
+
 }  // namespace
 
 // A segment, or the values of a block.
@@ -30,6 +33,29 @@ class BlockPipeline::Job final : public OrderedJobs::Job {
   explicit Job(BlockPipeline* pipeline) : pipeline_(pipeline) {}
 
   void Do(unsigned thread) override {
+    worker_micros = 0;
+    if (thread == kOwner) {
+      Make(thread);
+      return;
+    }
+    const uint64_t begin = pipeline_->clock_->CPUMicros();
+    Make(thread);
+    worker_micros = pipeline_->clock_->CPUMicros() - begin;
+  }
+
+  std::unique_ptr<SegmentBuilder> segment;
+  const key_trie::TokenEncoder* tokens = nullptr;
+  bool compress = true;
+  std::string raw;
+  BlockWriter::Prepared prepared;
+  std::string reason;  // why the format cannot hold it, if not empty
+  uint64_t estimate = 0;
+  uint64_t value_bytes = 0;
+  uint64_t held = 0;
+  uint64_t worker_micros = 0;
+
+ private:
+  void Make(unsigned thread) {
     if (segment != nullptr) {
       raw.clear();
       if (!segment->Finish(tokens, &raw, &reason)) return;
@@ -48,24 +74,14 @@ class BlockPipeline::Job final : public OrderedJobs::Job {
     pipeline_->writer_->Prepare(raw, compressor.get(), &prepared);
   }
 
-  std::unique_ptr<SegmentBuilder> segment;
-  const key_trie::TokenEncoder* tokens = nullptr;
-  bool compress = true;
-  std::string raw;
-  BlockWriter::Prepared prepared;
-  std::string reason;  // why the format cannot hold it, if not empty
-  uint64_t estimate = 0;
-  uint64_t value_bytes = 0;
-  uint64_t held = 0;
-
- private:
   BlockPipeline* const pipeline_;
 };
 
 BlockPipeline::BlockPipeline(const BlockBasedTableOptions& block_based,
                              const TableBuilderOptions& tbo,
                              BlockWriter* writer, OnWritten on_written)
-    : writer_(writer),
+    : clock_(tbo.ioptions.clock),
+      writer_(writer),
       on_written_(std::move(on_written)),
       most_jobs_(tbo.compression_opts.parallel_threads > 1
                      ? size_t{2} * tbo.compression_opts.parallel_threads
@@ -141,7 +157,7 @@ void BlockPipeline::Write(std::unique_ptr<OrderedJobs::Job> done) {
     job->reason.clear();
   } else if (writer_->status().ok()) {
     const BlockHandle handle = writer_->Append(job->raw, job->prepared);
-    on_written_({handle, job->raw, job->segment.get()});
+    on_written_({handle, job->raw, job->segment.get(), job->worker_micros});
   }
   // Another one of the same kind is likely to follow.
   if (job->segment != nullptr && spare_segment_ == nullptr) {

@@ -54,6 +54,7 @@ class BlockPipeline {
     ROCKSDB_NAMESPACE::BlockHandle handle;
     std::string_view raw;     // before it was compressed
     SegmentBuilder* segment;  // null: a value block
+    uint64_t worker_micros;   // CPU time of another thread than the builder's
   };
   using OnWritten = std::function<void(const Written&)>;
 
@@ -94,6 +95,7 @@ class BlockPipeline {
   // Appends what a job came to, and keeps its memory for another.
   void Write(std::unique_ptr<OrderedJobs::Job> done);
 
+  ROCKSDB_NAMESPACE::SystemClock* const clock_;
   BlockWriter* const writer_;
   const OnWritten on_written_;
   const size_t most_jobs_;

@@ -162,6 +162,10 @@ Status FileBlockStore::ReadStored(const BlockReadContext& context,
                                             contents, compression, &taken);
     if (!s.ok() || taken) return s;
   }
+  if (context.block_end != nullptr) {
+    *context.block_end =
+        handle.offset() + handle.size() + footer_.GetBlockTrailerSize();
+  }
   return compat::FetchStoredBlock(context.read_options, ioptions_, file_.get(),
                                   context.prefetch_buffer, footer_, handle,
                                   type, allocator, context.for_compaction,
@@ -498,6 +502,45 @@ void FileBlockStore::GetSegments(const BlockReadContext& context,
     if (!statuses[k].ok() || !entries[k].IsEmpty()) continue;
     statuses[k] = LoadSegment(with, index, numbers[k], &entries[k]);
   }
+}
+
+bool FileBlockStore::IsCached(const BlockReadContext& context,
+                              const BlockHandle& handle) const {
+  if (!UsesCache(context)) return false;
+  auto* const cached =
+      block_cache_->Lookup(KeyOf(base_cache_key_, handle).AsSlice());
+  if (cached == nullptr) return false;
+  block_cache_->Release(cached);
+  return true;
+}
+
+bool FileBlockStore::HasSegment(const BlockReadContext& context,
+                                const FileIndex& index, uint32_t i) const {
+  return HoldsSegment(i) || IsCached(context, HandleOf(index, i));
+}
+
+Status FileBlockStore::BeginSegment(
+    const BlockReadContext& context, const FileIndex& index, uint32_t i,
+    ROCKSDB_NAMESPACE::FilePrefetchBuffer* buffer) const {
+  const BlockHandle handle = HandleOf(index, i);
+  if (!LiesInFile(handle)) return Corrupt(handle.offset(), "not in the file");
+  return compat::BeginPrefetch(
+      context.read_options, file_.get(), handle.offset(),
+      handle.size() + footer_.GetBlockTrailerSize(), buffer);
+}
+
+bool FileBlockStore::AddValues(const BlockReadContext& context,
+                               const Segment& segment, uint32_t begin,
+                               uint32_t end, BlocksTogether* together) const {
+  for (uint32_t b = begin; b < end; ++b) {
+    const ValueBlockPlace place = PlaceOf(segment, b);
+    if (place.num_values == 0 || !LiesInFile(place.handle) ||
+        IsCached(context, place.handle)) {
+      continue;
+    }
+    if (!together->Add(place.handle)) return false;
+  }
+  return true;
 }
 
 Status FileBlockStore::GetValues(const BlockReadContext& context,

@@ -64,6 +64,8 @@ struct BlockReadContext {
   bool bypass_cache = false;
   // Of a segment: it is the next one of a walk.
   bool sequential = false;
+  // Set to where in the file the block ends that is about to be read; or null.
+  uint64_t* block_end = nullptr;
   // Blocks that were read before, which are taken from it.
   BlocksTogether* together = nullptr;
 };
@@ -183,6 +185,23 @@ class FileBlockStore {
                          size_t n, ValueEntry* entries,
                          ROCKSDB_NAMESPACE::Status* statuses) const;
 
+  // Whether segment i is in memory.
+  bool HasSegment(const BlockReadContext& context, const FileIndex& index,
+                  uint32_t i) const;
+  // Begins to read segment i into *buffer.  TryAgain if that is under way: a
+  // read of it with that buffer waits for it.  OK if it is there already.
+  ROCKSDB_NAMESPACE::Status BeginSegment(
+      const BlockReadContext& context, const FileIndex& index, uint32_t i,
+      ROCKSDB_NAMESPACE::FilePrefetchBuffer* buffer) const;
+  // Adds those of the value blocks [begin, end) of `segment` that are not in
+  // memory, to be read by ReadTogether().  False if they are too much.
+  bool AddValues(const BlockReadContext& context, const Segment& segment,
+                 uint32_t begin, uint32_t end, BlocksTogether* together) const;
+  // Whether reading several blocks with one call is better than one by one.
+  bool ReadsTogether(const BlockReadContext& context, size_t n) const;
+  void ReadTogether(const BlockReadContext& context,
+                    BlocksTogether* together) const;
+
   // "<file>: block at offset N: <what>", as Corruption.
   ROCKSDB_NAMESPACE::Status Corrupt(uint64_t offset,
                                     const std::string& what) const;
@@ -237,10 +256,9 @@ class FileBlockStore {
   bool UsesCache(const BlockReadContext& context) const {
     return block_cache_ != nullptr && !context.bypass_cache;
   }
-  // Whether reading several blocks with one call is better than one by one.
-  bool ReadsTogether(const BlockReadContext& context, size_t n) const;
-  void ReadTogether(const BlockReadContext& context,
-                    BlocksTogether* together) const;
+  // Whether the block is in the block cache; counts nothing.
+  bool IsCached(const BlockReadContext& context,
+                const ROCKSDB_NAMESPACE::BlockHandle& handle) const;
   // FindParsed(), and then LoadParsed().
   template <typename TBlock, typename ParseFn>
   ROCKSDB_NAMESPACE::Status GetParsed(

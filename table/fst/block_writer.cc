@@ -72,6 +72,7 @@ void BlockWriter::LeaveUncompressed(const Slice& raw, Prepared* out) {
 BlockHandle BlockWriter::Append(const Slice& raw, const Prepared& prepared) {
   CountCompression(raw, prepared);
   Fail(prepared.status);
+  if (status_.ok()) saved_ += raw.size() - prepared.stored.size();
   return AppendBlock(prepared.stored, prepared.type);
 }
 

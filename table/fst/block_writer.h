@@ -67,6 +67,8 @@ class BlockWriter {
   const ROCKSDB_NAMESPACE::IOStatus& io_status() const { return io_status_; }
   // Bytes that are written.
   uint64_t offset() const { return offset_; }
+  // The same if no block were compressed.
+  uint64_t offset_uncompressed() const { return offset_ + saved_; }
   ROCKSDB_NAMESPACE::WritableFileWriter* file() const { return file_; }
 
  private:
@@ -90,6 +92,7 @@ class BlockWriter {
   compat::BlockCompressor compressor_;
   Prepared prepared_;
   uint64_t offset_ = 0;
+  uint64_t saved_ = 0;  // by compression
   ROCKSDB_NAMESPACE::Status status_;
   ROCKSDB_NAMESPACE::IOStatus io_status_;
 };

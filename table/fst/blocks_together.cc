@@ -22,11 +22,12 @@ using ROCKSDB_NAMESPACE::PerfStepTimer;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 
-void BlocksTogether::Add(const BlockHandle& handle) {
-  if (handle.size() > kMostBytes - bytes_) return;
+bool BlocksTogether::Add(const BlockHandle& handle) {
+  if (handle.size() > most_bytes_ - bytes_) return false;
   bytes_ += handle.size();
   blocks_.emplace_back();
   blocks_.back().handle = handle;
+  return true;
 }
 
 void BlocksTogether::MakeRequests(bool direct) {
@@ -92,6 +93,12 @@ void BlocksTogether::Read(const ROCKSDB_NAMESPACE::ReadOptions& read_options,
   }
 }
 
+void BlocksTogether::DropFailed() {
+  for (Block& block : blocks_) {
+    if (!requests_[block.request].status.ok()) block.taken = true;
+  }
+}
+
 Status BlocksTogether::Take(const BlockHandle& handle,
                             ROCKSDB_NAMESPACE::BlockType type,
                             ROCKSDB_NAMESPACE::Statistics* stats,
@@ -99,10 +106,13 @@ Status BlocksTogether::Take(const BlockHandle& handle,
                             ROCKSDB_NAMESPACE::CompressionType* compression,
                             bool* taken) {
   *taken = false;
-  const auto block = std::find_if(
-      blocks_.begin(), blocks_.end(),
-      [&](const Block& one) { return one.handle.offset() == handle.offset(); });
+  const auto block =
+      std::lower_bound(blocks_.begin(), blocks_.end(), handle.offset(),
+                       [](const Block& one, uint64_t offset) {
+                         return one.handle.offset() < offset;
+                       });
   if (block == blocks_.end() || block->taken ||
+      block->handle.offset() != handle.offset() ||
       block->handle.size() != handle.size()) {
     return Status::OK();
   }

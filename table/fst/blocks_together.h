@@ -1,9 +1,10 @@
 // Copyright (c) the memkv authors.  All rights reserved.
 // Licensed under the Apache License, Version 2.0; see LICENSE.
 //
-// Blocks of one file that a batch of look-ups needs, read with one call
-// (RandomAccessFileReader::MultiRead), as BlockBasedTable reads data blocks:
-// neighbours with one request, direct I/O aligned and merged by RocksDB.
+// Blocks of one file that a batch of look-ups or scans needs, read with one
+// call (RandomAccessFileReader::MultiRead), as BlockBasedTable reads data
+// blocks: neighbours with one request, direct I/O aligned and merged by
+// RocksDB.
 //
 // A read that failed is the error of all blocks that it was for, neighbours
 // among them, as with BlockBasedTable.  A block that came short, or with a
@@ -11,10 +12,10 @@
 // what is wrong as it does for a single look-up, or finds that it is not.  So
 // damage is an error of the keys of its block alone.
 //
-// Memory: at most kMostBytes of stored blocks, until the batch ends; those of a
-// request of one uncompressed block go to who takes it, others are copied.
+// Memory: at most kMostBytes of stored blocks, while the object lives; those of
+// a request of one uncompressed block go to who takes it, others are copied.
 //
-// Thread safety: none; it belongs to the thread of its batch.
+// Thread safety: none; it belongs to one thread at a time.
 
 #pragma once
 
@@ -32,13 +33,15 @@ class BlocksTogether {
  public:
   static constexpr uint64_t kMostBytes = uint64_t{4} << 20;
 
-  BlocksTogether() = default;
+  // most_bytes: of stored blocks, kMostBytes at most.
+  explicit BlocksTogether(uint64_t most_bytes = kMostBytes)
+      : most_bytes_(most_bytes) {}
   BlocksTogether(const BlocksTogether&) = delete;
   BlocksTogether& operator=(const BlocksTogether&) = delete;
 
-  // In any order.  One that is too much, or overlaps another, is left out.
-  // REQUIRES: the block lies in the file
-  void Add(const ROCKSDB_NAMESPACE::BlockHandle& handle);
+  // In any order.  One that is too much, or overlaps another, is left out;
+  // false if it is too much.  REQUIRES: the block lies in the file
+  bool Add(const ROCKSDB_NAMESPACE::BlockHandle& handle);
 
   // Reads them, if they are several.  `allocator`: where the bytes of blocks
   // come from, null for malloc.
@@ -46,6 +49,9 @@ class BlocksTogether {
             const ROCKSDB_NAMESPACE::Footer& footer,
             ROCKSDB_NAMESPACE::RandomAccessFileReader* file,
             ROCKSDB_NAMESPACE::MemoryAllocator* allocator);
+
+  // Forgets blocks whose read has failed: they are to be read alone.
+  void DropFailed();
 
   // Hands out a block as it is stored, once, verified if the options of Read()
   // say so, and sets *taken.  OK without it: the block is to be read alone.
@@ -71,6 +77,7 @@ class BlocksTogether {
   void MakeRequests(bool direct);
 
   std::vector<Block> blocks_;
+  const uint64_t most_bytes_;
   uint64_t bytes_ = 0;
   // Of Read().
   size_t trailer_size_ = 0;

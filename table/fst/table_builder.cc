@@ -79,6 +79,13 @@ constexpr size_t kFewKeys = 4;
 // Of a segment, so that its key trie stays below the format's 2 GiB.
 constexpr size_t kMaxSegmentEstimate = size_t{1} << 30;
 
+// Stub index, properties, metaindex and footer; collectors may add to them.
+constexpr uint64_t kRestOfTail = 4096;
+// What is not written may take this part more than is estimated: by what was
+// written, or by a trial.
+constexpr uint64_t kEstimateError = 16;
+constexpr uint64_t kTrialError = 4;
+
 }  // namespace
 
 FstTableBuilder::FstTableBuilder(
@@ -317,6 +324,7 @@ void FstTableBuilder::WriteWaitingSegments() {
 void FstTableBuilder::AddWritten(const BlockPipeline::Written& block) {
   const uint64_t stored = block.handle.size();
   props_.num_data_blocks++;
+  worker_cpu_micros_ += block.worker_micros;
   if (block.segment == nullptr) {
     segment_->values().AddBlock({block.handle.offset(), stored});
     value_bytes_ += stored;
@@ -467,6 +475,20 @@ uint64_t FstTableBuilder::EstimatedFileSize() const {
       closed_estimate_ + ratio_ * static_cast<double>(segment_estimate_) +
       value_ratio_ * static_cast<double>(segment_->values().waiting_bytes()) +
       filter_.EstimatedSize());
+}
+
+uint64_t FstTableBuilder::EstimatedTailSize() const {
+  if (closed_) return 0;
+  // After an error the estimate is not kept up.
+  const uint64_t not_written =
+      std::max(EstimatedFileSize(), writer_.offset()) - writer_.offset();
+  uint64_t tail = range_del_block_.CurrentSizeEstimate() + kRestOfTail +
+                  not_written / (waiting_ ? kTrialError : kEstimateError);
+  if (ratio_ == SizeTrial::kUntried) {
+    tail += static_cast<uint64_t>((1 - ratio_) *
+                                  static_cast<double>(segment_estimate_));
+  }
+  return tail;
 }
 
 bool FstTableBuilder::NeedCompact() const {

@@ -84,7 +84,18 @@ class FstTableBuilder : public compat::TableBuilderBase {
   // by what those before them took or by a trial (see SizeTrial), the token
   // table, the index and the filter.  Once finished, the file's size.  O(1).
   uint64_t EstimatedFileSize() const override;
+  // What is still to come at the file's end and is not in EstimatedFileSize(),
+  // and by how much that may be too small: RocksDB cuts files by the sum of
+  // both where no file may be larger than its target
+  // (target_file_size_is_upper_bound).  0 once finished.
+  uint64_t EstimatedTailSize() const override;
   uint64_t GetTailSize() const override { return tail_size_; }
+  // The file's size if nothing in it were compressed by RocksDB's algorithms.
+  uint64_t PreCompressionSize() const override {
+    return writer_.offset_uncompressed();
+  }
+  // Of threads that encode and compress beside the caller's.
+  uint64_t GetWorkerCPUMicros() const override { return worker_cpu_micros_; }
   bool NeedCompact() const override;
   ROCKSDB_NAMESPACE::TableProperties GetTableProperties() const override {
     return props_;
@@ -171,6 +182,7 @@ class FstTableBuilder : public compat::TableBuilderBase {
   bool has_numbers_ = false;      // some value run
   bool has_unpadded_ = false;     // some segment
   uint64_t tail_size_ = 0;
+  uint64_t worker_cpu_micros_ = 0;
   bool closed_ = false;
 };
 

@@ -8,12 +8,10 @@
 #include <cassert>
 
 #include "compat/statistics.h"
-#include "options/cf_options.h"
 #include "util/coding.h"
 
 namespace memkv {
 
-using ROCKSDB_NAMESPACE::FilePrefetchBuffer;
 using ROCKSDB_NAMESPACE::Slice;
 using ROCKSDB_NAMESPACE::Status;
 using ROCKSDB_NAMESPACE::TableReaderCaller;
@@ -34,57 +32,9 @@ FstTableIterator::FstTableIterator(
     : file_(file),
       read_options_(read_options),
       filtered_seeks_(filtered_seeks),
-      for_compaction_(caller == TableReaderCaller::kCompaction),
       allow_unprepared_value_(allow_unprepared_value),
-      slots_(file.store().ShareSlots()) {
-  if (file.store().ioptions().allow_mmap_reads) return;
-  if (for_compaction_) {
-    readahead_.initial = compaction_readahead_size;
-    readahead_.max = compaction_readahead_size;
-  } else if (read_options.readahead_size != 0) {
-    readahead_.initial = read_options.readahead_size;
-    readahead_.max = read_options.readahead_size;
-  } else {
-    const FstFile::Settings& settings = file.settings();
-    // Users may ask for more at first than at most, as of block-based files.
-    readahead_.initial = std::min(settings.initial_auto_readahead_size,
-                                  settings.max_auto_readahead_size);
-    readahead_.max = settings.max_auto_readahead_size;
-    readahead_.automatic = true;
-    readahead_.reads_before = settings.num_file_reads_for_auto_readahead;
-  }
-}
-
-ROCKSDB_NAMESPACE::FilePrefetchBuffer* FstTableIterator::Ahead(
-    std::unique_ptr<FilePrefetchBuffer>* buffer) {
-  // Who has all it walks over in memory needs none.
-  if (*buffer == nullptr && readahead_.initial != 0) {
-    // NOLINTNEXTLINE(modernize-make-unique): it cannot be moved
-    buffer->reset(new FilePrefetchBuffer(
-        compat::ReadAhead(readahead_, &file_.store().ioptions())));
-  }
-  return buffer->get();
-}
-
-BlockReadContext FstTableIterator::ValueContext() {
-  BlockReadContext context{read_options_};
-  context.for_compaction = for_compaction_;
-  if (!segment_->values_inline()) {
-    context.prefetch_buffer = Ahead(&values_ahead_);
-  }
-  return context;
-}
-
-BlockReadContext FstTableIterator::SegmentContext(uint32_t i, bool sequential) {
-  BlockReadContext context{read_options_};
-  context.for_compaction = for_compaction_;
-  context.sequential = sequential;
-  if (!file_.store().HoldsSegment(i) &&
-      file_.store().IsContiguous(file_.index(), i)) {
-    context.prefetch_buffer = Ahead(&segments_ahead_);
-  }
-  return context;
-}
+      slots_(file.store().ShareSlots()),
+      reads_(file, read_options_, caller, compaction_readahead_size) {}
 
 ROCKSDB_NAMESPACE::Cleanable* FstTableIterator::Pinner() const {
   return pinned_iters_mgr_ != nullptr && pinned_iters_mgr_->PinningEnabled()
@@ -105,8 +55,7 @@ bool FstTableIterator::LoadSegment(uint32_t i) {
   ReleaseTo(Pinner(), &value_block_);
   SetValuesAtHand(nullptr, 0, 0);
   ReleaseTo(Pinner(), &segment_entry_);
-  const Status s = file_.store().GetSegment(SegmentContext(i, sequential),
-                                            file_.index(), i, &segment_entry_);
+  const Status s = reads_.GetSegment(i, sequential, &segment_entry_);
   if (!s.ok()) {
     Fail(s);
     return false;
@@ -256,9 +205,10 @@ bool FstTableIterator::PrepareValue() {
   }
   // ReadValue() may give the block at hand up, and then fail.
   if (!segment_->values_inline()) SetValuesAtHand(nullptr, 0, 0);
-  const Status s = file_.ReadValue(ValueContext(), segment_index_, *segment_,
-                                   entry_, &value_block_, &value_block_number_,
-                                   Pinner(), &last_value_.number, &value_);
+  const Status s =
+      file_.ReadValue(reads_.ValueContext(*segment_), segment_index_, *segment_,
+                      entry_, &value_block_, &value_block_number_, Pinner(),
+                      &last_value_.number, &value_);
   if (!s.ok()) {
     Fail(s);
     return false;
@@ -302,7 +252,9 @@ uint64_t FstTableIterator::write_unix_time() const {
 void FstTableIterator::StartSeek() {
   status_ = Status::OK();
   Invalidate();
-  count_seek_ = !for_compaction_;
+  reads_.StartSeek();
+  count_seek_ = !reads_.for_compaction();
+  waits_ = false;
   count_value_ = false;
   filter_asked_ = false;
 }
@@ -346,11 +298,32 @@ void FstTableIterator::SeekToLast() {
   EnterFileEnd(End::kLast);
 }
 
+bool FstTableIterator::BeginsToRead(const Slice& target) {
+  if (!reads_.BeginsReads()) return false;
+  const uint32_t i = file_.index().SegmentFor(
+      ROCKSDB_NAMESPACE::ExtractUserKey(target).ToStringView());
+  return i < file_.index().num_segments() &&
+         (segment_ == nullptr || segment_index_ != i) && reads_.Begin(i);
+}
+
 void FstTableIterator::Seek(const Slice& target) {
+  const bool again = waits_ && target == Slice(target_);
+  const bool filter_asked = filter_asked_;
   StartSeek();
   sought_segment_ = kNowhere;
-  if (!PassesFilter(target, /*forward=*/true)) return;
-  target_.assign(target.data(), target.size());
+  if (again) {
+    filter_asked_ = filter_asked;
+  } else {
+    if (!PassesFilter(target, /*forward=*/true)) return;
+    target_.assign(target.data(), target.size());
+    if (BeginsToRead(target_)) {
+      // As BlockBasedTableIterator: the caller seeks in other files, and then
+      // here again.
+      waits_ = true;
+      status_ = Status::TryAgain();
+      return;
+    }
+  }
   FindEntry(target_);
   if (valid_) {
     sought_.swap(target_);

@@ -34,19 +34,23 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "compat/file_io.h"
+#include "compat/table_iterator.h"
 #include "compat/write_time.h"
 #include "db/pinned_iterators_manager.h"
 #include "rocksdb/table_reader_caller.h"
 #include "table/fst/file.h"
+#include "table/fst/iterator_reads.h"
 #include "table/key_trie/cursor.h"
 
 namespace memkv {
 
 class FstTableIterator final : public compat::TableIteratorBase {
  public:
-  // `file` must outlive the iterator's use, but not the iterator.
+  // `file` must outlive the iterator's use; the iterator, too, if async_io may
+  // have left a read under way.
   FstTableIterator(const FstFile& file,
                    const ROCKSDB_NAMESPACE::ReadOptions& read_options,
                    FileFilter::Seeks filtered_seeks,
@@ -70,6 +74,10 @@ class FstTableIterator final : public compat::TableIteratorBase {
                : value_;
   }
   bool PrepareValue() override;
+  void AnnounceScans(std::vector<compat::ScanRange> ranges,
+                     uint64_t most_bytes) override {
+    reads_.Announce(std::move(ranges), most_bytes);
+  }
   ROCKSDB_NAMESPACE::IterBoundCheck UpperBoundCheckResult() override {
     return within_bound_ ? ROCKSDB_NAMESPACE::IterBoundCheck::kInbound
                          : ROCKSDB_NAMESPACE::IterBoundCheck::kUnknown;
@@ -141,6 +149,8 @@ class FstTableIterator final : public compat::TableIteratorBase {
   // Moves to the first entry that is not before the target, which is no view of
   // what the iterator holds, but for target_.
   void FindEntry(const ROCKSDB_NAMESPACE::Slice& target);
+  // Whether the segment that the target is in is being read, without waiting.
+  bool BeginsToRead(const ROCKSDB_NAMESPACE::Slice& target);
   // Its parts: loads the segment that the target is in, false if there is none;
   // goes on from where the cursor stands after its seek there.
   bool FindSegment(const ROCKSDB_NAMESPACE::Slice& target);
@@ -151,12 +161,6 @@ class FstTableIterator final : public compat::TableIteratorBase {
   void CountSeek();
   void CountValue() const;
 
-  // What reads ahead, made when it is first needed; null if nothing is to be.
-  ROCKSDB_NAMESPACE::FilePrefetchBuffer* Ahead(
-      std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer>* buffer);
-  // Of the segment's values; of segment i, sequential: from one beside it.
-  BlockReadContext ValueContext();
-  BlockReadContext SegmentContext(uint32_t i, bool sequential);
   // Who keeps the blocks that the iterator leaves, or null.
   ROCKSDB_NAMESPACE::Cleanable* Pinner() const;
   // Makes segment i current; false, with status_ set, if it cannot be read.
@@ -236,17 +240,11 @@ class FstTableIterator final : public compat::TableIteratorBase {
   const FstFile& file_;
   const ROCKSDB_NAMESPACE::ReadOptions read_options_;
   const FileFilter::Seeks filtered_seeks_;
-  const bool for_compaction_;
   const bool allow_unprepared_value_;
-  // Segments and values are read ahead separately: a segment lies behind its
-  // values.  An initial size of 0: nothing is.
-  compat::Readahead readahead_;
-  std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> values_ahead_;
-  std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer> segments_ahead_;
-
   ROCKSDB_NAMESPACE::PinnedIteratorsManager* pinned_iters_mgr_ = nullptr;
 
   const std::shared_ptr<const void> slots_;  // of segments that are let go
+  IteratorReads reads_;
   SegmentEntry segment_entry_;
   const Segment* segment_ = nullptr;  // within segment_entry_
   uint32_t segment_index_ = 0;
@@ -296,6 +294,8 @@ class FstTableIterator final : public compat::TableIteratorBase {
   ROCKSDB_NAMESPACE::Slice value_;
   bool value_ready_ = false;
   bool valid_ = false;
+  // The last Seek(), to target_, has begun to read: status_ is TryAgain.
+  bool waits_ = false;
   bool count_seek_ = false;           // it has come to no segment yet
   mutable bool count_value_ = false;  // it has, and no value was taken
   bool filter_asked_ = false;         // by the last seek

@@ -7,7 +7,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "compat/table_iterator.h"
 #include "compat/table_reader.h"
 #include "db/range_tombstone_fragmenter.h"
 #include "rocksdb/convenience.h"
@@ -103,6 +107,7 @@ class TableAsker {
             read_options_, shape_.pinned->settings().prefix_extractor.get(),
             nullptr, /*skip_filters=*/false, caller,
             /*compaction_readahead_size=*/4096, unprepared));
+        if (unprepared) Announce(iter.get());
         AskIterator(iter.get());
       }
     }
@@ -119,6 +124,23 @@ class TableAsker {
   }
 
  private:
+  // Ranges between all keys that are asked for, if it is an FST file's.
+  void Announce(InternalIterator* iter) {
+    auto* const own = dynamic_cast<compat::TableIteratorBase*>(iter);
+    if (own == nullptr) return;
+    const auto* const comparator = table_.comparator().user_comparator();
+    std::vector<std::string> keys;
+    for (const auto& [user_key, seq] : shape_.probes) keys.push_back(user_key);
+    std::sort(keys.begin(), keys.end(), [&](const auto& a, const auto& b) {
+      return comparator->Compare(a, b) < 0;
+    });
+    std::vector<compat::ScanRange> ranges;
+    for (size_t i = 0; i + 1 < keys.size(); ++i) {
+      ranges.push_back({keys[i], keys[i + 1]});
+    }
+    own->AnnounceScans(std::move(ranges), /*most_bytes=*/0);
+  }
+
   void Scan(InternalIterator* iter, bool forwards, HostileAnswer* answer) {
     size_t steps = 0;
     std::string before;

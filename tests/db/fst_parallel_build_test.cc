@@ -107,6 +107,41 @@ TEST(FstParallelBuildTest, FilesAreTheSameByteForByte) {
   }
 }
 
+// RocksDB adds these up, of all files of a level.
+TEST(FstParallelBuildTest, SizeBeforeCompressionAndTimeOfWorkersAreCounted) {
+  uint64_t micros = 0;
+  for (const Shape& shape : Shapes()) {
+    SCOPED_TRACE(shape.name);
+    const std::vector<TableEntry> entries = EntriesOf(shape);
+    uint64_t before = 0;
+    uint64_t whole = 0;  // without compression
+    for (const uint32_t threads : {0u, 1u, 4u}) {
+      MemoryTable::Settings settings = shape.settings;
+      settings.parallel_threads = threads;
+      if (threads == 0) settings.compression = rocksdb::kNoCompression;
+      MemoryTable table(settings);
+      ASSERT_TRUE(table.Build(entries).ok());
+      if (threads == 0) {
+        whole = table.bytes().size();
+        EXPECT_EQ(table.size_before_compression(), whole);
+      } else if (threads == 1) {
+        before = table.size_before_compression();
+        EXPECT_GE(before, table.bytes().size());
+      }
+      if (threads > 1) {
+        EXPECT_EQ(table.size_before_compression(), before);
+        micros += table.worker_cpu_micros();
+      } else {
+        EXPECT_EQ(table.worker_cpu_micros(), 0u);
+      }
+    }
+    // Block handles and properties are not the same, nor, perhaps, segments.
+    EXPECT_NEAR(static_cast<double>(before), static_cast<double>(whole),
+                static_cast<double>(whole / 50 + 100));
+  }
+  EXPECT_GT(micros, 0u);
+}
+
 TEST(FstParallelBuildTest, FullCacheMakesThemNoOther) {
   for (const Shape& shape : Shapes()) {
     SCOPED_TRACE(shape.name);

@@ -60,8 +60,9 @@ class StringWritableFile : public IdleWritableFile {
 
 class StringRandomAccessFile : public compat::SizedRandomAccessFile {
  public:
-  StringRandomAccessFile(const std::string& bytes, bool mapped)
-      : bytes_(bytes), mapped_(mapped) {}
+  StringRandomAccessFile(const std::string& bytes,
+                         const MemoryTable::Settings& settings)
+      : bytes_(bytes), mapped_(settings.mapped), counts_(settings.counts) {}
 
   IOStatus GetFileSize(uint64_t* result) override {
     *result = bytes_.size();
@@ -70,11 +71,13 @@ class StringRandomAccessFile : public compat::SizedRandomAccessFile {
 
   IOStatus Read(uint64_t offset, size_t n, const IOOptions&, Slice* result,
                 char* scratch, IODebugContext*) const override {
+    if (counts_ != nullptr) ++counts_->alone;
     if (mapped_ && offset > bytes_.size()) {
       return IOStatus::IOError("read beyond the mapped file");
     }
     const size_t begin = std::min<uint64_t>(offset, bytes_.size());
     const size_t size = std::min(n, bytes_.size() - begin);
+    if (counts_ != nullptr) counts_->bytes += size;
     if (mapped_) {
       *result = Slice(bytes_.data() + begin, size);
     } else {
@@ -84,9 +87,27 @@ class StringRandomAccessFile : public compat::SizedRandomAccessFile {
     return IOStatus::OK();
   }
 
+  IOStatus MultiRead(rocksdb::FSReadRequest* requests, size_t n,
+                     const IOOptions& options, IODebugContext* debug) override {
+    if (counts_ != nullptr) {
+      ++counts_->together;
+      counts_->places += n;
+      counts_->alone -= n;  // which Read() counts
+    }
+    if (counts_ != nullptr && counts_->together_fails) {
+      counts_->alone += n;
+      for (size_t i = 0; i < n; ++i) {
+        requests[i].status = IOStatus::IOError("made up");
+      }
+      return IOStatus::OK();
+    }
+    return SizedRandomAccessFile::MultiRead(requests, n, options, debug);
+  }
+
  private:
   const std::string& bytes_;
   const bool mapped_;
+  MemoryTable::ReadCounts* const counts_;
 };
 
 rocksdb::Options OptionsOf(const MemoryTable::Settings& settings) {
@@ -135,12 +156,12 @@ Status MemoryTable::Build(const std::vector<TableEntry>& entries,
   new_file.number = 7;
   rocksdb::CompressionOptions compression_options;
   compression_options.parallel_threads = settings_.parallel_threads;
-  const std::unique_ptr<rocksdb::TableBuilder> builder(
-      factory_->NewTableBuilder(
+  const std::unique_ptr<compat::TableBuilderBase> builder(
+      static_cast<compat::TableBuilderBase*>(factory_->NewTableBuilder(
           compat::BuilderOptionsOf(ioptions_, moptions_, icmp_, &collectors,
                                    settings_.compression, compression_options,
                                    column_family, new_file),
-          &file));
+          &file)));
   for (const TableEntry& entry : entries) {
     if (builder->NumEntries() == abandon_after) break;
     builder->Add(entry.InternalKey(), entry.value);
@@ -154,6 +175,8 @@ Status MemoryTable::Build(const std::vector<TableEntry>& entries,
   if (s.ok()) s = compat::Flush(&file);
   built_ = builder->GetTableProperties();
   tail_size_ = compat::TailSizeOf(*builder);
+  size_before_compression_ = builder->PreCompressionSize();
+  worker_cpu_micros_ = builder->GetWorkerCPUMicros();
   return s;
 }
 
@@ -161,8 +184,7 @@ Status MemoryTable::Open(const std::string& bytes,
                          const rocksdb::ReadOptions& read_options,
                          std::unique_ptr<rocksdb::TableReader>* reader) const {
   auto file = std::make_unique<rocksdb::RandomAccessFileReader>(
-      std::make_unique<StringRandomAccessFile>(bytes, settings_.mapped),
-      kFileName);
+      std::make_unique<StringRandomAccessFile>(bytes, settings_), kFileName);
   // The manifest would know the size of the undamaged file's tail.
   const uint64_t tail_size = bytes.size() == bytes_.size() ? tail_size_ : 0;
   rocksdb::TableReaderOptions options = compat::ReaderOptionsOf(

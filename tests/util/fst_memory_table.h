@@ -50,6 +50,15 @@ rocksdb::Status ReadBlock(const std::string& file,
 
 class MemoryTable {
  public:
+  // What its files were asked for.
+  struct ReadCounts {
+    size_t alone = 0;     // reads of one place
+    size_t together = 0;  // calls for several
+    size_t places = 0;    // of those calls
+    size_t bytes = 0;
+    bool together_fails = false;  // what is read so
+  };
+
   // What files are called in error messages.
   static constexpr char kFileName[] = "/memory/000007.sst";
 
@@ -72,6 +81,7 @@ class MemoryTable {
     uint64_t global_seqno = 0;
     // Files answer with their own memory, as if they were mapped.
     bool mapped = false;
+    ReadCounts* counts = nullptr;  // of all files that are read, if not null
   };
 
   explicit MemoryTable(const Settings& settings);
@@ -83,6 +93,9 @@ class MemoryTable {
                         size_t abandon_after = SIZE_MAX);
   const std::string& bytes() const { return bytes_; }
   const rocksdb::TableProperties& built_properties() const { return built_; }
+  // See TableBuilder::PreCompressionSize() and GetWorkerCPUMicros().
+  uint64_t size_before_compression() const { return size_before_compression_; }
+  uint64_t worker_cpu_micros() const { return worker_cpu_micros_; }
   // What they lead to.
   FileDirectory built_directory() const {
     FileDirectory directory;
@@ -125,6 +138,8 @@ class MemoryTable {
   std::string bytes_;
   rocksdb::TableProperties built_;
   uint64_t tail_size_ = 0;
+  uint64_t size_before_compression_ = 0;
+  uint64_t worker_cpu_micros_ = 0;
 };
 
 }  // namespace memkv
