@@ -42,7 +42,8 @@ set_target_properties(
              # It is for any process, and finds its libraries where that does.
              SKIP_BUILD_RPATH ON
              LINK_DEPENDS "${memkv_exports}")
-target_link_options(memkv_shared PRIVATE LINKER:-z,defs
+# RocksDB keeps what is registered, so it stays in a process that closes it.
+target_link_options(memkv_shared PRIVATE LINKER:-z,defs,-z,nodelete
                     "LINKER:--version-script=${memkv_exports}")
 target_link_libraries(
   memkv_shared

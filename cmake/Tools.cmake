@@ -3,7 +3,7 @@
 #
 # The program memkv (its target is memkv_tool); RocksDB's ldb and sst_dump with
 # the plugin inside: memkv_ldb, memkv_sst_dump, which link the shared libraries,
-# for they replace one of RocksDB's functions; and memkv-run.
+# for they replace one of RocksDB's functions.
 
 memkv_add_objects(memkv_fst_sst_file_dumper tools/fst_sst_file_dumper.cc)
 target_link_libraries(memkv_fst_sst_file_dumper PUBLIC memkv_rocksdb)
@@ -25,28 +25,6 @@ foreach(tool memkv_ldb memkv_sst_dump)
   target_link_libraries(${tool} PRIVATE memkv_shared memkv_rocksdb_shared
                                         ${CMAKE_DL_LIBS})
 endforeach()
-
-# memkv-run, a script, and libmemkv_run.so, which it preloads beside libmemkv.so.
-set(memkv_run_sources tools/memkv_run.cc plugin/rocksdb_fit.cc
-                      compat/trie_order.cc)
-if(MEMKV_HAS_VIEWS)
-  list(APPEND memkv_run_sources tools/memkv_run_views.cc)
-endif()
-memkv_add_objects(memkv_run_objects ${memkv_run_sources})
-target_link_libraries(memkv_run_objects PUBLIC memkv_rocksdb)
-set(memkv_run_object "${CMAKE_CURRENT_BINARY_DIR}/memkv_run.o")
-memkv_weaken("${memkv_run_object}" memkv_run_objects)
-add_library(memkv_run MODULE "${memkv_run_object}")
-set(memkv_run_exports "${CMAKE_CURRENT_LIST_DIR}/libmemkv_run.map")
-set_target_properties(
-  memkv_run PROPERTIES OUTPUT_NAME "${MEMKV_LIBRARY_NAME}_run" LINKER_LANGUAGE CXX
-                       # memkv-run loads the library that it needs.
-                       SKIP_BUILD_RPATH ON LINK_DEPENDS "${memkv_run_exports}")
-target_link_options(memkv_run PRIVATE LINKER:-z,defs
-                    "LINKER:--version-script=${memkv_run_exports}")
-target_link_libraries(memkv_run PRIVATE memkv_shared ${CMAKE_DL_LIBS})
-configure_file("${memkv_root}/tools/memkv-run.in"
-               "${CMAKE_CURRENT_BINARY_DIR}/memkv-run" @ONLY)
 
 set(memkv_tool_sources
     command.cc
