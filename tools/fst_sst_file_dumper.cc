@@ -10,9 +10,12 @@
 #include <dlfcn.h>
 
 #include <cstdio>
+#include <memory>
+#include <string>
 
 #include "plugin/memkv.h"
 #include "rocksdb/table_properties.h"
+#include "table/block_based/block_based_table_factory.h"
 #include "table/fst/format.h"
 #include "table/sst_file_dumper.h"
 
@@ -27,6 +30,12 @@ Status SstFileDumper::SetTableOptionsByMagicNumber(
   if (original == nullptr) {
     return Status::NotSupported(
         "this program is not linked against RocksDB's shared library");
+  }
+  // From 10.7 on it takes any factory that calls itself one of block-based
+  // tables for RocksDB's own, and writes into it.
+  if (options_.table_factory->Name() !=
+      std::string(TableFactory::kBlockBasedTableName())) {
+    options_.table_factory = std::make_shared<BlockBasedTableFactory>();
   }
   Status s = original(this, table_magic_number);
   if (s.ok() && options_.table_factory->IsInstanceOf(

@@ -13,6 +13,7 @@
 #include "db_bench_ext/common/existing_database.h"
 #include "db_bench_ext/keys/record_set.h"
 #include "plugin/memkv.h"
+#include "rocksdb/convenience.h"
 #include "tools/command.h"
 
 namespace memkv {

@@ -9,7 +9,8 @@
 //   table      NewBlockBasedTableFactory() and the table factory that options
 //              have from the start are FST factories, around the block-based
 //              one that was asked for
-//   memtable   a skip list factory makes ART memtables, range deletions' too
+//   memtable   a skip list factory makes ART memtables, range deletions' too,
+//              up to RocksDB 10.3
 //
 // MEMKV_FORCE_OPTIONS is a string of options for the FST factories.  With
 // MEMKV_FORCE_LIVE=SEED every DB::SetOptions() sets one more, drawn at random,
@@ -35,6 +36,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "compat/memtable_rep.h"
 #include "db/db_impl/db_impl.h"
 #include "plugin/memkv.h"
 #include "rocksdb/convenience.h"
@@ -189,6 +191,15 @@ MemTableRep* SkipListFactory::CreateMemTableRep(
   if (inside || !TheForced().memtable) {
     return original(this, comparator, allocator, transform, logger);
   }
+  // A MemTable makes two, of which the second one is for range deletions.
+  // Where memtables are told the end of a batch, that one is not, for RocksDB
+  // itself makes it a skip list.
+  thread_local const Allocator* last = nullptr;
+  if (memkv::compat::kFinishesBatches && allocator == last) {
+    last = nullptr;
+    return original(this, comparator, allocator, transform, logger);
+  }
+  last = allocator;
   const Inside now;
   static MemTableRepFactory* const art = memkv::NewArtMemTableRepFactory();
   TheForced().memtables_made++;
@@ -218,22 +229,10 @@ void memkv_construct_part(ColumnFamilyOptions* options) {
   memkv_construct(options);
 }
 
-// DBImpl::SetOptions(), by its name in the library: a member function defined
-// here would be a second definition of what the header declares.
-#define SET_OPTIONS_SYMBOL                                                \
-  "_ZN7rocksdb6DBImpl10SetOptionsEPNS_18ColumnFamilyHandleERKSt13"        \
-  "unordered_mapINSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEES9_" \
-  "St4hashIS9_ESt8equal_toIS9_ESaISt4pairIKS9_S9_EEE"
+namespace {
 
-extern "C" Status memkv_set_options(
-    DBImpl* db, ColumnFamilyHandle* handle,
-    const OptionsMap& options) __asm__(SET_OPTIONS_SYMBOL);
-
-Status memkv_set_options(DBImpl* db, ColumnFamilyHandle* handle,
-                         const OptionsMap& options) {
-  using Function = Status (*)(DBImpl*, ColumnFamilyHandle*, const OptionsMap&);
-  static const auto original = Original<Function>(SET_OPTIONS_SYMBOL);
-  if (!TheForced().live) return original(db, handle, options);
+// Options that are set live, and one more that is drawn.
+OptionsMap WithForced(const OptionsMap& options) {
   OptionsMap more;
   for (const auto& [name, value] : options) {
     // RocksDB sets these on a factory of that name alone.
@@ -244,5 +243,46 @@ Status memkv_set_options(DBImpl* db, ColumnFamilyHandle* handle,
   }
   more.insert(DrawOption());
   TheForced().options_set++;
-  return original(db, handle, more);
+  return more;
+}
+
+}  // namespace
+
+// DBImpl::SetOptions(), by its name in the library: a member function defined
+// here would be a second definition of what the header declares.  From 11 on
+// it is one of several column families, and the other one is not called.
+#define STRING_MAP                                                        \
+  "INSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEES9_St4hashIS9_ES" \
+  "t8equal_toIS9_ESaISt4pairIKS9_S9_EEE"
+#define SET_OPTIONS_SYMBOL                                         \
+  "_ZN7rocksdb6DBImpl10SetOptionsEPNS_18ColumnFamilyHandleERKSt13" \
+  "unordered_map" STRING_MAP
+#define SET_ALL_OPTIONS_SYMBOL                                            \
+  "_ZN7rocksdb6DBImpl10SetOptionsERKSt13unordered_mapIPNS_18ColumnFamily" \
+  "HandleES1_" STRING_MAP "SA_IS3_ESC_IS3_ESaISE_IKS3_SI_EEE"
+
+using OptionsByFamily = std::unordered_map<ColumnFamilyHandle*, OptionsMap>;
+
+extern "C" Status memkv_set_options(
+    DBImpl* db, ColumnFamilyHandle* handle,
+    const OptionsMap& options) __asm__(SET_OPTIONS_SYMBOL);
+extern "C" Status memkv_set_all_options(
+    DBImpl* db, const OptionsByFamily& options) __asm__(SET_ALL_OPTIONS_SYMBOL);
+
+Status memkv_set_options(DBImpl* db, ColumnFamilyHandle* handle,
+                         const OptionsMap& options) {
+  using Function = Status (*)(DBImpl*, ColumnFamilyHandle*, const OptionsMap&);
+  static const auto original = Original<Function>(SET_OPTIONS_SYMBOL);
+  return original(db, handle, TheForced().live ? WithForced(options) : options);
+}
+
+Status memkv_set_all_options(DBImpl* db, const OptionsByFamily& options) {
+  using Function = Status (*)(DBImpl*, const OptionsByFamily&);
+  static const auto original = Original<Function>(SET_ALL_OPTIONS_SYMBOL);
+  if (!TheForced().live) return original(db, options);
+  OptionsByFamily more;
+  for (const auto& [handle, of_family] : options) {
+    more.emplace(handle, WithForced(of_family));
+  }
+  return original(db, more);
 }
