@@ -127,7 +127,6 @@ void AnnouncedScans::ReadValues() {
   auto together = std::make_unique<BlocksTogether>(most_bytes_);
   bool room = true;
   for (const Read& read : read_) {
-    if (read.entry.IsEmpty()) continue;
     const Segment& segment = read.entry.GetValue()->segment();
     if (segment.values_inline()) continue;
     uint32_t next = 0;  // blocks before it were added

@@ -94,7 +94,7 @@ uint64_t IteratorReads::BoundEnd() {
     bound_end_ =
         at.offset + at.size + file_.store().footer().GetBlockTrailerSize();
   } else {
-    bound_end_ = kUnknown - 1;  // all keys are before it, or it is not known
+    bound_end_ = UINT64_MAX;  // or the index is damaged
   }
   return bound_end_;
 }

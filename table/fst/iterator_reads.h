@@ -61,7 +61,7 @@ class IteratorReads {
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
-  static constexpr uint64_t kUnknown = UINT64_MAX;
+  static constexpr uint64_t kUnknown = 0;  // no block ends there
 
   BlockReadContext Context();
   // What reads ahead, made when it is first needed; null if nothing is to be.
@@ -69,7 +69,7 @@ class IteratorReads {
       std::unique_ptr<ROCKSDB_NAMESPACE::FilePrefetchBuffer>* buffer);
 
   // Where in the file the segment ends that the upper bound is in: all that is
-  // before the bound lies before it.  The end of the file without a bound.
+  // before the bound lies before it.  UINT64_MAX if that is the whole file.
   uint64_t BoundEnd();
   // See compat::TrimReadahead.
   void Trim(bool asked, uint64_t begin, uint64_t* end);

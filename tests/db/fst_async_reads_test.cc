@@ -19,6 +19,7 @@
 #include "rocksdb/file_system.h"
 #include "rocksdb/options.h"
 #include "tests/db/fst_reads_fixture.h"
+#include "tests/util/wrapping_file_system.h"
 
 namespace memkv {
 namespace {
@@ -35,9 +36,9 @@ using rocksdb::Slice;
 
 // Reads only when it is waited for, and writes down in which order it was asked
 // to begin and waited for.
-class LaterFileSystem : public rocksdb::FileSystemWrapper {
+class LaterFileSystem : public WrappingFileSystem {
  public:
-  using FileSystemWrapper::FileSystemWrapper;
+  using WrappingFileSystem::WrappingFileSystem;
   const char* Name() const override { return "LaterFileSystem"; }
 
   std::string log;     // b: begun, w: waited for, a: given up
@@ -46,16 +47,6 @@ class LaterFileSystem : public rocksdb::FileSystemWrapper {
   void SupportedOps(int64_t& ops) override {
     target_->SupportedOps(ops);
     ops |= 1 << rocksdb::FSSupportedOps::kAsyncIO;
-  }
-
-  IOStatus NewRandomAccessFile(const std::string& name,
-                               const rocksdb::FileOptions& options,
-                               std::unique_ptr<FSRandomAccessFile>* result,
-                               IODebugContext* debug) override {
-    std::unique_ptr<FSRandomAccessFile> file;
-    IOStatus s = target_->NewRandomAccessFile(name, options, &file, debug);
-    if (s.ok()) *result = std::make_unique<File>(std::move(file), this);
-    return s;
   }
 
   IOStatus Poll(std::vector<void*>& handles, size_t /*least*/) override {
@@ -85,6 +76,11 @@ class LaterFileSystem : public rocksdb::FileSystemWrapper {
   }
 
  private:
+  std::unique_ptr<FSRandomAccessFile> Wrap(
+      std::unique_ptr<FSRandomAccessFile> file) override {
+    return std::make_unique<File>(std::move(file), this);
+  }
+
   struct Later {
     void Answer(IOStatus s) {
       done = true;

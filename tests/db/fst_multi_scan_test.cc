@@ -20,6 +20,7 @@
 #include "rocksdb/multi_scan.h"
 #include "rocksdb/options.h"
 #include "tests/db/fst_reads_fixture.h"
+#include "tests/util/wrapping_file_system.h"
 
 namespace memkv {
 namespace {
@@ -32,24 +33,19 @@ using rocksdb::MultiScanArgs;
 using rocksdb::ReadOptions;
 
 // Counts the calls that read several places of a file.
-class MultiReadCounter : public rocksdb::FileSystemWrapper {
+class MultiReadCounter : public WrappingFileSystem {
  public:
-  using FileSystemWrapper::FileSystemWrapper;
+  using WrappingFileSystem::WrappingFileSystem;
   const char* Name() const override { return "MultiReadCounter"; }
 
   size_t calls = 0;
 
-  IOStatus NewRandomAccessFile(const std::string& name,
-                               const rocksdb::FileOptions& options,
-                               std::unique_ptr<FSRandomAccessFile>* result,
-                               IODebugContext* debug) override {
-    std::unique_ptr<FSRandomAccessFile> file;
-    IOStatus s = target_->NewRandomAccessFile(name, options, &file, debug);
-    if (s.ok()) *result = std::make_unique<File>(std::move(file), this);
-    return s;
+ private:
+  std::unique_ptr<FSRandomAccessFile> Wrap(
+      std::unique_ptr<FSRandomAccessFile> file) override {
+    return std::make_unique<File>(std::move(file), this);
   }
 
- private:
   class File : public rocksdb::FSRandomAccessFileOwnerWrapper {
    public:
     File(std::unique_ptr<FSRandomAccessFile> file, MultiReadCounter* counter)

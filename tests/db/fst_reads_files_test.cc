@@ -20,6 +20,7 @@
 #include "rocksdb/statistics.h"
 #include "tests/db/fst_reads_fixture.h"
 #include "tests/util/fst_db_fixture.h"
+#include "tests/util/wrapping_file_system.h"
 
 namespace memkv {
 namespace {
@@ -46,20 +47,20 @@ TEST_F(FstReadsTest, RowCacheAnswersWithoutTheTable) {
 }
 
 // Tells reads that have a certain timeout from others, and can refuse them.
-class TimedReads : public rocksdb::FileSystemWrapper {
+class TimedReads : public WrappingFileSystem {
  public:
   static constexpr std::chrono::microseconds kTimeout{123456789};
 
-  using FileSystemWrapper::FileSystemWrapper;
+  using WrappingFileSystem::WrappingFileSystem;
   const char* Name() const override { return "TimedReads"; }
-  rocksdb::IOStatus NewRandomAccessFile(
-      const std::string& name, const rocksdb::FileOptions& options,
-      std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
-      rocksdb::IODebugContext* dbg) override;
 
   std::atomic<bool> refuse{true};
   std::atomic<uint64_t> timed{0};
   std::atomic<uint64_t> untimed{0};
+
+ private:
+  std::unique_ptr<rocksdb::FSRandomAccessFile> Wrap(
+      std::unique_ptr<rocksdb::FSRandomAccessFile> file) override;
 };
 
 class TimedFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
@@ -84,14 +85,9 @@ class TimedFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
   TimedReads* const fs_;
 };
 
-rocksdb::IOStatus TimedReads::NewRandomAccessFile(
-    const std::string& name, const rocksdb::FileOptions& options,
-    std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
-    rocksdb::IODebugContext* dbg) {
-  rocksdb::IOStatus s =
-      target()->NewRandomAccessFile(name, options, result, dbg);
-  if (s.ok()) result->reset(new TimedFile(std::move(*result), this));
-  return s;
+std::unique_ptr<rocksdb::FSRandomAccessFile> TimedReads::Wrap(
+    std::unique_ptr<rocksdb::FSRandomAccessFile> file) {
+  return std::make_unique<TimedFile>(std::move(file), this);
 }
 
 TEST_F(FstReadsTest, DeadlineAndIoTimeoutComeOutAsTimedOut) {

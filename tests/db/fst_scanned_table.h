@@ -82,7 +82,7 @@ class ScannedTable {
     EXPECT_TRUE(s.ok()) << s.ToString();
   }
 
-  // `ro` must outlive the iterator's use.
+  // What `ro` points at must outlive the iterator's use.
   std::unique_ptr<compat::TableIteratorBase> NewIterator(
       const rocksdb::ReadOptions& ro = rocksdb::ReadOptions()) {
     return std::unique_ptr<compat::TableIteratorBase>(

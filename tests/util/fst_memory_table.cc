@@ -92,14 +92,13 @@ class StringRandomAccessFile : public compat::SizedRandomAccessFile {
     if (counts_ != nullptr) {
       ++counts_->together;
       counts_->places += n;
-      counts_->alone -= n;  // which Read() counts
-    }
-    if (counts_ != nullptr && counts_->together_fails) {
-      counts_->alone += n;
-      for (size_t i = 0; i < n; ++i) {
-        requests[i].status = IOStatus::IOError("made up");
+      if (counts_->together_fails) {
+        for (size_t i = 0; i < n; ++i) {
+          requests[i].status = IOStatus::IOError("made up");
+        }
+        return IOStatus::OK();
       }
-      return IOStatus::OK();
+      counts_->alone -= n;  // which Read() counts
     }
     return SizedRandomAccessFile::MultiRead(requests, n, options, debug);
   }
